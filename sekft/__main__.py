@@ -1,0 +1,19 @@
+"""`python -m sekft`: the verbs, the main ones first."""
+
+VERBS = {
+    "train": "one run: base -> data -> rehearsal -> masked SFT -> adapter -> exam -> tracker",
+    "eval": "the exam alone: any base, any adapter, any worlds",
+    "collect": "play scenarios and record the lives",
+    "check": "lint scenario bundles",
+    "preview": "paint rendered rows: which tokens are learned",
+}
+
+
+def main() -> None:
+    for verb, story in VERBS.items():
+        print(f"python -m sekft.{verb:<9} {story}")
+    print("\nEach has --help. Any setting is a key: python -m sekft.train model=tiny lora=r16 trainer.lr=1e-3")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The flags of the predecessor's two commands, turned into overrides by one table, before Hydra."""
+
+from collections.abc import Sequence
+
+from sekft.errors import SettingsError
+
+VALUE_FLAGS = {
+    "--data": "data.sources.shell.path",
+    "--base": "model.path",
+    "--out": "hydra.run.dir",
+    "--adapter": "adapter",
+    "--scenarios": "scenarios",
+    "--n": "eval.episodes",
+}
+SWITCHES = {"--load-4bit": "model.load_4bit=true"}
+INSPECT = "--inspect"  # train only: preview instead
+
+
+def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
+    """argv with known flags as overrides, everything else untouched. `--base B` also says what reports call the base.
+
+    Raises SettingsError for a flag without its value.
+    """
+    out: list[str] = []
+    words = iter(argv)
+    for word in words:
+        flag, has_value, value = word.partition("=")
+        if flag in VALUE_FLAGS:
+            value = value if has_value else next(words, "")
+            if not value or value.startswith("--"):
+                raise SettingsError(f"{flag}: no value given (it sets {VALUE_FLAGS[flag]})")
+            out += [f"{VALUE_FLAGS[flag]}={_quoted(value)}"]
+            if flag == "--base":
+                out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}"]
+        elif word in SWITCHES:
+            out.append(SWITCHES[word])
+        elif word != INSPECT:
+            out.append(word)
+    return out
+
+
+def wants_preview(argv: Sequence[str]) -> bool:
+    return INSPECT in argv
+
+
+def _quoted(value: str) -> str:
+    """As a Hydra string that may hold =, commas and blanks."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

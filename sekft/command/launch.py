@@ -1,0 +1,157 @@
+"""How a verb is started: Hydra composes, settings() makes sure, a refusal is one line."""
+
+import dataclasses
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from sekft import config
+from sekft.command.flags import to_overrides
+from sekft.errors import SekftError, SettingsError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What Hydra knows of this run that the settings do not say."""
+
+    folder: Path  # the run directory
+    name: str
+    group: str  # of the runs of one sweep; the run's own name outside one
+    overrides: tuple[str, ...]
+    choices: tuple[str, ...]  # group=option, as chosen
+
+
+def settings(cfg: DictConfig, node: type[T]) -> T:
+    """The composed config as a clean typed object.
+
+    Merging once more into a fresh node catches what Hydra lets pass: keys added with `+`, and every missing value.
+    Raises SettingsError naming the key, what was found and what is allowed.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    try:
+        clean = OmegaConf.merge(OmegaConf.structured(node), plain)
+        OmegaConf.resolve(clean)
+        if missing := sorted(OmegaConf.missing_keys(clean)):
+            raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
+        return OmegaConf.to_object(clean)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise SettingsError(_line(error)) from None
+
+
+def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
+    """The main of a verb: `python -m sekft.<verb> [overrides]`.
+
+    A refusal is one line and exit status 1, after the other jobs of a sweep; Ctrl-C is 130.
+    """
+    node = config.VERBS[verb]
+    config.register()
+    _quiet()
+
+    refused: list[SekftError] = []
+    here = os.getpid()
+
+    def job(cfg: DictConfig) -> None:
+        try:
+            run(settings(cfg, node), _job())
+        except SekftError as error:
+            if os.getpid() != here:  # a launcher's own process: its way to hear of it is the exception
+                raise
+            refused.append(error)
+            _say(verb, str(error))
+
+    try:
+        sys.argv[1:] = to_overrides(verb, sys.argv[1:])
+        hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
+    except SekftError as error:
+        refused.append(error)
+        _say(verb, str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        refused.append(SettingsError(_line(error)))
+        _say(verb, _line(error))
+    except KeyboardInterrupt:
+        _say(verb, "interrupted; what was written before is whole")
+        sys.exit(130)
+    if refused:
+        sys.exit(refused[0].exit_status)
+
+
+def conf_folder() -> Path:
+    """conf/ as shipped in a wheel, else as it lies beside the package in a checkout."""
+    here = Path(__file__).resolve().parents[1]
+    return next((folder for folder in (here / "conf", here.parent / "conf") if (folder / "train.yaml").exists()), here / "conf")
+
+
+def _conf(verb: str) -> Path:
+    folder = conf_folder()
+    if not (folder / f"{verb}.yaml").exists():
+        raise SettingsError(f"{folder}: no {verb}.yaml there; is the installation whole?")
+    return folder
+
+
+def _job() -> Job:
+    hydra_config = HydraConfig.get()
+    folder = Path(os.path.relpath(hydra_config.runtime.output_dir))
+    if ".." in folder.parts:
+        folder = folder.absolute()
+    sweep = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
+    group = Path(hydra_config.sweep.dir).name if sweep else folder.name
+    choices = tuple(f"{key}={value}" for key, value in sorted(hydra_config.runtime.choices.items()) if not key.startswith("hydra/"))
+    name = f"{folder.parent.name}/{folder.name}" if sweep else folder.name
+    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices)
+
+
+def _quiet() -> None:
+    """Hydra raises to us instead of printing; hub libraries neither phone home nor warn about it."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    for key, value in {
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }.items():
+        os.environ.setdefault(key, value)
+    warnings.filterwarnings("ignore", module="hydra|torch|transformers|trl|peft|bitsandbytes|requests")
+    logging.getLogger("sekft").setLevel(logging.INFO)
+
+
+def _say(verb: str, message: str) -> None:
+    print(f"sekft.{verb}: {message}", file=sys.stderr, flush=True)
+    if logging.getLogger().handlers:
+        logging.getLogger("sekft").error(message)
+
+
+def _line(error: BaseException) -> str:
+    """Hydra's and OmegaConf's several lines as one, the cause included, searched paths left out."""
+    if isinstance(error, ConfigKeyError) and dataclasses.is_dataclass(error.object_type):
+        allowed = ", ".join(field.name for field in dataclasses.fields(error.object_type))
+        return f"unknown key {error.full_key}; allowed: {allowed}"
+    lines: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        for line in str(cause).splitlines():
+            text = line.strip()
+            if text.startswith(("Config search path", "provider=", "Set the environment variable")):
+                break
+            if text and not text.startswith(("object_type=", "reference_type=")) and text not in lines:
+                lines.append(text)
+        cause = cause.__cause__
+    return "; ".join(lines).replace(":;", ":") or type(error).__name__
+
+
+def echo(line: str) -> None:
+    """Say something to the person at the terminal, and to the log of the run."""
+    print(line, flush=True)
+    if logging.getLogger().handlers:
+        logging.getLogger("sekft").info(line)

@@ -1,0 +1,280 @@
+"""Every setting of sekft: its type, unit, meaning and default. Values live in conf/."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+class Backend(Enum):
+    auto = "auto"
+    docker = "docker"
+    bwrap = "bwrap"
+
+
+class Weights(Enum):
+    pretrained = "pretrained"
+    random = "random"
+
+
+class Device(Enum):
+    auto = "auto"
+    cuda = "cuda"
+    mps = "mps"
+    cpu = "cpu"
+
+
+class MaskRule(Enum):
+    assistant = "assistant"
+    final = "final"
+    everything = "everything"
+
+
+class SourceKind(Enum):
+    shell = "shell"
+
+
+class Overlong(Enum):
+    reject = "reject"
+    keep_last = "keep_last"
+
+
+class Precision(Enum):
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Schedule(Enum):
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+
+
+class OperatorKind(Enum):
+    reference = "reference"
+    scripted = "scripted"
+    model = "model"
+
+
+class Tracker(Enum):
+    wandb = "wandb"
+    none = "none"
+
+
+@dataclass(unsafe_hash=True)
+class ModelConfig:
+    """The frozen base. Hashable: one load per distinct value and process."""
+
+    name: str = MISSING  # how reports call it
+    path: str = MISSING  # folder or hub id of base and tokenizer
+    weights: Weights = Weights.pretrained  # random: the true shape without weights
+    load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
+    device: Device = Device.auto
+    seed: int = 0  # of weights=random
+
+
+@dataclass
+class LoraConfig:
+    """The adapter, in PEFT's terms."""
+
+    name: str = MISSING
+    r: int = MISSING  # rank
+    alpha: int = MISSING  # scale is alpha / r
+    dropout: float = 0.0
+    target_modules: str = "all-linear"  # or names separated by commas
+    extra: dict[str, Any] = field(default_factory=dict)  # further fields of peft.LoraConfig
+
+
+@dataclass
+class SourceConfig:
+    """One source of training rows."""
+
+    kind: SourceKind = MISSING
+    path: str | None = None  # file or folder of trajectories; null: the reference plays the training split first
+    weight: float = 1.0  # share of the rows used, 0..1
+
+
+@dataclass
+class DataConfig:
+    sources: dict[str, SourceConfig] = field(default_factory=dict)
+    validation_share: float = 0.1  # of the bundles, whole bundles only
+    overlong: Overlong = Overlong.reject  # what happens to a row over trainer.max_tokens; counted either way
+    max_dropped_share: float = 0.2  # more rows lost than this is an error
+
+
+@dataclass
+class MaskConfig:
+    rule: MaskRule = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    """The optimisation, in steps. Every field reaches TRL's SFTConfig."""
+
+    max_steps: int = -1  # -1: as many as epochs ask for
+    epochs: float = 3.0
+    batch: int = 4  # rows per forward pass
+    max_tokens: int = 1024  # longest row; see data.overlong
+    accumulation: int = 1  # forward passes per step
+    lr: float = 2e-4
+    schedule: Schedule = Schedule.linear
+    warmup: float = 0.03  # below 1: share of the steps; else steps
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    precision: Precision = Precision.auto
+    compile: bool = False
+    checkpointing: bool | None = None  # recompute activations; null: only on CUDA
+    log_every_steps: int = 1
+    save_every_steps: int = 0  # 0: only the final adapter
+    val_every_steps: int = 0  # 0: only before and after
+    resume_from: str | None = None  # a checkpoint folder of an earlier run
+    extra: dict[str, Any] = field(default_factory=dict)  # further fields of trl.SFTConfig
+
+
+@dataclass
+class EvalConfig:
+    """The exam: which lives are lived and when a verdict may be given."""
+
+    episodes: int = 8  # first N of the stored order, per player; 0: no exam
+    every_steps: int = 0  # 0: only after training
+    temperature: float = 0.0  # 0: greedy
+    max_turns: int = 16  # lower of this and the bundle's own limit
+    max_reply_tokens: int = 64
+    max_life_tokens: int = 2048  # context of one life
+    criterion: str = "verified"  # the rate the verdict is about
+    min_gain: float = 0.05  # smallest difference worth a promotion
+    max_broken_share: float = 0.1  # above it the exam is unmeasured
+
+
+@dataclass
+class SandboxConfig:
+    """The walls of one life's place. Bundles cannot move them."""
+
+    backend: Backend = Backend.auto
+    runtime: str | None = None  # docker only: runc, runsc, ...
+    memory_mb: int = 128
+    pids: int = 64
+    cpus: float = 1.0
+    home_mb: int = 32
+    tmp_mb: int = 16
+    life_s: int = 600  # a place ends itself after this
+    keep_bytes: int = 4096  # of one output: half from the head, half from the tail
+    flood_bytes: int = 16777216  # more output than this is interrupted
+
+
+@dataclass
+class SplitConfig:
+    """Whole archetypes are held out; a split never shares one."""
+
+    name: str = MISSING
+    held_out: list[str] = field(default_factory=list)
+    seed: int = 0
+    train_bundles: int = 96
+    exam_bundles: int = 32
+
+
+@dataclass
+class OperatorConfig:
+    kind: OperatorKind = MISSING
+    script: list[str] = field(default_factory=list)  # scripted: replies, in order, the same in every life
+
+
+@dataclass
+class TrackerConfig:
+    kind: Tracker = MISSING
+    project: str = "sekft"
+    folder: str = "outputs/wandb"
+    upload_adapter: bool = True
+
+
+@dataclass
+class TrainConfig:
+    seed: int = 0
+    workers: int = 0  # lives at once; 0: twice the cores
+    rehearsal: bool = True
+    adapter: str | None = None  # train on from this adapter folder
+    scenarios: str = "held_out"  # held_out | train | all | a bundle file or folder
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class EvalVerbConfig:
+    seed: int = 0
+    workers: int = 0
+    adapter: str | None = None  # null: the base alone
+    scenarios: str = "held_out"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class CollectConfig:
+    seed: int = 0
+    workers: int = 0
+    adapter: str | None = None
+    scenarios: str = "train"
+    episodes: int = 0  # 0: every bundle
+    operator: OperatorConfig = field(default_factory=OperatorConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)  # operator=model only
+    eval: EvalConfig = field(default_factory=EvalConfig)  # limits of a life
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class CheckConfig:
+    workers: int = 0
+    path: str | None = None  # a bundle file or folder; null: see scenarios
+    scenarios: str = "all"
+    episodes: int = 0  # 0: every bundle
+    repeats: int = 1  # k: lives of the reference and of doing nothing, per bundle
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class PreviewConfig:
+    seed: int = 0
+    workers: int = 0
+    rows: int = 2  # how many rows are painted
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    experiment: str | None = None
+
+
+VERBS: dict[str, type] = {
+    "train": TrainConfig,
+    "eval": EvalVerbConfig,
+    "collect": CollectConfig,
+    "check": CheckConfig,
+    "preview": PreviewConfig,
+}
+
+
+def register() -> None:
+    """Make the types known to Hydra as <verb>_types, the first line of every conf/<verb>.yaml."""
+    for verb, node in VERBS.items():
+        ConfigStore.instance().store(name=f"{verb}_types", node=node)

@@ -1,0 +1,95 @@
+"""A sample is a conversation to learn from; a row is it as tokens with weights."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sekft.config import DataConfig, MaskRule, Overlong
+from sekft.errors import DataError, RenderError
+from sekft.mask.rules import weigh
+from sekft.rendering.messages import Message
+from sekft.rendering.render import Kind, Rendered, render
+from sekft.rendering.tokenizer import ChatTokenizer
+
+
+@dataclass(frozen=True)
+class Sample:
+    id: str
+    group: str  # bundle id: rows of one world never lie on both sides of a split
+    source: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is trained on. ids, weight: (T,)."""
+
+    id: str
+    ids: tuple[int, ...]
+    weight: tuple[float, ...]
+
+
+@dataclass
+class Counts:
+    """Where rows and tokens went; printed before the first step."""
+
+    rows: int = 0
+    tokens: int = 0
+    learned: int = 0
+    by_kind: Counter[str] = field(default_factory=Counter)  # learned tokens: context, typed, stop
+    dropped: Counter[str] = field(default_factory=Counter)  # rows, by reason
+    cut_turns: int = 0
+
+    def line(self) -> str:
+        share = 100 * self.learned / self.tokens if self.tokens else 0.0
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.by_kind.items()))
+        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items())) or "none"
+        learned = f"{self.learned} learned ({share:.1f} %: {kinds})"
+        return f"{self.rows} rows, {self.tokens} tokens, {learned}; dropped: {lost}; turns cut: {self.cut_turns}"
+
+
+def rows(
+    samples: Iterable[Sample], tokenizer: ChatTokenizer, rule: MaskRule, data: DataConfig, max_tokens: int
+) -> tuple[list[Row], Counts]:
+    """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
+
+    Raises MaskError for a rule that breaks the contract, DataError if nothing is left or more than data.max_dropped_share is lost.
+    """
+    out: list[Row] = []
+    counts = Counts()
+    for sample in samples:
+        rendered = _fitting(sample, tokenizer, data.overlong, max_tokens, counts)
+        if rendered is not None:
+            weight = weigh(rendered, rule)
+            out.append(Row(sample.id, rendered.ids, tuple(weight.tolist())))
+            counts.rows += 1
+            counts.tokens += len(rendered.ids)
+            counts.learned += int((weight > 0).sum())
+            counts.by_kind.update(Kind(kind).name for kind, one in zip(rendered.kinds, weight, strict=True) if one > 0)
+    _require_enough(out, counts, data, max_tokens)
+    return out, counts
+
+
+def _fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> Rendered | None:
+    try:
+        rendered = render(sample.messages, tokenizer)
+        while len(rendered.ids) > max_tokens and overlong is Overlong.keep_last and len(rendered.messages) > 3:
+            counts.cut_turns += 2
+            rendered = render(rendered.messages[2:], tokenizer)
+    except RenderError as error:
+        counts.dropped[str(error).partition(": ")[2] or str(error)] += 1
+        return None
+    if len(rendered.ids) > max_tokens:
+        counts.dropped[f"longer than trainer.max_tokens={max_tokens}"] += 1
+        return None
+    return rendered
+
+
+def _require_enough(out: Sequence[Row], counts: Counts, data: DataConfig, max_tokens: int) -> None:
+    lost = sum(counts.dropped.values())
+    if not out:
+        raise DataError(f"no row left to train on ({counts.line()})")
+    if lost > data.max_dropped_share * (lost + len(out)):
+        raise DataError(
+            f"{lost} of {lost + len(out)} rows lost, allowed: data.max_dropped_share={data.max_dropped_share} ({counts.line()})"
+        )

@@ -1,0 +1,35 @@
+"""Every way sekft says no: one class per boundary, one line per message, never a traceback."""
+
+
+class SekftError(Exception):
+    """Base of all refusals. The message is one line: thing, place, found, allowed, what to do."""
+
+    exit_status = 1
+
+
+class SettingsError(SekftError):
+    """A setting is unknown, missing, of the wrong type or at odds with another one."""
+
+
+class BundleError(SekftError):
+    """A scenario bundle cannot be read or breaks the rules of its format."""
+
+
+class SandboxError(SekftError):
+    """The engine, the image or a container failed: ours to answer for, never the operator's."""
+
+
+class RenderError(SekftError):
+    """Messages and chat template do not give one faithful sequence of token ids."""
+
+
+class MaskError(SekftError):
+    """A mask would teach nothing, teach environment text, or lose a stop token."""
+
+
+class DataError(SekftError):
+    """A trajectory file is missing, empty, malformed or loses too many rows."""
+
+
+class ModelError(SekftError):
+    """A base or an adapter cannot be loaded, or is not what its fingerprint says."""

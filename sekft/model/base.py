@@ -1,0 +1,142 @@
+"""The frozen base: loaded once per ModelConfig and process, and handed back as it was."""
+
+import functools
+import resource
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
+
+from sekft.config import Device, ModelConfig, Weights
+from sekft.errors import ModelError
+from sekft.model.locate import base_folder
+from sekft.rendering.tokenizer import ChatTokenizer
+
+_loads = 0
+
+
+@dataclass(frozen=True)
+class Base:
+    """Model on its device in eval mode, its tokenizer, and the device."""
+
+    model: PreTrainedModel
+    tokenizer: ChatTokenizer
+    device: torch.device
+    folder: Path
+    config: ModelConfig
+
+    def memory_line(self) -> str:
+        """The most memory this process has used so far, on the device that matters."""
+        if self.device.type == "cuda":
+            return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory so far"
+        return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory so far"
+
+
+def base_loads() -> int:
+    """How often a base was loaded in this process so far."""
+    return _loads
+
+
+@functools.cache
+def load(model: ModelConfig) -> Base:
+    """Load once; the same object for the same settings ever after. Raises ModelError."""
+    global _loads
+    folder = base_folder(model, weights=True)
+    tokenizer = ChatTokenizer(folder)
+    device = pick_device(model.device)
+    loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
+    if tokenizer.vocabulary > loaded.config.get_text_config().vocab_size:
+        raise ModelError(f"{folder}: {tokenizer.vocabulary} tokens in the tokenizer, fewer embeddings in the model")
+    loaded.requires_grad_(False)
+    loaded.eval()
+    _loads += 1
+    return Base(loaded, tokenizer, device, folder, model)
+
+
+def pick_device(device: Device) -> torch.device:
+    """auto: cuda, else mps, else cpu. Raises ModelError for a device this machine lacks."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name, found in there.items() if found) if device is Device.auto else device.value
+    if not there[name]:
+        raise ModelError(f"model.device={name}: not on this machine; allowed here: {', '.join(k for k, v in there.items() if v)}")
+    return torch.device(name)
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it, float32 elsewhere: results on CPU stay exact."""
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:
+    """The same files as transformers sees them: for TRL, and for saving beside an adapter."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base.folder)
+    tokenizer.chat_template = base.tokenizer.template.source
+    return tokenizer
+
+
+@contextmanager
+def untouched(base: Base) -> Iterator[None]:
+    """What TRL and PEFT leave on a base is taken off again: wrapped forward, hooks, flags, mode."""
+    model = base.model
+    hooks = {name: list(module._forward_hooks) for name, module in model.named_modules()}
+    try:
+        yield
+    finally:
+        model.__dict__.pop("forward", None)
+        if model.is_activation_checkpointing:
+            model.gradient_checkpointing_disable()
+        for name, module in model.named_modules():
+            for key in [key for key in module._forward_hooks if key not in hooks.get(name, [])]:
+                del module._forward_hooks[key]
+        model.requires_grad_(False)
+        model.config.use_cache = True
+        model.eval()
+
+
+def _quantization(model: ModelConfig, device: torch.device) -> dict[str, Any]:
+    if not model.load_4bit:
+        return {}
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=compute_dtype(device),
+            bnb_4bit_use_double_quant=True,
+        )
+    }
+
+
+def _pretrained(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=compute_dtype(device),
+            device_map={"": device},
+            attn_implementation="sdpa",
+            **_quantization(model, device),
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def _random(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
+    """The true shape from config.json, weights drawn from model.seed; 4-bit goes through a saved copy, as real weights do."""
+    set_seed(model.seed)
+    drawn = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), dtype=compute_dtype(device), attn_implementation="sdpa")
+    if not model.load_4bit:
+        return drawn.to(device)
+    with tempfile.TemporaryDirectory(prefix="sekft-random-") as copy:
+        drawn.save_pretrained(copy)
+        return _pretrained(Path(copy), model, device)

@@ -1,0 +1,59 @@
+"""Where a base lies: shipped with sekft, a folder, or a hub id already in the cache. No torch."""
+
+from pathlib import Path
+
+from sekft.config import ModelConfig, Weights
+from sekft.errors import ModelError
+from sekft.rendering.tokenizer import ChatTokenizer
+
+SHIPPED = "sekft:"
+SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model"]
+WEIGHT_FILES = ["*.safetensors"]
+
+
+def base_folder(model: ModelConfig, weights: bool) -> Path:
+    """The folder of the base; with `weights`, one that holds them unless they are random.
+
+    A hub id is looked up in the local cache first, then fetched. Raises ModelError saying what to fetch.
+    """
+    if model.path.startswith(SHIPPED):
+        return Path(__file__).parent / model.path.removeprefix(SHIPPED)
+    folder = Path(model.path).expanduser()
+    if not folder.is_dir():
+        folder = _from_hub(model.path, weights and model.weights is Weights.pretrained)
+    if weights and model.weights is Weights.pretrained and not any(folder.glob("*.safetensors")):
+        raise ModelError(f"model.path={model.path}: no *.safetensors there; allowed without weights: model.weights=random")
+    return folder
+
+
+def load_tokenizer(model: ModelConfig) -> ChatTokenizer:
+    return ChatTokenizer(base_folder(model, weights=False))
+
+
+def _from_hub(name: str, weights: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = SMALL_FILES + (WEIGHT_FILES if weights else [])
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not _reachable()))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
+        raise ModelError(
+            f"model.path={name}: neither a folder nor in the local hub cache; fetch it with `hf download {name}`, or give model.path=FOLDER"
+        ) from None
+
+
+def _reachable() -> bool:
+    """Whether the hub answers within a second; asked first, since the client retries for minutes."""
+    import socket
+
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+
+    if HF_HUB_OFFLINE:
+        return False
+    host, _, port = ENDPOINT.split("//", 1)[-1].partition("/")[0].partition(":")
+    try:
+        socket.create_connection((host, int(port or 443)), timeout=1).close()
+    except OSError:
+        return False
+    return True

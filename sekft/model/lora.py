@@ -1,0 +1,140 @@
+"""The adapter: put on a base, taken off, saved whole with its fingerprint, loaded fresh and proven."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig as PeftLora
+from peft import PeftModel, get_peft_model
+from transformers import set_seed
+
+from sekft.config import LoraConfig
+from sekft.errors import ModelError
+from sekft.model.base import Base, hub_tokenizer, untouched
+
+FINGERPRINT = "fingerprint.json"
+
+
+def peft_config(lora: LoraConfig) -> PeftLora:
+    names = [name.strip() for name in lora.target_modules.split(",")]
+    modules = names[0] if names == ["all-linear"] else names
+    try:
+        return PeftLora(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=modules,
+            task_type="CAUSAL_LM",
+            **lora.extra,
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"lora={lora.name}: {error}") from None
+
+
+@contextmanager
+def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
+    """A new float32 adapter on the base, drawn from seed; the base is as before when the context ends."""
+    with untouched(base):
+        set_seed(seed)
+        try:
+            tuned = get_peft_model(base.model, peft_config(lora))
+        except ValueError as error:
+            raise ModelError(f"lora={lora.name}: {str(error).splitlines()[0]}") from None
+        try:
+            as_float32(tuned)
+            yield tuned
+        finally:
+            tuned.unload()
+
+
+@contextmanager
+def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[PeftModel]:
+    """A saved adapter on the base. Raises ModelError if the folder holds none that fits."""
+    if not (folder / "adapter_config.json").exists():
+        raise ModelError(f"{folder}: no adapter_config.json; an adapter folder is what sekft.train writes as adapter/")
+    with untouched(base):
+        try:
+            tuned = PeftModel.from_pretrained(base.model, folder, is_trainable=trainable)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{folder}: does not fit {base.config.name}: {str(error).splitlines()[0]}") from error
+        try:
+            as_float32(tuned)
+            if not trainable:
+                tuned.eval()
+            yield tuned
+        finally:
+            tuned.unload()
+
+
+def as_float32(model: PeftModel) -> None:
+    """TRL casts adapters on a quantised base to bfloat16, where small updates vanish; ours stay float32."""
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+
+
+def save(tuned: PeftModel, base: Base, folder: Path, fingerprint: dict[str, Any]) -> None:
+    """adapter_model.safetensors, its config, tokenizer, template and fingerprint: the folder appears whole or not at all."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    tuned.save_pretrained(str(partial), safe_serialization=True)
+    (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    hub_tokenizer(base).save_pretrained(partial)
+    (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=1) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def fingerprint_of(folder: Path) -> dict[str, Any] | None:
+    """What the adapter was trained with; None for one made elsewhere: `render unproven`."""
+    file = folder / FINGERPRINT
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def require_fingerprint(folder: Path, expected: dict[str, Any]) -> bool:
+    """False if there is none. Raises ModelError if one of the expected values differs: what was trained is not what would be served."""
+    found = fingerprint_of(folder)
+    if found is None:
+        return False
+    for key in expected:
+        if found.get(key) != expected[key]:
+            raise ModelError(f"{folder}: trained with {key} {str(found.get(key))[:40]}, this base and code have {str(expected[key])[:40]}")
+    return True
+
+
+@torch.no_grad()
+def probe(model: Any, base: Base, ids: Sequence[int]) -> torch.Tensor:
+    """Logits (T, V) of one row on the CPU, in eval mode."""
+    training = model.training
+    model.eval()
+    logits = model(input_ids=torch.tensor([list(ids)], device=base.device), use_cache=False).logits[0].float().cpu()
+    model.train(training)
+    return logits
+
+
+def prove(base: Base, folder: Path, ids: Sequence[int], trained: torch.Tensor) -> float:
+    """Load the saved adapter fresh: it must give the trained logits, and others than the base.
+
+    trained: (T, V). Returns the largest difference to the base's logits. Raises ModelError.
+    """
+    bare = probe(base.model, base, ids)
+    with loaded(base, folder) as tuned:
+        again = probe(tuned, base, ids)
+    scale = float(trained.abs().max()) + 1e-9
+    drift = float((again - trained).abs().max()) / scale
+    if drift > (1e-5 if base.device.type == "cpu" and not base.config.load_4bit else 2e-2):
+        raise ModelError(f"{folder}: loaded fresh it does not give the trained logits (relative difference {drift:.1e})")
+    moved = float((again - bare).abs().max())
+    if moved == 0.0:
+        raise ModelError(f"{folder}: the adapter changes nothing; refused")
+    return moved
+
+
+def digest(folder: Path) -> str:
+    """sha256 of the adapter's weights."""
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()

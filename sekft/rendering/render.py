@@ -1,0 +1,129 @@
+"""The render contract: one conversation -> token ids, with the turn and the kind of every token.
+
+Covers: serve prompt = training prefix, stop token of every assistant turn, exactly one BOS, control strings in content.
+Does not cover: templates whose past depends on the future (refused here, not unrolled).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from sekft.errors import RenderError
+from sekft.rendering.messages import Message, canonical
+from sekft.rendering.tokenizer import ChatTokenizer
+
+RENDER_VERSION = 1
+
+
+class Kind(IntEnum):
+    """What a token is to a mask."""
+
+    context = 0  # the environment, and whatever the template writes around turns
+    typed = 1  # the assistant's own text
+    stop = 2  # the token that ends an assistant turn
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One conversation as the model sees it. ids, turns, kinds: (T,); turns index into messages."""
+
+    ids: tuple[int, ...]
+    turns: tuple[int, ...]
+    kinds: tuple[Kind, ...]
+    messages: tuple[Message, ...]  # canonical and neutral
+    text: str
+    offsets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Characters [start, end) of one assistant turn in the text, its stop token from `stop` on."""
+
+    turn: int
+    start: int
+    stop: int
+    end: int
+
+
+def prepare(messages: Sequence[Message], tokenizer: ChatTokenizer) -> tuple[Message, ...]:
+    """Canonical and free of control tokens: what both sides hand to the template."""
+    neutral = [Message(role=message.role, content=tokenizer.neutral(message.content)) for message in messages]
+    return canonical(neutral)
+
+
+def prompt_ids(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[int]:
+    """What a server feeds the model before its next reply."""
+    text = tokenizer.template.render(prepare(messages, tokenizer), add_generation_prompt=True)
+    return tokenizer.encode(text)[0]
+
+
+def render(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
+    """One render of the whole conversation, every assistant turn located by the prompt a server would have fed.
+
+    Raises RenderError, naming the turn, where training text and served text would differ.
+    """
+    turns = prepare(messages, tokenizer)
+    text = tokenizer.template.render(turns)
+    ids, offsets = tokenizer.encode(text)
+    spans = [_span(turns, index, text, tokenizer) for index, turn in enumerate(turns) if turn.role == "assistant"]
+    _require_one_bos(ids, tokenizer)
+    for span in spans:
+        _require_served_prefix(span, text, ids, offsets, tokenizer)
+    token_turns, kinds = _label(offsets, spans)
+    for span in spans:
+        _require_stop(span, ids, token_turns, kinds, tokenizer)
+    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), turns, text, tuple(offsets))
+
+
+def _span(turns: Sequence[Message], index: int, text: str, tokenizer: ChatTokenizer) -> Span:
+    prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
+    content = turns[index].content
+    if not text.startswith(prompt):
+        raise RenderError(f"turn {index}: the template writes the past differently once the future is known; this base is refused")
+    start = len(prompt)
+    stop = start + len(tokenizer.separator) + len(content)
+    if text[start:stop] != tokenizer.separator + content:
+        raise RenderError(f"turn {index}: the template changes the assistant's text {content[:40]!r}")
+    end = next((stop + len(token) for token in tokenizer.control.values() if text.startswith(token, stop)), None)
+    if end is None:
+        raise RenderError(f"turn {index}: no control token closes the assistant's text; found {text[stop : stop + 20]!r}")
+    return Span(index, start, stop, end)
+
+
+def _require_one_bos(ids: Sequence[int], tokenizer: ChatTokenizer) -> None:
+    if tokenizer.bos is None or tokenizer.bos == tokenizer.eos:
+        return
+    count = list(ids).count(tokenizer.bos)
+    expected = 1 if "bos_token" in tokenizer.template.source or tokenizer.control[tokenizer.bos] in tokenizer.template.source else 0
+    if count != expected or (count and ids[0] != tokenizer.bos):
+        raise RenderError(f"{count} BOS tokens in the rendered text; allowed: {expected}, at the start")
+
+
+def _require_served_prefix(span: Span, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]], tokenizer: ChatTokenizer) -> None:
+    """The ids before the turn are the ids a server feeds; a token across the boundary breaks that."""
+    served = tokenizer.encode(text[: span.start])[0]
+    if list(ids[: len(served)]) != served or (len(served) < len(offsets) and offsets[len(served)][1] <= span.start):
+        raise RenderError(f"turn {span.turn}: the served prompt and the training text split into different tokens")
+
+
+def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[Kind]]:
+    """Every token that overlaps a span belongs to it; the rest is context of the turn it leads to or follows."""
+    turns, kinds = [], []
+    for start, end in offsets:
+        span = next((span for span in spans if start < span.end and end > span.start), None)
+        if span is None:
+            following = next((span.turn - 1 for span in spans if end <= span.start), None)
+            turns.append(following if following is not None else (spans[-1].turn if spans else 0))
+            kinds.append(Kind.context)
+        else:
+            turns.append(span.turn)
+            kinds.append(Kind.stop if start >= span.stop else Kind.typed)
+    return turns, kinds
+
+
+def _require_stop(span: Span, ids: Sequence[int], turns: Sequence[int], kinds: Sequence[Kind], tokenizer: ChatTokenizer) -> None:
+    stops = [ids[at] for at in range(len(ids)) if turns[at] == span.turn and kinds[at] is Kind.stop]
+    if len(stops) != 1 or stops[0] not in tokenizer.stop_ids:
+        found = tokenizer.decode(stops, skip_control=False)
+        allowed = tokenizer.decode(sorted(tokenizer.stop_ids), skip_control=False)
+        raise RenderError(f"turn {span.turn}: closed by {found!r}; generation stops at {allowed!r}")

@@ -1,0 +1,59 @@
+"""A chat template as text to text, compiled the way transformers compiles it, without transformers."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from sekft.errors import RenderError
+from sekft.rendering.messages import Message
+
+
+class Generation(Extension):
+    """`{% generation %}...{% endgeneration %}` renders its body; the markers mean nothing here."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
+
+
+class ChatTemplate:
+    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...)."""
+
+    def __init__(self, source: str, names: dict[str, str]) -> None:
+        self.source = source
+        self._names = names
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = _tojson
+        environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        try:
+            self._template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise RenderError(f"chat template: {error}") from None
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+        """The conversation as text, special tokens written out. Raises RenderError with the template's own words."""
+        plain = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            return self._template.render(messages=plain, add_generation_prompt=add_generation_prompt, **self._names)
+        except jinja2.TemplateError as error:
+            raise RenderError(f"chat template: {error}") from None
+
+
+def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _raise(message: str) -> NoReturn:
+    raise jinja2.exceptions.TemplateError(message)

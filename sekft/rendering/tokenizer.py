@@ -1,0 +1,113 @@
+"""The base's own tokenizer and chat template, read from its folder; no torch, no transformers."""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from sekft.errors import RenderError
+from sekft.rendering.messages import Message
+from sekft.rendering.template import ChatTemplate
+
+
+class ChatTokenizer:
+    """Text to ids and back, and messages to text, for one base.
+
+    folder: tokenizer.json, tokenizer_config.json and, unless that holds it, chat_template.jinja.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tokenizer = _load_fast(folder)
+        settings = _read_json(folder / "tokenizer_config.json")
+        names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
+        self.bos: int | None = self._id(names.get("bos_token"))
+        self.eos: int | None = self._id(names.get("eos_token"))
+        self.template = ChatTemplate(_template_source(folder, settings), names)
+        self.control: dict[int, str] = {
+            index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
+        }
+
+    def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """ids and their (start, end) character offsets; no special token is added."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
+    def decode(self, ids: list[int], skip_control: bool = True) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=skip_control)
+
+    @property
+    def vocabulary(self) -> int:
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        """What ends a generation: eos, and the eos list of generation_config.json or config.json."""
+        ids = {self.eos} if self.eos is not None else set()
+        for name in ("generation_config.json", "config.json"):
+            file = self.folder / name
+            if file.exists() and (stop := _read_json(file).get("eos_token_id")) is not None:
+                ids |= set(stop) if isinstance(stop, list) else {stop}
+        return frozenset(ids)
+
+    @cached_property
+    def separator(self) -> str:
+        """What the template writes between the serve prompt and the assistant's text: nothing, or a blank."""
+        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
+        prompt = self.template.render(turns[:1], add_generation_prompt=True)
+        tail = self.template.render(turns)[len(prompt) :]
+        return tail[: len(tail) - len(tail.lstrip())]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of what decides the ids: the tokenizer and the template text."""
+        return hashlib.sha256((self._tokenizer.to_str() + "\0" + self.template.source).encode()).hexdigest()
+
+    def neutral(self, content: str) -> str:
+        """Content in which no control token can be read: `</s>` becomes `< /s>`. The same in training and serving."""
+        for text in self.control.values():
+            if text in content:
+                content = content.replace(text, f"{text[0]} {text[1:]}")
+        return content
+
+    def _id(self, text: str | None) -> int | None:
+        return None if text is None else self._tokenizer.token_to_id(text)
+
+
+def _load_fast(folder: Path) -> Tokenizer:
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        found = "only tokenizer.model" if (folder / "tokenizer.model").exists() else "none"
+        raise RenderError(f"{folder}: no tokenizer.json (found {found}); convert it first, with merges in the order of their scores")
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _template_source(folder: Path, settings: dict[str, Any]) -> str:
+    file = folder / "chat_template.jinja"
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    source = settings.get("chat_template")
+    if isinstance(source, list):  # several named ones: tools, default, ...
+        source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
+    if not isinstance(source, str):
+        raise RenderError(f"{folder}: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)")
+    return source
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RenderError(f"{file}: no such file; a base folder holds tokenizer.json, tokenizer_config.json, config.json") from None
+    except ValueError as error:
+        raise RenderError(f"{file}: not JSON: {error}") from None
+
+
+def _text(token: Any) -> str:
+    return token["content"] if isinstance(token, dict) else str(token)

@@ -1,0 +1,49 @@
+"""Lives played by the reference, kept in a file that is made once per set of worlds."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from sekft.config import DataConfig, EvalConfig, SourceConfig
+from sekft.errors import DataError
+from sekft.rollout import trajectory
+from sekft.rollout.many import play_many
+from sekft.rollout.operator import reference
+from sekft.sandbox.place import Backend
+from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario.bundle import Bundle, dumps
+
+FOLDER = Path("outputs/collect")
+
+
+def without_path(data: DataConfig) -> list[SourceConfig]:
+    """The sources that are to be filled by the reference."""
+    return [source for source in data.sources.values() if source.path is None]
+
+
+def play_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], backend: Backend, workers: int) -> None:
+    """Give every source the lives of the reference in these worlds."""
+    for source in sources:
+        source.path = str(reference_file(bundles, backend, workers))
+
+
+def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int) -> Path:
+    """outputs/collect/reference-<digest>.jsonl, played now unless it is there.
+
+    Raises DataError if the reference does not verify everywhere: then the worlds are at fault, see sekft.check.
+    """
+    path = FOLDER / f"reference-{_digest(bundles)}.jsonl"
+    if path.exists():
+        return path
+    operator = reference(bundles)
+    limits = EvalConfig(max_turns=max(len(bundle.reference) for bundle in bundles))
+    lives = play_many([(bundle, operator, 0) for bundle in bundles], backend, limits, workers, "reference plays")
+    if lost := [life for life in lives if not life.kept]:
+        raise DataError(f"{lost[0].bundle_id}: the reference ended {lost[0].outcome.value} ({lost[0].reason}); see python -m sekft.check")
+    trajectory.write(lives, path)
+    return path
+
+
+def _digest(bundles: Sequence[Bundle]) -> str:
+    text = f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}\n" + "".join(map(dumps, bundles))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

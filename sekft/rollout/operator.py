@@ -1,0 +1,45 @@
+"""Operators type replies at a prompt. The scripted ones are product code: data is made and tests are played with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sekft.rendering.messages import Message, Reply
+from sekft.scenario.bundle import Bundle
+
+
+class Operator(Protocol):
+    """Whoever lives the lives. reply() may be called from many threads, for many lives."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+        """The next text to type. life_id: <bundle id>#<attempt>; messages end with what the environment showed last."""
+
+
+class Scripted:
+    """Types prepared replies in order; falls silent when they are used up. scripts: by bundle id."""
+
+    def __init__(self, name: str, scripts: Mapping[str, Sequence[str]]) -> None:
+        self.name = name
+        self._scripts = scripts
+
+    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+        script = self._scripts[life_id.rpartition("#")[0]]
+        typed = sum(message.role == "assistant" for message in messages)
+        return Reply(script[typed] if typed < len(script) else "")
+
+
+def reference(bundles: Sequence[Bundle]) -> Scripted:
+    """Types what each bundle says solves it."""
+    return Scripted("reference", {bundle.id: bundle.reference for bundle in bundles})
+
+
+def nothing(bundles: Sequence[Bundle]) -> Scripted:
+    """Leaves at once, each world by its right terminal: no checker may accept it."""
+    return Scripted("nothing", {bundle.id: (str(bundle.terminal),) for bundle in bundles})
+
+
+def scripted(bundles: Sequence[Bundle], script: Sequence[str]) -> Scripted:
+    """Types the same replies in every world."""
+    return Scripted("scripted", {bundle.id: tuple(script) for bundle in bundles})

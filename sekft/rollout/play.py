@@ -1,0 +1,115 @@
+"""One life: the operator types, the shell answers, until one of them ends it; then the checker looks."""
+
+from dataclasses import dataclass, field
+from threading import Event
+
+from sekft.config import EvalConfig
+from sekft.errors import SandboxError
+from sekft.rendering.messages import Message
+from sekft.rollout import verdict, world
+from sekft.rollout.operator import Operator
+from sekft.rollout.trajectory import Command, Ending, Trajectory
+from sekft.sandbox.place import Backend, Checked, Place, Turn
+from sekft.sandbox.text import TEXT_VERSION, environment_turn
+from sekft.scenario.bundle import Bundle
+
+CHECK_TIMEOUT_S = 20.0
+ENDED = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
+
+
+class Stopped(Exception):
+    """The whole series was called off; this life is not recorded."""
+
+
+@dataclass
+class Life:
+    """A life while it is lived; `ending` is set exactly once, by whoever ends it."""
+
+    messages: list[Message]
+    commands: list[Command] = field(default_factory=list)
+    clean: bool = True
+    dropped_lines: int = 0
+    ending: Ending | None = None
+    reason: str = ""
+
+    def end(self, ending: Ending, reason: str = "") -> None:
+        self.ending, self.reason = ending, reason
+
+
+def play(
+    bundle: Bundle, operator: Operator, backend: Backend, limits: EvalConfig, attempt: int = 0, stop: Event | None = None
+) -> Trajectory:
+    """Live one life. A failing place is the recorded ending `broken`; an operator's own error is raised."""
+    life = Life([Message(role="user", content=environment_turn(world.arrival(bundle), "ready"))])
+    life_id = f"{bundle.id}#{attempt}"
+    checked = Checked(None)
+    try:
+        with backend.open(world.environment(bundle)) as place:
+            place.put(world.files(bundle))
+            live(life, life_id, bundle, operator, place, limits, stop)
+            if life.ending is not Ending.broken:
+                checked = place.check(bundle.checker, CHECK_TIMEOUT_S)
+    except SandboxError as error:
+        life.end(Ending.broken, str(error))
+    if checked.broken:
+        life.end(Ending.broken, f"checker: {checked.output}")
+    return record(life, life_id, bundle, operator.name, checked)
+
+
+def live(life: Life, life_id: str, bundle: Bundle, operator: Operator, place: Place, limits: EvalConfig, stop: Event | None) -> None:
+    """query -> run -> append, until life.ending is set."""
+    turns = min(limits.max_turns, bundle.limits.turns)
+    while life.ending is None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if len(life.commands) >= turns:
+            life.end(Ending.turn_limit, f"eval.max_turns or limits.turns: {turns}")
+            return
+        reply = operator.reply(life_id, tuple(life.messages))
+        if reply.full:
+            life.end(Ending.token_limit, f"eval.max_life_tokens: {limits.max_life_tokens}")
+        elif not reply.text.strip():
+            life.end(Ending.silent, "an empty reply")
+        else:
+            type_one(life, reply.text, place, bundle.limits.command_timeout_s)
+
+
+def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
+    turn = place.run(text, timeout_s)
+    life.commands.append(Command(turn=len(life.messages), text=text, status=turn.status))
+    life.messages.append(Message(role="assistant", content=_accepted(text, turn)))
+    life.dropped_lines += turn.dropped_lines
+    life.clean = life.clean and not verdict.is_prose(text, turn.output, turn.status)
+    if turn.kind in ENDED:
+        life.end(ENDED[turn.kind], turn.reason)
+    else:
+        life.messages.append(Message(role="user", content=environment_turn(turn.output, turn.kind)))
+
+
+def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Checked) -> Trajectory:
+    passed = None if checked.broken or life.ending is Ending.broken else checked.status == 0
+    assert life.ending is not None
+    result = verdict.outcome(life.ending, passed, life.clean, bundle.terminal)
+    keep = verdict.kept(result)
+    return Trajectory(
+        id=f"{life_id}@{operator}",
+        bundle_id=bundle.id,
+        archetype=bundle.archetype,
+        operator=operator,
+        messages=tuple(life.messages),
+        commands=tuple(life.commands),
+        ending=life.ending,
+        checked=passed,
+        clean=life.clean,
+        outcome=result,
+        kept=keep,
+        reason=life.reason or ("" if keep else result.value),
+        meta={"text_version": TEXT_VERSION, "terminal": bundle.terminal.value, "dropped_lines": life.dropped_lines},
+    )
+
+
+def _accepted(text: str, turn: Turn) -> str:
+    """What was typed up to the ending; lines after it never reached the shell."""
+    if not turn.dropped_lines:
+        return text
+    return "\n".join(text.split("\n")[: -turn.dropped_lines])

@@ -1,0 +1,26 @@
+"""A life as a person reads it: the terminal it left behind, and what became of it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sekft.rollout.trajectory import Trajectory
+from sekft.rollout.verdict import kept
+
+
+def as_text(life: Trajectory) -> str:
+    screen = "".join(message.content + ("\n" if message.role == "assistant" else "") for message in life.messages)
+    reason = f" ({life.reason})" if life.reason else ""
+    return f"{screen.rstrip()}\n\n-- {life.id}: {life.ending.value}, {life.outcome.value}{reason}; checker {life.checked}\n"
+
+
+def write_examples(lives: Sequence[Trajectory], folder: Path) -> dict[str, Path]:
+    """One won and one lost life as text files, those there are: {"won": path, "lost": path}."""
+    wanted: dict[str, Callable[[Trajectory], bool]] = {"won": lambda life: kept(life.outcome), "lost": lambda life: not kept(life.outcome)}
+    paths: dict[str, Path] = {}
+    for name, fits in wanted.items():
+        life = next(filter(fits, lives), None)
+        if life is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths[name] = folder / f"{name}.txt"
+            paths[name].write_text(as_text(life))
+    return paths

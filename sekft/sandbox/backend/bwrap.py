@@ -1,0 +1,137 @@
+"""Lives in bubblewrap: namespaces over the common root file system, no daemon, ten times as many lives per second as an engine.
+
+Covers: no network; everything but sized tmpfs read-only; own processes, users, hostname; no capability, no setuid; limits
+per process on memory, file size, CPU time, open files, and on the number of processes; the life ends with the thread that
+opened it, and by itself after life_s. Where we are root, the agent is another user than the control process and than the
+owner of /usr/local and /srv, as on an engine.
+Does not cover: see walls_missing().
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from sekft.config import SandboxConfig
+from sekft.errors import SandboxError
+from sekft.sandbox import image, world
+from sekft.sandbox.backend.control import Control, Pipes
+from sekft.sandbox.place import Checked, File, Turn
+from sekft.sandbox.shell import Session
+
+_OUTPUT_BYTES = 65536  # of the checker
+_CAPABILITIES = ("CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT")  # of the control process, to become the agent
+_DROP = "chroot --userspec=1000:1000 --groups= --skip-chdir /"
+
+
+class BwrapBackend:
+    """Fits place.Backend. A place must be used in the thread that opened it, and dies with that thread."""
+
+    name = "bwrap"
+
+    def __init__(self, settings: SandboxConfig, root: Path | None = None, two_users: bool | None = None) -> None:
+        """Makes the root file system and tries one place; two_users None: if the host lets us. Raises SandboxError."""
+        if not shutil.which("bwrap"):
+            raise SandboxError("bwrap is not installed: run apt-get install bubblewrap, or use sandbox=docker")
+        self.settings = settings
+        self.root = root or image.root_folder()
+        self.two_users = may_map_two_users() if two_users is None else two_users
+        with self.open({}):
+            pass
+
+    def walls_missing(self) -> tuple[str, ...]:
+        """What an engine keeps in and this backend does not, one phrase each."""
+        always = ("memory is limited per process, not in sum", "no share of CPU", "no limit on inodes", "no seccomp filter")
+        if self.two_users:
+            return (*always, "the agent may make user namespaces of its own")
+        return (*always, "the control process and root's files belong to the agent's own user: chmod opens them")
+
+    @contextmanager
+    def open(self, environment: Mapping[str, str]) -> Iterator["BwrapPlace"]:
+        control = Control(self._options(), self._command(), self.two_users)
+        try:
+            control.start()
+            yield BwrapPlace(control, self.settings, environment)
+        finally:
+            control.close()
+
+    def _options(self) -> list[str]:
+        settings = self.settings
+        user = ["--uid", "0", "--gid", "0"] if self.two_users else ["--uid", "1000", "--gid", "1000", *_no_nested_users()]
+        options = ["--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "box", *user]
+        for capability in _CAPABILITIES if self.two_users else ():
+            options += ["--cap-add", capability]
+        options += ["--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
+        options += [*_tmpfs("/dev/shm", 1, "1777"), "--remount-ro", "/dev"]
+        options += [*_tmpfs("/tmp", settings.tmp_mb, "1777"), *_tmpfs(world.HOME, settings.home_mb, "0755")]
+        for path in ("/run", *world.ROOTS):
+            options += _tmpfs(path, 1 if path == "/run" else 8, "0755")
+        return [*options, "--chdir", "/"]
+
+    def _command(self) -> list[str]:
+        """What control.sh is called with."""
+        settings = self.settings
+        limits = [str(settings.life_s), str(settings.pids), str(settings.memory_mb * 1024), str(settings.home_mb * 1024)]
+        return [*limits, _DROP if self.two_users else ""]
+
+
+class BwrapPlace:
+    """Fits place.Place."""
+
+    def __init__(self, control: Control, settings: SandboxConfig, environment: Mapping[str, str]) -> None:
+        self._control, self._settings, self._environment = control, settings, environment
+        self._session: Session | None = None
+
+    def put(self, files: Sequence[File]) -> None:
+        for owner, tar in zip(("root", "agent"), world.pack(files, one_user=not self._control.two_users), strict=True):
+            if status := self._control.request(owner, tar):
+                raise SandboxError(f"{owner}'s files did not go into the place: tar ended with {status} on {len(tar)} bytes")
+
+    def run(self, text: str, timeout_s: float) -> Turn:
+        try:
+            session = self._session or self._start()
+        except SandboxError as error:
+            return Turn("", "broken", reason=str(error))
+        return session.run(text, timeout_s)
+
+    def check(self, script: str, timeout_s: float) -> Checked:
+        text = script.encode("utf-8", "surrogateescape")
+        wrapper = world.check_script(len(text), timeout_s).encode()
+        started = time.monotonic()
+        try:
+            status, output = self._control.check(wrapper + text, len(wrapper), timeout_s + 5, _OUTPUT_BYTES)
+        except SandboxError as error:
+            return Checked(None, str(error), broken=not self._control.killed_by_agent())
+        late = status == 137 and time.monotonic() - started >= timeout_s
+        return Checked(None if late else status, output.decode("utf-8", "replace"))
+
+    def _start(self) -> Session:
+        if self._control.request("session", world.session_script(self._environment).encode()):
+            raise SandboxError("the session shell did not start")
+        session = Session(Pipes(self._control), self._control.signal, self._settings.keep_bytes, self._settings.flood_bytes)
+        session.start()
+        self._session = session
+        return session
+
+
+def may_map_two_users() -> bool:
+    """Root with all user ids: inside a container of its own, root may have only some."""
+    if os.geteuid() != 0:
+        return False
+    first, _, count = (int(word) for word in Path("/proc/self/uid_map").read_text().split()[:3])
+    return first + count > image.ROOT_UID + (2 << 20)
+
+
+def _tmpfs(path: str, size_mb: int, mode: str) -> list[str]:
+    return ["--perms", mode, "--size", str(size_mb << 20), "--tmpfs", path]
+
+
+@cache
+def _no_nested_users() -> tuple[str, ...]:
+    """Newer than 0.7 only."""
+    usage = subprocess.run(["bwrap", "--help"], capture_output=True, text=True).stdout
+    return ("--disable-userns",) if "--disable-userns" in usage else ()

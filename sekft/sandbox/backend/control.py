@@ -1,0 +1,248 @@
+"""The host's end of one bwrap life: starts it, maps its users, asks control.sh for things, ends it."""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sekft.errors import SandboxError
+from sekft.sandbox import image, world
+from sekft.sandbox.backend import pipe
+
+SCRIPT = Path(__file__).with_name("control.sh")
+REQUEST_S = 20.0
+_ADVICE = "allow unprivileged user namespaces, run as root, or use sandbox=docker"
+_AGENTS = 1 << 20
+_AGENT_UIDS = itertools.count(random.SystemRandom().randrange(_AGENTS))  # kernels before 5.14 count RLIMIT_NPROC per host uid
+
+
+class Control:
+    """One bwrap process and its pipes. All waiting is bounded, all trouble is SandboxError."""
+
+    def __init__(self, options: Sequence[str], arguments: Sequence[str], two_users: bool) -> None:
+        self.two_users = two_users
+        self._options, self._arguments = options, arguments
+        self._pid = 0
+        self._status: int | None = None
+        self._closing: list[int] = []
+        self._replies = b""
+
+    def start(self) -> None:
+        """Start the life and wait for its control process. Raises SandboxError."""
+        inside: dict[int, int] = {}
+        try:
+            self._requests = self._pipe(inside, 0, we_write=True)
+            self._answers = self._pipe(inside, 1)
+            self._errors = self._pipe(inside, 2)
+            self.commands = self._pipe(inside, 3, we_write=True)
+            self.output = self._pipe(inside, 4)
+            self.report = self._pipe(inside, 5)
+            self._start(inside)
+        except OSError as error:
+            raise SandboxError(f"bwrap did not start: {image.one_line(error)}; {_ADVICE}") from None
+        finally:
+            for end in inside.values():
+                os.close(end)
+
+    def _start(self, inside: dict[int, int]) -> None:
+        info, mapped = self._pipe(inside, 6), self._pipe(inside, 7, we_write=True)
+        agent = image.ROOT_UID + 1 + next(_AGENT_UIDS) % _AGENTS
+        options = ["--info-fd", "6", *(["--userns-block-fd", "7"] if self.two_users else []), *self._options]
+        options += ["--perms", "0500", "--ro-bind-data", "9", "/run/place"]
+        for number, data in ((8, b"".join(option.encode() + b"\0" for option in options)), (9, SCRIPT.read_bytes())):
+            pipe.write_all(self._pipe(inside, number, we_write=True), data, 0)
+            self._close_last()
+        command = ["bwrap", "--args", "8", "/bin/sh", "/run/place", *self._arguments]
+        if self.two_users:
+            for number in (3, 4, 5):  # /dev/fd/3, /dev/stdout: only the owner of a pipe may open it again
+                os.fchown(inside[number], agent, agent)
+            user = f"+{image.ROOT_UID}"
+            command = ["chroot", f"--userspec={user}:{user}", "--groups=", "--skip-chdir", "/", *command]
+        # posix_spawn, not subprocess: it renumbers descriptors, and does not copy the page tables of a process full of torch
+        self._pid = os.posix_spawn(
+            shutil.which(command[0], path=_PATH) or command[0],
+            command,
+            {"PATH": _PATH, "LC_ALL": "C.UTF-8"},
+            file_actions=[
+                *((os.POSIX_SPAWN_DUP2, end, number) for number, end in inside.items()),
+                *((os.POSIX_SPAWN_CLOSE, end) for end in _inheritable()),
+            ],
+            # Python ignores these, and ignoring is inherited: `yes | head` would complain of a broken pipe
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            setsigmask=[],
+        )
+        for number in list(inside):
+            os.close(inside.pop(number))
+        if self.two_users:
+            self._map_users(info, mapped, agent)
+        if self._line(REQUEST_S) != b"ready":
+            raise SandboxError(f"bwrap did not start: {self._complaint()}; {_ADVICE}")
+
+    def _map_users(self, info: int, mapped: int, agent: int) -> None:
+        """Root inside is one powerless user of the host, the agent another; bwrap waits until this is so."""
+        text, end = b"", time.monotonic() + REQUEST_S
+        while not text.rstrip().endswith(b"}"):
+            chunk = pipe.read_some(info, end - time.monotonic())
+            if not chunk:
+                raise SandboxError(f"bwrap did not start: {self._complaint()}; {_ADVICE}")
+            text += chunk
+        for kind in ("uid", "gid"):
+            Path(f"/proc/{json.loads(text)['child-pid']}/{kind}_map").write_text(f"0 {image.ROOT_UID} 1\n{world.UID} {agent} 1\n")
+        pipe.write_all(mapped, b"x", 1)
+
+    def request(self, verb: str, body: bytes = b"", *words: object) -> int:
+        """The status of one thing done inside. Raises SandboxError when no answer comes."""
+        nonce = self._ask(verb, body, *words)
+        return int(self._answer(nonce, REQUEST_S))
+
+    def signal(self, name: str, shell_pid: int) -> None:
+        self.request("signal", world.SIGNAL.encode(), name, shell_pid)
+
+    def exit_code(self) -> int | None:
+        """The session shell's; None if it still runs after two seconds."""
+        try:
+            for _ in range(100):
+                words = self._answer(self._ask("code"), REQUEST_S).split()
+                if words[0] != b"running":
+                    return int(words[0])
+                time.sleep(0.02)
+        except SandboxError:
+            if self.killed_by_agent():
+                return 137
+            raise
+        return None
+
+    def check(self, body: bytes, wrapper_bytes: int, timeout_s: float, output_bytes: int) -> tuple[int, bytes]:
+        """(status, output) of a checker, its wrapper before it in body. Raises SandboxError."""
+        nonce, end = self._ask("check", body, wrapper_bytes), time.monotonic() + timeout_s
+        reply, output = None, b""
+        while True:
+            chunk = pipe.read_some(self.report, 0.02 if reply is None else 0)
+            output += (chunk or b"")[: output_bytes - len(output)]
+            if not chunk and reply is not None:
+                return int(reply), output
+            if reply is None:
+                reply = self._reply(nonce, 0)
+            if time.monotonic() > end:
+                raise SandboxError(f"the checker's end did not come within {timeout_s:.0f} s")
+
+    def killed_by_agent(self) -> bool:
+        """Where the agent is the same user, its `kill -9 -1` takes the control process along."""
+        return not self.two_users and self._wait() == 137
+
+    def close(self) -> None:
+        """End the life: the first process of the pid namespace dies with bwrap, and all others with it."""
+        if self._pid and self._wait(0) is None:
+            os.kill(self._pid, signal.SIGKILL)
+            self._wait(REQUEST_S)
+        while self._closing:
+            self._close_last()
+
+    def _ask(self, verb: str, body: bytes = b"", *words: object) -> bytes:
+        nonce = secrets.token_hex(8)
+        header = " ".join(map(str, (verb, nonce, len(body), *words)))
+        try:
+            pipe.write_all(self._requests, header.encode() + b"\n" + body, REQUEST_S)
+        except OSError as error:
+            raise SandboxError(f"the control process is gone: {image.one_line(error)}") from None
+        return nonce.encode()
+
+    def _answer(self, nonce: bytes, timeout_s: float) -> bytes:
+        reply = self._reply(nonce, timeout_s)
+        if reply is None:
+            raise SandboxError(f"the control process did not answer within {timeout_s:.0f} s")
+        return reply
+
+    def _reply(self, nonce: bytes, wait_s: float) -> bytes | None:
+        """The rest of the line that begins with the nonce; other lines are not for us."""
+        end = time.monotonic() + wait_s
+        while (line := self._line(end - time.monotonic())) is not None:
+            if line.startswith(nonce + b" "):
+                return line[len(nonce) + 1 :]
+        return None
+
+    def _line(self, wait_s: float) -> bytes | None:
+        """None: not within wait_s. Raises SandboxError at the end."""
+        end = time.monotonic() + wait_s
+        while b"\n" not in self._replies:
+            chunk = pipe.read_some(self._answers, end - time.monotonic())
+            if chunk is None:
+                raise SandboxError(f"the control process is gone: {self._complaint()}")
+            if not chunk:
+                return None
+            self._replies += chunk
+        line, _, self._replies = self._replies.partition(b"\n")
+        return line
+
+    def _complaint(self) -> str:
+        """The last thing said on stderr, or how it ended."""
+        lines = (pipe.read_some(self._errors, 0.2) or b"").decode("utf-8", "replace").split("\n")
+        said = [line for line in lines if line.strip()]
+        return said[-1].strip() if said else f"exit status {self._wait()}"
+
+    def _wait(self, wait_s: float = 1.0) -> int | None:
+        """The exit status of bwrap, as a shell tells it; None while it runs."""
+        end = time.monotonic() + wait_s
+        while self._status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                self._status = code if code >= 0 else 128 - code
+            elif time.monotonic() >= end:
+                break
+            else:
+                time.sleep(0.002)
+        return self._status
+
+    def _pipe(self, inside: dict[int, int], number: int, we_write: bool = False) -> int:
+        """A new pipe: the far end will be descriptor `number` inside, our own is returned, non-blocking."""
+        ends = os.pipe()
+        # out of the way of 0..9, which the far ends are renumbered to one after the other
+        moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+        for end in ends:
+            os.close(end)
+        ours, inside[number] = (moved[1], moved[0]) if we_write else (moved[0], moved[1])
+        os.set_blocking(ours, False)
+        self._closing.append(ours)
+        return ours
+
+    def _close_last(self) -> None:
+        os.close(self._closing.pop())
+
+
+class Pipes:
+    """Fits shell.Stream."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self.exit_code = control.exit_code
+
+    def send(self, data: bytes) -> None:
+        pipe.write_all(self._control.commands, data, REQUEST_S)
+
+    def pump(self, wait_s: float) -> bytes | None:
+        return pipe.read_some(self._control.output, wait_s)
+
+    def close(self) -> None:
+        """The control process closes all."""
+
+
+def _inheritable() -> list[int]:
+    """Descriptors somebody left open for every child: not for this one."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing itself
+            if int(entry.name) > 9 and os.get_inheritable(int(entry.name)):
+                found.append(int(entry.name))
+    return found
+
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,0 +1,48 @@
+# The trusted end of one bwrap life: control.sh LIFE_S PIDS DATA_KB HOME_KB DROP
+# 0 requests, 1 replies, 3 session commands, 4 session output, 5 checker output. A request is "verb nonce size word word",
+# then size bytes; its reply is "nonce status". End of requests is end of the life: whoever held the pipe is gone.
+exec 2>/dev/null 6>&- 7<&- 8<&- 9<&-
+umask 022
+life=$1 pids=$2 data_kb=$3 home_kb=$4 drop=$5
+
+limits() {
+ ulimit -c 0
+ ulimit -n 256
+ ulimit -p $pids
+ ulimit -d $data_kb
+ ulimit -f $((home_kb * 2))
+ ulimit -t $life
+}
+
+[ -z "$drop" ] || chown 1000:1000 /home/agent
+touch -d @1700000000 /tmp /run
+( sleep $life && kill -9 $$ ) </dev/null >/dev/null 3<&- 4>&- 5>&- &
+watchdog=$!
+echo ready
+while read -r verb nonce size one two; do
+ case $verb in
+ root) head -c $size | tar -x -p --no-same-owner -C / ;;
+ agent) head -c $size | $drop tar -x -p --no-same-owner -C / ;;
+ session)
+  script=$(head -c $size)
+  ( limits; exec $drop /bin/sh -c "$script" <&3 >&4 3<&- 4>&- 5>&- ) &
+  shell=$!
+  exec 3<&- 4>&- ;;
+ signal)
+  script=$(head -c $size)
+  $drop /bin/sh -c "$script" sh $one $two "$$ $watchdog" </dev/null >/dev/null 5>&- ;;
+ code)
+  state=
+  [ ! -r /proc/$shell/stat ] || state=$(sed 's/.*) //; s/ .*//' /proc/$shell/stat)
+  case $state in
+  ''|Z) wait $shell ;;
+  *) nonce="$nonce running" ;;
+  esac ;;
+ check)
+  # where the agent is somebody else, it kills its own; where it is us, -1 spares the one who calls
+  if [ "$drop" ]; then $drop /bin/sh -c 'kill -9 -1' </dev/null >/dev/null 5>&-; else kill -9 -1; fi
+  script=$(head -c $one)
+  head -c $((size - one)) | ( limits; exec $drop /bin/sh -c "$script" >&5 5>&- ) ;;
+ esac
+ echo "$nonce $?"
+done

@@ -1,0 +1,115 @@
+"""A hijacked connection to a container: the input and output of one exec, or of the first process."""
+
+import contextlib
+import select
+import socket
+import struct
+import time
+from typing import Any
+
+import docker
+import docker.errors
+
+from sekft.errors import SandboxError
+from sekft.sandbox.backend import engine, pipe
+
+SEND_S = 20.0
+_END_S = 2.0  # the engine learns of an exit after the output has ended
+
+
+class Stream:
+    """Fits shell.Stream. Output comes in frames: one byte of channel, three of nothing, four of length."""
+
+    def __init__(self, client: docker.DockerClient, kept: Any, exec_id: str = "") -> None:
+        """kept: what the SDK returned; closing it alone leaves the descriptor open."""
+        self._client, self._kept, self._exec_id = client, kept, exec_id
+        self._socket: socket.socket = getattr(kept, "_sock", kept)
+        self._socket.setblocking(False)
+        self._frames = b""
+
+    def send(self, data: bytes) -> None:
+        end, view = time.monotonic() + SEND_S, memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except (BlockingIOError, InterruptedError):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"nothing was read for {SEND_S:.0f} s") from None
+                pipe.wait(self._socket.fileno(), select.POLLOUT, 0.5)
+
+    def pump(self, wait_s: float) -> bytes | None:
+        if not pipe.wait(self._socket.fileno(), select.POLLIN, wait_s):
+            return b""
+        try:
+            data = self._socket.recv(1 << 18)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except ConnectionError:
+            return None
+        if not data:
+            return None
+        self._frames += data
+        return self._unframe()
+
+    def _unframe(self) -> bytes:
+        start, parts = 0, []
+        while len(self._frames) - start >= 8:
+            (length,) = struct.unpack_from(">L", self._frames, start + 4)
+            if len(self._frames) - start < 8 + length:
+                break
+            parts.append(self._frames[start + 8 : start + 8 + length])
+            start += 8 + length
+        self._frames = self._frames[start:]
+        return b"".join(parts)
+
+    def exit_code(self) -> int | None:
+        end = time.monotonic() + _END_S
+        while True:
+            with engine.trouble("the engine does not know the session any more"):
+                found = self._client.api.exec_inspect(self._exec_id)
+            if not found["Running"]:
+                return int(found["ExitCode"])
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.02)
+
+    def read(self, timeout_s: float, cap_bytes: int) -> tuple[bytes, bool]:
+        """(the first cap_bytes until the end, whether the end came in time)."""
+        end, output = time.monotonic() + timeout_s, b""
+        while (left := end - time.monotonic()) > 0:
+            chunk = self.pump(min(left, 1.0))
+            if chunk is None:
+                return output, True
+            output += chunk[: cap_bytes - len(output)]
+        return output, False
+
+    def line(self, timeout_s: float) -> bytes:
+        """One line and no more is expected. Raises SandboxError."""
+        end, output = time.monotonic() + timeout_s, b""
+        while not output.endswith(b"\n"):
+            left = end - time.monotonic()
+            chunk = self.pump(left) if left > 0 else None
+            if chunk is None:
+                raise SandboxError(f"the container said nothing within {timeout_s:.0f} s")
+            output += chunk
+        return output.strip()
+
+    def close(self) -> None:
+        """First the socket, then its wrapper: with output unread, the engine takes 20 s to remove a container."""
+        for close in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close, self._kept.close):
+            with contextlib.suppress(OSError):
+                close()
+
+
+def execute(client: docker.DockerClient, container: str, script: str, user: str) -> Stream:
+    """Start sh -c script in a running container. Raises SandboxError."""
+    with engine.trouble("the engine could not start a shell in the container"):
+        made = client.api.exec_create(container, ["/bin/sh", "-c", script], stdin=True, user=user, workdir="/")
+        # socket=True: without it the SDK waits for the end, whatever its time-out says
+        return Stream(client, client.api.exec_start(made["Id"], socket=True), made["Id"])
+
+
+def attach(client: docker.DockerClient, container: str) -> Stream:
+    """The input and output of the first process. Raises SandboxError."""
+    with engine.trouble("the engine could not attach to the container"):
+        return Stream(client, client.api.attach_socket(container, {"stdin": 1, "stdout": 1, "stream": 1}))

@@ -1,0 +1,50 @@
+"""Which backend serves, found out before anything depends on it: the engine is swept, the image made, one line says which and why."""
+
+import logging
+from collections.abc import Callable
+
+from sekft.config import Backend as Wanted
+from sekft.config import SandboxConfig
+from sekft.errors import SandboxError
+from sekft.sandbox.place import Backend
+
+Notice = Callable[[str], None]
+log = logging.getLogger("sekft")
+
+
+def backend(settings: SandboxConfig, notice: Notice = log.info) -> Backend:
+    """The backend that was asked for; auto: an engine if one answers, else bwrap. Raises SandboxError with one line."""
+    match settings.backend:
+        case Wanted.docker:
+            return _docker(settings, notice)
+        case Wanted.bwrap:
+            return _bwrap(settings, notice, "as asked")
+        case Wanted.auto:
+            return _either(settings, notice)
+
+
+def _either(settings: SandboxConfig, notice: Notice) -> Backend:
+    try:
+        return _docker(settings, notice)
+    except SandboxError as refused:
+        try:
+            return _bwrap(settings, notice, str(refused))
+        except SandboxError as error:
+            raise SandboxError(f"no sandbox at all: {refused}; and {error}") from None
+
+
+def _docker(settings: SandboxConfig, notice: Notice) -> Backend:
+    from sekft.sandbox.backend.docker import DockerBackend  # 0.3 s of imports
+
+    made = DockerBackend(settings)
+    swept = f", {made.swept} left-over containers removed" if made.swept else ""
+    notice(f"sandbox: docker ({made.engine.name} {made.engine.version} at {made.engine.host}, image {made.image}{swept})")
+    return made
+
+
+def _bwrap(settings: SandboxConfig, notice: Notice, reason: str) -> Backend:
+    from sekft.sandbox.backend.bwrap import BwrapBackend
+
+    made = BwrapBackend(settings)
+    notice(f"sandbox: bwrap ({reason}; walls missing: {', '.join(made.walls_missing())})")
+    return made

@@ -1,0 +1,92 @@
+"""The run record, the truth on disk: run.json, metrics.jsonl and summary.json in the folder of the run."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from sekft.errors import SekftError
+from sekft.tracking.files import append_line, write_json
+from sekft.tracking.manifest import manifest
+
+SCHEMA_VERSION = 1
+RUN, METRICS, SUMMARY = "run.json", "metrics.jsonl", "summary.json"
+LONGEST_ERROR = 500  # characters
+
+
+class Run:
+    """A run that is under way."""
+
+    def __init__(self, folder: Path, metrics: TextIO) -> None:
+        self.folder = folder
+        self._metrics = metrics
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Append one line {"time", "step", ...metrics}; it survives whatever happens to the process next."""
+        append_line(self._metrics, {"time": _now(), "step": step} | {key: float(value) for key, value in metrics.items()})
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        """Replace summary.json, atomically."""
+        write_json(self.folder / SUMMARY, values)
+
+
+@contextmanager
+def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
+    """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
+
+    A record that is already in the folder is kept under a number: run.1.json, metrics.1.jsonl, summary.1.json.
+    A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _set_aside(folder)
+    opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
+    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
+    opened |= manifest() | {"settings": settings}
+    write_json(folder / RUN, opened)
+    start = time.monotonic()
+
+    def close(status: str, error: BaseException | None) -> None:
+        seconds = round(time.monotonic() - start, 3)
+        closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
+        write_json(folder / RUN, opened | closed)
+
+    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+        try:
+            yield Run(folder, metrics)
+        except Exception as error:
+            close("failed", error)
+            raise
+        except BaseException as error:
+            close("interrupted", error)
+            raise
+        close("done", None)
+
+
+def one_line(error: BaseException) -> str:
+    """The error as one line; our own refusals speak for themselves, others need their type."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, SekftError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text[:LONGEST_ERROR]
+
+
+def _set_aside(folder: Path) -> None:
+    paths = [folder / name for name in (RUN, METRICS, SUMMARY)]
+    if not any(path.exists() for path in paths):
+        return
+    number = 1
+    while any(_numbered(path, number).exists() for path in paths):
+        number += 1
+    for path in paths:
+        if path.exists():
+            path.rename(_numbered(path, number))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

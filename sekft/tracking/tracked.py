@@ -1,0 +1,65 @@
+"""One run told twice: the record on disk, and W&B as its mirror."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from sekft.config import TrackerConfig
+from sekft.tracking.mirror import Mirror, mirror
+from sekft.tracking.record import Run, open_run
+from sekft.tracking.signals import terminating
+
+
+class Job(Protocol):
+    """What of a job is recorded; sekft.command.launch.Job fits."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def overrides(self) -> tuple[str, ...]: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+
+
+class Tracked:
+    def __init__(self, record: Run, shown: Mirror) -> None:
+        self.folder = record.folder
+        self.line = shown.line
+        self._record, self._shown = record, shown
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        self._record.log(metrics, step)
+        self._shown.log(metrics, step)
+
+    def summary(self, values: Mapping[str, Any]) -> None:
+        self._record.summary(values)
+        self._shown.summary(values)
+
+    def episodes(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._shown.episodes(rows)
+
+    def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> None:
+        self._shown.adapter(folder, metadata)
+
+
+@contextmanager
+def tracked(verb: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[Tracked]:
+    """Opened before the work, closed with its outcome; SIGTERM ends it as Ctrl-C does. settings: a dataclass with a seed."""
+    plain = asdict(settings)
+    with terminating(), open_run(job.folder, verb, plain, job.overrides, settings.seed) as record:
+        about: dict[str, Any] = {
+            "settings": plain,
+            "name": job.name,
+            "group": job.group,
+            "job_type": verb,
+            "tags": job.choices,
+            "folder": job.folder,
+        }
+        with mirror(tracker, **about) as shown:
+            yield Tracked(record, shown)

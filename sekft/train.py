@@ -1,0 +1,229 @@
+"""One run: base -> data -> rehearsal -> masked SFT -> adapter -> exam -> tracker."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sekft.command.flags import wants_preview
+from sekft.command.launch import Job, echo, launch
+from sekft.config import Schedule, TrainConfig
+from sekft.data import mix
+from sekft.data.sample import Row, rows
+from sekft.errors import DataError, ModelError, SettingsError
+from sekft.eval import exam_bundles, examine
+from sekft.exam import gate, rates, show
+from sekft.model.locate import base_folder, load_tokenizer
+from sekft.rendering.fingerprint import fingerprint
+from sekft.rollout.gather import play_for, without_path
+from sekft.rollout.many import play_many
+from sekft.sandbox import choose
+from sekft.sandbox.place import Backend
+from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario.bundle import Bundle
+from sekft.scenario.split import load
+from sekft.tracking.tracked import Tracked, tracked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sekft.model.base import Base
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
+
+    backend: Backend | None  # None: no exam
+    bundles: tuple[Bundle, ...]
+    training: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    supervised_tokens: int
+
+
+def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
+    prepared = prepare(settings)
+    with tracked("train", settings, job, settings.tracker) as track:
+        clock = [time.monotonic()]
+        from sekft.model import base as bases
+
+        base = bases.load(settings.model)
+        clock.append(time.monotonic())
+        if settings.rehearsal:
+            rehearse(settings, prepared, base, track)
+        adapter = train(settings, prepared, base, track)
+        clock.append(time.monotonic())
+        exam = examine_both(settings, prepared, base, adapter, track)
+        clock.append(time.monotonic())
+        seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
+        about = {"base_loads": bases.base_loads(), "supervised_tokens": prepared.supervised_tokens, "seconds": seconds}
+        summary = {"verb": "train", "seed": settings.seed, **exam, **about}
+        track.summary(summary)
+        echo(f"run: {job.folder} (summary.json, metrics.jsonl, episodes.jsonl, adapter/)")
+        echo(track.line)
+    return summary
+
+
+def prepare(settings: TrainConfig) -> Prepared:
+    gate.require_criterion(settings.eval)
+    for key, path in {"adapter": settings.adapter, "trainer.resume_from": settings.trainer.resume_from}.items():
+        if path is not None and not Path(path).is_dir():
+            raise SettingsError(f"{key}={path}: no such folder")
+    bundles = exam_bundles(settings.scenarios, settings)
+    lacking = without_path(settings.data)
+    tokenizer = load_tokenizer(settings.model)
+    base_folder(settings.model, weights=True)
+    backend = choose.backend(settings.sandbox, echo) if bundles or lacking else None
+    if lacking and backend is not None:
+        play_for(lacking, load("train", settings.split), backend, settings.workers)
+    samples = mix.read(settings.data)
+    if shared := {sample.group for sample in samples} & {bundle.id for bundle in bundles}:
+        raise DataError(f"{sorted(shared)[0]}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
+    training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
+    learned, counts = rows(training, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)
+    echo(f"data: {counts.line()}")
+    held = rows(validation, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)[0] if validation else []
+    return Prepared(backend if bundles else None, tuple(bundles), tuple(learned), tuple(held), counts.learned)
+
+
+@contextmanager
+def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
+    """A fresh adapter, or the one to train on from."""
+    from sekft.model import lora
+
+    with (
+        lora.loaded(base, Path(settings.adapter), trainable=True)
+        if settings.adapter
+        else lora.fresh(base, settings.lora, settings.seed) as tuned
+    ):
+        yield tuned
+
+
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Path:
+    """The adapter's folder, saved, loaded fresh and proven."""
+    from sekft.model.lora import prove
+    from sekft.training.hook import Telling
+    from sekft.training.trainer import make_trainer, validation_loss
+
+    folder = track.folder / "adapter"
+    with adapter_on(base, settings) as tuned:
+
+        def validate(step: int) -> dict[str, float]:
+            loss = validation_loss(tuned, prepared.validation, base, settings.trainer.batch)
+            return {} if loss is None else {"val/loss": loss}
+
+        measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
+        measures.append((settings.eval.every_steps, lambda _: exam_between(settings, prepared, base, tuned)))
+        telling = Telling(track.log, measures)
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling])
+        before = validate(0)
+        track.log(before, 0)
+        try:
+            trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
+        finally:
+            telling.close()
+        after = validate(trainer.state.global_step)
+        track.log(after, trainer.state.global_step)
+        trained = save(tuned, base, folder, settings, prepared.training[0])
+    moved = prove(base, folder, prepared.training[0].ids, trained)
+    track.adapter(folder, {"base": settings.model.path, **fingerprint(base.tokenizer, TEXT_VERSION)})
+    echo(f"loss: {telling.losses[0]:.3f} -> {telling.losses[-1]:.3f} in {trainer.state.global_step} steps; {_change(before, after)}")
+    echo(f"adapter: {folder} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
+    return folder
+
+
+def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, row: Row) -> "Tensor":
+    """Save the adapter under its name, whole; returns its logits (T, V) on one row, to be proven after a fresh load."""
+    from sekft.model import lora
+
+    about = {**fingerprint(base.tokenizer, TEXT_VERSION), "mask": settings.mask.rule.value, "base": settings.model.path}
+    lora.save(tuned, base, folder, about)
+    return lora.probe(tuned, base, row.ids)
+
+
+def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> None:
+    """One step, saved and loaded fresh, one life each for base and adapter, one log: what breaks, breaks now."""
+    from sekft.model.lora import prove
+    from sekft.training.trainer import make_trainer
+
+    one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
+    with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
+        folder = Path(scratch) / "adapter"
+        with adapter_on(base, settings) as tuned:
+            trainer = make_trainer(tuned, base, prepared.training, one_step, Path(scratch), settings.seed)
+            started = time.monotonic()
+            trainer.train()
+            step_s = time.monotonic() - started
+            trained = save(tuned, base, folder, settings, prepared.training[0])
+        prove(base, folder, prepared.training[0].ids, trained)
+        track.log({"rehearsal/step_seconds": step_s}, 0)
+        if prepared.backend is not None:
+            live_once(settings, prepared, base, folder)
+    steps = planned_steps(settings, len(prepared.training))
+    echo(f"rehearsal: one step, one adapter, one life each: fine. About {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
+    if prepared.bundles:
+        echo(show.power_line(len(prepared.bundles)))
+
+
+def live_once(settings: TrainConfig, prepared: Prepared, base: "Base", adapter: Path) -> None:
+    from sekft.model import lora
+    from sekft.model.generate import ModelOperator
+    from sekft.rollout.trajectory import Ending
+
+    assert prepared.backend is not None
+    short = replace(settings.eval, max_turns=2)
+    for player in ("base", "tuned"):
+        with lora.loaded(base, adapter) if player == "tuned" else nullcontext() as tuned:
+            operator = ModelOperator(player, base, tuned, short, settings.seed)
+            life = play_many([(prepared.bundles[0], operator, 0)], prepared.backend, short, 1, f"rehearsal: {player}")[0]
+        if life.ending is Ending.broken:
+            raise ModelError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
+
+
+def exam_between(settings: TrainConfig, prepared: Prepared, base: "Base", tuned: Any) -> dict[str, float]:
+    """The rates of the adapter as it is now, for eval.every_steps."""
+    if prepared.backend is None:
+        return {}
+    from sekft.model.generate import ModelOperator
+
+    tuned.eval()
+    operator = ModelOperator("tuned", base, tuned, settings.eval, settings.seed)
+    lives = play_many(
+        [(bundle, operator, 0) for bundle in prepared.bundles], prepared.backend, settings.eval, settings.workers, "exam: so far"
+    )
+    tuned.train()
+    return {f"eval/{name}": rate.rate for name, rate in rates.rates(lives).items()}
+
+
+def examine_both(settings: TrainConfig, prepared: Prepared, base: "Base", adapter: Path, track: Tracked) -> dict[str, Any]:
+    if prepared.backend is None:
+        return {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)"}
+    return examine(base, adapter, prepared.bundles, prepared.backend, settings.eval, settings.workers, settings.seed, track, proven=True)
+
+
+def planned_steps(settings: TrainConfig, amount: int) -> int:
+    if settings.trainer.max_steps > 0:
+        return settings.trainer.max_steps
+    per_epoch = -(-amount // (settings.trainer.batch * settings.trainer.accumulation))
+    return round(per_epoch * settings.trainer.epochs)
+
+
+def _change(before: dict[str, float], after: dict[str, float]) -> str:
+    return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
+
+
+def main() -> None:
+    if wants_preview(sys.argv[1:]):
+        from sekft import preview
+
+        preview.main()
+    else:
+        launch("train", run)
+
+
+if __name__ == "__main__":
+    main()

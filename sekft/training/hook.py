@@ -1,0 +1,77 @@
+"""What the trainer tells the world while it runs: metrics, a progress line, exams in between."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
+from transformers.training_args import TrainingArguments
+
+from sekft.errors import ModelError
+
+Log = Callable[[dict[str, float], int], None]
+Measure = Callable[[int], dict[str, float]]
+
+
+class Telling(TrainerCallback):
+    """Logs train/loss, train/lr, train/grad_norm, train/tokens_per_second; calls each measure every so many steps.
+
+    measures: {steps: what to measure then}; a measure gets the step and returns metrics. Raises ModelError at a loss
+    that is not a number.
+    """
+
+    def __init__(self, log: Log, measures: list[tuple[int, Measure]], title: str = "train") -> None:
+        self._log = log
+        self._measures = [(steps, measure) for steps, measure in measures if steps > 0]
+        self._title = title
+        self.losses: list[float] = []
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._clock, self._tokens = time.monotonic(), 0.0
+        self._bar = Progress(
+            TextColumn(self._title),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(self._title, total=state.max_steps, completed=state.global_step, note="")
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._bar.update(self._task, completed=state.global_step)
+        for steps, measure in self._measures:
+            if state.global_step % steps == 0 and state.global_step < state.max_steps:
+                self._log(measure(state.global_step), state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise ModelError(f"step {state.global_step}: the loss is {loss}; lower trainer.lr, or see trainer.max_grad_norm")
+        now, tokens = time.monotonic(), float(logs.get("num_tokens", 0.0))
+        speed = (tokens - self._tokens) / max(now - self._clock, 1e-9)
+        self._clock, self._tokens = now, tokens
+        self.losses.append(loss)
+        told = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": float(logs["grad_norm"])}
+        self._log({**told, "train/tokens_per_second": speed}, state.global_step)
+        self._bar.update(self._task, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Also after an error, when the trainer does not say that it ended."""
+        if hasattr(self, "_bar"):
+            self._bar.stop()

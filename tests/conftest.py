@@ -1,0 +1,52 @@
+"""Fixtures that many rooms share: real tokenizers, a folder shaped like Mistral, worlds, backends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+@pytest.fixture(scope="session")
+def small_mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Mistral-7B-Instruct-v0.2 in small: its real tokenizer and template, random weights."""
+    folder = tmp_path_factory.mktemp("small_mistral")
+    subprocess.run([sys.executable, ROOT / "scripts" / "small_mistral.py", folder], check=True, capture_output=True, text=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in tokenizer (bytes only) with the ChatML template: text follows the stop token, there is no BOS."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("chatml")
+    vocabulary = {letter: index for index, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in ("<|im_start|>", "<|im_end|>")])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "chat_template": CHATML}))
+    (folder / "config.json").write_text(json.dumps({"eos_token_id": tokenizer.token_to_id("<|im_end|>")}))
+    return folder
+
+
+def run_verb(*arguments: str, cwd: Path, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m sekft.<verb> ...` as a user types it, in a folder of its own."""
+    command = [sys.executable, "-m", f"sekft.{arguments[0]}", *arguments[1:]]
+    return subprocess.run(
+        command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    )

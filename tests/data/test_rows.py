@@ -1,0 +1,80 @@
+"""Samples, rows and mixing: nothing is lost without being counted."""
+
+from pathlib import Path
+
+import pytest
+
+from sekft.config import DataConfig, MaskRule, Overlong, SourceConfig, SourceKind
+from sekft.data import mix
+from sekft.data.sample import Sample, rows
+from sekft.errors import DataError, SettingsError
+from sekft.rendering.messages import Message
+from sekft.rendering.tokenizer import ChatTokenizer
+
+
+def sample(number: int, turns: int = 2, bad: bool = False) -> Sample:
+    texts = ["$ ", *(["ls", "a b c\n$ "] * (turns - 1)), "exit"]
+    messages = [Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(texts)]
+    if bad:
+        messages.append(Message(role="system", content="late"))
+    return Sample(f"s{number}", f"world-{number}", "shell", tuple(messages))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(small_mistral: Path) -> ChatTokenizer:
+    return ChatTokenizer(small_mistral)
+
+
+def test_every_row_ends_in_a_learned_stop_token(tokenizer: ChatTokenizer):
+    made, counts = rows([sample(i, turns=1 + i % 4) for i in range(8)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+    assert all(row.ids[-1] in tokenizer.stop_ids and row.weight[-1] == 1 for row in made)
+    assert counts.learned == sum(weight > 0 for row in made for weight in row.weight)
+    assert counts.by_kind["context"] == 0 and counts.by_kind["stop"] == sum(1 + i % 4 for i in range(8))
+
+
+def test_a_row_that_is_too_long_is_dropped_and_counted(tokenizer: ChatTokenizer):
+    samples = [sample(i) for i in range(9)] + [sample(9, turns=40)]
+    made, counts = rows(samples, tokenizer, MaskRule.assistant, DataConfig(), 128)
+    assert len(made) == 9 and dict(counts.dropped) == {"longer than trainer.max_tokens=128": 1}
+
+
+def test_keep_last_cuts_whole_turns_from_the_front_and_counts_them(tokenizer: ChatTokenizer):
+    data = DataConfig(overlong=Overlong.keep_last)
+    made, counts = rows([sample(0, turns=40)], tokenizer, MaskRule.assistant, data, 128)
+    assert len(made[0].ids) <= 128 and counts.cut_turns > 0 and counts.cut_turns % 2 == 0
+    assert made[0].ids[0] == tokenizer.bos and tokenizer.decode(list(made[0].ids)).endswith("exit")
+
+
+def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatTokenizer):
+    made, counts = rows([sample(i, bad=i == 0) for i in range(9)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+    assert len(made) == 8 and sum(counts.dropped.values()) == 1 and "a system turn" in counts.line()
+
+
+def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
+    with pytest.raises(DataError, match="3 of 6 rows lost"):
+        rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+    with pytest.raises(DataError, match="no row left"):
+        rows([sample(0)], tokenizer, MaskRule.assistant, DataConfig(), 4)
+
+
+def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
+    few, many = [sample(i) for i in range(50)], [sample(i) for i in range(100)]
+    training, validation = mix.split(few, 0.2, seed=0)
+    assert not {one.group for one in training} & {one.group for one in validation} and validation
+    assert {one.id for one in validation} <= {one.id for one in mix.split(many, 0.2, seed=0)[1]}
+    assert {one.id for one in validation} != {one.id for one in mix.split(few, 0.2, seed=1)[1]}
+
+
+def test_a_handful_of_worlds_still_gets_a_validation_side():
+    training, validation = mix.split([sample(0), sample(1)], 0.01, seed=0)
+    assert len(training) == len(validation) == 1
+    assert mix.split([sample(0)], 0.5, seed=0) == ([sample(0)], [])
+
+
+def test_a_source_without_a_path_or_a_choice_is_refused():
+    with pytest.raises(SettingsError, match="no value for data.sources.shell.path"):
+        mix.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell)}))
+    with pytest.raises(SettingsError, match="no source chosen"):
+        mix.read(DataConfig())
+    with pytest.raises(DataError, match="nowhere: no such file"):
+        mix.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))

@@ -1,0 +1,62 @@
+"""Masks: what is learned, and what never is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sekft.config import MaskRule
+from sekft.errors import MaskError
+from sekft.mask import rules
+from sekft.rendering.messages import Message
+from sekft.rendering.render import Kind, Rendered, render
+from sekft.rendering.tokenizer import ChatTokenizer
+
+
+@pytest.fixture(params=["small_mistral", "chatml"])
+def rendered(request: pytest.FixtureRequest) -> Rendered:
+    folder: Path = request.getfixturevalue(request.param)
+    roles = ("user", "assistant") * 3
+    contents = ("Welcome\n$ ", "ls", "a b\n$ ", "cat a", "text\n$ ", "exit")
+    return render([Message(role=role, content=text) for role, text in zip(roles, contents, strict=True)], ChatTokenizer(folder))
+
+
+def kinds(rendered: Rendered) -> np.ndarray:
+    return np.array(rendered.kinds)
+
+
+def test_assistant_learns_every_typed_and_stop_token_and_no_environment(rendered: Rendered):
+    weight = rules.weigh(rendered, MaskRule.assistant)
+    assert weight.dtype == np.float32 and weight.shape == (len(rendered.ids),)
+    assert ((weight > 0) == (kinds(rendered) != Kind.context)).all()
+    assert (weight[kinds(rendered) == Kind.stop] == 1).sum() == 3
+
+
+def test_final_learns_only_the_leaving_turn(rendered: Rendered):
+    weight = rules.weigh(rendered, MaskRule.final)
+    assert set(np.array(rendered.turns)[weight > 0]) == {5}
+    assert (weight > 0).sum() < (rules.weigh(rendered, MaskRule.assistant) > 0).sum()
+
+
+def test_everything_learns_all_but_the_first_token(rendered: Rendered):
+    weight = rules.weigh(rendered, MaskRule.everything)
+    assert weight[0] == 0 and (weight[1:] == 1).all()
+
+
+def test_a_rule_that_learns_environment_text_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one: np.arange(len(one.ids)) > 0)
+    with pytest.raises(MaskError, match="environment tokens are learned"):
+        rules.weigh(rendered, MaskRule.assistant)
+
+
+def test_a_rule_that_loses_a_stop_token_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one: kinds(one) == Kind.typed)
+    with pytest.raises(MaskError, match="the stop token of turn 1 is not learned"):
+        rules.weigh(rendered, MaskRule.assistant)
+
+
+def test_a_row_in_which_nothing_is_learned_is_an_error(rendered: Rendered):
+    silent = replace(rendered, kinds=(Kind.context,) * len(rendered.ids))
+    with pytest.raises(MaskError, match="nothing is learned"):
+        rules.weigh(silent, MaskRule.assistant)

@@ -1,0 +1,121 @@
+"""The base: loaded once, handed back as it was, refused in one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sekft.config import Device, EvalConfig, LoraConfig, ModelConfig, Weights
+from sekft.errors import ModelError
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.model.generate import ModelOperator
+from sekft.rendering.messages import Message
+
+R4 = LoraConfig(name="r4", r=4, alpha=8)
+
+
+def model_config(folder: Path, **changes) -> ModelConfig:
+    return ModelConfig(name="small", path=str(folder), device=Device.cpu, **changes)
+
+
+def bytes_of(model: torch.nn.Module) -> bytes:
+    return b"".join(value.cpu().contiguous().view(torch.uint8).numpy().tobytes() for value in model.state_dict().values())
+
+
+def test_the_same_settings_load_once_and_others_again(small_mistral: Path):
+    before = bases.base_loads()
+    first = bases.load(model_config(small_mistral, seed=101))
+    assert bases.load(model_config(small_mistral, seed=101)) is first
+    assert bases.load(model_config(small_mistral, seed=102)) is not first
+    assert bases.base_loads() == before + 2
+
+
+def test_random_weights_have_the_true_shape_and_follow_the_seed(small_mistral: Path):
+    drawn = [bases.load(model_config(small_mistral, weights=Weights.random, seed=seed)).model for seed in (5, 6)]
+    again = bases._random(small_mistral, model_config(small_mistral, weights=Weights.random, seed=5), torch.device("cpu"))
+    assert bytes_of(drawn[0]) == bytes_of(again) != bytes_of(drawn[1])
+
+
+def test_an_adapter_leaves_the_base_as_it_was(small_mistral: Path):
+    base = bases.load(model_config(small_mistral))
+    before = bytes_of(base.model)
+    with lora.fresh(base, R4, seed=0) as tuned:
+        assert any("lora_" in name for name, _ in tuned.named_parameters())
+    assert bytes_of(base.model) == before
+    assert not any("lora_" in name for name, _ in base.model.named_parameters())
+    assert not base.model.training and not any(p.requires_grad for p in base.model.parameters())
+
+
+def test_a_saved_adapter_gives_the_trained_logits_and_a_no_op_is_refused(small_mistral: Path, tmp_path: Path):
+    base = bases.load(model_config(small_mistral))
+    ids = list(range(5, 25))
+    with lora.fresh(base, R4, seed=0) as tuned:
+        lora.save(tuned, base, tmp_path / "noop", {"tokenizer": "x"})
+        untrained = lora.probe(tuned, base, ids)
+        with torch.no_grad():
+            for name, parameter in tuned.named_parameters():
+                if "lora_B" in name:
+                    parameter += 0.05
+        lora.save(tuned, base, tmp_path / "moved", {"tokenizer": "x"})
+        trained = lora.probe(tuned, base, ids)
+    assert lora.prove(base, tmp_path / "moved", ids, trained) > 0
+    with pytest.raises(ModelError, match="changes nothing"):
+        lora.prove(base, tmp_path / "noop", ids, untrained)
+    with pytest.raises(ModelError, match="does not give the trained logits"):
+        lora.prove(base, tmp_path / "moved", ids, untrained)
+
+
+def test_a_fingerprint_that_differs_is_refused_and_a_missing_one_is_unproven(small_mistral: Path, tmp_path: Path):
+    base = bases.load(model_config(small_mistral))
+    with lora.fresh(base, R4, seed=0) as tuned:
+        lora.save(tuned, base, tmp_path / "a", {"tokenizer": "x", "text": 1})
+    assert lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
+    with pytest.raises(ModelError, match="trained with text 1, this base and code have 2"):
+        lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 2})
+    (tmp_path / "a" / lora.FINGERPRINT).unlink()
+    assert not lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"path": "nobody/nothing"}, "fetch it with `hf download nobody/nothing`"),
+        ({"path": "EMPTY"}, r"no \*\.safetensors"),
+    ],
+)
+def test_a_missing_base_says_what_to_fetch(changes: dict[str, str], complaint: str, tmp_path: Path):
+    path = changes["path"].replace("EMPTY", str(tmp_path))
+    with pytest.raises(ModelError, match=complaint):
+        bases.load(ModelConfig(name="x", path=path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device whose lack is tested")
+def test_a_device_the_machine_lacks_is_named():
+    with pytest.raises(ModelError, match="model.device=cuda: not on this machine; allowed here: .*cpu"):
+        bases.pick_device(Device.cuda)
+
+
+def test_an_adapter_setting_peft_refuses_is_named(small_mistral: Path):
+    base = bases.load(model_config(small_mistral))
+    with pytest.raises(ModelError, match="lora=r4"), lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8, target_modules="nope"), 0):
+        pass
+
+
+def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(small_mistral: Path):
+    base = bases.load(model_config(small_mistral))
+    messages = [Message(role="user", content="Welcome\n$ ")]
+    operator = ModelOperator("base", base, None, EvalConfig(max_reply_tokens=8), seed=0)
+    first = operator.reply("w#0", messages)
+    assert not first.full and first == operator.reply("w#0", messages)
+    tight = ModelOperator("base", base, None, EvalConfig(max_life_tokens=4), seed=0)
+    assert tight.reply("w#0", messages).full
+
+
+def test_sampled_replies_depend_on_the_life_not_on_the_order(small_mistral: Path):
+    base = bases.load(model_config(small_mistral))
+    messages = [Message(role="user", content="$ ")]
+    operator = ModelOperator("base", base, None, EvalConfig(max_reply_tokens=8, temperature=1.0), seed=0)
+    one, other = operator.reply("a#0", messages), operator.reply("b#0", messages)
+    assert (operator.reply("b#0", messages), operator.reply("a#0", messages)) == (other, one)
+    assert one != other

@@ -1,0 +1,70 @@
+"""The lines of a checker, run by a plain sh on states made by hand."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sekft.scenario import checker
+
+
+def passes(folder: Path, *lines: str) -> bool:
+    run = subprocess.run(["sh", "-c", checker.script(lines)], cwd=folder, capture_output=True, text=True)
+    assert run.returncode in (0, 1) and bool(run.stderr) == bool(run.returncode)
+    return run.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict"),
+    [("oak\nelm\n", True), ("oak\nelm", True), ("", False), ("oak\n", False), ("elm\noak\n", False), (" oak\nelm\n", False)],
+)
+def test_a_file_holds_its_text_or_it_does_not(content: str, verdict: bool, tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").write_text(content)
+    assert passes(tmp_path, checker.holds("lemon.txt", "oak\nelm\n")) is verdict
+
+
+def test_neither_nothing_nor_a_folder_nor_a_link_holds_a_text(tmp_path: Path) -> None:
+    (tmp_path / "pear.txt").write_text("oak\n")
+    (tmp_path / "link.txt").symlink_to("pear.txt")
+    (tmp_path / "folder").mkdir()
+    assert not any(passes(tmp_path, checker.holds(name, "oak\n")) for name in ("nothing", "folder", "link.txt"))
+
+
+def test_text_with_quotes_and_expansions_is_compared_as_it_is(tmp_path: Path) -> None:
+    text = 'it\'s $HOME `date` \\ "x" *\n'
+    (tmp_path / "lemon.txt").write_text(text)
+    assert passes(tmp_path, checker.holds("lemon.txt", text))
+
+
+def test_an_emptied_file_is_not_gone_but_counts_as_not_made(tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").write_text("")
+    assert not passes(tmp_path, checker.gone("lemon.txt"))
+    assert passes(tmp_path, checker.unmade("lemon.txt"))
+    assert passes(tmp_path, checker.gone("pear.txt"), checker.unmade("pear.txt"))
+
+
+def test_a_written_file_a_folder_and_a_link_count_as_made(tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").write_text("oak\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.txt").symlink_to("lemon.txt")
+    assert not any(passes(tmp_path, checker.unmade(name)) for name in ("lemon.txt", "folder", "link.txt"))
+
+
+def test_a_hard_link_is_not_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").write_text("oak\n")
+    (tmp_path / "pear.txt").hardlink_to(tmp_path / "lemon.txt")
+    (tmp_path / "plum.txt").write_text("oak\n")
+    assert not passes(tmp_path, checker.apart("lemon.txt", "pear.txt"))
+    assert passes(tmp_path, checker.apart("lemon.txt", "plum.txt"))
+
+
+def test_a_file_nobody_asked_for_is_found_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    (tmp_path / "harbor").mkdir()
+    (tmp_path / "harbor" / "lemon.txt").write_text("")
+    (tmp_path / ".history").write_text("")
+    assert passes(tmp_path, checker.nothing_else(["harbor/lemon.txt"]))
+    assert not passes(tmp_path, checker.nothing_else(["lemon.txt"]))
+
+
+def test_every_line_must_hold(tmp_path: Path) -> None:
+    assert not passes(tmp_path, checker.holds("lemon.txt", "oak\n"), checker.gone("pear.txt"))

@@ -1,0 +1,35 @@
+"""The words mean nothing to a shell."""
+
+import re
+
+from sekft.scenario import words
+
+COMMANDS = (
+    "alias apropos awk banner basename bg break cal case cat cd chmod chown cmp colrm column comm command continue cp csplit "
+    "cut date dd df diff dir dirname do done du echo ed elif else env esac eval exec exit expand expr factor false fc fg fi "
+    "file find fmt fold for free getopts grep groups hash head help host id if in install jobs join kill less link ln local "
+    "logname look ls mail make man mawk mkdir more mv nice nl od panic paste patch pr printenv printf ps pwd read readonly "
+    "rename return rm rmdir script sed seq set sh shift sleep sort split stat sum sync tail tar tee test then time times top "
+    "touch tr trap tree true tty type ulimit umask unalias uname uniq unlink unset until users wait watch wc which while who "
+    "yes bin etc games include lib sbin share src directives missing"
+)
+
+
+def test_nouns_are_plain_lower_case_words_each_once() -> None:
+    assert len(words.NOUNS) == len(set(words.NOUNS)) >= 290
+    assert all(re.fullmatch(r"[a-z]{3,9}", noun) for noun in words.NOUNS)
+
+
+def test_provider_names_are_four_to_seven_letters_each_once() -> None:
+    assert len(words.PROVIDERS) == len(set(words.PROVIDERS)) == 60
+    assert all(re.fullmatch(r"[a-z]{4,7}", name) for name in words.PROVIDERS)
+
+
+def test_no_word_is_a_command_or_a_provider() -> None:
+    assert not set(COMMANDS.split()) & {*words.NOUNS, *words.PROVIDERS}
+    assert not [(noun, name) for noun in words.NOUNS for name in words.PROVIDERS if name in noun or noun in name]
+
+
+def test_a_quarter_of_the_provider_names_is_kept_for_the_exam() -> None:
+    assert len(words.EXAM_PROVIDERS) * 4 == len(words.PROVIDERS)
+    assert sorted(words.EXAM_PROVIDERS + words.TRAIN_PROVIDERS) == sorted(words.PROVIDERS)

@@ -1,0 +1,108 @@
+"""Every option and every experiment composes into the typed settings, and what does not is refused in one line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sekft import config
+from sekft.command.launch import conf_folder, settings
+from sekft.errors import SettingsError
+
+CONF = conf_folder()
+GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "experiment"]}
+GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
+GROUPS["collect"] = ["operator", "model", "eval", "sandbox", "split"]
+GROUPS["check"] = ["eval", "sandbox", "split"]
+GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
+CHOICES = [
+    (verb, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")
+    for verb, groups in GROUPS.items()
+    for group in groups
+    for option in sorted((CONF / group).glob("*.yaml"))
+]
+
+
+@pytest.fixture(autouse=True)
+def hydra_here() -> Iterator[None]:
+    config.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(verb: str, *overrides: str):
+    return settings(compose(verb, list(overrides)), config.VERBS[verb])
+
+
+def test_every_verb_has_its_module_its_defaults_and_its_types():
+    root = Path(config.__file__).parent
+    for verb in config.VERBS:
+        assert (root / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
+        composed(verb)
+
+
+@pytest.mark.parametrize(("verb", "choice"), CHOICES, ids=lambda value: value)
+def test_every_option_composes(verb: str, choice: str):
+    composed(verb, choice)
+
+
+def test_every_option_file_belongs_to_a_group_that_is_tested():
+    assert {path.parent.name for path in CONF.glob("*/*.yaml")} == {group for groups in GROUPS.values() for group in groups}
+
+
+def test_every_experiment_has_its_page():
+    for recipe in (CONF / "experiment").glob("*.yaml"):
+        page = recipe.with_suffix(".md").read_text()
+        assert all(f"## {part}" in page for part in ("Question", "Prediction", "Command", "Result", "Verdict")), recipe.name
+
+
+def test_the_keys_others_rely_on_are_there():
+    keys = [
+        "seed",
+        "workers",
+        "adapter",
+        "scenarios",
+        "model.path",
+        "model.weights",
+        "model.load_4bit",
+        "model.device",
+        "data.sources.shell.path",
+        "lora.r",
+        "lora.alpha",
+        "mask",
+        "trainer.lr",
+        "trainer.max_steps",
+        "trainer.max_tokens",
+        "trainer.resume_from",
+        "eval.episodes",
+        "eval.every_steps",
+        "eval.temperature",
+        "sandbox.backend",
+        "experiment",
+    ]
+    cfg = compose("train")
+    for key in keys:
+        node = cfg
+        for part in key.split("."):
+            assert part in node, key
+            node = node[part]
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("+lora.rr=8", ["rr", "LoraConfig"]),
+        ("+nonsense=1", ["nonsense"]),
+        ("lora.r=???", ["no value for lora.r"]),
+        ("+data.sources.shell.wieght=1", ["wieght"]),
+    ],
+)
+def test_what_hydra_lets_pass_is_refused_by_settings(override: str, named: list[str]):
+    with pytest.raises(SettingsError) as refused:
+        composed("train", override)
+    assert all(word in str(refused.value) for word in named) and "\n" not in str(refused.value)
+
+
+def test_sources_mix_by_listing_them():
+    assert list(composed("train", "data=[shell]").data.sources) == ["shell"]

@@ -12,7 +12,7 @@ demo: setup ## train the tiny model and examine it in containers (experiments/de
 	$(BIN)/python -m sekft.train experiment=demo
 
 test: setup lint ## every test that this machine can run
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 fast: venv  ## the tests that need no engine and no patience
 	$(BIN)/python -m pytest -m "not docker and not slow"

@@ -45,8 +45,8 @@ install_missing() {
 
 dockerd_runs() {
  for process in /proc/[0-9]*; do
-  read -r name 2>/dev/null <"$process/comm" || continue
-  [ "$name" != dockerd ] || ! grep -qv '^State:.Z' "$process/status" 2>/dev/null || grep -q '^State:.Z' "$process/status" || return 0
+  read -r name 2>/dev/null <"$process/comm" && [ "$name" = dockerd ] || continue
+  grep -q '^State:.*Z' "$process/status" 2>/dev/null || return 0
  done
  return 1
 }

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
         limits = replace(limits, max_turns=max(limits.max_turns, *(bundle.limits.turns for bundle in bundles)))
     with (
         terminating(),
-        open_run(job.folder, "collect", vars(settings), job.overrides, settings.seed) as record,
+        open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record,
         operating(settings, bundles) as operator,
     ):
         lives = play_many([(bundle, operator, 0) for bundle in bundles], backend, limits, settings.workers, f"collect: {operator.name}")
@@ -47,7 +47,8 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
     for name, example in write_examples(lives, job.folder / "lives").items():
         echo(f"a {name} life: {example}")
     echo(f"trajectories: {path}")
-    echo(f"learn from them: python -m sekft.train data.sources.shell.path={path}")
+    if kept:
+        echo(f"learn from them: python -m sekft.train data.sources.shell.path={path}")
     return summary
 
 

@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,91 +27,82 @@ from sekft.tracking.tracked import Tracked, tracked
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
+Keep = Callable[[Trajectory], None]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The lives every player lives: where, in which worlds, within which limits."""
+
+    bundles: tuple[Bundle, ...]
+    backend: Backend
+    limits: EvalConfig
+    workers: int
+    seed: int
+
+    def play(self, operator: Operator, title: str, keep: Keep | None = None) -> list[Trajectory]:
+        return play_many([(bundle, operator, 0) for bundle in self.bundles], self.backend, self.limits, self.workers, title, keep)
+
 
 def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     gate.require_criterion(settings.eval)
-    bundles = exam_bundles(settings.scenarios, settings)
+    bundles = exam_bundles(settings)
     if not bundles:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
     if adapter is not None and not (adapter / "adapter_config.json").exists():
         raise ModelError(f"adapter={adapter}: no adapter_config.json there; an adapter folder is what sekft.train writes as adapter/")
-    backend = choose.backend(settings.sandbox, echo)
+    exam = Exam(bundles, choose.backend(settings.sandbox, echo), settings.eval, settings.workers, settings.seed)
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         from sekft.model import base as bases
 
         base = bases.load(settings.model)
         loaded = time.monotonic()
-        result = examine(
-            base, adapter, bundles, backend, settings.eval, settings.workers, settings.seed, track, render_proof(base, adapter)
-        )
-        seconds = {"load": loaded - started, "train": 0.0, "exam": time.monotonic() - loaded}
-        summary = {
-            "verb": "eval",
-            "seed": settings.seed,
-            **result,
-            "base_loads": bases.base_loads(),
-            "supervised_tokens": 0,
-            "seconds": seconds,
-        }
+        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapter, exam, track, render_proof(base, adapter))}
+        seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
+        summary |= {"base_loads": bases.base_loads(), "supervised_tokens": 0, "seconds": seconds}
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
     return summary
 
 
-def exam_bundles(scenarios: str, settings: Any) -> list[Bundle]:
+def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     """The first eval.episodes worlds of the stored order."""
-    return load(scenarios, settings.split)[: settings.eval.episodes] if settings.eval.episodes else []
+    return tuple(load(settings.scenarios, settings.split)[: settings.eval.episodes]) if settings.eval.episodes else ()
 
 
-def examine(
-    base: "Base",
-    adapter: Path | None,
-    bundles: Sequence[Bundle],
-    backend: Backend,
-    limits: EvalConfig,
-    workers: int,
-    seed: int,
-    track: Tracked,
-    proven: bool,
-) -> dict[str, Any]:
-    """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json."""
+def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, proven: bool, step: int = 0) -> dict[str, Any]:
+    """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json.
+
+    step: of the training, for the axis of the metrics. proven: see render_proof.
+    """
     from sekft.model.generate import ModelOperator
     from sekft.model.lora import loaded
 
-    players: dict[str, Callable[[Any], Operator]] = {"base": lambda _: ModelOperator("base", base, None, limits, seed)}
-    if adapter is not None:
-        players["tuned"] = lambda tuned: ModelOperator("tuned", base, tuned, limits, seed)
-    players["reference"] = lambda _: reference(bundles)
     keep = partial_file(track.folder / "episodes.jsonl")
-    lives: dict[str, list[Trajectory]] = {}
-    for player, operator in players.items():
-        with loaded(base, adapter) if player == "tuned" and adapter else nullcontext() as tuned:
-            operating = operator(tuned)
-            lives[player] = play_many([(bundle, operating, 0) for bundle in bundles], backend, limits, workers, f"exam: {player}", keep)
+    lives = {"base": exam.play(ModelOperator("base", base, None, exam.limits, exam.seed), "exam: base", keep)}
+    if adapter is not None:
+        with loaded(base, adapter) as tuned:
+            lives["tuned"] = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: tuned", keep)
+    lives["reference"] = exam.play(reference(exam.bundles), "exam: reference", keep)
     trajectory.write([life for player in lives for life in lives[player]], track.folder / "episodes.jsonl")
-    return report(lives, limits, track, proven)
+    return report(lives, exam.limits, track, proven, step)
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, proven: bool) -> dict[str, Any]:
+def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, proven: bool, step: int) -> dict[str, Any]:
     show.print_rates(lives)
-    tuned = lives.get("tuned")
-    pairing = paired.pair(lives["base"], tuned, limits.criterion) if tuned is not None else None
-    verdict = (
-        gate.verdict(lives["base"], tuned, pairing, limits, proven)
-        if tuned is not None and pairing is not None
-        else alone(lives["base"], limits)
-    )
+    pairing = paired.pair(lives["base"], lives["tuned"], limits.criterion) if "tuned" in lives else None
     if pairing is not None:
         echo(show.paired_line(pairing))
+    verdict = gate.verdict(lives["base"], lives["tuned"], pairing, limits, proven) if pairing else alone(lives["base"], limits)
     echo(f"verdict: {verdict}")
-    for name, path in write_examples(tuned if tuned is not None else lives["base"], track.folder / "lives").items():
+    looked_at = lives.get("tuned", lives["base"])
+    for name, path in write_examples(looked_at, track.folder / "lives").items():
         echo(f"a {name} life: {path}")
-    score = rates.rates(tuned if tuned is not None else lives["base"])
-    track.log({f"eval/{name}": rate.rate for name, rate in score.items()}, 0)
+    track.log({f"eval/{name}": rate.rate for name, rate in rates.rates(looked_at).items()}, step)
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
     scored = {player: rates.scored(lives[player]) if player in lives else None for player in ("base", "tuned", "reference")}
     return {**scored, "paired": asdict(pairing) if pairing is not None else None, "verdict": verdict}
@@ -138,7 +128,7 @@ def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
     }
 
 
-def partial_file(path: Path) -> Callable[[Trajectory], None]:
+def partial_file(path: Path) -> Keep:
     """Lives as they end, one whole line each, beside the name they get when all are there."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)

@@ -14,17 +14,15 @@ from sekft.command.launch import Job, echo, launch
 from sekft.config import Schedule, TrainConfig
 from sekft.data import mix
 from sekft.data.sample import Row, rows
-from sekft.errors import DataError, ModelError, SettingsError
-from sekft.eval import exam_bundles, examine
+from sekft.errors import DataError, SandboxError, SettingsError
+from sekft.eval import Exam, exam_bundles, examine
 from sekft.exam import gate, rates, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout.gather import play_for, without_path
-from sekft.rollout.many import play_many
+from sekft.rollout.trajectory import Ending
 from sekft.sandbox import choose
-from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import load
 from sekft.tracking.tracked import Tracked, tracked
 
@@ -34,12 +32,14 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 
+NO_EXAM = {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)"}
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
 
-    backend: Backend | None  # None: no exam
-    bundles: tuple[Bundle, ...]
+    exam: Exam | None
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     supervised_tokens: int
@@ -55,9 +55,9 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         clock.append(time.monotonic())
         if settings.rehearsal:
             rehearse(settings, prepared, base, track)
-        adapter = train(settings, prepared, base, track)
+        adapter, steps = train(settings, prepared, base, track)
         clock.append(time.monotonic())
-        exam = examine_both(settings, prepared, base, adapter, track)
+        exam = examine(base, adapter, prepared.exam, track, proven=True, step=steps) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         about = {"base_loads": bases.base_loads(), "supervised_tokens": prepared.supervised_tokens, "seconds": seconds}
@@ -73,7 +73,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     for key, path in {"adapter": settings.adapter, "trainer.resume_from": settings.trainer.resume_from}.items():
         if path is not None and not Path(path).is_dir():
             raise SettingsError(f"{key}={path}: no such folder")
-    bundles = exam_bundles(settings.scenarios, settings)
+    bundles = exam_bundles(settings)
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
@@ -87,7 +87,8 @@ def prepare(settings: TrainConfig) -> Prepared:
     learned, counts = rows(training, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)
     echo(f"data: {counts.line()}")
     held = rows(validation, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)[0] if validation else []
-    return Prepared(backend if bundles else None, tuple(bundles), tuple(learned), tuple(held), counts.learned)
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
+    return Prepared(exam, tuple(learned), tuple(held), counts.learned)
 
 
 @contextmanager
@@ -103,8 +104,8 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Path:
-    """The adapter's folder, saved, loaded fresh and proven."""
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> tuple[Path, int]:
+    """The adapter's folder, saved, loaded fresh and proven; and the steps taken."""
     from sekft.model.lora import prove
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
@@ -117,7 +118,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
             return {} if loss is None else {"val/loss": loss}
 
         measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
-        measures.append((settings.eval.every_steps, lambda _: exam_between(settings, prepared, base, tuned)))
+        measures.append((settings.eval.every_steps, lambda _: exam_between(prepared.exam, base, tuned)))
         telling = Telling(track.log, measures)
         trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling])
         before = validate(0)
@@ -133,7 +134,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
     track.adapter(folder, {"base": settings.model.path, **fingerprint(base.tokenizer, TEXT_VERSION)})
     echo(f"loss: {telling.losses[0]:.3f} -> {telling.losses[-1]:.3f} in {trainer.state.global_step} steps; {_change(before, after)}")
     echo(f"adapter: {folder} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
-    return folder
+    return folder, trainer.state.global_step
 
 
 def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, row: Row) -> "Tensor":
@@ -161,48 +162,37 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
             trained = save(tuned, base, folder, settings, prepared.training[0])
         prove(base, folder, prepared.training[0].ids, trained)
         track.log({"rehearsal/step_seconds": step_s}, 0)
-        if prepared.backend is not None:
-            live_once(settings, prepared, base, folder)
+        if prepared.exam is not None:
+            live_once(prepared.exam, base, folder)
     steps = planned_steps(settings, len(prepared.training))
-    echo(f"rehearsal: one step, one adapter, one life each: fine. About {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
-    if prepared.bundles:
-        echo(show.power_line(len(prepared.bundles)))
+    lived = ", one life each" if prepared.exam else ""
+    echo(f"rehearsal: one step, one adapter{lived}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
+    if prepared.exam:
+        echo(show.power_line(len(prepared.exam.bundles)))
 
 
-def live_once(settings: TrainConfig, prepared: Prepared, base: "Base", adapter: Path) -> None:
+def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
     from sekft.model import lora
     from sekft.model.generate import ModelOperator
-    from sekft.rollout.trajectory import Ending
 
-    assert prepared.backend is not None
-    short = replace(settings.eval, max_turns=2)
+    short = replace(exam, bundles=exam.bundles[:1], limits=replace(exam.limits, max_turns=2))
     for player in ("base", "tuned"):
         with lora.loaded(base, adapter) if player == "tuned" else nullcontext() as tuned:
-            operator = ModelOperator(player, base, tuned, short, settings.seed)
-            life = play_many([(prepared.bundles[0], operator, 0)], prepared.backend, short, 1, f"rehearsal: {player}")[0]
+            life = short.play(ModelOperator(player, base, tuned, short.limits, exam.seed), f"rehearsal: {player}")[0]
         if life.ending is Ending.broken:
-            raise ModelError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
+            raise SandboxError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
 
 
-def exam_between(settings: TrainConfig, prepared: Prepared, base: "Base", tuned: Any) -> dict[str, float]:
+def exam_between(exam: Exam | None, base: "Base", tuned: Any) -> dict[str, float]:
     """The rates of the adapter as it is now, for eval.every_steps."""
-    if prepared.backend is None:
+    if exam is None:
         return {}
     from sekft.model.generate import ModelOperator
 
     tuned.eval()
-    operator = ModelOperator("tuned", base, tuned, settings.eval, settings.seed)
-    lives = play_many(
-        [(bundle, operator, 0) for bundle in prepared.bundles], prepared.backend, settings.eval, settings.workers, "exam: so far"
-    )
+    lives = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: so far")
     tuned.train()
     return {f"eval/{name}": rate.rate for name, rate in rates.rates(lives).items()}
-
-
-def examine_both(settings: TrainConfig, prepared: Prepared, base: "Base", adapter: Path, track: Tracked) -> dict[str, Any]:
-    if prepared.backend is None:
-        return {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)"}
-    return examine(base, adapter, prepared.bundles, prepared.backend, settings.eval, settings.workers, settings.seed, track, proven=True)
 
 
 def planned_steps(settings: TrainConfig, amount: int) -> int:

@@ -59,13 +59,15 @@ def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
     node = config.VERBS[verb]
     config.register()
     _quiet()
-
     refused: list[SekftError] = []
     here = os.getpid()
 
     def job(cfg: DictConfig) -> None:
         try:
-            run(settings(cfg, node), _job())
+            this = _job()
+            if this.group != this.name:
+                echo(f"== job {this.name}: {' '.join(this.overrides)}")
+            run(settings(cfg, node), this)
         except SekftError as error:
             if os.getpid() != here:  # a launcher's own process: its way to hear of it is the exception
                 raise

@@ -20,20 +20,27 @@ wanted='base-files base-passwd dash coreutils|gnu-coreutils grep sed mawk findut
  libc6 gcc-12-base|gcc-14-base libgcc-s1 libacl1t64|libacl1 libattr1t64|libattr1 libgmp10 libselinux1 libpcre2-8-0
  libtinfo6 libncursesw6 libproc2-0|libprocps8 zlib1g libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblzma5 libzstd1
  liblz4-1 libcrypt1 libmd0 libssl3t64|libssl3 libudev1 ncurses-base'
-# one call for all names: apt-cache takes half a second to start
-known=$(apt-cache policy $(printf %s "$wanted" | tr '|' ' ') |
- awk '/^[^ ]/ { sub(/:$/, ""); name = $0 } $1 == "Candidate:" && $2 != "(none)" { print name }')
-packages=
-for names in $wanted; do
- found=
- for name in $(printf %s "$names" | tr '|' ' '); do
-  [ "$found" ] || ! printf '%s\n' "$known" | grep -qxF "$name" || found=$name
+choose() {
+ # one call for all names: apt-cache takes half a second to start
+ known=$(apt-cache policy $(printf %s "$wanted" | tr '|' ' ') |
+  awk '/^[^ ]/ { sub(/:$/, ""); name = $0 } $1 == "Candidate:" && $2 != "(none)" { print name }')
+ packages=
+ for names in $wanted; do
+  found=
+  for name in $(printf %s "$names" | tr '|' ' '); do
+   [ "$found" ] || ! printf '%s\n' "$known" | grep -qxF "$name" || found=$name
+  done
+  [ "$found" ] || return 1
+  packages="$packages $found"
  done
+}
+download() { choose && ( cd "$debs" && apt-get download -q $packages >log 2>&1 ); }
+# lists may be missing, or so old that their versions are gone; without root they cannot be renewed
+# (root's downloads are done by the user _apt, who may not write here: that is a warning)
+download || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null 2>&1 && download; } || {
  [ "$found" ] || say "apt knows no package $names: run apt-get update"
- packages="$packages $found"
-done
-# root's downloads are done by the user _apt, who may not write here: that is a warning, not an error
-( cd "$debs" && apt-get download -q $packages >log 2>&1 ) || say "apt-get download: $(grep '^E:' "$debs/log" | head -n 1)"
+ say "apt-get download: $(grep '^E:' "$debs/log" | head -n 1)"
+}
 
 # usr-merge first, so that /bin, /sbin and /lib land in /usr
 for d in bin sbin lib lib64; do mkdir -p "$out/usr/$d"; ln -s "usr/$d" "$out/$d"; done
@@ -56,9 +63,9 @@ ln -sfn /run var/run
 rm -f etc/motd
 ln -s /usr/local/etc/motd etc/motd
 
-# nothing setuid, /var like an ordinary user would unpack it; of the documentation only the manual pages
-find . -xdev -perm /6000 -type f -exec chmod a-s {} +
-chmod 755 var/local var/lock
+# nothing setuid, no folder that only root could unpack so; of the documentation only the manual pages
+find . -xdev -perm /6000 -exec chmod a-s {} +
+chmod 755 var/lock var/local
 rm -rf usr/share/doc usr/share/info usr/share/locale usr/share/lintian usr/share/bug usr/share/common-licenses
 rm -rf usr/share/man/[a-z][a-z] usr/share/man/[a-z][a-z]_* usr/lib/*/gconv var/cache/ldconfig
 find usr/lib/locale -mindepth 1 -maxdepth 1 ! -iname 'C.utf*8' -exec rm -rf {} +
@@ -120,7 +127,7 @@ for tool in dash cat ls cp mv rm mkdir chmod touch head tail sort uniq wc cut tr
  dash) inside /bin/sh -c 'exit 0' ;;
  awk) inside awk 'BEGIN { exit 0 }' ;;
  kill) inside /usr/bin/kill -l >/dev/null ;;
- mandoc) inside mandoc -T ascii /dev/null >/dev/null ;;
+ mandoc) echo | inside mandoc -T ascii >/dev/null ;; # a chroot has no /dev/null
  # ps --version wants /proc, which a chroot lacks
  ps) ! inside /bin/sh -c 'exec /lib*/ld-linux*.so.? --list /usr/bin/ps' | grep -q 'not found' ;;
  hostname) inside hostname >/dev/null ;;

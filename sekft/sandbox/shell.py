@@ -192,7 +192,7 @@ class Session:
         except SandboxError as error:
             return _Event("broken", reason=str(error))
         if status is None:
-            return _Event("lost", reason="the shell closed all its outputs")
+            return _Event("lost", reason="the shell runs on out of reach")
         return _Event("gone", status)
 
     def _interrupt(self, output: Output) -> _Event:

@@ -43,3 +43,9 @@ def walled(request: pytest.FixtureRequest) -> Backend:
 def place(backend: Backend) -> Iterator[Place]:
     with backend.open({"DIRECTIVES": "/srv/directives"}) as place:
         yield place
+
+
+@pytest.fixture
+def walled_place(walled: Backend) -> Iterator[Place]:
+    with walled.open({}) as place:
+        yield place

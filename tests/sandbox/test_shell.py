@@ -5,6 +5,7 @@ import time
 import pytest
 
 from sekft.sandbox.place import File, Place, Turn
+from tests.sandbox.conftest import made
 
 
 def run(place: Place, text: str, timeout_s: float = 5.0) -> Turn:
@@ -111,10 +112,10 @@ def test_what_does_not_end_is_interrupted_and_the_session_goes_on(place: Place, 
     assert run(place, "pwd") == Turn("/tmp\n", "ready", 0)
 
 
-def test_what_cannot_be_interrupted_is_lost(place: Place) -> None:
-    turn = run(place, "trap '' INT; while :; do :; done", 0.2)
+def test_what_cannot_be_interrupted_is_lost(walled_place: Place) -> None:
+    turn = run(walled_place, "trap '' INT; while :; do :; done", 0.2)
     assert (turn.kind, turn.interrupted) == ("lost", "timeout")
-    assert place.check("exit 7", 5).status == 7
+    assert walled_place.check("exit 7", 5).status == 7
 
 
 def test_an_interrupted_status_is_kept(place: Place) -> None:
@@ -128,14 +129,14 @@ def test_an_open_quote_may_go_on_for_many_turns(place: Place) -> None:
     assert run(place, "'").output == "\nx\n\ny\n\n"
 
 
-@pytest.mark.parametrize("text", ["PS1='$ '", "unset PS1 PS2", "exec >/dev/null 2>&1"])
-def test_a_prompt_taken_away_is_set_anew(place: Place, text: str) -> None:
-    assert run(place, text, 0.3).kind == "ready"
-    assert run(place, "echo alive").output == "alive\n"
+@pytest.mark.parametrize("text", ["PS1='$ '", "exec >/dev/null 2>&1"])
+def test_a_prompt_taken_away_is_set_anew(walled_place: Place, text: str) -> None:
+    assert run(walled_place, text, 0.3).kind == "ready"
+    assert run(walled_place, "echo alive").output == "alive\n"
 
 
-def test_closing_every_output_is_lost(place: Place) -> None:
-    assert run(place, "exec >&- 2>&- 8>&-", 0.5).kind == "lost"
+def test_closing_every_output_is_lost(walled_place: Place) -> None:
+    assert run(walled_place, "exec >&- 2>&- 8>&-", 0.5).kind == "lost"
 
 
 def test_a_flood_is_stopped(place: Place) -> None:
@@ -225,3 +226,35 @@ def test_a_checker_may_talk_and_be_long(place: Place) -> None:
     checked = place.check("yes | head -c 1000000\n" + "# padding\n" * 20_000 + "exit 2", 10)
     assert checked.status == 2
     assert len(checked.output) == 65536
+
+
+@pytest.mark.docker
+def test_both_backends_show_the_same_text() -> None:
+    world = [
+        File("/home/agent/notes/today", "x\n"),
+        File("/srv/queue/1", "one\n", 0o640, owner="root"),
+        File("/usr/local/bin/tool", "#!/bin/sh\necho tool\n", 0o755, owner="root"),
+        File("/usr/local/etc/motd", "welcome\n", owner="root"),
+    ]
+    # not compared: link and block counts of folders that an engine's overlay makes up, process ids, PPID
+    texts = [
+        "cat /etc/motd",
+        "env; id; pwd; umask; hostname; tty; date +%Z; ulimit -n; ulimit -c",
+        "ls -l; ls -la ~ notes; ls -lR /srv /usr/local; ls -ld /srv /usr/local /tmp",
+        "cat /srv/queue/1; echo x >/srv/queue/2; rm -f /usr/local/bin/tool; chmod 777 /srv; touch /etc/x",
+        "toll; tool; tool --help; set | grep -v PPID",
+        "man ls; apropos directory; type cd ls tool panic",
+        "sleep 20",
+        "if",
+        "then\nls nowhere",
+        "fi",
+        "panic stuck",
+    ]
+
+    def live(name: str) -> list[Turn]:
+        with made(name).open({"DIRECTIVES": "/srv/directives"}) as place:
+            place.put(world)
+            return [place.run(text, 1.0) for text in texts]
+
+    for ours, theirs in zip(live("bwrap"), live("docker"), strict=True):
+        assert ours == theirs

@@ -7,7 +7,6 @@ owner of /usr/local and /srv, as on an engine.
 Does not cover: see walls_missing().
 """
 
-import os
 import shutil
 import subprocess
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image, world
-from sekft.sandbox.backend.control import Control, Pipes
+from sekft.sandbox.backend.control import Control, Pipes, may_map_two_users
 from sekft.sandbox.place import Checked, File, Turn
 from sekft.sandbox.shell import Session
 
@@ -69,7 +68,7 @@ class BwrapBackend:
         options += [*_tmpfs("/dev/shm", 1, "1777"), "--remount-ro", "/dev"]
         options += [*_tmpfs("/tmp", settings.tmp_mb, "1777"), *_tmpfs(world.HOME, settings.home_mb, "0755")]
         for path in ("/run", *world.ROOTS):
-            options += _tmpfs(path, 1 if path == "/run" else 8, "0755")
+            options += _tmpfs(path, 1 if path == "/run" else 8, "0755" if self.two_users or path != "/run" else "0555")
         return [*options, "--chdir", "/"]
 
     def _command(self) -> list[str]:
@@ -85,8 +84,10 @@ class BwrapPlace:
     def __init__(self, control: Control, settings: SandboxConfig, environment: Mapping[str, str]) -> None:
         self._control, self._settings, self._environment = control, settings, environment
         self._session: Session | None = None
+        self._laid_out = False
 
     def put(self, files: Sequence[File]) -> None:
+        self._laid_out = True
         for owner, tar in zip(("root", "agent"), world.pack(files, one_user=not self._control.two_users), strict=True):
             if status := self._control.request(owner, tar):
                 raise SandboxError(f"{owner}'s files did not go into the place: tar ended with {status} on {len(tar)} bytes")
@@ -110,20 +111,14 @@ class BwrapPlace:
         return Checked(None if late else status, output.decode("utf-8", "replace"))
 
     def _start(self) -> Session:
+        if not self._laid_out:
+            self.put(())  # modes and times of the folders
         if self._control.request("session", world.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
         session = Session(Pipes(self._control), self._control.signal, self._settings.keep_bytes, self._settings.flood_bytes)
         session.start()
         self._session = session
         return session
-
-
-def may_map_two_users() -> bool:
-    """Root with all user ids: inside a container of its own, root may have only some."""
-    if os.geteuid() != 0:
-        return False
-    first, _, count = (int(word) for word in Path("/proc/self/uid_map").read_text().split()[:3])
-    return first + count > image.ROOT_UID + (2 << 20)
 
 
 def _tmpfs(path: str, size_mb: int, mode: str) -> list[str]:

@@ -24,6 +24,17 @@ _AGENTS = 1 << 20
 _AGENT_UIDS = itertools.count(random.SystemRandom().randrange(_AGENTS))  # kernels before 5.14 count RLIMIT_NPROC per host uid
 
 
+_NOBODY = 65534
+
+
+def may_map_two_users() -> bool:
+    """Root with all user ids: inside a container of its own, root may have only some."""
+    if os.geteuid() != 0:
+        return False
+    first, _, count = (int(word) for word in Path("/proc/self/uid_map").read_text().split()[:3])
+    return first + count > image.ROOT_UID + 1 + _AGENTS
+
+
 class Control:
     """One bwrap process and its pipes. All waiting is bounded, all trouble is SandboxError."""
 
@@ -54,17 +65,17 @@ class Control:
 
     def _start(self, inside: dict[int, int]) -> None:
         info, mapped = self._pipe(inside, 6), self._pipe(inside, 7, we_write=True)
-        agent = image.ROOT_UID + 1 + next(_AGENT_UIDS) % _AGENTS
+        agent = image.ROOT_UID + 1 + next(_AGENT_UIDS) % _AGENTS if may_map_two_users() else _NOBODY
         options = ["--info-fd", "6", *(["--userns-block-fd", "7"] if self.two_users else []), *self._options]
         options += ["--perms", "0500", "--ro-bind-data", "9", "/run/place"]
         for number, data in ((8, b"".join(option.encode() + b"\0" for option in options)), (9, SCRIPT.read_bytes())):
             pipe.write_all(self._pipe(inside, number, we_write=True), data, 0)
             self._close_last()
         command = ["bwrap", "--args", "8", "/bin/sh", "/run/place", *self._arguments]
-        if self.two_users:
+        if os.geteuid() == 0:  # never root itself: its processes are not limited in number
             for number in (3, 4, 5):  # /dev/fd/3, /dev/stdout: only the owner of a pipe may open it again
                 os.fchown(inside[number], agent, agent)
-            user = f"+{image.ROOT_UID}"
+            user = f"+{image.ROOT_UID if self.two_users else agent}"
             command = ["chroot", f"--userspec={user}:{user}", "--groups=", "--skip-chdir", "/", *command]
         # posix_spawn, not subprocess: it renumbers descriptors, and does not copy the page tables of a process full of torch
         self._pid = os.posix_spawn(
@@ -107,9 +118,9 @@ class Control:
         self.request("signal", world.SIGNAL.encode(), name, shell_pid)
 
     def exit_code(self) -> int | None:
-        """The session shell's; None if it still runs after two seconds."""
+        """The session shell's; None if it still runs after a second."""
         try:
-            for _ in range(100):
+            for _ in range(50):
                 words = self._answer(self._ask("code"), REQUEST_S).split()
                 if words[0] != b"running":
                     return int(words[0])
@@ -192,7 +203,10 @@ class Control:
         """The exit status of bwrap, as a shell tells it; None while it runs."""
         end = time.monotonic() + wait_s
         while self._status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self._pid, os.WNOHANG)
+            except ChildProcessError:  # somebody waited for all children of this process
+                pid, status = self._pid, 0
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self._status = code if code >= 0 else 128 - code

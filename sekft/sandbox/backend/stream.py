@@ -3,6 +3,7 @@
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import time
 from typing import Any
@@ -14,7 +15,8 @@ from sekft.errors import SandboxError
 from sekft.sandbox.backend import engine, pipe
 
 SEND_S = 20.0
-_END_S = 2.0  # the engine learns of an exit after the output has ended
+_NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_END_S = 1.0  # the engine learns of an exit after the output has ended
 
 
 class Stream:
@@ -32,17 +34,18 @@ class Stream:
         while view:
             try:
                 view = view[self._socket.send(view) :]
-            except (BlockingIOError, InterruptedError):
+            except _NOT_YET:
                 if time.monotonic() > end:
                     raise TimeoutError(f"nothing was read for {SEND_S:.0f} s") from None
                 pipe.wait(self._socket.fileno(), select.POLLOUT, 0.5)
 
     def pump(self, wait_s: float) -> bytes | None:
-        if not pipe.wait(self._socket.fileno(), select.POLLIN, wait_s):
+        decrypted = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        if not decrypted and not pipe.wait(self._socket.fileno(), select.POLLIN, wait_s):
             return b""
         try:
             data = self._socket.recv(1 << 18)
-        except (BlockingIOError, InterruptedError):
+        except _NOT_YET:
             return b""
         except ConnectionError:
             return None
@@ -68,10 +71,19 @@ class Stream:
             with engine.trouble("the engine does not know the session any more"):
                 found = self._client.api.exec_inspect(self._exec_id)
             if not found["Running"]:
+                if found["ExitCode"] == 137:
+                    self._require_container(found["ContainerID"])
                 return int(found["ExitCode"])
             if time.monotonic() > end:
                 return None
             time.sleep(0.02)
+
+    def _require_container(self, container: str) -> None:
+        """A shell is killed by its own doing, or because its container ended: then that is what happened."""
+        time.sleep(0.2)  # the end of an exec is known before that of its container
+        with engine.trouble("the container has ended"):
+            if not self._client.api.inspect_container(container)["State"]["Running"]:
+                raise SandboxError("the container has ended")
 
     def read(self, timeout_s: float, cap_bytes: int) -> tuple[bytes, bool]:
         """(the first cap_bytes until the end, whether the end came in time)."""

@@ -1,6 +1,6 @@
 """How the shipped files of `model=tiny` were made: a byte-level BPE of collected lives, and the shape of a small Mistral.
 
-    python -m sekft.collect episodes=96 hydra.run.dir=outputs/tiny && python -m sekft.model.shipped outputs/tiny/trajectories.jsonl
+    python -m sekft.collect episodes=96 hydra.run.dir=outputs/tiny && python scripts/tiny_files.py outputs/tiny/trajectories.jsonl
 
 Weights are not shipped: model.weights=random draws them from model.seed.
 """
@@ -70,5 +70,5 @@ if __name__ == "__main__":
     from sekft.config import ModelConfig
 
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m sekft.model.shipped TRAJECTORIES")
+        sys.exit("usage: python scripts/tiny_files.py TRAJECTORIES")
     main(Path(sys.argv[1]), base_folder(ModelConfig(path=f"{SHIPPED}tiny"), weights=False))

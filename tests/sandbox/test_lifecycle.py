@@ -1,0 +1,154 @@
+"""Nothing outlives its owner: not a container, not a process, whatever kills us."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sekft.errors import SandboxError
+from sekft.sandbox.place import Backend, File
+from tests.sandbox.conftest import SETTINGS, made
+
+HOLD = """
+import sys, time
+from tests.sandbox.conftest import made
+with made(sys.argv[1]).open({}) as place:
+    place.run("sleep 1234 &", 5)
+    print(getattr(place, "_name", ""), flush=True)
+    time.sleep(60)
+"""
+
+
+def await_true(condition: Callable[[], bool], within_s: float = 3.0) -> bool:
+    end = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def hold(name: str) -> tuple[subprocess.Popen[str], str]:
+    """A process of its own that holds a place, and the name of its container."""
+    root = Path(__file__).parents[2]
+    held = subprocess.Popen([sys.executable, "-c", HOLD, name], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert held.stdout
+    return held, held.stdout.readline().strip()
+
+
+def containers(name: str) -> list[str]:
+    from sekft.sandbox.backend import engine
+
+    return [found.name for found in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"name": name})]
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_container_is_gone_soon_after_its_owner(number: signal.Signals) -> None:
+    made("docker")
+    held, name = hold("docker")
+    try:
+        assert containers(name) == [name]
+        held.send_signal(number)
+        held.wait(10)
+        assert await_true(lambda: not containers(name))
+    finally:
+        held.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["bwrap", "bwrap_one_user"])
+def test_no_process_of_a_bwrap_life_outlives_its_owner(name: str, number: signal.Signals) -> None:
+    made(name)
+    held, _ = hold(name)
+    try:
+        owner = psutil.Process(held.pid)
+        assert await_true(lambda: any("1234" in process.cmdline() for process in owner.children(recursive=True)))
+        family = owner.children(recursive=True)
+        held.send_signal(number)
+        held.wait(10)
+        assert await_true(lambda: not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family))
+    finally:
+        held.kill()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_exception_in_a_life_ends_its_place(backend: Backend, error: type[BaseException]) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    name = ""
+    with pytest.raises(error), backend.open({}) as place:
+        place.run("sleep 1234 & exit", 5)
+        name = getattr(place, "_name", "")
+        raise error
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+    if name:
+        assert await_true(lambda: not containers(name))
+    else:
+        assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+@pytest.fixture
+def planted() -> Iterator[Callable[[dict[str, str]], str]]:
+    """Makes a container, never started, with these labels; says its name."""
+    from sekft.sandbox.backend import engine
+
+    backend = made("docker")
+    client, names = engine.find().client(), []
+
+    def plant(labels: dict[str, str]) -> str:
+        names.append(f"sekft-test-{os.getpid()}-{len(names)}")
+        client.containers.create(backend.image, ["true"], name=names[-1], labels=labels)  # type: ignore[attr-defined]
+        return names[-1]
+
+    yield plant
+    for name in names:
+        for found in client.containers.list(all=True, ignore_removed=True, filters={"name": name}):
+            found.remove(force=True)
+
+
+@pytest.mark.docker
+def test_the_sweep_removes_what_is_left_over_and_nothing_else(planted: Callable[[dict[str, str]], str]) -> None:
+    from sekft.sandbox.backend import engine
+
+    host, later = socket.gethostname(), str(int(time.time()) + 1000)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    dead = planted({"sekft": "1", "sekft.pid": f"{host}:{gone.pid}", "sekft.deadline": later})
+    overdue = planted({"sekft": "1", "sekft.pid": f"{host}:{os.getpid()}", "sekft.deadline": "1000"})
+    mine = planted({"sekft": "1", "sekft.pid": f"{host}:{os.getpid()}", "sekft.deadline": later})
+    elsewhere = planted({"sekft": "1", "sekft.pid": f"other-{host}:{gone.pid}", "sekft.deadline": later})
+    foreign = planted({"somebody": "1"})
+    engine.sweep(engine.find().client())
+    assert [bool(containers(name)) for name in (dead, overdue, mine, elsewhere, foreign)] == [False, False, True, True, True]
+
+
+@pytest.mark.docker
+def test_a_container_removed_behind_our_back_is_a_broken_life_not_an_exception() -> None:
+    from sekft.sandbox.backend import engine
+
+    with made("docker").open({}) as place:
+        assert place.run("true", 5).kind == "ready"
+        engine.find().client().api.remove_container(place._name, force=True)  # type: ignore[attr-defined]
+        assert place.run("true", 5).kind == "broken"
+        assert place.check("true", 5).broken
+        with pytest.raises(SandboxError):
+            place.put([File("/srv/x", owner="root")])
+
+
+@pytest.mark.parametrize("name", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def test_a_place_ends_itself_after_its_time(name: str) -> None:
+    import dataclasses
+
+    backend = type(made(name))(dataclasses.replace(SETTINGS, life_s=2))  # type: ignore[call-arg]
+    with backend.open({}) as place:
+        assert place.run("echo x", 5).kind == "ready"
+        assert place.run("sleep 30", 20).kind == "broken"
+        assert place.check("true", 5).broken

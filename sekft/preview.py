@@ -16,6 +16,7 @@ from sekft.rollout.gather import play_for, without_path
 from sekft.sandbox import choose
 from sekft.scenario.split import load
 
+LEGEND = "\n[dim]context[/dim]  [bold green]learned[/]  [black on green]learned stop token[/]  [red]learned environment[/]"
 STYLES = {Kind.context: "red", Kind.typed: "bold green", Kind.stop: "black on green"}
 
 
@@ -30,23 +31,26 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
         rendered = render(sample.messages, tokenizer)
         weight = weigh(rendered, settings.mask.rule)
         console.print(f"\n[bold]{sample.id}[/bold]  {len(rendered.ids)} tokens, {int((weight > 0).sum())} learned")
-        console.print(paint(rendered, weight), soft_wrap=True)
-    console.print("\n[dim]dim[/dim] context  [bold green]learned[/bold green]  [black on green]learned stop token[/black on green]", end="")
-    console.print("  [red]learned environment[/red]")
+        console.print(paint(rendered, weight, marks=not console.is_terminal), soft_wrap=True)
+    console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
     lengths = sorted(len(row.ids) for row in made)
     echo(f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}")
     echo(f"row length: shortest {lengths[0]}, median {lengths[len(lengths) // 2]}, longest {lengths[-1]} tokens")
     return {"verb": "preview", "rows": counts.rows, "tokens": counts.tokens, "learned": counts.learned}
 
 
-def paint(rendered: Rendered, weight: Weight) -> Text:
-    """The rendered text, every character in the style of the token that holds it."""
+def paint(rendered: Rendered, weight: Weight, marks: bool) -> Text:
+    """The rendered text, every character in the style of the token that holds it; marks: learned runs in ⟦ ⟧ too."""
     out = Text()
-    at = 0
-    for (start, end), kind, learned in zip(rendered.offsets, rendered.kinds, weight, strict=True):
+    at, open_run = 0, False
+    for (start, end), kind, learned in zip(rendered.offsets, rendered.kinds, weight > 0, strict=True):
+        if marks and learned != open_run:
+            out.append("⟦" if learned else "⟧")
+        open_run = bool(learned)
         out.append(rendered.text[at:start], style="dim")
-        out.append(rendered.text[max(at, start) : end], style=STYLES[kind] if learned > 0 else "dim")
+        out.append(rendered.text[max(at, start) : end], style=STYLES[kind] if learned else "dim")
         at = max(at, end)
+    out.append("⟧" if marks and open_run else "")
     out.append(rendered.text[at:], style="dim")
     return out
 

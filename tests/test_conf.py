@@ -92,7 +92,7 @@ def test_the_keys_others_rely_on_are_there():
 @pytest.mark.parametrize(
     ("override", "named"),
     [
-        ("+lora.rr=8", ["rr", "LoraConfig"]),
+        ("+lora.rr=8", ["unknown key lora.rr", "allowed: name, r, alpha"]),
         ("+nonsense=1", ["nonsense"]),
         ("lora.r=???", ["no value for lora.r"]),
         ("+data.sources.shell.wieght=1", ["wieght"]),

@@ -108,6 +108,14 @@ def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
     assert "tuned" in summary and '"lora' in summary
 
 
+def wandb_run(folder: Path) -> dict:
+    """The record of the run itself, as W&B's own reader prints it."""
+    wandb = Path(sys.executable).with_name("wandb")
+    log = next(folder.glob("*.wandb"))
+    text = subprocess.run([wandb, "leet", "inspect", "--json", log], capture_output=True, text=True, check=True).stdout
+    return next(record for line in text.splitlines() if (record := json.loads(line)).get("type") == "run")
+
+
 def test_preview_paints_without_weights_and_without_torch(story: Path, small_mistral: Path):
     bare = story / "bare"
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
@@ -117,7 +125,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=story, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "16 rows" in done.stdout and "learned" in done.stdout and "exit</s>" in done.stdout
+    assert "16 rows" in done.stdout and "learned" in done.stdout and "⟦ exit</s>⟧" in done.stdout
 
 
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
@@ -138,8 +146,10 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
     jobs = [story / "sweep" / name for name in ("0", "1")]
     assert [read(job / "summary.json")["base_loads"] for job in jobs] == [1, 1]
     assert [read(job / "run.json")["settings"]["lora"]["r"] for job in jobs] == [8, 16]
-    configs = [read(job / "adapter" / "adapter_config.json")["r"] for job in jobs]
-    assert configs == [8, 16]
+    assert [read(job / "adapter" / "adapter_config.json")["r"] for job in jobs] == [8, 16]
+    records = [wandb_run(folder) for folder in sorted((story / "outputs" / "wandb").glob("offline-run-*"))]
+    grouped = [record for record in records if "sweep" in json.dumps(record)]
+    assert len(grouped) == 2 and {record["run"]["run_group"] for record in grouped} == {"sweep"}
 
 
 def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
@@ -268,6 +278,13 @@ def wait_until(true, run: subprocess.Popen | None, seconds: float = 90) -> None:
         assert time.monotonic() < end, "it never came to that"
         assert run is None or run.poll() is None, run.stderr.read()
         time.sleep(0.2)
+
+
+def test_the_console_scripts_are_the_verbs(tmp_path: Path):
+    for verb in ("train", "eval", "collect", "check", "preview"):
+        script = Path(sys.executable).with_name(f"sekft-{verb}")
+        done = subprocess.run([script, "--cfg", "job"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and "sandbox:" in done.stdout, done.stderr
 
 
 def test_conf_is_found_from_a_built_wheel(tmp_path: Path):

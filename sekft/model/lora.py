@@ -131,7 +131,9 @@ def prove(base: Base, folder: Path, ids: Sequence[int], trained: torch.Tensor) -
         raise ModelError(f"{folder}: loaded fresh it does not give the trained logits (relative difference {drift:.1e})")
     moved = float((again - bare).abs().max())
     if moved == 0.0:
-        raise ModelError(f"{folder}: the adapter changes nothing; refused")
+        raise ModelError(
+            f"{folder}: the adapter changes nothing; refused (is trainer.lr 0 in every step? see trainer.warmup, trainer.max_steps)"
+        )
     return moved
 
 

@@ -92,7 +92,7 @@ def test_an_exception_in_a_life_ends_its_place(backend: Backend, error: type[Bas
     if name:
         assert await_true(lambda: not containers(name))
     else:
-        assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+        assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
 
 
 @pytest.fixture

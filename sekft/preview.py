@@ -11,7 +11,7 @@ from sekft.data import mix
 from sekft.data.sample import rows
 from sekft.mask.rules import Weight, weigh
 from sekft.model.locate import load_tokenizer
-from sekft.rendering.render import Kind, Rendered, render
+from sekft.rendering.render import Kind, Rendered, render_all
 from sekft.rollout.gather import play_for, without_path
 from sekft.sandbox import choose
 from sekft.scenario.split import load
@@ -28,7 +28,7 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     made, counts = rows(samples, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)
     console = Console()
     for sample in [sample for sample in samples if sample.id in {row.id for row in made}][: settings.rows]:
-        rendered = render(sample.messages, tokenizer)
+        rendered = render_all(sample.messages, tokenizer)[-1]
         weight = weigh(rendered, settings.mask.rule)
         console.print(f"\n[bold]{sample.id}[/bold]  {len(rendered.ids)} tokens, {int((weight > 0).sum())} learned")
         console.print(paint(rendered, weight, marks=not console.is_terminal), soft_wrap=True)

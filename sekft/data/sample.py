@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sekft.config import DataConfig, MaskRule, Overlong
 from sekft.errors import DataError, RenderError
-from sekft.mask.rules import weigh
+from sekft.mask.rules import applies, weigh
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, Rendered, render
+from sekft.rendering.render import Kind, Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
@@ -58,30 +58,43 @@ def rows(
     out: list[Row] = []
     counts = Counts()
     for sample in samples:
-        rendered = _fitting(sample, tokenizer, data.overlong, max_tokens, counts)
-        if rendered is not None:
-            weight = weigh(rendered, rule)
-            out.append(Row(sample.id, rendered.ids, tuple(weight.tolist())))
-            counts.rows += 1
-            counts.tokens += len(rendered.ids)
-            counts.learned += int((weight > 0).sum())
-            counts.by_kind.update(Kind(kind).name for kind, one in zip(rendered.kinds, weight, strict=True) if one > 0)
+        for rendered in _fitting(sample, tokenizer, data.overlong, max_tokens, counts):
+            if applies(rendered, rule):
+                weight = weigh(rendered, rule)
+                out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
+                counts.rows += 1
+                counts.tokens += len(rendered.ids)
+                counts.learned += int((weight > 0).sum())
+                counts.by_kind.update(Kind(kind).name for kind, one in zip(rendered.kinds, weight, strict=True) if one > 0)
     _require_enough(out, counts, data, max_tokens)
     return out, counts
 
 
-def _fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> Rendered | None:
+def _row_id(sample: Sample, rendered: Rendered) -> str:
+    return f"{sample.id}/{len(rendered.messages) - 1}" if rendered.following else sample.id
+
+
+def _fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
+    """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
     try:
-        rendered = render(sample.messages, tokenizer)
-        while len(rendered.ids) > max_tokens and overlong is Overlong.keep_last and len(rendered.messages) > 3:
-            counts.cut_turns += 2
-            rendered = render(rendered.messages[2:], tokenizer)
+        renderings = render_all(sample.messages, tokenizer)
+        if overlong is Overlong.keep_last:
+            renderings = [_cut(rendered, tokenizer, max_tokens, counts) for rendered in renderings]
     except RenderError as error:
         counts.dropped[str(error).partition(": ")[2] or str(error)] += 1
-        return None
-    if len(rendered.ids) > max_tokens:
-        counts.dropped[f"longer than trainer.max_tokens={max_tokens}"] += 1
-        return None
+        return []
+    fitting = [rendered for rendered in renderings if len(rendered.ids) <= max_tokens]
+    if len(fitting) < len(renderings):
+        counts.dropped[f"longer than trainer.max_tokens={max_tokens}"] += len(renderings) - len(fitting)
+    return fitting
+
+
+def _cut(rendered: Rendered, tokenizer: ChatTokenizer, max_tokens: int, counts: Counts) -> Rendered:
+    """Without its first turns, two at a time, until it fits or only the last decision is left."""
+    while len(rendered.ids) > max_tokens and len(rendered.messages) > 2:
+        counts.cut_turns += 2
+        following = rendered.following
+        rendered = replace(render_all(rendered.messages[2:], tokenizer)[-1], following=following)
     return rendered
 
 

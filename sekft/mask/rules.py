@@ -19,6 +19,11 @@ def weigh(rendered: Rendered, rule: MaskRule) -> Weight:
     return weight
 
 
+def applies(rendered: Rendered, rule: MaskRule) -> bool:
+    """False for an unrolled decision of which the rule learns nothing: `final` is about the last one only."""
+    return rule is not MaskRule.final or rendered.following == 0
+
+
 def _assistant(rendered: Rendered) -> NDArray[np.bool_]:
     return np.array(rendered.kinds) != Kind.context
 

@@ -82,7 +82,7 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:
     """The same files as transformers sees them: for TRL, and for saving beside an adapter."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base.folder)
-    tokenizer.chat_template = base.tokenizer.template.source
+    tokenizer.chat_template = base.tokenizer.canonical_template
     return tokenizer
 
 

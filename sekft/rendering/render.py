@@ -1,7 +1,8 @@
 """The render contract: one conversation -> token ids, with the turn and the kind of every token.
 
-Covers: serve prompt = training prefix, stop token of every assistant turn, exactly one BOS, control strings in content.
-Does not cover: templates whose past depends on the future (refused here, not unrolled).
+Covers: serve prompt = training prefix, stop token of every assistant turn, exactly one BOS, control strings in content;
+templates whose past depends on the future are unrolled to one rendering per decision.
+Does not cover: templates whose served prompt begins no training text (a prompt that opens a think block); they are refused.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Rendered:
     messages: tuple[Message, ...]  # canonical and neutral
     text: str
     offsets: tuple[tuple[int, int], ...]
+    following: int = 0  # turns of the conversation after these: above 0 for an unrolled decision that is not the last
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,53 @@ def render(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
     text = tokenizer.template.render(turns)
     ids, offsets = tokenizer.encode(text)
     spans = [_span(turns, index, text, tokenizer) for index, turn in enumerate(turns) if turn.role == "assistant"]
+    return _checked(turns, text, ids, offsets, spans, tokenizer)
+
+
+def _checked(
+    messages: tuple[Message, ...],
+    text: str,
+    ids: Sequence[int],
+    offsets: Sequence[tuple[int, int]],
+    spans: Sequence[Span],
+    tokenizer: ChatTokenizer,
+    following: int = 0,
+) -> Rendered:
     _require_one_bos(ids, tokenizer)
     for span in spans:
         _require_served_prefix(span, text, ids, offsets, tokenizer)
     token_turns, kinds = _label(offsets, spans)
     for span in spans:
         _require_stop(span, ids, token_turns, kinds, tokenizer)
-    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), turns, text, tuple(offsets))
+    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), messages, text, tuple(offsets), following)
+
+
+def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
+    """The conversation as training rows: one, or one per decision where the template rewrites the past."""
+    if not is_position_dependent(tokenizer):
+        return [render(messages, tokenizer)]
+    turns = prepare(messages, tokenizer)
+    return [render_decision(turns, index, tokenizer) for index, turn in enumerate(turns) if turn.role == "assistant"]
+
+
+def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
+    """Whether earlier turns, or the room before a reply, look different once the reply is there; found on a probe."""
+    turns = [Message(role="user", content="a"), Message(role="assistant", content="b")] * 3
+    text = tokenizer.template.render(turns)
+    prompts = [tokenizer.template.render(turns[:index], add_generation_prompt=True) for index in (1, 3, 5)]
+    return not all(text.startswith(prompt + tokenizer.separator + "b") for prompt in prompts)
+
+
+def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokenizer) -> Rendered:
+    """One decision as it is served: the prompt before turn `index`, what was typed, the stop token. turns: prepared."""
+    prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
+    if not tokenizer.template.render(turns[: index + 1]).startswith(prompt):
+        raise RenderError(f"turn {index}: the served prompt begins no training text of this template; this base is refused")
+    typed = tokenizer.separator + turns[index].content
+    text = prompt + typed + tokenizer.stop_text
+    ids, offsets = tokenizer.encode(text)
+    span = Span(index, len(prompt), len(prompt) + len(typed), len(text))
+    return _checked(tuple(turns[: index + 1]), text, ids, offsets, [span], tokenizer, len(turns) - index - 1)
 
 
 def _span(turns: Sequence[Message], index: int, text: str, tokenizer: ChatTokenizer) -> Span:

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from sekft.errors import RenderError
+from sekft.rendering.canonical_template import self_canonicalising
 from sekft.rendering.messages import Message
 from sekft.rendering.template import ChatTemplate
 
@@ -60,6 +61,18 @@ class ChatTokenizer:
         prompt = self.template.render(turns[:1], add_generation_prompt=True)
         tail = self.template.render(turns)[len(prompt) :]
         return tail[: len(tail) - len(tail.lstrip())]
+
+    @cached_property
+    def stop_text(self) -> str:
+        """The control token that the template writes behind an assistant turn; empty if it writes none."""
+        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
+        tail = self.template.render(turns).rpartition("b")[2].lstrip(" ")
+        return next((text for text in self.control.values() if tail.startswith(text)), "")
+
+    @cached_property
+    def canonical_template(self) -> str:
+        """What is saved with an adapter: raw messages through any server's template give the ids of training."""
+        return self_canonicalising(self.template.source, self.control.values())
 
     @cached_property
     def digest(self) -> str:

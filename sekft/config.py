@@ -29,6 +29,9 @@ class Device(Enum):
 class MaskRule(Enum):
     assistant = "assistant"
     final = "final"
+    terminal_only = "terminal_only"
+    terminal_weighted = "terminal_weighted"
+    succeeded = "succeeded"
     everything = "everything"
 
 
@@ -108,6 +111,7 @@ class DataConfig:
 @dataclass
 class MaskConfig:
     rule: MaskRule = MISSING
+    terminal_weight: float = 4.0  # of the leaving turn's tokens, others 1; terminal_weighted only
 
 
 @dataclass

@@ -25,11 +25,11 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     if lacking := without_path(settings.data):
         play_for(lacking, load("train", settings.split), choose.backend(settings.sandbox, echo), settings.workers)
     samples = mix.read(settings.data)
-    made, counts = rows(samples, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)
+    made, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     console = Console()
     for sample in [sample for sample in samples if sample.id in {row.id for row in made}][: settings.rows]:
         rendered = render_all(sample.messages, tokenizer)[-1]
-        weight = weigh(rendered, settings.mask.rule)
+        weight = weigh(rendered, settings.mask)
         console.print(f"\n[bold]{sample.id}[/bold]  {len(rendered.ids)} tokens, {int((weight > 0).sum())} learned")
         console.print(paint(rendered, weight, marks=not console.is_terminal), soft_wrap=True)
     console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)

@@ -84,9 +84,9 @@ def prepare(settings: TrainConfig) -> Prepared:
     if shared := {sample.group for sample in samples} & {bundle.id for bundle in bundles}:
         raise DataError(f"{sorted(shared)[0]}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
     training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
-    learned, counts = rows(training, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)
+    learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     echo(f"data: {counts.line()}")
-    held = rows(validation, tokenizer, settings.mask.rule, settings.data, settings.trainer.max_tokens)[0] if validation else []
+    held = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)[0] if validation else []
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
     return Prepared(exam, tuple(learned), tuple(held), counts.learned)
 

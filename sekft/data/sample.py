@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sekft.config import DataConfig, MaskRule, Overlong
+from sekft.config import DataConfig, MaskConfig, Overlong
 from sekft.errors import DataError, RenderError
-from sekft.mask.rules import applies, weigh
+from sekft.mask.rules import Weight, applies, leaves, weigh
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Kind, Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -18,6 +18,7 @@ class Sample:
     group: str  # bundle id: rows of one world never lie on both sides of a split
     source: str
     messages: tuple[Message, ...]
+    failed: frozenset[int] = frozenset()  # turns whose command failed
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,20 @@ class Counts:
     rows: int = 0
     tokens: int = 0
     learned: int = 0
-    by_kind: Counter[str] = field(default_factory=Counter)  # learned tokens: context, typed, stop
+    by_kind: Counter[str] = field(default_factory=Counter)  # learned tokens: environment, command, terminal, stop
     dropped: Counter[str] = field(default_factory=Counter)  # rows, by reason
     cut_turns: int = 0
 
     def line(self) -> str:
         share = 100 * self.learned / self.tokens if self.tokens else 0.0
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.by_kind.items()))
-        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items())) or "none"
+        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items()) if count) or "none"
         learned = f"{self.learned} learned ({share:.1f} %: {kinds})"
         return f"{self.rows} rows, {self.tokens} tokens, {learned}; dropped: {lost}; turns cut: {self.cut_turns}"
 
 
 def rows(
-    samples: Iterable[Sample], tokenizer: ChatTokenizer, rule: MaskRule, data: DataConfig, max_tokens: int
+    samples: Iterable[Sample], tokenizer: ChatTokenizer, mask: MaskConfig, data: DataConfig, max_tokens: int
 ) -> tuple[list[Row], Counts]:
     """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
 
@@ -59,15 +60,25 @@ def rows(
     counts = Counts()
     for sample in samples:
         for rendered in _fitting(sample, tokenizer, data.overlong, max_tokens, counts):
-            if applies(rendered, rule):
-                weight = weigh(rendered, rule)
-                out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
-                counts.rows += 1
-                counts.tokens += len(rendered.ids)
-                counts.learned += int((weight > 0).sum())
-                counts.by_kind.update(Kind(kind).name for kind, one in zip(rendered.kinds, weight, strict=True) if one > 0)
+            if not applies(rendered, mask):
+                counts.dropped[f"nothing is learned by mask={mask.rule.value}"] += not rendered.unrolled
+                continue
+            weight = weigh(rendered, mask)
+            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
+            counts.rows += 1
+            counts.tokens += len(rendered.ids)
+            counts.learned += int((weight > 0).sum())
+            counts.by_kind.update(_kinds(rendered, weight))
     _require_enough(out, counts, data, max_tokens)
     return out, counts
+
+
+def _kinds(rendered: Rendered, weight: Weight) -> Counter[str]:
+    """The learned tokens by what they are: environment, command, terminal, stop."""
+    names = {Kind.context: "environment", Kind.stop: "stop"}
+    terminal = [leaves(message.content) for message in rendered.messages]
+    learned = [(kind, turn) for kind, turn, one in zip(rendered.kinds, rendered.turns, weight, strict=True) if one > 0]
+    return Counter(names.get(kind, "terminal" if terminal[turn] else "command") for kind, turn in learned)
 
 
 def _row_id(sample: Sample, rendered: Rendered) -> str:
@@ -77,7 +88,7 @@ def _row_id(sample: Sample, rendered: Rendered) -> str:
 def _fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
     """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
     try:
-        renderings = render_all(sample.messages, tokenizer)
+        renderings = render_all(sample.messages, tokenizer, sample.failed)
         if overlong is Overlong.keep_last:
             renderings = [_cut(rendered, tokenizer, max_tokens, counts) for rendered in renderings]
     except RenderError as error:
@@ -93,8 +104,9 @@ def _cut(rendered: Rendered, tokenizer: ChatTokenizer, max_tokens: int, counts: 
     """Without its first turns, two at a time, until it fits or only the last decision is left."""
     while len(rendered.ids) > max_tokens and len(rendered.messages) > 2:
         counts.cut_turns += 2
+        failed = frozenset(turn - 2 for turn in rendered.failed)
         following = rendered.following
-        rendered = replace(render_all(rendered.messages[2:], tokenizer)[-1], following=following)
+        rendered = replace(render_all(rendered.messages[2:], tokenizer, failed)[-1], following=following)
     return rendered
 
 

@@ -5,40 +5,66 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sekft.config import MaskRule
+from sekft.config import MaskConfig, MaskRule
 from sekft.errors import MaskError
 from sekft.rendering.render import Kind, Rendered
 
 Weight = NDArray[np.float32]
 
 
-def weigh(rendered: Rendered, rule: MaskRule) -> Weight:
+def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
     """weight: (T,) float32, 0 where nothing is learned. Raises MaskError if the rule breaks the render contract."""
-    weight = RULES[rule](rendered).astype(np.float32)
-    _require_sound(rendered, weight, rule)
+    weight = RULES[mask.rule](rendered, mask).astype(np.float32)
+    _require_sound(rendered, weight, mask.rule)
     return weight
 
 
-def applies(rendered: Rendered, rule: MaskRule) -> bool:
-    """False for an unrolled decision of which the rule learns nothing: `final` is about the last one only."""
-    return rule is not MaskRule.final or rendered.following == 0
+def applies(rendered: Rendered, mask: MaskConfig) -> bool:
+    """False where the rule learns nothing: a life without a terminal, an unrolled decision that failed."""
+    return bool((RULES[mask.rule](rendered, mask) > 0).any())
 
 
-def _assistant(rendered: Rendered) -> NDArray[np.bool_]:
-    return np.array(rendered.kinds) != Kind.context
+def leaves(text: str) -> bool:
+    """Whether a typed text is a terminal: exit or panic as its first word."""
+    return text.split()[:1] in (["exit"], ["panic"])
 
 
-def _final(rendered: Rendered) -> NDArray[np.bool_]:
-    return _assistant(rendered) & (np.array(rendered.turns) == len(rendered.messages) - 1)
+def _assistant(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return (np.array(rendered.kinds) != Kind.context).astype(np.float32)
 
 
-def _everything(rendered: Rendered) -> NDArray[np.bool_]:
-    return np.arange(len(rendered.ids)) > 0
+def _of_turns(rendered: Rendered, chosen: Callable[[int], bool]) -> Weight:
+    """The assistant tokens of the turns that are chosen by their index."""
+    wanted = [turn for turn in range(len(rendered.messages)) if chosen(turn)]
+    return _assistant(rendered, MaskConfig()) * np.isin(np.array(rendered.turns), wanted)
 
 
-RULES: dict[MaskRule, Callable[[Rendered], NDArray[np.bool_]]] = {
+def _final(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return _of_turns(rendered, lambda turn: turn == len(rendered.messages) - 1 and rendered.following == 0)
+
+
+def _terminal_only(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return _of_turns(rendered, lambda turn: leaves(rendered.messages[turn].content))
+
+
+def _terminal_weighted(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return _assistant(rendered, mask) + (mask.terminal_weight - 1) * _terminal_only(rendered, mask)
+
+
+def _succeeded(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return _of_turns(rendered, lambda turn: turn not in rendered.failed)
+
+
+def _everything(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return (np.arange(len(rendered.ids)) > 0).astype(np.float32)
+
+
+RULES: dict[MaskRule, Callable[[Rendered, MaskConfig], Weight]] = {
     MaskRule.assistant: _assistant,
     MaskRule.final: _final,
+    MaskRule.terminal_only: _terminal_only,
+    MaskRule.terminal_weighted: _terminal_weighted,
+    MaskRule.succeeded: _succeeded,
     MaskRule.everything: _everything,
 }
 

@@ -6,7 +6,7 @@ Does not cover: templates whose served prompt begins no training text (a prompt 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from sekft.errors import RenderError
@@ -34,7 +34,9 @@ class Rendered:
     messages: tuple[Message, ...]  # canonical and neutral
     text: str
     offsets: tuple[tuple[int, int], ...]
-    following: int = 0  # turns of the conversation after these: above 0 for an unrolled decision that is not the last
+    unrolled: bool = False  # one decision of a conversation; else all of it
+    following: int = 0  # turns of the conversation after these
+    failed: frozenset[int] = frozenset()  # turns whose command failed, where that is known
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,6 @@ def _checked(
     offsets: Sequence[tuple[int, int]],
     spans: Sequence[Span],
     tokenizer: ChatTokenizer,
-    following: int = 0,
 ) -> Rendered:
     _require_one_bos(ids, tokenizer)
     for span in spans:
@@ -86,15 +87,19 @@ def _checked(
     token_turns, kinds = _label(offsets, spans)
     for span in spans:
         _require_stop(span, ids, token_turns, kinds, tokenizer)
-    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), messages, text, tuple(offsets), following)
+    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), messages, text, tuple(offsets))
 
 
-def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
-    """The conversation as training rows: one, or one per decision where the template rewrites the past."""
+def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
+    """The conversation as training rows: one, or one per decision where the template rewrites the past.
+
+    failed: turns whose command failed; they are the same indices in canonical form only if roles alternate already.
+    """
     if not is_position_dependent(tokenizer):
-        return [render(messages, tokenizer)]
+        return [replace(render(messages, tokenizer), failed=failed)]
     turns = prepare(messages, tokenizer)
-    return [render_decision(turns, index, tokenizer) for index, turn in enumerate(turns) if turn.role == "assistant"]
+    decisions = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
+    return [replace(render_decision(turns, index, tokenizer), failed=failed) for index in decisions]
 
 
 def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
@@ -114,7 +119,8 @@ def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokeniz
     text = prompt + typed + tokenizer.stop_text
     ids, offsets = tokenizer.encode(text)
     span = Span(index, len(prompt), len(prompt) + len(typed), len(text))
-    return _checked(tuple(turns[: index + 1]), text, ids, offsets, [span], tokenizer, len(turns) - index - 1)
+    rendered = _checked(tuple(turns[: index + 1]), text, ids, offsets, [span], tokenizer)
+    return replace(rendered, unrolled=True, following=len(turns) - index - 1)
 
 
 def _span(turns: Sequence[Message], index: int, text: str, tokenizer: ChatTokenizer) -> Span:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import DataConfig, MaskRule, Overlong, SourceConfig, SourceKind
+from sekft.config import DataConfig, MaskConfig, MaskRule, Overlong, SourceConfig, SourceKind
 from sekft.data import mix
 from sekft.data.sample import Sample, rows
 from sekft.errors import DataError, SettingsError
 from sekft.rendering.messages import Message
 from sekft.rendering.tokenizer import ChatTokenizer
+
+ASSISTANT = MaskConfig(rule=MaskRule.assistant)
 
 
 def sample(number: int, turns: int = 2, bad: bool = False) -> Sample:
@@ -26,35 +28,35 @@ def tokenizer(small_mistral: Path) -> ChatTokenizer:
 
 
 def test_every_row_ends_in_a_learned_stop_token(tokenizer: ChatTokenizer):
-    made, counts = rows([sample(i, turns=1 + i % 4) for i in range(8)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+    made, counts = rows([sample(i, turns=1 + i % 4) for i in range(8)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert all(row.ids[-1] in tokenizer.stop_ids and row.weight[-1] == 1 for row in made)
     assert counts.learned == sum(weight > 0 for row in made for weight in row.weight)
-    assert counts.by_kind["context"] == 0 and counts.by_kind["stop"] == sum(1 + i % 4 for i in range(8))
+    assert counts.by_kind["environment"] == 0 and counts.by_kind["stop"] == sum(1 + i % 4 for i in range(8))
 
 
 def test_a_row_that_is_too_long_is_dropped_and_counted(tokenizer: ChatTokenizer):
     samples = [sample(i) for i in range(9)] + [sample(9, turns=40)]
-    made, counts = rows(samples, tokenizer, MaskRule.assistant, DataConfig(), 128)
+    made, counts = rows(samples, tokenizer, ASSISTANT, DataConfig(), 128)
     assert len(made) == 9 and dict(counts.dropped) == {"longer than trainer.max_tokens=128": 1}
 
 
 def test_keep_last_cuts_whole_turns_from_the_front_and_counts_them(tokenizer: ChatTokenizer):
     data = DataConfig(overlong=Overlong.keep_last)
-    made, counts = rows([sample(0, turns=40)], tokenizer, MaskRule.assistant, data, 128)
+    made, counts = rows([sample(0, turns=40)], tokenizer, ASSISTANT, data, 128)
     assert len(made[0].ids) <= 128 and counts.cut_turns > 0 and counts.cut_turns % 2 == 0
     assert made[0].ids[0] == tokenizer.bos and tokenizer.decode(list(made[0].ids)).endswith("exit")
 
 
 def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatTokenizer):
-    made, counts = rows([sample(i, bad=i == 0) for i in range(9)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+    made, counts = rows([sample(i, bad=i == 0) for i in range(9)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert len(made) == 8 and sum(counts.dropped.values()) == 1 and "a system turn" in counts.line()
 
 
 def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
     with pytest.raises(DataError, match="3 of 6 rows lost"):
-        rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, MaskRule.assistant, DataConfig(), 1024)
+        rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, ASSISTANT, DataConfig(), 1024)
     with pytest.raises(DataError, match="no row left"):
-        rows([sample(0)], tokenizer, MaskRule.assistant, DataConfig(), 4)
+        rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)
 
 
 def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
@@ -78,3 +80,17 @@ def test_a_source_without_a_path_or_a_choice_is_refused():
         mix.read(DataConfig())
     with pytest.raises(DataError, match="nowhere: no such file"):
         mix.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))
+
+
+def test_learned_tokens_are_told_apart_by_what_they_are(tokenizer: ChatTokenizer):
+    _, counts = rows([sample(i, turns=3) for i in range(4)], tokenizer, ASSISTANT, DataConfig(), 1024)
+    assert set(counts.by_kind) == {"command", "terminal", "stop"}
+    assert (counts.by_kind["terminal"], counts.by_kind["stop"], counts.by_kind.total()) == (4, 12, counts.learned)
+
+
+def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
+    endless = Sample("endless", "w", "shell", sample(0, turns=2).messages[:2])
+    terminal = MaskConfig(rule=MaskRule.terminal_only)
+    made, counts = rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
+    assert len(made) == 8 and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
+    assert set(counts.by_kind) == {"terminal", "stop"}

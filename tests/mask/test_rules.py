@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sekft.config import MaskRule
+from sekft.config import MaskConfig, MaskRule
 from sekft.errors import MaskError
 from sekft.mask import rules
 from sekft.rendering.messages import Message
@@ -22,41 +22,58 @@ def rendered(request: pytest.FixtureRequest) -> Rendered:
     return render([Message(role=role, content=text) for role, text in zip(roles, contents, strict=True)], ChatTokenizer(folder))
 
 
+def mask(rule: str, **more: float) -> MaskConfig:
+    return MaskConfig(rule=MaskRule(rule), **more)
+
+
 def kinds(rendered: Rendered) -> np.ndarray:
     return np.array(rendered.kinds)
 
 
 def test_assistant_learns_every_typed_and_stop_token_and_no_environment(rendered: Rendered):
-    weight = rules.weigh(rendered, MaskRule.assistant)
+    weight = rules.weigh(rendered, mask("assistant"))
     assert weight.dtype == np.float32 and weight.shape == (len(rendered.ids),)
     assert ((weight > 0) == (kinds(rendered) != Kind.context)).all()
     assert (weight[kinds(rendered) == Kind.stop] == 1).sum() == 3
 
 
 def test_final_learns_only_the_leaving_turn(rendered: Rendered):
-    weight = rules.weigh(rendered, MaskRule.final)
+    weight = rules.weigh(rendered, mask("final"))
     assert set(np.array(rendered.turns)[weight > 0]) == {5}
-    assert (weight > 0).sum() < (rules.weigh(rendered, MaskRule.assistant) > 0).sum()
+    assert (weight > 0).sum() < (rules.weigh(rendered, mask("assistant")) > 0).sum()
 
 
 def test_everything_learns_all_but_the_first_token(rendered: Rendered):
-    weight = rules.weigh(rendered, MaskRule.everything)
+    weight = rules.weigh(rendered, mask("everything"))
     assert weight[0] == 0 and (weight[1:] == 1).all()
 
 
 def test_a_rule_that_learns_environment_text_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one: np.arange(len(one.ids)) > 0)
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: np.arange(len(one.ids)) > 0)
     with pytest.raises(MaskError, match="environment tokens are learned"):
-        rules.weigh(rendered, MaskRule.assistant)
+        rules.weigh(rendered, mask("assistant"))
 
 
 def test_a_rule_that_loses_a_stop_token_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one: kinds(one) == Kind.typed)
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: kinds(one) == Kind.typed)
     with pytest.raises(MaskError, match="the stop token of turn 1 is not learned"):
-        rules.weigh(rendered, MaskRule.assistant)
+        rules.weigh(rendered, mask("assistant"))
 
 
 def test_a_row_in_which_nothing_is_learned_is_an_error(rendered: Rendered):
     silent = replace(rendered, kinds=(Kind.context,) * len(rendered.ids))
     with pytest.raises(MaskError, match="nothing is learned"):
-        rules.weigh(silent, MaskRule.assistant)
+        rules.weigh(silent, mask("assistant"))
+
+
+def test_the_rules_agree_where_they_must(rendered: Rendered):
+    assistant, final, terminal = (rules.weigh(rendered, mask(name)) for name in ("assistant", "final", "terminal_only"))
+    assert (final == terminal).all()  # this life ends in exit
+    assert (rules.weigh(rendered, mask("terminal_weighted", terminal_weight=1.0)) == assistant).all()
+    assert (rules.weigh(rendered, mask("terminal_weighted", terminal_weight=3.0)) == assistant + 2 * terminal).all()
+    assert (rules.weigh(rendered, mask("succeeded")) == assistant).all()
+
+
+def test_failed_commands_are_context_and_the_ending_still_learned(rendered: Rendered):
+    weight = rules.weigh(replace(rendered, failed=frozenset({3})), mask("succeeded"))
+    assert set(np.array(rendered.turns)[weight > 0]) == {1, 5}

@@ -23,10 +23,8 @@ CONTROL = {
     "deepseek_r1_distill": ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>"],
 }
 WHOLE, UNROLLED, REFUSED = ("llama3", "llama3_2", "qwen2_5", "gemma", "gemma3", "phi3"), ("qwen3",), ("deepseek_r1_distill",)
-TALK = [
-    Message(role=role, content=text)
-    for role, text in (("user", "Welcome\n$ "), ("assistant", "ls"), ("user", "a  b\n$ "), ("assistant", "cat 'a  b'"), ("user", "$ "), ("assistant", "exit"))
-]  # fmt: skip
+TEXTS = ("Welcome\n$ ", "ls", "a  b\n$ ", "cat 'a  b'", "$ ", "exit")
+TALK = [Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(TEXTS)]
 RAW = [
     Message(role="system", content="You are here."),
     *TALK[:3],

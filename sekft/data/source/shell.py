@@ -6,6 +6,12 @@ from pathlib import Path
 from sekft.data.sample import Sample
 from sekft.errors import DataError
 from sekft.rollout import trajectory
+from sekft.rollout.trajectory import Trajectory
+
+
+def _failed(life: Trajectory) -> frozenset[int]:
+    """The turns whose command ended in a status other than 0, or in none; leaving is no failure."""
+    return frozenset(command.turn for command in life.commands[:-1] if command.status != 0)
 
 
 def read(name: str, path: Path) -> tuple[list[Sample], Counter[str]]:
@@ -14,7 +20,7 @@ def read(name: str, path: Path) -> tuple[list[Sample], Counter[str]]:
     left_out: Counter[str] = Counter()
     for life in trajectory.read(path):
         if life.kept:
-            samples.append(Sample(life.id, life.bundle_id, name, life.messages))
+            samples.append(Sample(life.id, life.bundle_id, name, life.messages, _failed(life)))
         else:
             left_out[life.outcome.value] += 1
     if not samples:

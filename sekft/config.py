@@ -74,6 +74,7 @@ class ModelConfig:
     name: str = MISSING  # how reports call it
     path: str = MISSING  # folder or hub id of base and tokenizer
     weights: Weights = Weights.pretrained  # random: the true shape without weights
+    template: str | None = None  # chat template: chatml or a file; null: the base's own
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random

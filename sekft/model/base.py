@@ -54,7 +54,7 @@ def load(model: ModelConfig) -> Base:
     """Load once; the same object for the same settings ever after. Raises ModelError."""
     global _loads
     folder = base_folder(model, weights=True)
-    tokenizer = ChatTokenizer(folder)
+    tokenizer = ChatTokenizer(folder, model.template)
     device = pick_device(model.device)
     loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
     if tokenizer.vocabulary > loaded.config.get_text_config().vocab_size:

@@ -27,7 +27,7 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
 
 
 def load_tokenizer(model: ModelConfig) -> ChatTokenizer:
-    return ChatTokenizer(base_folder(model, weights=False))
+    return ChatTokenizer(base_folder(model, weights=False), model.template)
 
 
 def _from_hub(name: str, weights: bool) -> Path:

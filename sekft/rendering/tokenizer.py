@@ -13,21 +13,24 @@ from sekft.rendering.canonical_template import self_canonicalising
 from sekft.rendering.messages import Message
 from sekft.rendering.template import ChatTemplate
 
+TEMPLATES = Path(__file__).parent / "templates"
+
 
 class ChatTokenizer:
     """Text to ids and back, and messages to text, for one base.
 
     folder: tokenizer.json, tokenizer_config.json and, unless that holds it, chat_template.jinja.
+    template: a named one of rendering/templates/ or a file, instead of the base's own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: str | None = None) -> None:
         self.folder = folder
         self._tokenizer = _load_fast(folder)
         settings = _read_json(folder / "tokenizer_config.json")
         names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
         self.bos: int | None = self._id(names.get("bos_token"))
         self.eos: int | None = self._id(names.get("eos_token"))
-        self.template = ChatTemplate(_template_source(folder, settings), names)
+        self.template = ChatTemplate(_chosen_source(template) if template else _template_source(folder, settings), names)
         self.control: dict[int, str] = {
             index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         }
@@ -101,6 +104,15 @@ def _load_fast(folder: Path) -> Tokenizer:
     return tokenizer
 
 
+def _chosen_source(template: str) -> str:
+    named = TEMPLATES / f"{template}.jinja"
+    file = named if named.exists() else Path(template)
+    if not file.is_file():
+        names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
+        raise RenderError(f"model.template={template}: no such file; allowed: {names}, or a file")
+    return file.read_text(encoding="utf-8")
+
+
 def _template_source(folder: Path, settings: dict[str, Any]) -> str:
     file = folder / "chat_template.jinja"
     if file.exists():
@@ -109,7 +121,9 @@ def _template_source(folder: Path, settings: dict[str, Any]) -> str:
     if isinstance(source, list):  # several named ones: tools, default, ...
         source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
     if not isinstance(source, str):
-        raise RenderError(f"{folder}: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)")
+        raise RenderError(
+            f"{folder}: no chat template (chat_template.jinja, or in tokenizer_config.json); give model.template=chatml or FILE"
+        )
     return source
 
 

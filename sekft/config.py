@@ -260,7 +260,8 @@ class CheckConfig:
 class PreviewConfig:
     seed: int = 0
     workers: int = 0
-    rows: int = 2  # how many rows are painted
+    rows: int = 2  # how many rows are painted in the terminal; the page holds twenty times as many
+    check: bool = False  # a dropped row or a learned environment token is an error: for CI
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)

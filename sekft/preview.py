@@ -1,5 +1,7 @@
 """Paint rendered rows: which tokens are learned, and how many; needs no weights and no torch."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -8,16 +10,21 @@ from rich.text import Text
 from sekft.command.launch import Job, echo, launch
 from sekft.config import PreviewConfig
 from sekft.data import mix
-from sekft.data.sample import rows
-from sekft.mask.rules import Weight, weigh
+from sekft.data.sample import Sample, rows
+from sekft.errors import DataError, RenderError
+from sekft.mask.rules import Weight, applies, weigh
+from sekft.mask.tokens import Token, tokens
 from sekft.model.locate import load_tokenizer
-from sekft.rendering.render import Kind, Rendered, render_all
+from sekft.rendering.render import Rendered, render_all
+from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.report.page import write_page
 from sekft.rollout.gather import play_for, without_path
 from sekft.sandbox import choose
 from sekft.scenario.split import load
 
-LEGEND = "\n[dim]context[/dim]  [bold green]learned[/]  [black on green]learned stop token[/]  [red]learned environment[/]"
-STYLES = {Kind.context: "red", Kind.typed: "bold green", Kind.stop: "black on green"}
+LEGEND = "\n[bold green]command[/] [bold yellow]terminal[/] [black on green]stop token[/] [red]environment[/] [dim]context, not learned[/]"
+STYLES = {"context": "dim", "command": "bold green", "terminal": "bold yellow", "stop": "black on green", "environment": "red"}
+PAGE_ROWS = 20  # on the page, for each one in the terminal
 
 
 def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
@@ -26,33 +33,60 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
         play_for(lacking, load("train", settings.split), choose.backend(settings.sandbox, echo), settings.workers)
     samples = mix.read(settings.data)
     made, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
+    seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]
     console = Console()
-    for sample in [sample for sample in samples if sample.id in {row.id for row in made}][: settings.rows]:
-        rendered = render_all(sample.messages, tokenizer)[-1]
-        weight = weigh(rendered, settings.mask)
-        console.print(f"\n[bold]{sample.id}[/bold]  {len(rendered.ids)} tokens, {int((weight > 0).sum())} learned")
-        console.print(paint(rendered, weight, marks=not console.is_terminal), soft_wrap=True)
+    for name, row in seen[: settings.rows]:
+        console.print(f"\n[bold]{name}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
+        console.print(paint(row, marks=not console.is_terminal), soft_wrap=True)
     console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
     lengths = sorted(len(row.ids) for row in made)
-    echo(f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}")
+    line = f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}"
+    echo(line)
     echo(f"row length: shortest {lengths[0]}, median {lengths[len(lengths) // 2]}, longest {lengths[-1]} tokens")
+    write_page(
+        "preview",
+        {"title": f"{settings.model.name}, mask={settings.mask.rule.value}", "counts": line, "rows": [*map(on_page, seen)]},
+        job.folder / "preview.html",
+    )
+    echo(f"page: {job.folder / 'preview.html'}")
+    if settings.check and (counts.dropped.total() or counts.by_kind["environment"]):
+        raise DataError(f"check=true: rows were dropped, or environment is learned ({counts.line()})")
     return {"verb": "preview", "rows": counts.rows, "tokens": counts.tokens, "learned": counts.learned}
 
 
-def paint(rendered: Rendered, weight: Weight, marks: bool) -> Text:
-    """The rendered text, every character in the style of the token that holds it; marks: learned runs in ⟦ ⟧ too."""
+def looked_at(samples: list[Sample], tokenizer: ChatTokenizer, settings: PreviewConfig) -> Iterator[tuple[Sample, Rendered, Weight]]:
+    """The first samples, as many as the page holds, each in its last rendering; samples the contract refuses are counted elsewhere."""
+    for sample in samples[: PAGE_ROWS * settings.rows]:
+        with suppress(RenderError):
+            rendered = render_all(sample.messages, tokenizer, sample.failed)[-1]
+            if applies(rendered, settings.mask):
+                yield sample, rendered, weigh(rendered, settings.mask)
+
+
+def paint(row: list[Token], marks: bool) -> Text:
+    """The rendered text, every token in the style of its kind; marks: learned runs in ⟦ ⟧ too."""
     out = Text()
-    at, open_run = 0, False
-    for (start, end), kind, learned in zip(rendered.offsets, rendered.kinds, weight > 0, strict=True):
-        if marks and learned != open_run:
-            out.append("⟦" if learned else "⟧")
-        open_run = bool(learned)
-        out.append(rendered.text[at:start], style="dim")
-        out.append(rendered.text[max(at, start) : end], style=STYLES[kind] if learned else "dim")
-        at = max(at, end)
-    out.append("⟧" if marks and open_run else "")
-    out.append(rendered.text[at:], style="dim")
-    return out
+    for before, token in zip([None, *row], row, strict=False):
+        if marks and (token.weight > 0) != (before is not None and before.weight > 0):
+            out.append("⟦" if token.weight else "⟧")
+        out.append(token.text, style=STYLES[token.kind])
+    return out.append("⟧" if marks and row and row[-1].weight else "")
+
+
+def on_page(named: tuple[str, list[Token]]) -> dict[str, Any]:
+    """A row for the page, blanks and line ends made visible."""
+    name, row = named
+    return {
+        "id": name,
+        "learned": sum(token.weight > 0 for token in row),
+        "tokens": [{**vars(token), "text": visible(token.text)} for token in row],
+    }
+
+
+def visible(text: str) -> list[dict[str, str]]:
+    """Pieces of {shown: a mark that is not in the text, text: what is}."""
+    marks = {" ": ("·", ""), "\n": ("↵", "\n"), "\t": ("→", "\t")}
+    return [dict(zip(("shown", "text"), marks.get(letter, ("", letter)), strict=True)) for letter in text]
 
 
 def main() -> None:

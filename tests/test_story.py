@@ -128,6 +128,13 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     assert "16 rows" in done.stdout and "learned" in done.stdout and "⟦ exit</s>⟧" in done.stdout
 
 
+def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
+    done = run_verb("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
+    assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
+    done = run_verb("preview", DATA, "check=true", "trainer.max_tokens=150", "data.max_dropped_share=1", cwd=story)
+    assert done.returncode == 1 and "check=true: rows were dropped" in done.stderr
+
+
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
     data = ("--data", "lives/trajectories.jsonl", "--base", str(small_mistral))
     assert run_verb("train", *data, "--inspect", cwd=story).returncode == 0

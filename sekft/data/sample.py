@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from sekft.config import DataConfig, MaskConfig, Overlong
 from sekft.errors import DataError, RenderError
-from sekft.mask.rules import Weight, applies, leaves, weigh
+from sekft.mask.rules import applies, weigh
+from sekft.mask.tokens import tokens
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, Rendered, render_all
+from sekft.rendering.render import Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
@@ -68,17 +69,9 @@ def rows(
             counts.rows += 1
             counts.tokens += len(rendered.ids)
             counts.learned += int((weight > 0).sum())
-            counts.by_kind.update(_kinds(rendered, weight))
+            counts.by_kind.update(token.kind for token in tokens(rendered, weight) if token.weight)
     _require_enough(out, counts, data, max_tokens)
     return out, counts
-
-
-def _kinds(rendered: Rendered, weight: Weight) -> Counter[str]:
-    """The learned tokens by what they are: environment, command, terminal, stop."""
-    names = {Kind.context: "environment", Kind.stop: "stop"}
-    terminal = [leaves(message.content) for message in rendered.messages]
-    learned = [(kind, turn) for kind, turn, one in zip(rendered.kinds, rendered.turns, weight, strict=True) if one > 0]
-    return Counter(names.get(kind, "terminal" if terminal[turn] else "command") for kind, turn in learned)
 
 
 def _row_id(sample: Sample, rendered: Rendered) -> str:

@@ -9,6 +9,7 @@ import pytest
 from sekft.config import MaskConfig, MaskRule
 from sekft.errors import MaskError
 from sekft.mask import rules
+from sekft.mask.tokens import tokens
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Kind, Rendered, render
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -77,3 +78,12 @@ def test_the_rules_agree_where_they_must(rendered: Rendered):
 def test_failed_commands_are_context_and_the_ending_still_learned(rendered: Rendered):
     weight = rules.weigh(replace(rendered, failed=frozenset({3})), mask("succeeded"))
     assert set(np.array(rendered.turns)[weight > 0]) == {1, 5}
+
+
+def test_tokens_together_are_the_text_and_their_kinds_follow_the_weights(rendered: Rendered):
+    row = list(tokens(rendered, rules.weigh(rendered, mask("assistant"))))
+    assert "".join(token.text for token in row) == rendered.text
+    assert [token.id for token in row] == list(rendered.ids)
+    assert {token.kind for token in row if token.turn == 5 and token.weight} == {"terminal", "stop"}
+    assert {token.kind for token in row if not token.weight} == {"context"}
+    assert "environment" in {token.kind for token in tokens(rendered, rules.weigh(rendered, mask("everything")))}

@@ -1,0 +1,32 @@
+"""A rendered row as a person or a count sees it: every token with its text, its weight, and what it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sekft.mask.rules import Weight, leaves
+from sekft.rendering.render import Kind, Rendered
+
+
+@dataclass(frozen=True)
+class Token:
+    """kind: context where nothing is learned, else command, terminal, stop or environment."""
+
+    id: int
+    text: str  # its characters in the rendered text; together they are that text
+    turn: int
+    weight: float
+    kind: str
+
+
+def tokens(rendered: Rendered, weight: Weight) -> Iterator[Token]:
+    """In order. Characters that several tokens share (bytes of one character) go to the first of them."""
+    terminal = [leaves(message.content) for message in rendered.messages]
+    at = 0
+    for index, (start, end) in enumerate(rendered.offsets):
+        turn, learned = rendered.turns[index], float(weight[index])
+        typed = "terminal" if terminal[turn] else "command"
+        kind = {Kind.context: "environment", Kind.stop: "stop", Kind.typed: typed}[rendered.kinds[index]] if learned else "context"
+        last = index == len(rendered.offsets) - 1
+        reach = len(rendered.text) if last else max(at, end)
+        yield Token(rendered.ids[index], rendered.text[at:reach], turn, learned, kind)
+        at = max(at, reach, start)

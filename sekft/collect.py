@@ -10,6 +10,7 @@ from typing import Any
 from sekft.command.launch import Job, echo, launch
 from sekft.config import CollectConfig, OperatorKind
 from sekft.errors import SettingsError
+from sekft.eval import doubt, require_adapter
 from sekft.model.locate import base_folder
 from sekft.rollout import operator as operators
 from sekft.rollout import trajectory
@@ -25,8 +26,12 @@ from sekft.tracking.signals import terminating
 
 def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
     bundles = load(settings.scenarios, settings.split)[: settings.episodes or None]
+    adapter = Path(settings.adapter) if settings.adapter else None
     if settings.operator.kind is OperatorKind.model:
         base_folder(settings.model, weights=True)
+        require_adapter(adapter)
+    elif adapter is not None:
+        raise SettingsError(f"adapter={adapter}: used by operator=model only, found operator={settings.operator.kind.value}")
     backend = choose.backend(settings.sandbox, echo)
     limits = settings.eval
     if settings.operator.kind is not OperatorKind.model:  # a prepared script is as long as it is
@@ -70,7 +75,9 @@ def operating(settings: CollectConfig, bundles: Sequence[Bundle]) -> Iterator[Op
             if settings.adapter is None:
                 yield ModelOperator(settings.model.name, base, None, settings.eval, settings.seed)
             else:
-                with loaded(base, Path(settings.adapter)) as tuned:
+                adapter = Path(settings.adapter)
+                doubt(base, adapter, bundles)
+                with loaded(base, adapter) as tuned:
                     yield ModelOperator(f"{settings.model.name}+adapter", base, tuned, settings.eval, settings.seed)
 
 

@@ -71,7 +71,7 @@ class Tracker(Enum):
 class ModelConfig:
     """The frozen base. Hashable: one load per distinct value and process."""
 
-    name: str = MISSING  # how reports call it
+    name: str = field(default=MISSING, compare=False)  # how reports call it
     path: str = MISSING  # folder or hub id of base and tokenizer
     weights: Weights = Weights.pretrained  # random: the true shape without weights
     template: str | None = None  # chat template: chatml or a file; null: the base's own
@@ -117,7 +117,7 @@ class MaskConfig:
 
 @dataclass
 class TrainerConfig:
-    """The optimisation, in steps. Every field reaches TRL's SFTConfig."""
+    """The optimisation, in steps. Everything TRL knows reaches its SFTConfig; the rest is ours."""
 
     max_steps: int = -1  # -1: as many as epochs ask for
     epochs: float = 3.0
@@ -160,12 +160,13 @@ class SandboxConfig:
 
     backend: Backend = Backend.auto
     runtime: str | None = None  # docker only: runc, runsc, ...
+    warm: int = 0  # docker only: containers made ahead of their lives, at most
     memory_mb: int = 128
     pids: int = 64
     cpus: float = 1.0
     home_mb: int = 32
     tmp_mb: int = 16
-    life_s: int = 600  # a place ends itself after this
+    life_s: int = 7200  # a place ends itself after this, also while the model thinks for other lives; it never outlives its owner
     keep_bytes: int = 4096  # of one output: half from the head, half from the tail
     flood_bytes: int = 16777216  # more output than this is interrupted
 
@@ -200,7 +201,7 @@ class TrainConfig:
     seed: int = 0
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
-    adapter: str | None = None  # train on from this adapter folder
+    adapter: str | None = None  # train on from this adapter folder, at its own rank; lora= is not used then
     scenarios: str = "held_out"  # held_out | train | all | a bundle file or folder
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -245,12 +246,12 @@ class CollectConfig:
 
 @dataclass
 class CheckConfig:
+    seed: int = 0
     workers: int = 0
     path: str | None = None  # a bundle file or folder; null: see scenarios
     scenarios: str = "all"
     episodes: int = 0  # 0: every bundle
     repeats: int = 1  # k: lives of the reference and of doing nothing, per bundle
-    eval: EvalConfig = field(default_factory=EvalConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     experiment: str | None = None
@@ -258,7 +259,6 @@ class CheckConfig:
 
 @dataclass
 class PreviewConfig:
-    seed: int = 0
     workers: int = 0
     rows: int = 2  # how many rows are painted in the terminal; the page holds twenty times as many
     check: bool = False  # a dropped row or a learned environment token is an error: for CI

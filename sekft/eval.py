@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 Keep = Callable[[Trajectory], None]
+EPISODES = "episodes.jsonl"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
-    if adapter is not None and not (adapter / "adapter_config.json").exists():
-        raise ModelError(f"adapter={adapter}: no adapter_config.json there; an adapter folder is what sekft.train writes as adapter/")
+    require_adapter(adapter)
     exam = Exam(bundles, choose.backend(settings.sandbox, echo), settings.eval, settings.workers, settings.seed)
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
@@ -60,7 +61,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
 
         base = bases.load(settings.model)
         loaded = time.monotonic()
-        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapter, exam, track, render_proof(base, adapter))}
+        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapter, exam, track, doubt(base, adapter, bundles))}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
         summary |= {"base_loads": bases.base_loads(), "supervised_tokens": 0, "seconds": seconds}
         track.summary(summary)
@@ -74,30 +75,35 @@ def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     return tuple(load(settings.scenarios, settings.split)[: settings.eval.episodes]) if settings.eval.episodes else ()
 
 
-def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, proven: bool, step: int = 0) -> dict[str, Any]:
+def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doubt: str, step: int = 0) -> dict[str, Any]:
     """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json.
 
-    step: of the training, for the axis of the metrics. proven: see render_proof.
+    step: of the training, for the axis of the metrics. doubt: why the adapter may not be promoted; else empty.
     """
     from sekft.model.generate import ModelOperator
     from sekft.model.lora import loaded
 
-    keep = partial_file(track.folder / "episodes.jsonl")
+    partial = track.folder / f"{EPISODES}.partial"
+    keep = whole_lines(partial)
+    with loaded(base, adapter) if adapter else nullcontext():
+        pass  # an adapter that does not fit is said before the base has lived all its lives
     lives = {"base": exam.play(ModelOperator("base", base, None, exam.limits, exam.seed), "exam: base", keep)}
     if adapter is not None:
         with loaded(base, adapter) as tuned:
             lives["tuned"] = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: tuned", keep)
     lives["reference"] = exam.play(reference(exam.bundles), "exam: reference", keep)
-    trajectory.write([life for player in lives for life in lives[player]], track.folder / "episodes.jsonl")
-    return report(lives, exam.limits, track, proven, step)
+    trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
+    partial.unlink(missing_ok=True)
+    place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
+    return {**report(lives, exam.limits, track, doubt, step), "sandbox": place}
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, proven: bool, step: int) -> dict[str, Any]:
+def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
     show.print_rates(lives)
     pairing = paired.pair(lives["base"], lives["tuned"], limits.criterion) if "tuned" in lives else None
     if pairing is not None:
         echo(show.paired_line(pairing))
-    verdict = gate.verdict(lives["base"], lives["tuned"], pairing, limits, proven) if pairing else alone(lives["base"], limits)
+    verdict = gate.verdict(lives, pairing, limits, doubt) if pairing else alone(lives, limits)
     echo(f"verdict: {verdict}")
     looked_at = lives.get("tuned", lives["base"])
     for name, path in write_examples(looked_at, track.folder / "lives").items():
@@ -108,10 +114,9 @@ def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track:
     return {**scored, "paired": asdict(pairing) if pairing is not None else None, "verdict": verdict}
 
 
-def alone(lives: Sequence[Trajectory], limits: EvalConfig) -> str:
-    """Without an adapter there is nothing to decide; broken lives are still said."""
-    share = gate.broken_share(lives)
-    return f"unmeasured ({share:.0%} of the lives broken)" if share > limits.max_broken_share else "unmeasured (no adapter to compare)"
+def alone(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig) -> str:
+    """Without an adapter there is nothing to decide; what went wrong is still said."""
+    return gate.unmeasured(lives, limits) or "unmeasured (no adapter to compare)"
 
 
 def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
@@ -128,28 +133,41 @@ def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
     }
 
 
-def partial_file(path: Path) -> Keep:
+def whole_lines(path: Path) -> Keep:
     """Lives as they end, one whole line each, beside the name they get when all are there."""
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
     def keep(life: Trajectory) -> None:
-        with partial.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(trajectory.dumps(life))
 
     return keep
 
 
-def render_proof(base: "Base", adapter: Path | None) -> bool:
-    """Whether the adapter says that it was trained on what is served here. Raises ModelError if it says otherwise."""
-    from sekft.model.lora import require_fingerprint
+def require_adapter(folder: Path | None) -> None:
+    """Raises ModelError, before torch is imported, for a folder that is no adapter."""
+    for name in ("adapter_config.json", "adapter_model.safetensors") if folder else ():
+        if folder is not None and not (folder / name).exists():
+            raise ModelError(f"adapter={folder}: no {name} there; an adapter folder is what sekft.train writes as adapter/")
+
+
+def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:
+    """Why the adapter may not be promoted whatever it achieves; said, and returned. Empty if there is no reason.
+
+    Raises ModelError if it was trained on something else than what is served here.
+    """
+    from sekft.model.lora import fingerprint_of, require_fingerprint
 
     if adapter is None:
-        return True
-    proven = require_fingerprint(adapter, fingerprint(base.tokenizer, TEXT_VERSION))
-    if not proven:
+        return ""
+    if not require_fingerprint(adapter, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
         echo(f"{adapter}: render unproven (no fingerprint.json); examined, never promoted")
-    return proven
+        return "render unproven"
+    seen = {bundle.id for bundle in bundles} & set((fingerprint_of(adapter) or {}).get("worlds", ()))
+    if seen:
+        echo(f"{adapter}: trained on {len(seen)} of these worlds, {min(seen)} among them; examined, never promoted")
+        return f"trained on {len(seen)} of these worlds"
+    return ""
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """Paint rendered rows: which tokens are learned, and how many; needs no weights and no torch."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -10,12 +9,12 @@ from rich.text import Text
 from sekft.command.launch import Job, echo, launch
 from sekft.config import PreviewConfig
 from sekft.data import mix
-from sekft.data.sample import Sample, rows
-from sekft.errors import DataError, RenderError
+from sekft.data.sample import Counts, Sample, fitting, require_enough, rows
+from sekft.errors import DataError
 from sekft.mask.rules import Weight, applies, weigh
 from sekft.mask.tokens import Token, tokens
 from sekft.model.locate import load_tokenizer
-from sekft.rendering.render import Rendered, render_all
+from sekft.rendering.render import Rendered
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.report.page import write_page
 from sekft.rollout.gather import play_for, without_path
@@ -31,15 +30,17 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     tokenizer = load_tokenizer(settings.model)
     if lacking := without_path(settings.data):
         play_for(lacking, load("train", settings.split), choose.backend(settings.sandbox, echo), settings.workers)
-    samples = mix.read(settings.data)
+    samples = mix.read(settings.data, echo)
     made, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
+    if not settings.check:
+        require_enough(counts, settings.data)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]
     console = Console()
     for name, row in seen[: settings.rows]:
         console.print(f"\n[bold]{name}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
         console.print(paint(row, marks=not console.is_terminal), soft_wrap=True)
     console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
-    lengths = sorted(len(row.ids) for row in made)
+    lengths = sorted(len(row.ids) for row in made) or [0]
     line = f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}"
     echo(line)
     echo(f"row length: shortest {lengths[0]}, median {lengths[len(lengths) // 2]}, longest {lengths[-1]} tokens")
@@ -55,10 +56,9 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
 
 
 def looked_at(samples: list[Sample], tokenizer: ChatTokenizer, settings: PreviewConfig) -> Iterator[tuple[Sample, Rendered, Weight]]:
-    """The first samples, as many as the page holds, each in its last rendering; samples the contract refuses are counted elsewhere."""
+    """The first samples, as many as the page holds, each in its last rendering, as it would be trained on."""
     for sample in samples[: PAGE_ROWS * settings.rows]:
-        with suppress(RenderError):
-            rendered = render_all(sample.messages, tokenizer, sample.failed)[-1]
+        for rendered in fitting(sample, tokenizer, settings.data.overlong, settings.trainer.max_tokens, Counts())[-1:]:
             if applies(rendered, settings.mask):
                 yield sample, rendered, weigh(rendered, settings.mask)
 

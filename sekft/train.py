@@ -13,9 +13,9 @@ from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.config import Schedule, TrainConfig
 from sekft.data import mix
-from sekft.data.sample import Row, rows
+from sekft.data.sample import Row, require_enough, rows
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, exam_bundles, examine
+from sekft.eval import Exam, exam_bundles, examine, require_adapter
 from sekft.exam import gate, rates, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 
-NO_EXAM = {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)"}
+NO_EXAM = {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)", "sandbox": None}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Prepared:
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     supervised_tokens: int
+    worlds: tuple[str, ...]  # whose lives are learned from or validated on
 
 
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
@@ -57,22 +58,22 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             rehearse(settings, prepared, base, track)
         adapter, steps = train(settings, prepared, base, track)
         clock.append(time.monotonic())
-        exam = examine(base, adapter, prepared.exam, track, proven=True, step=steps) if prepared.exam else NO_EXAM
+        exam = examine(base, adapter, prepared.exam, track, doubt="", step=steps) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         about = {"base_loads": bases.base_loads(), "supervised_tokens": prepared.supervised_tokens, "seconds": seconds}
         summary = {"verb": "train", "seed": settings.seed, **exam, **about}
         track.summary(summary)
-        echo(f"run: {job.folder} (summary.json, metrics.jsonl, episodes.jsonl, adapter/)")
+        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
     return summary
 
 
 def prepare(settings: TrainConfig) -> Prepared:
     gate.require_criterion(settings.eval)
-    for key, path in {"adapter": settings.adapter, "trainer.resume_from": settings.trainer.resume_from}.items():
-        if path is not None and not Path(path).is_dir():
-            raise SettingsError(f"{key}={path}: no such folder")
+    require_adapter(Path(settings.adapter) if settings.adapter else None)
+    if settings.trainer.resume_from and not (Path(settings.trainer.resume_from) / "trainer_state.json").is_file():
+        raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
     bundles = exam_bundles(settings)
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)
@@ -80,22 +81,26 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo) if bundles or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers)
-    samples = mix.read(settings.data)
+    samples = mix.read(settings.data, echo)
     if shared := {sample.group for sample in samples} & {bundle.id for bundle in bundles}:
-        raise DataError(f"{sorted(shared)[0]}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
+        raise DataError(f"{min(shared)}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
     training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
     learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    echo(f"data: {counts.line()}")
-    held = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)[0] if validation else []
+    require_enough(counts, settings.data)
+    held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
+    echo(f"data: {counts.line()}; validation: {held_counts.rows} rows")
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
-    return Prepared(exam, tuple(learned), tuple(held), counts.learned)
+    worlds = tuple(sorted({sample.group for sample in samples}))
+    return Prepared(exam, tuple(learned), tuple(held), counts.learned, worlds)
 
 
 @contextmanager
 def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
-    """A fresh adapter, or the one to train on from."""
+    """A fresh adapter, or the one to train on from, if it was trained on what is served here."""
     from sekft.model import lora
 
+    if settings.adapter:
+        lora.require_fingerprint(Path(settings.adapter), fingerprint(base.tokenizer, base.identity(), TEXT_VERSION))
     with (
         lora.loaded(base, Path(settings.adapter), trainable=True)
         if settings.adapter
@@ -106,11 +111,10 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 
 def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> tuple[Path, int]:
     """The adapter's folder, saved, loaded fresh and proven; and the steps taken."""
-    from sekft.model.lora import prove
+    from sekft.model.lora import prove, publish
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
 
-    folder = track.folder / "adapter"
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
@@ -129,21 +133,22 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
             telling.close()
         after = validate(trainer.state.global_step)
         track.log(after, trainer.state.global_step)
-        trained = save(tuned, base, folder, settings, prepared.training[0])
-    moved = prove(base, folder, prepared.training[0].ids, trained)
-    track.adapter(folder, {"base": settings.model.path, **fingerprint(base.tokenizer, TEXT_VERSION)})
-    echo(f"loss: {telling.losses[0]:.3f} -> {telling.losses[-1]:.3f} in {trainer.state.global_step} steps; {_change(before, after)}")
+        partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared)
+    moved = prove(base, partial, prepared.training[0].ids, trained)
+    folder = publish(partial)
+    track.adapter(folder, {"path": settings.model.path, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
+    echo(f"{_fallen(telling.losses)} in {trainer.state.global_step} steps; {_change(before, after)}")
     echo(f"adapter: {folder} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
     return folder, trainer.state.global_step
 
 
-def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, row: Row) -> "Tensor":
-    """Save the adapter under its name, whole; returns its logits (T, V) on one row, to be proven after a fresh load."""
+def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared) -> "tuple[Path, Tensor]":
+    """The adapter beside the name it gets when it is proven, and its logits (T, V) on the first training row."""
     from sekft.model import lora
 
-    about = {**fingerprint(base.tokenizer, TEXT_VERSION), "mask": settings.mask.rule.value, "base": settings.model.path}
-    lora.save(tuned, base, folder, about)
-    return lora.probe(tuned, base, row.ids)
+    about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value}
+    partial = lora.save(tuned, base, folder, {**about, "path": settings.model.path, "worlds": prepared.worlds})
+    return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
 
 def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> None:
@@ -153,22 +158,22 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
 
     one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
     with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
-        folder = Path(scratch) / "adapter"
+        longest = sorted(prepared.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
         with adapter_on(base, settings) as tuned:
-            trainer = make_trainer(tuned, base, prepared.training, one_step, Path(scratch), settings.seed)
+            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed)
             started = time.monotonic()
             trainer.train()
             step_s = time.monotonic() - started
-            trained = save(tuned, base, folder, settings, prepared.training[0])
-        prove(base, folder, prepared.training[0].ids, trained)
+            partial, trained = save(tuned, base, Path(scratch) / "adapter", settings, prepared)
+        prove(base, partial, prepared.training[0].ids, trained)
         track.log({"rehearsal/step_seconds": step_s}, 0)
         if prepared.exam is not None:
-            live_once(prepared.exam, base, folder)
+            live_once(prepared.exam, base, partial)
     steps = planned_steps(settings, len(prepared.training))
     lived = ", one life each" if prepared.exam else ""
     echo(f"rehearsal: one step, one adapter{lived}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if prepared.exam:
-        echo(show.power_line(len(prepared.exam.bundles)))
+        echo(show.power_line(prepared.exam.bundles))
 
 
 def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
@@ -190,8 +195,10 @@ def exam_between(exam: Exam | None, base: "Base", tuned: Any) -> dict[str, float
     from sekft.model.generate import ModelOperator
 
     tuned.eval()
-    lives = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: so far")
-    tuned.train()
+    try:
+        lives = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: so far")
+    finally:
+        tuned.train()
     return {f"eval/{name}": rate.rate for name, rate in rates.rates(lives).items()}
 
 
@@ -200,6 +207,10 @@ def planned_steps(settings: TrainConfig, amount: int) -> int:
         return settings.trainer.max_steps
     per_epoch = -(-amount // (settings.trainer.batch * settings.trainer.accumulation))
     return round(per_epoch * settings.trainer.epochs)
+
+
+def _fallen(losses: list[float]) -> str:
+    return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
 
 
 def _change(before: dict[str, float], after: dict[str, float]) -> str:

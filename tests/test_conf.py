@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 from sekft import config
+from sekft.command.bounds import BOUNDS
 from sekft.command.launch import conf_folder, settings
 from sekft.errors import SettingsError
 
@@ -14,7 +16,7 @@ CONF = conf_folder()
 GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "experiment"]}
 GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "model", "eval", "sandbox", "split"]
-GROUPS["check"] = ["eval", "sandbox", "split"]
+GROUPS["check"] = ["sandbox", "split"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
 CHOICES = [
     (verb, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")
@@ -102,6 +104,27 @@ def test_what_hydra_lets_pass_is_refused_by_settings(override: str, named: list[
     with pytest.raises(SettingsError) as refused:
         composed("train", override)
     assert all(word in str(refused.value) for word in named) and "\n" not in str(refused.value)
+
+
+NUMBERS = ("trainer.batch=0", "trainer.accumulation=0", "trainer.lr=-1", "seed=-1", "workers=-3", "eval.episodes=-1", "trainer.max_steps=0",
+           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=0")  # fmt: skip
+
+
+@pytest.mark.parametrize("override", NUMBERS)
+def test_a_number_out_of_bounds_names_its_key_and_what_is_allowed(override: str):
+    with pytest.raises(SettingsError, match=rf"^{override.split('=')[0]}: found .*, allowed: "):
+        composed("train", override)
+
+
+def test_every_bound_is_about_a_key_that_there_is():
+    keys = {key for verb in config.VERBS for key in leaves(compose(verb))}
+    assert set(BOUNDS) <= keys
+
+
+def leaves(node, prefix: str = "") -> set[str]:
+    if not isinstance(node, DictConfig):
+        return {prefix.rstrip(".")}
+    return {leaf for key in node for leaf in leaves(node._get_node(key) if node._is_missing() else node.get(key), f"{prefix}{key}.")}
 
 
 def test_sources_mix_by_listing_them():

@@ -10,7 +10,7 @@ VALUE_FLAGS = {
     "--out": "hydra.run.dir",
     "--adapter": "adapter",
     "--scenarios": "scenarios",
-    "--n": "eval.episodes",
+    "--n": "eval.episodes",  # collect, check: episodes
 }
 SWITCHES = {"--load-4bit": "model.load_4bit=true"}
 INSPECT = "--inspect"  # train only: preview instead
@@ -29,7 +29,8 @@ def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
             value = value if has_value else next(words, "")
             if not value or value.startswith("--"):
                 raise SettingsError(f"{flag}: no value given (it sets {VALUE_FLAGS[flag]})")
-            out += [f"{VALUE_FLAGS[flag]}={_quoted(value)}"]
+            key = "episodes" if flag == "--n" and verb in ("collect", "check") else VALUE_FLAGS[flag]
+            out += [f"{key}={_quoted(value)}"]
             if flag == "--base":
                 out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}"]
         elif word in SWITCHES:

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -14,9 +15,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sekft import config
+from sekft.command.bounds import require_bounds
 from sekft.command.flags import to_overrides
 from sekft.errors import SekftError, SettingsError
 
@@ -46,6 +48,7 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
         OmegaConf.resolve(clean)
         if missing := sorted(OmegaConf.missing_keys(clean)):
             raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
+        require_bounds(clean)
         return OmegaConf.to_object(clean)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         raise SettingsError(_line(error)) from None
@@ -80,7 +83,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
     except SekftError as error:
         refused.append(error)
         _say(verb, str(error))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, PermissionError, FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         refused.append(SettingsError(_line(error)))
         _say(verb, _line(error))
     except KeyboardInterrupt:
@@ -136,9 +139,13 @@ def _say(verb: str, message: str) -> None:
 
 def _line(error: BaseException) -> str:
     """Hydra's and OmegaConf's several lines as one, the cause included, searched paths left out."""
-    if isinstance(error, ConfigKeyError) and dataclasses.is_dataclass(error.object_type):
-        allowed = ", ".join(field.name for field in dataclasses.fields(error.object_type))
-        return f"unknown key {error.full_key}; allowed: {allowed}"
+    unknown = next((one for one in (error, error.__cause__) if isinstance(one, ConfigKeyError | ConfigAttributeError)), None)
+    if unknown is not None and dataclasses.is_dataclass(unknown.object_type):
+        allowed = ", ".join(field.name for field in dataclasses.fields(unknown.object_type))
+        return f"unknown key {unknown.full_key}; allowed: {allowed}"
+    if match := re.search(r"Could not load '(\w+)/(.+?)'", str(error)):
+        options = ", ".join(sorted(path.stem for path in (conf_folder() / match[1]).glob("*.yaml")))
+        return f"{match[1]}: no option {match[2]}; allowed: {options}"
     lines: list[str] = []
     cause: BaseException | None = error
     while cause is not None:

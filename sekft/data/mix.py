@@ -1,7 +1,8 @@
 """Sources become one training and one validation set; a world lies wholly on one side."""
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sekft.config import DataConfig, SourceConfig, SourceKind
@@ -10,13 +11,17 @@ from sekft.data.source import shell
 from sekft.errors import SettingsError
 
 
-def read(data: DataConfig) -> list[Sample]:
-    """The samples of every source, in the order of the sources. Paths must be given. Raises DataError, SettingsError."""
+def read(data: DataConfig, say: Callable[[str], None] = lambda line: None) -> list[Sample]:
+    """The samples of every source, in the order of the sources; say: what was left out. Raises DataError, SettingsError."""
     if not data.sources:
         raise SettingsError("data: no source chosen; allowed: 'data=[shell]'")
     samples: list[Sample] = []
     for name, source in data.sources.items():
-        samples += _share(_read_one(name, source), source.weight, name)
+        read_now, left_out = _read_one(name, source)
+        if left_out:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(left_out.items()))
+            say(f"data.sources.{name}: {len(read_now)} keepers; left out: {reasons}")
+        samples += _share(read_now, source.weight, name)
     return samples
 
 
@@ -32,12 +37,12 @@ def split(samples: Sequence[Sample], validation_share: float, seed: int) -> tupl
     return training, validation
 
 
-def _read_one(name: str, source: SourceConfig) -> list[Sample]:
+def _read_one(name: str, source: SourceConfig) -> tuple[list[Sample], Counter[str]]:
     if source.path is None:
         raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
     match source.kind:
         case SourceKind.shell:
-            return shell.read(name, Path(source.path))[0]
+            return shell.read(name, Path(source.path))
 
 
 def _share(samples: list[Sample], weight: float, name: str) -> list[Sample]:

@@ -1,7 +1,7 @@
 """A sample is a conversation to learn from; a row is it as tokens with weights."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from sekft.config import DataConfig, MaskConfig, Overlong
@@ -45,7 +45,7 @@ class Counts:
     def line(self) -> str:
         share = 100 * self.learned / self.tokens if self.tokens else 0.0
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.by_kind.items()))
-        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items()) if count) or "none"
+        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items())) or "none"
         learned = f"{self.learned} learned ({share:.1f} %: {kinds})"
         return f"{self.rows} rows, {self.tokens} tokens, {learned}; dropped: {lost}; turns cut: {self.cut_turns}"
 
@@ -55,14 +55,15 @@ def rows(
 ) -> tuple[list[Row], Counts]:
     """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
 
-    Raises MaskError for a rule that breaks the contract, DataError if nothing is left or more than data.max_dropped_share is lost.
+    Raises MaskError for a rule that breaks the contract. See require_enough for what may be lost.
     """
     out: list[Row] = []
     counts = Counts()
     for sample in samples:
-        for rendered in _fitting(sample, tokenizer, data.overlong, max_tokens, counts):
+        for rendered in fitting(sample, tokenizer, data.overlong, max_tokens, counts):
             if not applies(rendered, mask):
-                counts.dropped[f"nothing is learned by mask={mask.rule.value}"] += not rendered.unrolled
+                if not rendered.unrolled:
+                    counts.dropped[f"nothing is learned by mask={mask.rule.value}"] += 1
                 continue
             weight = weigh(rendered, mask)
             out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
@@ -70,7 +71,6 @@ def rows(
             counts.tokens += len(rendered.ids)
             counts.learned += int((weight > 0).sum())
             counts.by_kind.update(token.kind for token in tokens(rendered, weight) if token.weight)
-    _require_enough(out, counts, data, max_tokens)
     return out, counts
 
 
@@ -78,7 +78,7 @@ def _row_id(sample: Sample, rendered: Rendered) -> str:
     return f"{sample.id}/{len(rendered.messages) - 1}" if rendered.following else sample.id
 
 
-def _fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
+def fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
     """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
@@ -103,11 +103,11 @@ def _cut(rendered: Rendered, tokenizer: ChatTokenizer, max_tokens: int, counts: 
     return rendered
 
 
-def _require_enough(out: Sequence[Row], counts: Counts, data: DataConfig, max_tokens: int) -> None:
-    lost = sum(counts.dropped.values())
-    if not out:
+def require_enough(counts: Counts, data: DataConfig) -> None:
+    """Raises DataError if no row is left, or more than data.max_dropped_share is lost."""
+    lost = counts.dropped.total()
+    if not counts.rows:
         raise DataError(f"no row left to train on ({counts.line()})")
-    if lost > data.max_dropped_share * (lost + len(out)):
-        raise DataError(
-            f"{lost} of {lost + len(out)} rows lost, allowed: data.max_dropped_share={data.max_dropped_share} ({counts.line()})"
-        )
+    if lost > data.max_dropped_share * (lost + counts.rows):
+        allowed = f"allowed: data.max_dropped_share={data.max_dropped_share}"
+        raise DataError(f"{lost} of {lost + counts.rows} rows lost, {allowed} ({counts.line()})")

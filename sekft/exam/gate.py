@@ -1,12 +1,15 @@
 """The verdict: promote, hold, inconclusive or unmeasured, by rules that conf/eval/ sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sekft.config import EvalConfig
 from sekft.errors import SettingsError
 from sekft.exam.paired import ALPHA, Paired, needed
 from sekft.exam.rates import CRITERIA
 from sekft.rollout.trajectory import Ending, Trajectory
+from sekft.rollout.verdict import kept
+
+Players = Mapping[str, Sequence[Trajectory]]
 
 
 def require_criterion(limits: EvalConfig) -> None:
@@ -18,27 +21,37 @@ def broken_share(lives: Sequence[Trajectory]) -> float:
     return sum(life.ending is Ending.broken for life in lives) / len(lives) if lives else 1.0
 
 
-def verdict(base: Sequence[Trajectory], tuned: Sequence[Trajectory], paired: Paired, limits: EvalConfig, proven: bool) -> str:
+def verdict(players: Players, paired: Paired, limits: EvalConfig, doubt: str) -> str:
     """Incomplete evidence never promotes; neither does a gain that could be chance.
 
-    proven: the adapter carries the fingerprint of what is served.
+    players: base, tuned, reference. doubt: why the adapter may not be promoted whatever it achieves; else empty.
     """
-    for player, lives in (("base", base), ("tuned", tuned)):
-        if (share := broken_share(lives)) > limits.max_broken_share:
-            return f"unmeasured ({share:.0%} of {player}'s lives broken, allowed eval.max_broken_share={limits.max_broken_share})"
+    if said := unmeasured(players, limits):
+        return said
     significant = paired.mcnemar_p < ALPHA
     if significant and paired.losses > paired.wins:
         return "hold (worse than the base)"
-    if significant and paired.low is not None and paired.low > 0 and paired.difference >= limits.min_gain:
-        return "promote" if proven else "hold (better, but render unproven)"
-    if paired.high is not None and paired.high < limits.min_gain and paired.wins + paired.losses > 0:
-        return "hold (no gain worth eval.min_gain)"
-    return f"inconclusive ({_lacking(paired, limits, significant)})"
+    if significant and paired.low is not None and paired.low > 0:
+        if paired.difference < limits.min_gain:
+            return f"hold (better by less than eval.min_gain={limits.min_gain})"
+        return f"hold (better, but {doubt})" if doubt else "promote"
+    if paired.high is not None and paired.high < limits.min_gain:
+        return f"hold (no gain of eval.min_gain={limits.min_gain} is left within the interval)"
+    return f"inconclusive ({_lacking(paired, limits)})"
 
 
-def _lacking(paired: Paired, limits: EvalConfig, significant: bool) -> str:
-    """What evidence is missing: worlds, or archetypes for the interval."""
-    if significant:
-        return f"needs more archetypes than {paired.archetypes}: the interval over them includes 0"
-    n = needed(max(paired.difference, limits.min_gain))
-    return f"needs n >= {n}" if n is not None else "needs more worlds than any exam has"
+def unmeasured(players: Players, limits: EvalConfig) -> str:
+    """Why these lives measure nothing; empty if they do."""
+    for player, lives in players.items():
+        if (share := broken_share(lives)) > limits.max_broken_share:
+            return f"unmeasured ({share:.0%} of {player}'s lives broken, allowed eval.max_broken_share={limits.max_broken_share})"
+    known = [life for life in players["reference"] if life.ending is not Ending.broken]
+    if lost := [life for life in known if not kept(life.outcome)]:
+        return f"unmeasured (the reference itself loses {len(lost)} of {len(known)} worlds within these limits: {lost[0].reason})"
+    return ""
+
+
+def _lacking(paired: Paired, limits: EvalConfig) -> str:
+    """What evidence is missing: worlds, or archetypes."""
+    n = needed(max(paired.difference, limits.min_gain), paired.archetypes)
+    return f"needs n >= {max(n, paired.n + 1)}" if n is not None else f"needs more archetypes than {paired.archetypes}"

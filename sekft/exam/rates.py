@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sekft.rollout.trajectory import Ending, Outcome, Trajectory
-from sekft.rollout.verdict import kept, operated
+from sekft.rollout.verdict import operated
 
 CONFIDENCE = 0.95
 
@@ -78,7 +78,3 @@ def scored(lives: Sequence[Trajectory]) -> dict[str, Any]:
         "outcomes": dict(sorted(Counter(life.outcome.value for life in lives).items())),
         "turns": sum(len(life.commands) for life in lives) / len(lives) if lives else 0.0,
     }
-
-
-def won(life: Trajectory) -> bool:
-    return kept(life.outcome)

@@ -8,10 +8,11 @@ from rich.table import Table
 from sekft.exam.paired import Paired, detectable
 from sekft.exam.rates import CRITERIA, rates
 from sekft.rollout.trajectory import Trajectory
+from sekft.scenario.bundle import Bundle
 
 
 def rates_table(players: Mapping[str, Sequence[Trajectory]]) -> Table:
-    table = Table(title="held-out worlds, k/n [95 % Wilson]", title_justify="left")
+    table = Table(title="worlds, k/n [95 % Wilson]", title_justify="left")
     table.add_column("rate")
     for player in players:
         table.add_column(player, justify="right")
@@ -33,10 +34,11 @@ def paired_line(paired: Paired) -> str:
     )
 
 
-def power_line(n: int) -> str:
-    gain = detectable(n)
-    shown = "no gain" if gain is None else f"a true gain of +{gain:.2f} or more"
-    return f"this exam ({n} worlds) shows {shown} with 80 % power"
+def power_line(bundles: Sequence[Bundle]) -> str:
+    archetypes = len({bundle.archetype for bundle in bundles})
+    gain = detectable(len(bundles), archetypes)
+    shown = "no gain at all" if gain is None else f"a true gain of +{gain:.2f} or more"
+    return f"this exam ({len(bundles)} worlds of {archetypes} archetypes) promotes {shown} with 80 % power"
 
 
 def print_rates(players: Mapping[str, Sequence[Trajectory]]) -> None:

@@ -1,11 +1,12 @@
 """The frozen base: loaded once per ModelConfig and process, and handed back as it was."""
 
-import functools
+import hashlib
+import os
 import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from sekft.errors import ModelError
 from sekft.model.locate import base_folder
 from sekft.rendering.tokenizer import ChatTokenizer
 
+IDENTITY_BYTES = 1 << 20
 _loads = 0
+_resident: dict[ModelConfig, "Base"] = {}  # one at most
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ class Base:
     device: torch.device
     folder: Path
     config: ModelConfig
+
+    def identity(self) -> str:
+        """sha256 over the shape and the weights: of the seed if they are random, else head and tail of every weight file."""
+        digest = hashlib.sha256((self.folder / "config.json").read_bytes())
+        if self.config.weights is Weights.random:
+            digest.update(f"random {self.config.seed}".encode())
+        for file in sorted(self.folder.glob("*.safetensors")) if self.config.weights is Weights.pretrained else ():
+            with file.open("rb") as weights:
+                digest.update(f"{file.name} {file.stat().st_size}".encode() + weights.read(IDENTITY_BYTES))
+                weights.seek(-min(IDENTITY_BYTES, file.stat().st_size), os.SEEK_END)
+                digest.update(weights.read())
+        return digest.hexdigest()
 
     def memory_line(self) -> str:
         """The most memory this process has used so far, on the device that matters."""
@@ -49,10 +64,12 @@ def base_loads() -> int:
     return _loads
 
 
-@functools.cache
 def load(model: ModelConfig) -> Base:
-    """Load once; the same object for the same settings ever after. Raises ModelError."""
+    """The resident base if the settings are its own; else it goes and another is loaded. Raises ModelError."""
     global _loads
+    if model in _resident:
+        return _resident[model]
+    _resident.clear()  # before the next one comes: two may not fit
     folder = base_folder(model, weights=True)
     tokenizer = ChatTokenizer(folder, model.template)
     device = pick_device(model.device)
@@ -62,7 +79,8 @@ def load(model: ModelConfig) -> Base:
     loaded.requires_grad_(False)
     loaded.eval()
     _loads += 1
-    return Base(loaded, tokenizer, device, folder, model)
+    _resident[replace(model)] = base = Base(loaded, tokenizer, device, folder, model)
+    return base
 
 
 def pick_device(device: Device) -> torch.device:

@@ -41,19 +41,21 @@ class ModelOperator:
     @torch.no_grad()
     def _generate(self, prompt: list[int], room: int, draw: str) -> list[int]:
         ids = torch.tensor([prompt], device=self._base.device)
-        sampling: dict[str, Any] = {"do_sample": False}
+        sampling: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
         if self._limits.temperature > 0:
-            torch.manual_seed(_seed_of(self._seed, draw))
-            sampling = {"do_sample": True, "temperature": self._limits.temperature, "top_p": 1.0, "top_k": 0}
+            sampling |= {"do_sample": True, "temperature": self._limits.temperature, "top_p": 1.0, "top_k": 0}
         stops = sorted(self._base.tokenizer.stop_ids)
-        out = self._model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=room,
-            eos_token_id=stops,
-            pad_token_id=stops[0],
-            **sampling,
-        )
+        with torch.random.fork_rng(enabled=self._limits.temperature > 0):  # an exam in between must not change the training
+            if self._limits.temperature > 0:
+                torch.manual_seed(_seed_of(self._seed, draw))
+            out = self._model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=room,
+                eos_token_id=stops,
+                pad_token_id=stops[0],
+                **sampling,
+            )
         return out[0, len(prompt) :].tolist()
 
     def _text(self, prompt: list[int], reply: list[int]) -> str:

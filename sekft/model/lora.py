@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from peft import LoraConfig as PeftLora
-from peft import PeftModel, get_peft_model
+from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import set_seed
 
 from sekft.config import LoraConfig
@@ -54,21 +56,37 @@ def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
 
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[PeftModel]:
-    """A saved adapter on the base. Raises ModelError if the folder holds none that fits."""
-    if not (folder / "adapter_config.json").exists():
-        raise ModelError(f"{folder}: no adapter_config.json; an adapter folder is what sekft.train writes as adapter/")
+    """A saved adapter on the base. Raises ModelError if the folder holds none that fits; the base is clean then, too."""
     with untouched(base):
         try:
-            tuned = PeftModel.from_pretrained(base.model, folder, is_trainable=trainable)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{folder}: does not fit {base.config.name}: {str(error).splitlines()[0]}") from error
+            config = PeftConfig.from_pretrained(str(folder))
+            config.inference_mode = not trainable
+            tuned = get_peft_model(base.model, config)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
         try:
+            _fill(tuned, folder, base)
             as_float32(tuned)
             if not trainable:
                 tuned.eval()
             yield tuned
         finally:
             tuned.unload()
+
+
+def _fill(tuned: PeftModel, folder: Path, base: Base) -> None:
+    try:
+        report: Any = set_peft_model_state_dict(tuned, load_file(folder / "adapter_model.safetensors"))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
+    if lost := [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key)]:
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {len(lost)} tensors have no counterpart, {lost[0]} among them")
+
+
+def _said(error: Exception) -> str:
+    """The line of an error that says something; torch's first one only announces it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]
 
 
 def as_float32(model: PeftModel) -> None:
@@ -78,33 +96,45 @@ def as_float32(model: PeftModel) -> None:
             parameter.data = parameter.data.float()
 
 
-def save(tuned: PeftModel, base: Base, folder: Path, fingerprint: dict[str, Any]) -> None:
-    """adapter_model.safetensors, its config, tokenizer, template and fingerprint: the folder appears whole or not at all."""
+def save(tuned: PeftModel, base: Base, folder: Path, fingerprint: dict[str, Any]) -> Path:
+    """adapter_model.safetensors, its config, tokenizer, template and fingerprint, in <folder>.partial: see publish."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     tuned.save_pretrained(str(partial), safe_serialization=True)
     (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     hub_tokenizer(base).save_pretrained(partial)
     (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=1) + "\n")
+    return partial
+
+
+def publish(partial: Path) -> Path:
+    """Give a proven adapter its name."""
+    folder = partial.with_name(partial.name.removesuffix(".partial"))
     shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    return partial.replace(folder)
 
 
 def fingerprint_of(folder: Path) -> dict[str, Any] | None:
-    """What the adapter was trained with; None for one made elsewhere: `render unproven`."""
+    """What the adapter was trained with; None for one made elsewhere: `render unproven`. Raises ModelError."""
     file = folder / FINGERPRINT
-    return json.loads(file.read_text()) if file.exists() else None
+    try:
+        found = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ModelError(f"{file}: not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{file}: found a {type(found).__name__}, allowed: an object")
+    return found
 
 
 def require_fingerprint(folder: Path, expected: dict[str, Any]) -> bool:
-    """False if there is none. Raises ModelError if one of the expected values differs: what was trained is not what would be served."""
+    """False if there is none. Raises ModelError if an expected value differs: what was trained is not what would be served."""
     found = fingerprint_of(folder)
-    if found is None:
-        return False
-    for key in expected:
-        if found.get(key) != expected[key]:
-            raise ModelError(f"{folder}: trained with {key} {str(found.get(key))[:40]}, this base and code have {str(expected[key])[:40]}")
-    return True
+    for key in expected if found is not None else ():
+        if found is not None and found.get(key) != expected[key]:
+            raise ModelError(f"{folder}: trained with {key} {str(found.get(key))[:40]}, here it is {str(expected[key])[:40]}")
+    return found is not None
 
 
 @torch.no_grad()

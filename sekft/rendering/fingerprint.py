@@ -7,6 +7,7 @@ from sekft.rendering.render import RENDER_VERSION
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
-def fingerprint(tokenizer: ChatTokenizer, text_version: int) -> dict[str, Any]:
-    """tokenizer: digest of tokenizer and template; the versions of canonical form, render contract and deployed text."""
-    return {"tokenizer": tokenizer.digest, "canonical": CANONICAL_VERSION, "render": RENDER_VERSION, "text": text_version}
+def fingerprint(tokenizer: ChatTokenizer, base_identity: str, text_version: int) -> dict[str, Any]:
+    """base: digest of shape and weights; tokenizer: of tokenizer and template; versions of canonical form, render, deployed text."""
+    versions = {"canonical": CANONICAL_VERSION, "render": RENDER_VERSION, "text": text_version}
+    return {"base": base_identity, "tokenizer": tokenizer.digest, **versions}

@@ -98,7 +98,10 @@ def _load_fast(folder: Path) -> Tokenizer:
     if not file.exists():
         found = "only tokenizer.model" if (folder / "tokenizer.model").exists() else "none"
         raise RenderError(f"{folder}: no tokenizer.json (found {found}); convert it first, with merges in the order of their scores")
-    tokenizer = Tokenizer.from_file(str(file))
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises no class of its own
+        raise RenderError(f"{file}: not a tokenizer: {str(error).splitlines()[0]}") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

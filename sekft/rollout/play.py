@@ -79,7 +79,7 @@ def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
     life.commands.append(Command(turn=len(life.messages), text=text, status=turn.status))
     life.messages.append(Message(role="assistant", content=_accepted(text, turn)))
     life.dropped_lines += turn.dropped_lines
-    life.clean = life.clean and not verdict.is_prose(text, turn.output, turn.status)
+    life.clean = life.clean and not verdict.is_prose(text, turn.output)
     if turn.kind in ENDED:
         life.end(ENDED[turn.kind], turn.reason)
     else:
@@ -89,6 +89,7 @@ def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
 def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Checked) -> Trajectory:
     passed = None if checked.broken or life.ending is Ending.broken else checked.status == 0
     assert life.ending is not None
+    late = f"the checker gave no answer within {CHECK_TIMEOUT_S:.0f} s" if checked.status is None and passed is False else ""
     result = verdict.outcome(life.ending, passed, life.clean, bundle.terminal)
     keep = verdict.kept(result)
     return Trajectory(
@@ -103,7 +104,7 @@ def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Che
         clean=life.clean,
         outcome=result,
         kept=keep,
-        reason=life.reason or ("" if keep else result.value),
+        reason=life.reason or ("" if keep else late or result.value),
         meta={"text_version": TEXT_VERSION, "terminal": bundle.terminal.value, "dropped_lines": life.dropped_lines},
     )
 
@@ -112,4 +113,4 @@ def _accepted(text: str, turn: Turn) -> str:
     """What was typed up to the ending; lines after it never reached the shell."""
     if not turn.dropped_lines:
         return text
-    return "\n".join(text.split("\n")[: -turn.dropped_lines])
+    return "\n".join(text.removesuffix("\n").split("\n")[: -turn.dropped_lines])

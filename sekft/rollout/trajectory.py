@@ -1,5 +1,6 @@
 """A trajectory is a life as recorded: one JSON line, the same bytes for the same life. Schema version 1."""
 
+import os
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -90,7 +91,7 @@ def read(path: Path) -> Iterator[Trajectory]:
 
 def _read_file(file: Path) -> Iterator[Trajectory]:
     empty = True
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -106,7 +107,7 @@ def _read_file(file: Path) -> Iterator[Trajectory]:
 def write(trajectories: Iterable[Trajectory], path: Path) -> None:
     """All of them or none: the file appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with partial.open("w", encoding="utf-8") as file:
         file.writelines(dumps(trajectory) for trajectory in trajectories)
     partial.replace(path)

@@ -1,27 +1,26 @@
 """What a life amounts to: the first outcome that applies, and whether it is worth learning from."""
 
-import re
 from collections.abc import Sequence
 
 from sekft.rollout.trajectory import Command, Ending, Outcome
 from sekft.scenario.bundle import Terminal
 
 RAN_OUT = frozenset({Ending.turn_limit, Ending.token_limit, Ending.gone, Ending.lost})
-MISREAD = re.compile(r"(not found|[Ss]yntax error.*)$")
 
 
-def is_prose(text: str, output: str, status: int | None) -> bool:
+def is_prose(text: str, output: str) -> bool:
     """A code fence, or a line of more than three words that the shell could not take for a command."""
     if "```" in text:
         return True
-    wordy = any(len(line.split()) > 3 for line in text.splitlines())
-    misread = any(MISREAD.search(line) for line in output.splitlines() if line.startswith("sh: "))
-    return wordy and misread and status in (127, 2, None)
+    complaints = [line for line in output.splitlines() if line.startswith("sh: ")]
+    misread = any("yntax error" in line for line in complaints)
+    wordy = [line.split() for line in text.splitlines() if len(line.split()) > 3]
+    return any(misread or f"sh: {words[0]}: not found" in complaints for words in wordy)
 
 
 def outcome(ending: Ending, checked: bool | None, clean: bool, terminal: Terminal) -> Outcome:
     right = ending.value == terminal.value
-    if ending is Ending.broken or (checked is None and right):
+    if ending is Ending.broken:
         return Outcome.broken
     if ending is Ending.silent:
         return Outcome.silent

@@ -13,6 +13,7 @@ from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
 RUN, METRICS, SUMMARY = "run.json", "metrics.jsonl", "summary.json"
+RESULTS = ("adapter", "episodes.jsonl", "trajectories.jsonl", "lives")  # of the verbs; checkpoints stay, a run may resume from them
 LONGEST_ERROR = 500  # characters
 
 
@@ -36,7 +37,7 @@ class Run:
 def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
-    A record that is already in the folder is kept under a number: run.1.json, metrics.1.jsonl, summary.1.json.
+    A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _set_aside(folder: Path) -> None:
-    paths = [folder / name for name in (RUN, METRICS, SUMMARY)]
+    paths = [folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)]
     if not any(path.exists() for path in paths):
         return
     number = 1

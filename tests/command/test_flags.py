@@ -20,6 +20,10 @@ def test_the_four_command_lines_of_the_predecessor_become_overrides():
     ]
 
 
+def test_n_is_the_number_of_worlds_for_every_verb():
+    assert [to_overrides(verb, ["--n", "3"]) for verb in ("train", "check")] == [["eval.episodes='3'"], ["episodes='3'"]]
+
+
 def test_overrides_and_hydras_own_flags_pass_untouched():
     argv = ["-m", "lora=r8,r16", "--cfg", "job", "+x=1"]
     assert to_overrides("train", argv) == argv

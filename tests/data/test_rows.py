@@ -6,7 +6,7 @@ import pytest
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, Overlong, SourceConfig, SourceKind
 from sekft.data import mix
-from sekft.data.sample import Sample, rows
+from sekft.data.sample import Sample, require_enough, rows
 from sekft.errors import DataError, SettingsError
 from sekft.rendering.messages import Message
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -53,10 +53,11 @@ def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatToken
 
 
 def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
+    _, counts = rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, ASSISTANT, DataConfig(), 1024)
     with pytest.raises(DataError, match="3 of 6 rows lost"):
-        rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, ASSISTANT, DataConfig(), 1024)
+        require_enough(counts, DataConfig())
     with pytest.raises(DataError, match="no row left"):
-        rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)
+        require_enough(rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
 
 
 def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():

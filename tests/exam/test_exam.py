@@ -1,5 +1,7 @@
 """Rates, pairing and verdict, against numbers known from elsewhere and by property."""
 
+import random
+
 import pytest
 
 from sekft.config import EvalConfig
@@ -42,9 +44,25 @@ def test_power_equals_the_published_table():
         assert paired.power(n, gain) == pytest.approx(expected, abs=0.015)
 
 
-def test_needed_worlds_are_the_fewest_with_enough_power():
-    n = paired.needed(0.2)
-    assert n is not None and paired.power(n, 0.2) >= paired.POWER > paired.power(n - 2, 0.2)
+def test_needed_worlds_are_the_fewest_that_promote():
+    n = paired.needed(0.3, 8)
+    assert n is not None and paired.promotion(n, 8, 0.3) >= paired.POWER > paired.promotion(n // 2, 8, 0.3)
+    assert paired.needed(0.2, 1) is None and paired.needed(0.0, 8) is None
+
+
+def test_the_whole_rule_is_never_easier_than_its_parts():
+    for n, archetypes, gain in ((32, 2, 0.35), (32, 4, 0.35), (128, 8, 0.2)):
+        assert paired.promotion(n, archetypes, gain) <= paired.power(n, gain) + 0.03
+    assert paired.promotion(256, 2, 0.35) < paired.promotion(256, 8, 0.35)
+
+
+def test_promotion_by_simulation_agrees_with_the_rule_itself():
+    rng = random.Random(0)
+    promoted = 0
+    for _ in range(300):
+        drawn = [rng.random() for _ in range(64)]
+        promoted += judged([0.85 <= one < 0.9 for one in drawn], [one < 0.3 for one in drawn], archetypes=8) == "promote"
+    assert promoted / 300 == pytest.approx(paired.promotion(64, 8, 0.25), abs=0.08)
 
 
 def test_a_broken_life_counts_as_not_verified():
@@ -63,38 +81,68 @@ def test_panic_precision_and_recall():
     assert (score["recall"].k, score["recall"].n) == (1, 2)
 
 
-def judged(before: list[bool], after: list[bool], proven: bool = True) -> str:
-    base, tuned = lives(before), lives(after)
-    limits = EvalConfig()
-    return gate.verdict(base, tuned, paired.pair(base, tuned, "verified"), limits, proven)
+def judged(before: list[bool], after: list[bool], doubt: str = "", archetypes: int = 4) -> str:
+    base, tuned = lives(before, archetypes), lives(after, archetypes)
+    players = {"base": base, "tuned": tuned, "reference": lives([True] * len(before), archetypes)}
+    return gate.verdict(players, paired.pair(base, tuned, "verified"), EvalConfig(), doubt)
 
 
-def test_a_clear_gain_over_all_archetypes_is_promoted_only_when_the_render_is_proven():
+def test_a_clear_gain_over_all_archetypes_is_promoted_unless_there_is_a_doubt():
     assert judged([False] * 32, [True] * 30 + [False] * 2) == "promote"
-    assert judged([False] * 32, [True] * 30 + [False] * 2, proven=False).startswith("hold")
+    assert judged([False] * 32, [True] * 30 + [False] * 2, doubt="render unproven") == "hold (better, but render unproven)"
 
 
 def test_a_loss_is_held():
     assert judged([True] * 32, [False] * 32).startswith("hold (worse")
 
 
+def test_a_better_result_never_gets_a_worse_verdict_by_ties():
+    three_and_three = [at < 6 for at in range(32)]
+    three_and_four = [at < 7 for at in range(32)]
+    for won in (three_and_three, three_and_four):
+        assert judged([False] * 32, won, archetypes=2).startswith("inconclusive")
+
+
 def test_a_small_exam_says_how_many_worlds_it_would_need():
-    assert judged([False] * 8, [True, False, True, False] + [False] * 4).startswith("inconclusive (needs n >= ")
+    verdict = judged([False] * 8, [True, False, True, False] + [False] * 4, archetypes=4)
+    assert verdict.startswith("inconclusive (needs n >= ")
 
 
-def test_equal_players_are_inconclusive():
-    assert judged([True, False] * 8, [True, False] * 8).startswith("inconclusive")
+def test_one_win_and_one_loss_decide_nothing():
+    assert judged([True, False, True, False], [False, True, False, True], archetypes=2).startswith("inconclusive")
+
+
+def test_players_that_never_differ_in_a_small_exam_decide_nothing():
+    assert judged([False] * 4, [False] * 4, archetypes=2).startswith("inconclusive")
+
+
+def test_equal_players_in_a_large_exam_are_held():
+    rng = random.Random(1)
+    before = [rng.random() < 0.5 for _ in range(2000)]
+    assert judged(before, [one != (rng.random() < 0.02) for one in before], archetypes=8).startswith("hold (no gain")
 
 
 def test_too_many_broken_lives_are_unmeasured():
     base = lives([False] * 8)
     tuned = [life(one.bundle_id, one.archetype, False, ending="broken") for one in base]
-    verdict = gate.verdict(base, tuned, paired.pair(base, tuned, "verified"), EvalConfig(), True)
+    players = {"base": base, "tuned": tuned, "reference": lives([True] * 8)}
+    verdict = gate.verdict(players, paired.pair(base, tuned, "verified"), EvalConfig(), "")
     assert verdict.startswith("unmeasured (100% of tuned's lives broken")
+
+
+def test_a_broken_life_of_the_base_is_no_win():
+    base = [life(one.bundle_id, one.archetype, False, ending="broken") if at < 3 else one for at, one in enumerate(lives([False] * 32))]
+    pairing = paired.pair(base, lives([at < 6 for at in range(32)]), "verified")
+    assert (pairing.n, pairing.wins) == (29, 3)
+
+
+def test_limits_under_which_the_reference_loses_measure_nothing():
+    players = {"base": lives([False] * 8), "tuned": lives([False] * 8), "reference": lives([True] * 7 + [False])}
+    pairing = paired.pair(players["base"], players["tuned"], "verified")
+    assert "the reference itself loses 1 of 8 worlds" in gate.verdict(players, pairing, EvalConfig(), "")
 
 
 def test_one_archetype_has_no_interval_and_is_never_promoted():
     base, tuned = lives([False] * 32, 1), lives([True] * 32, 1)
-    pairing = paired.pair(base, tuned, "verified")
-    assert pairing.low is None
-    assert gate.verdict(base, tuned, pairing, EvalConfig(), True).startswith("inconclusive (needs more archetypes")
+    assert paired.pair(base, tuned, "verified").low is None
+    assert judged([False] * 32, [True] * 32, archetypes=1) == "inconclusive (needs more archetypes than 1)"

@@ -1,5 +1,6 @@
 """The base: loaded once, handed back as it was, refused in one line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,30 +52,53 @@ def test_a_saved_adapter_gives_the_trained_logits_and_a_no_op_is_refused(small_m
     base = bases.load(model_config(small_mistral))
     ids = list(range(5, 25))
     with lora.fresh(base, R4, seed=0) as tuned:
-        lora.save(tuned, base, tmp_path / "noop", {"tokenizer": "x"})
+        noop = lora.save(tuned, base, tmp_path / "noop", {"tokenizer": "x"})
         untrained = lora.probe(tuned, base, ids)
         with torch.no_grad():
             for name, parameter in tuned.named_parameters():
                 if "lora_B" in name:
                     parameter += 0.05
-        lora.save(tuned, base, tmp_path / "moved", {"tokenizer": "x"})
+        moved = lora.publish(lora.save(tuned, base, tmp_path / "moved", {"tokenizer": "x"}))
         trained = lora.probe(tuned, base, ids)
-    assert lora.prove(base, tmp_path / "moved", ids, trained) > 0
+    assert lora.prove(base, moved, ids, trained) > 0
     with pytest.raises(ModelError, match="changes nothing"):
-        lora.prove(base, tmp_path / "noop", ids, untrained)
+        lora.prove(base, noop, ids, untrained)
     with pytest.raises(ModelError, match="does not give the trained logits"):
-        lora.prove(base, tmp_path / "moved", ids, untrained)
+        lora.prove(base, moved, ids, untrained)
 
 
 def test_a_fingerprint_that_differs_is_refused_and_a_missing_one_is_unproven(small_mistral: Path, tmp_path: Path):
     base = bases.load(model_config(small_mistral))
     with lora.fresh(base, R4, seed=0) as tuned:
-        lora.save(tuned, base, tmp_path / "a", {"tokenizer": "x", "text": 1})
+        lora.publish(lora.save(tuned, base, tmp_path / "a", {"tokenizer": "x", "text": 1}))
     assert lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
-    with pytest.raises(ModelError, match="trained with text 1, this base and code have 2"):
+    with pytest.raises(ModelError, match="trained with text 1, here it is 2"):
         lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 2})
     (tmp_path / "a" / lora.FINGERPRINT).unlink()
     assert not lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
+
+
+def test_an_adapter_that_does_not_fit_leaves_the_base_clean(small_mistral: Path, tmp_path: Path):
+    base = bases.load(model_config(small_mistral))
+    before = bytes_of(base.model)
+    with lora.fresh(base, R4, seed=0) as tuned:
+        folder = lora.publish(lora.save(tuned, base, tmp_path / "a", {}))
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**settings, "r": 8}))
+    with pytest.raises(ModelError, match="does not fit small: size mismatch"), lora.loaded(base, folder):
+        pass
+    (folder / "adapter_model.safetensors").write_bytes(b"short")
+    with pytest.raises(ModelError, match="does not fit small"), lora.loaded(base, folder):
+        pass
+    assert bytes_of(base.model) == before and not any("lora_" in name for name, _ in base.model.named_parameters())
+
+
+def test_bases_are_told_apart_by_seed_and_by_weights(small_mistral: Path, tmp_path: Path):
+    random = [bases.load(model_config(small_mistral, weights=Weights.random, seed=seed)).identity() for seed in (0, 1)]
+    assert len({bases.load(model_config(small_mistral)).identity(), *random}) == 3
+    for file in small_mistral.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert bases.load(model_config(tmp_path)).identity() == bases.load(model_config(small_mistral)).identity()
 
 
 @pytest.mark.parametrize(

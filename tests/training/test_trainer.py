@@ -32,7 +32,7 @@ def trained(base: bases.Base, folder: Path, settings: TrainerConfig = QUICK, see
         make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", seed, [telling]).train(
             resume_from_checkpoint=settings.resume_from
         )
-        lora.save(tuned, base, folder / "adapter", {})
+        lora.publish(lora.save(tuned, base, folder / "adapter", {}))
     return lora.digest(folder / "adapter"), telling.losses
 
 

@@ -10,8 +10,8 @@ from sekft.rollout.trajectory import Trajectory
 
 
 def _failed(life: Trajectory) -> frozenset[int]:
-    """The turns whose command ended in a status other than 0, or in none; leaving is no failure."""
-    return frozenset(command.turn for command in life.commands[:-1] if command.status != 0)
+    """The turns whose command ended in a status other than 0; leaving is no failure, and neither is a line that is continued."""
+    return frozenset(command.turn for command in life.commands[:-1] if command.status not in (0, None))
 
 
 def read(name: str, path: Path) -> tuple[list[Sample], Counter[str]]:

@@ -1,0 +1,61 @@
+"""The lowest and highest value of every number in the settings, and the one line that refuses another."""
+
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sekft.errors import SettingsError
+
+UNBOUNDED = float("inf")
+POSITIVE, NOT_NEGATIVE, SHARE = (1, UNBOUNDED), (0, UNBOUNDED), (0, 1)
+BOUNDS: dict[str, tuple[float, float]] = {  # lowest and highest value allowed, ends included
+    "seed": NOT_NEGATIVE,
+    "workers": NOT_NEGATIVE,
+    "episodes": NOT_NEGATIVE,
+    "repeats": POSITIVE,
+    "rows": NOT_NEGATIVE,
+    "model.seed": NOT_NEGATIVE,
+    "data.validation_share": (0, 0.9),
+    "data.max_dropped_share": SHARE,
+    "mask.terminal_weight": NOT_NEGATIVE,
+    "lora.r": POSITIVE,
+    "lora.dropout": SHARE,
+    "trainer.max_steps": (-1, UNBOUNDED),
+    "trainer.epochs": NOT_NEGATIVE,
+    "trainer.batch": POSITIVE,
+    "trainer.accumulation": POSITIVE,
+    "trainer.max_tokens": POSITIVE,
+    "trainer.lr": NOT_NEGATIVE,
+    "trainer.warmup": NOT_NEGATIVE,
+    "trainer.weight_decay": NOT_NEGATIVE,
+    "trainer.max_grad_norm": NOT_NEGATIVE,
+    "trainer.log_every_steps": POSITIVE,
+    "trainer.save_every_steps": NOT_NEGATIVE,
+    "trainer.val_every_steps": NOT_NEGATIVE,
+    "eval.episodes": NOT_NEGATIVE,
+    "eval.every_steps": NOT_NEGATIVE,
+    "eval.temperature": NOT_NEGATIVE,
+    "eval.max_turns": POSITIVE,
+    "eval.max_reply_tokens": POSITIVE,
+    "eval.max_life_tokens": POSITIVE,
+    "eval.min_gain": (0.001, 1),
+    "eval.max_broken_share": SHARE,
+    "sandbox.memory_mb": (16, UNBOUNDED),
+    "sandbox.pids": (8, UNBOUNDED),
+    "sandbox.life_s": POSITIVE,
+    "sandbox.keep_bytes": (64, UNBOUNDED),
+    "split.seed": NOT_NEGATIVE,
+    "split.train_bundles": POSITIVE,
+    "split.exam_bundles": POSITIVE,
+}
+
+
+def require_bounds(settings: Any) -> None:
+    """settings: a composed config. Raises SettingsError naming the key, what was found and what is allowed."""
+    for key, (low, high) in BOUNDS.items():
+        value = OmegaConf.select(settings, key)
+        if isinstance(value, int | float) and not low <= value <= high:
+            allowed = f"{low} or more" if high == UNBOUNDED else f"{low} to {high}"
+            raise SettingsError(f"{key}: found {value}, allowed: {allowed}")
+    if OmegaConf.select(settings, "trainer.max_steps") == 0:
+        raise SettingsError("trainer.max_steps: found 0, allowed: 1 or more, or -1 for as many as trainer.epochs asks for")

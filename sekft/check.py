@@ -15,14 +15,14 @@ from sekft.rollout.operator import nothing, reference
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.sandbox import choose
 from sekft.scenario.bundle import Bundle, read_all
-from sekft.scenario.split import load
+from sekft.scenario.split import is_foreign, load
 from sekft.tracking.files import write_json
 from sekft.tracking.signals import terminating
 
 
 def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
     bundles = (read_all(Path(settings.path)) if settings.path else load(settings.scenarios, settings.split))[: settings.episodes or None]
-    backend = choose.backend(settings.sandbox, echo)
+    backend = choose.backend(settings.sandbox, echo, bool(settings.path) or is_foreign(settings.scenarios))
     limits = EvalConfig(max_turns=max(bundle.limits.turns for bundle in bundles))
     lives: dict[str, list[Trajectory]] = {}
     with terminating():

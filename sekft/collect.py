@@ -19,7 +19,7 @@ from sekft.rollout.operator import Operator
 from sekft.rollout.show import write_examples
 from sekft.sandbox import choose
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import load
+from sekft.scenario.split import is_foreign, load
 from sekft.tracking.record import open_run
 from sekft.tracking.signals import terminating
 
@@ -32,7 +32,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
         require_adapter(adapter)
     elif adapter is not None:
         raise SettingsError(f"adapter={adapter}: used by operator=model only, found operator={settings.operator.kind.value}")
-    backend = choose.backend(settings.sandbox, echo)
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
     limits = settings.eval
     if settings.operator.kind is not OperatorKind.model:  # a prepared script is as long as it is
         limits = replace(limits, max_turns=max(limits.max_turns, *(bundle.limits.turns for bundle in bundles)))

@@ -22,7 +22,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import load
+from sekft.scenario.split import is_foreign, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
     require_adapter(adapter)
-    exam = Exam(bundles, choose.backend(settings.sandbox, echo), settings.eval, settings.workers, settings.seed)
+    exam = Exam(
+        bundles, choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)), settings.eval, settings.workers, settings.seed
+    )
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         from sekft.model import base as bases

@@ -23,7 +23,7 @@ from sekft.rollout.gather import play_for, without_path
 from sekft.rollout.trajectory import Ending
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.split import load
+from sekft.scenario.split import is_foreign, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
-    backend = choose.backend(settings.sandbox, echo) if bundles or lacking else None
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers)
     samples = mix.read(settings.data, echo)

@@ -228,6 +228,17 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[s
     assert not list(tmp_path.glob("outputs/*/*/summary.json"))
 
 
+def test_worlds_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):
+    from sekft.scenario.bundle import write
+    from sekft.scenario.library import make
+
+    write([make("copy", 0)], tmp_path / "worlds")
+    refused = run_verb("check", "path=worlds", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    assert refused.returncode == 1 and "only if asked to: sandbox=bwrap" in refused.stderr
+    own = run_verb("check", "episodes=1", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    assert own.returncode == 0 and "sandbox: bwrap" in own.stdout
+
+
 def containers() -> set[str]:
     import docker
 

@@ -9,6 +9,7 @@ from threading import Event
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sekft.config import EvalConfig
+from sekft.rollout.again import Again
 from sekft.rollout.operator import Operator
 from sekft.rollout.play import play
 from sekft.rollout.trajectory import Ending, Trajectory
@@ -31,15 +32,20 @@ def play_many(
     done: called once per finished life, from one thread at a time. On Ctrl-C every place is left before it is raised.
     """
     stop, lock = Event(), threading.Lock()
+    again = Again(backend, stop)
     with ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life") as pool, _progress() as bar:
         task = bar.add_task(title, total=len(lives), note="")
         tally = {"kept": 0, "ended": 0}
 
         def one(life: Life) -> Trajectory:
             bundle, operator, attempt = life
-            trajectory = play(bundle, operator, backend, limits, attempt, stop)
+
+            def once() -> Trajectory:
+                return play(bundle, operator, backend, limits, attempt, stop)
+
+            trajectory = once()
             if trajectory.ending is Ending.broken:
-                trajectory = play(bundle, operator, backend, limits, attempt, stop)
+                trajectory = again.live(once, trajectory)
             with lock:
                 tally["ended"] += trajectory.ending in (Ending.exit, Ending.panic)
                 tally["kept"] += trajectory.kept

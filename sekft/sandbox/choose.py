@@ -12,21 +12,26 @@ Notice = Callable[[str], None]
 log = logging.getLogger("sekft")
 
 
-def backend(settings: SandboxConfig, notice: Notice = log.info) -> Backend:
-    """The backend that was asked for; auto: an engine if one answers, else bwrap. Raises SandboxError with one line."""
+def backend(settings: SandboxConfig, notice: Notice = log.info, foreign: bool = False) -> Backend:
+    """The backend that was asked for; auto: an engine if one answers, else bwrap. Raises SandboxError with one line.
+
+    foreign: the worlds come from outside the library; auto does not take them to bwrap, whose walls are weaker.
+    """
     match settings.backend:
         case Wanted.docker:
             return _docker(settings, notice)
         case Wanted.bwrap:
             return _bwrap(settings, notice, "as asked")
         case Wanted.auto:
-            return _either(settings, notice)
+            return _either(settings, notice, foreign)
 
 
-def _either(settings: SandboxConfig, notice: Notice) -> Backend:
+def _either(settings: SandboxConfig, notice: Notice, foreign: bool) -> Backend:
     try:
         return _docker(settings, notice)
     except SandboxError as refused:
+        if foreign:
+            raise SandboxError(f"{refused}; worlds from outside the library run under bwrap only if asked to: sandbox=bwrap") from None
         try:
             return _bwrap(settings, notice, str(refused))
         except SandboxError as error:
@@ -38,7 +43,8 @@ def _docker(settings: SandboxConfig, notice: Notice) -> Backend:
 
     made = DockerBackend(settings)
     swept = f", {made.swept} left-over containers removed" if made.swept else ""
-    notice(f"sandbox: docker ({made.engine.name} {made.engine.version} at {made.engine.host}, image {made.image}{swept})")
+    about = f"{made.engine.name} {made.engine.version} at {made.engine.host}, image {made.image}{swept}"
+    notice("; ".join([f"sandbox: docker ({about})", *made.faults]))
     return made
 
 

@@ -72,6 +72,8 @@ def docker_image(client: "docker.DockerClient", cache: Path | None = None) -> tu
                     changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LANG=C.UTF-8", "WORKDIR /home/agent"]
                     changes += ["USER 1000:1000", 'CMD ["/bin/sh"]', "LABEL sekft=1"]
                     client.api.import_image_from_file(str(tar), repository=REPOSITORY, tag=digest[:12], changes=changes)
+                    if not _has(client, tag):  # podman 4 calls it latest, whatever it is told
+                        client.api.tag(f"{REPOSITORY}:latest", REPOSITORY, digest[:12], force=True)
     except (docker.errors.DockerException, OSError) as error:
         raise SandboxError(f"the engine did not take the image {tag}: {one_line(error)}; is its disk full?") from None
     return tag, f"sha256:{digest}"

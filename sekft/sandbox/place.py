@@ -62,6 +62,7 @@ class Backend(Protocol):
     """A maker of places. open() may be called from many threads at once."""
 
     name: str
+    digest: str  # of the root file system that every place has: the same for all players of an exam
 
     def open(self, environment: Mapping[str, str]) -> AbstractContextManager[Place]:
         """A fresh place with these variables; leaving the context removes it. Raises SandboxError.

@@ -74,7 +74,8 @@ class Session:
         # PS2 has $? too, and the token demands digits: else `set`, which prints the raw variables, would pass for a prompt.
         self._ps1, self._ps2 = (b"\x1e%s:%d:$?:\x1f" % (nonce, number) for number in (1, 2))
         self._trap = b'printf "\\036%s:9:%%d:\\037" $? >&8' % nonce
-        self._token = re.compile(rb"\x1e(?:%s:(\d):(\d+):|panic:([^\x1f]*))\x1f" % nonce)
+        # Bounded, and no mark begins inside another: else a flood of half-made marks costs us minutes, and one of 6,000 digits an int.
+        self._token = re.compile(rb"\x1e(?:%s:(\d):(\d{1,9}):|panic:((?:[^\x1e\x1f]|\x1e(?!panic:|%s:)){0,1600}+))\x1f" % (nonce, nonce))
         self._pending = b""
         self._pid = 0
         self._panicked: str | None = None
@@ -126,7 +127,7 @@ class Session:
     def _greeting(self) -> bytes:
         """The first line typed, unseen. Output 8 stays the session's own whatever is done to 1 and 2."""
         return (
-            b"exec 3<&- 8>&1; panic() { command panic \"$@\"; exit %d; }; PS1='%s' PS2='%s'; "
+            b"exec 3<&- 8>&1; panic() { /usr/bin/panic \"$@\"; exit %d; }; PS1='%s' PS2='%s'; "
             b"trap '%s' EXIT; printf '\\036%s:0:%%d:\\037' $$\n" % (PANIC_STATUS, self._ps1, self._ps2, self._trap, self._nonce.encode())
         )
 
@@ -216,7 +217,8 @@ class Session:
         """Eat prompts that came twice: the command may have ended by itself just before the signal reached an idle shell."""
         self._syncs += 1
         status = ready.status or 0
-        self._stream.send(b"printf '\\036%s:5:%d:\\037'; (exit %d)\n" % (self._nonce.encode(), self._syncs, status))
+        sync = b"PS2='%s'; printf '\\036%s:5:%d:\\037'; (exit %d)\n"  # a PS2 taken away would cost a time limit each time
+        self._stream.send(sync % (self._ps2, self._nonce.encode(), self._syncs, status))
         synced = False
         for _ in range(100):  # more prompts than that are forged
             event = self._wait(output, _GRACE_S)

@@ -29,23 +29,25 @@ ENVIRONMENT: Mapping[str, str] = {
     "TIME_STYLE": "+2023-11-14",  # no clock in it: `ls -l` prints this day for every file, whenever the life is lived
 }
 
+# The shell comes first: once its child is gone it would go on with the rest of the line.
 SIGNAL = r"""name=$1 shell=$2 keep=" 1 $$ $2 $3 "
+[ $name = KILL ] || kill -$name $shell
+kill -CONT $shell
 for d in /proc/[0-9]*; do
  p=${d#/proc/}
  case $keep in *" $p "*) ;; *) kill -$name $p ;; esac
 done 2>/dev/null
-kill -CONT $shell
-[ $name = KILL ] || kill -$name $shell
 exit 0"""
 """sh -c SIGNAL sh NAME SHELL_PID KEEP_PIDS, as the agent: what is not the agent's own is out of its reach."""
 
 UNTAR = "tar -x -p --no-same-owner -C /"
 
 
-def pack(files: Sequence[File], one_user: bool = False) -> tuple[bytes, bytes]:
+def pack(files: Sequence[File], one_user: bool = False, own_home: bool = True) -> tuple[bytes, bytes]:
     """(root's tar, agent's tar), with every parent folder, so that all times and modes are ours. Raises SandboxError.
 
     one_user: root's files will belong to the agent; they get for everyone what others may do, without writing.
+    own_home: the agent owns its home; podman cannot give it one, and only the owner may set its mode and time.
     """
     trees: tuple[dict[str, File], dict[str, File]] = ({}, {})
     for file in files:
@@ -61,6 +63,8 @@ def pack(files: Sequence[File], one_user: bool = False) -> tuple[bytes, bytes]:
     for top in ROOTS:
         trees[0].setdefault(top, File(top, mode=0o755, owner="root", kind="dir"))
     trees[1].setdefault(HOME, File(HOME, mode=0o755, kind="dir"))
+    if not own_home:
+        del trees[1][HOME]
     return _tar(trees[0], one_user), _tar(trees[1])
 
 

@@ -34,6 +34,11 @@ def bundles(split: SplitConfig, which: str) -> list[Bundle]:
             raise SettingsError(f"scenarios: found {which!r}, allowed: {', '.join(WHICH)}")
 
 
+def is_foreign(which_or_path: str) -> bool:
+    """Whether the bundles come from a file or folder, not from the library."""
+    return which_or_path not in WHICH
+
+
 def load(which_or_path: str, split: SplitConfig) -> list[Bundle]:
     """The worlds of the split, or of a bundle file or folder. Raises BundleError or SettingsError."""
     if which_or_path in WHICH:

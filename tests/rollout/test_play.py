@@ -99,6 +99,11 @@ def test_what_follows_an_accepted_ending_is_dropped_and_counted(backend: Backend
     assert life.messages[-1].content == "exit"
 
 
+def test_a_reply_that_ends_in_a_newline_is_booked_as_far_as_it_was_typed(backend: Backend):
+    life = live(backend, SOLVABLE, "exit\nls\n")
+    assert (life.messages[-1].content, life.meta["dropped_lines"]) == ("exit", 1)
+
+
 def test_limits_say_their_own_name(backend: Backend):
     life = live(backend, SOLVABLE, "ls", "ls", "ls", limits=EvalConfig(max_turns=2))
     assert life.ending is Ending.turn_limit and "eval.max_turns" in life.reason

@@ -1,34 +1,71 @@
-"""The backends under test: bwrap as root may have it, bwrap as an ordinary user has it, and an engine."""
+"""The backends under test: bwrap as root may have it, bwrap as an ordinary user has it, an engine, and gVisor on one of our own."""
 
+import atexit
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox.place import Backend, Place
+from tests.dockerd import dockerd, missing
 
 SETTINGS = SandboxConfig(flood_bytes=1 << 20)
+BACKENDS = ["bwrap", "bwrap_one_user", pytest.param("docker", marks=pytest.mark.docker)]
+# Debian's is of 2022: no platform but ptrace works everywhere, and its own threads would count as the life's processes
+RUNSC_ARGUMENTS = ["--network=none", "--platform=ptrace", "--ignore-cgroups"]
+RUNSC = pytest.param("runsc", marks=[pytest.mark.docker, pytest.mark.xdist_group("runsc")])
 
 
 @cache
 def made(name: str) -> Backend:
     from sekft.sandbox.backend.bwrap import BwrapBackend, may_map_two_users
 
-    try:
-        if name == "docker":
-            from sekft.sandbox.backend.docker import DockerBackend
+    if name == "runsc":
+        return gvisor()
+    if name == "docker":
+        from sekft.sandbox.backend import engine
+        from sekft.sandbox.backend.docker import DockerBackend
 
-            return DockerBackend(SETTINGS)
-        if name == "bwrap" and not may_map_two_users():
-            pytest.skip("not root: only bwrap_one_user can be tested")
+        try:
+            found = engine.find()
+        except SandboxError as error:
+            pytest.skip(str(error))
+        return DockerBackend(SETTINGS, found)  # an engine that answers has to serve
+    if name == "bwrap" and not may_map_two_users():
+        pytest.skip("not root: only bwrap_one_user can be tested")
+    try:
         return BwrapBackend(SETTINGS, two_users=name == "bwrap")
     except SandboxError as error:
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["bwrap", "bwrap_one_user", pytest.param("docker", marks=pytest.mark.docker)])
+def gvisor() -> Backend:
+    """On a dockerd of this process alone: the machine's own knows no such runtime. SEKFT_TEST_RUNTIME=runsc: it has to be there."""
+    from sekft.sandbox.backend import engine
+    from sekft.sandbox.backend.docker import DockerBackend
+
+    lacking = missing() or ("" if shutil.which("runsc") else "runsc is not installed (apt-get install runsc)")
+    if lacking:
+        (pytest.fail if os.environ.get("SEKFT_TEST_RUNTIME") == "runsc" else pytest.skip)(lacking)
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    config = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekft-runsc-"))) / "daemon.json"
+    config.write_text(json.dumps({"runtimes": {"runsc": {"path": shutil.which("runsc"), "runtimeArgs": RUNSC_ARGUMENTS}}}))
+    host = stack.enter_context(dockerd("--config-file", str(config)))
+    settings = dataclasses.replace(SETTINGS, runtime="runsc")
+    return DockerBackend(settings, engine.probe(host, {"base_url": host}))
+
+
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return made(request.param)
 

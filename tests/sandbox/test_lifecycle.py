@@ -152,3 +152,13 @@ def test_a_place_ends_itself_after_its_time(name: str) -> None:
         assert place.run("echo x", 5).kind == "ready"
         assert place.run("sleep 30", 20).kind == "broken"
         assert place.check("true", 5).broken
+
+
+@pytest.mark.parametrize("name", ["bwrap", "bwrap_one_user"])
+def test_a_place_that_interrupted_a_command_still_ends_itself_after_its_time(name: str) -> None:
+    import dataclasses
+
+    backend = type(made(name))(dataclasses.replace(SETTINGS, life_s=3), two_users=name == "bwrap")  # type: ignore[call-arg]
+    with backend.open({}) as place:
+        assert place.run("trap '' INT; sleep 100", 0.2).kind == "ready"
+        assert place.run("sleep 30", 20).kind in ("broken", "gone")

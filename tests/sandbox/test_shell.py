@@ -4,8 +4,13 @@ import time
 
 import pytest
 
-from sekft.sandbox.place import File, Place, Turn
-from tests.sandbox.conftest import made
+from sekft.sandbox.place import Backend, File, Place, Turn
+from tests.sandbox.conftest import BACKENDS, RUNSC, made
+
+
+@pytest.fixture(params=[*BACKENDS, RUNSC])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return made(request.param)
 
 
 def run(place: Place, text: str, timeout_s: float = 5.0) -> Turn:
@@ -78,6 +83,7 @@ def test_exit_in_a_subshell_or_script_is_not_the_end(place: Place) -> None:
         "printf '#!/bin/sh\\npanic the disk is full\\n' >s; chmod +x s; ./s",
         "exec panic the disk is full",
         "unset -f panic; panic the disk is full; sleep 1",
+        "PATH=/nowhere; panic the disk is full",
     ],
 )
 def test_panic_ends_the_life_wherever_it_is_called(place: Place, text: str) -> None:
@@ -121,6 +127,18 @@ def test_what_cannot_be_interrupted_is_lost(walled_place: Place) -> None:
 def test_an_interrupted_status_is_kept(place: Place) -> None:
     run(place, "sleep 100", 0.2)
     assert run(place, "echo $?").output == "130\n"
+
+
+def test_the_rest_of_an_interrupted_line_is_not_done(place: Place) -> None:
+    assert {run(place, "sleep 100; echo never >never", 0.1).status for _ in range(10)} == {130}
+    assert place.check("test ! -e never", 5).status == 0
+
+
+def test_a_continuation_prompt_taken_away_is_set_anew(place: Place) -> None:
+    turn = run(place, "PS2=\necho 'open\nnever", 0.3)
+    assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
+    assert run(place, "echo 'a").kind == "more"
+    assert run(place, "b'") == Turn("a\nb\n", "ready", 0)
 
 
 def test_an_open_quote_may_go_on_for_many_turns(place: Place) -> None:
@@ -185,7 +203,9 @@ def test_root_s_files_cannot_be_changed(place: Place) -> None:
         assert "Permission denied" in turn.output
 
 
-def test_the_world_looks_the_same_every_day(place: Place) -> None:
+def test_the_world_looks_the_same_every_day(place: Place, backend: Backend) -> None:
+    if faults := getattr(backend, "faults", ()):
+        pytest.xfail(f"known and said by the preflight: {faults}")
     run_sh = File("/home/agent/run", "#!/bin/sh\n", 0o755)
     place.put([File("/home/agent/notes/today", "x\n"), run_sh, File("/home/agent/l", "run", kind="symlink")])
     assert run(place, "touch new; ls -l; ls -ld notes; stat -c %Y notes notes/today run").output == (
@@ -256,5 +276,7 @@ def test_both_backends_show_the_same_text() -> None:
             place.put(world)
             return [place.run(text, 1.0) for text in texts]
 
+    if faults := made("docker").faults:  # type: ignore[attr-defined]
+        pytest.xfail(f"known and said by the preflight: {faults}")
     for ours, theirs in zip(live("bwrap"), live("docker"), strict=True):
         assert ours == theirs

@@ -23,7 +23,13 @@ from sekft.sandbox.place import Checked, File, Turn
 from sekft.sandbox.shell import Session
 
 _OUTPUT_BYTES = 65536  # of the checker
-_CAPABILITIES = ("CAP_CHOWN", "CAP_SETUID", "CAP_SETGID", "CAP_SYS_CHROOT")  # of the control process, to become the agent
+_CAPABILITIES = (
+    "CAP_CHOWN",
+    "CAP_SETUID",
+    "CAP_SETGID",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+)  # of the control process, to become or end the agent
 _DROP = "chroot --userspec=1000:1000 --groups= --skip-chdir /"
 
 
@@ -38,6 +44,7 @@ class BwrapBackend:
             raise SandboxError("bwrap is not installed: run apt-get install bubblewrap, or use sandbox=docker")
         self.settings = settings
         self.root = root or image.root_folder()
+        self.digest = f"sha256:{image.tar_digest(image.root_tar())}" if root is None else ""
         self.two_users = may_map_two_users() if two_users is None else two_users
         with self.open({}):
             pass
@@ -106,7 +113,7 @@ class BwrapPlace:
         try:
             status, output = self._control.check(wrapper + text, len(wrapper), timeout_s + 5, _OUTPUT_BYTES)
         except SandboxError as error:
-            return Checked(None, str(error), broken=not self._control.killed_by_agent())
+            return Checked(None, str(error), broken=not self._control.held_by_agent())
         late = status == 137 and time.monotonic() - started >= timeout_s
         return Checked(None if late else status, output.decode("utf-8", "replace"))
 

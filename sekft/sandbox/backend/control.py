@@ -6,12 +6,15 @@ import itertools
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from sekft.errors import SandboxError
 from sekft.sandbox import image, world
@@ -43,6 +46,7 @@ class Control:
         self._options, self._arguments = options, arguments
         self._pid = 0
         self._status: int | None = None
+        self._held = False
         self._closing: list[int] = []
         self._replies = b""
 
@@ -115,7 +119,16 @@ class Control:
         return int(self._answer(nonce, REQUEST_S))
 
     def signal(self, name: str, shell_pid: int) -> None:
-        self.request("signal", world.SIGNAL.encode(), name, shell_pid)
+        """Without effect where the agent keeps us from it. Raises SandboxError."""
+        end = time.monotonic() + REQUEST_S
+        try:
+            nonce = self._ask("signal", world.SIGNAL.encode(), name, shell_pid)
+            while self._reply(nonce, 1.0) is None and not self.held_by_agent():
+                if time.monotonic() > end:
+                    raise SandboxError(f"the control process sent no signal within {REQUEST_S:.0f} s")
+        except SandboxError:
+            if not self.held_by_agent():
+                raise
 
     def exit_code(self) -> int | None:
         """The session shell's; None if it still runs after a second."""
@@ -126,7 +139,7 @@ class Control:
                     return int(words[0])
                 time.sleep(0.02)
         except SandboxError:
-            if self.killed_by_agent():
+            if self.held_by_agent():
                 return 137
             raise
         return None
@@ -145,9 +158,15 @@ class Control:
             if time.monotonic() > end:
                 raise SandboxError(f"the checker's end did not come within {timeout_s:.0f} s")
 
-    def killed_by_agent(self) -> bool:
-        """Where the agent is the same user, its `kill -9 -1` takes the control process along."""
-        return not self.two_users and self._wait() == 137
+    def held_by_agent(self) -> bool:
+        """Killed or stopped by it: where it is the same user, `kill -9 -1` and `kill -STOP -1` take the control process along."""
+        if self.two_users or self._held:
+            return self._held
+        with contextlib.suppress(psutil.Error, ValueError):  # ended already, or about to
+            (first,) = psutil.Process(self._pid).children()
+            self._held = min(first.children(), key=psutil.Process.create_time).status() == psutil.STATUS_STOPPED
+        self._held = self._held or self._wait() == 137
+        return self._held
 
     def close(self) -> None:
         """End the life: the first process of the pid namespace dies with bwrap, and all others with it."""
@@ -158,6 +177,8 @@ class Control:
             self._close_last()
 
     def _ask(self, verb: str, body: bytes = b"", *words: object) -> bytes:
+        if self._held:
+            raise SandboxError("the control process was killed or stopped by the agent")
         nonce = secrets.token_hex(8)
         header = " ".join(map(str, (verb, nonce, len(body), *words)))
         try:
@@ -173,11 +194,11 @@ class Control:
         return reply
 
     def _reply(self, nonce: bytes, wait_s: float) -> bytes | None:
-        """The rest of the line that begins with the nonce; other lines are not for us."""
+        """The rest of the line that begins with the nonce; other lines are not for us, or not from control.sh."""
         end = time.monotonic() + wait_s
         while (line := self._line(end - time.monotonic())) is not None:
-            if line.startswith(nonce + b" "):
-                return line[len(nonce) + 1 :]
+            if found := re.fullmatch(rb"%s ((?:running )?\d{1,3})" % nonce, line):
+                return found[1]
         return None
 
     def _line(self, wait_s: float) -> bytes | None:

@@ -16,8 +16,15 @@ limits() {
 
 [ -z "$drop" ] || chown 1000:1000 /home/agent
 touch -d @1700000000 /tmp /run
-( sleep $life && kill -9 $$ ) </dev/null >/dev/null 3<&- 4>&- 5>&- &
-watchdog=$!
+# started anew whenever its sleep may have been hit; the end of the life stays where it was
+watch() {
+ read -r now _ </proc/uptime
+ ( sleep $((end - ${now%.*})) && kill -9 $$ ) </dev/null >/dev/null 3<&- 4>&- 5>&- &
+ watchdog=$!
+}
+read -r now _ </proc/uptime
+end=$((${now%.*} + life))
+watch
 echo ready
 while read -r verb nonce size one two; do
  case $verb in
@@ -29,8 +36,11 @@ while read -r verb nonce size one two; do
   shell=$!
   exec 3<&- 4>&- ;;
  signal)
+  # by us, not by the agent: what it stops or kills as fast as it can cannot help against it
   script=$(head -c $size)
-  $drop /bin/sh -c "$script" sh $one $two "$$ $watchdog" </dev/null >/dev/null 5>&- ;;
+  /bin/sh -c "$script" sh $one $two "$$ $watchdog" </dev/null >/dev/null 3<&- 4>&- 5>&-
+  kill -9 $watchdog
+  watch ;;
  code)
   state=
   [ ! -r /proc/$shell/stat ] || state=$(sed 's/.*) //; s/ .*//' /proc/$shell/stat)
@@ -39,8 +49,9 @@ while read -r verb nonce size one two; do
   *) nonce="$nonce running" ;;
   esac ;;
  check)
-  # where the agent is somebody else, it kills its own; where it is us, -1 spares the one who calls
-  if [ "$drop" ]; then $drop /bin/sh -c 'kill -9 -1' </dev/null >/dev/null 5>&-; else kill -9 -1; fi
+  # all but us, who call: the agent has no say in it
+  kill -9 -1
+  watch
   script=$(head -c $one)
   head -c $((size - one)) | ( limits; exec $drop /bin/sh -c "$script" >&5 5>&- ) ;;
  esac

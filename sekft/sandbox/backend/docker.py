@@ -8,33 +8,35 @@ engines without root on cgroup v1, which ignore limits.
 """
 
 import contextlib
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import docker
 import docker.errors
-from docker.types import LogConfig, Ulimit
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image, world
-from sekft.sandbox.backend import engine
-from sekft.sandbox.backend.stream import Stream, attach, execute
+from sekft.sandbox.backend import engine, preflight
+from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
+from sekft.sandbox.backend.stream import Stream, execute
+from sekft.sandbox.backend.warm import Warm
 from sekft.sandbox.place import Checked, File, Turn
 from sekft.sandbox.shell import Session
 
 _OUTPUT_BYTES = 65536  # of the checker
 _LIFE_S = 20.0  # for one answer of the first process
+_SIGNAL_S = 5.0  # 0.1 s on an idle engine
+_TRIES = 6  # where the agent is in the way; among 64 processes every fifth exec fails
+_ALONE = "alone"
 _AGENT = f"{world.UID}:{world.UID}"
-
-# The first process: root without capabilities. Each request is a size and a tar; its end of input is the end of the container.
-_LIFELINE = f"umask 022; touch -d @{world.MTIME} /tmp /run; while read -r size; do head -c $size | {world.UNTAR}; echo $?; done"
 
 
 class DockerBackend:
-    """Fits place.Backend. Makes the image and sweeps at its start; raises SandboxError if no engine answers."""
+    """Fits place.Backend. At its start it sweeps, makes the image and lives a trial life; raises SandboxError if that fails.
+
+    faults: what of the walls or the text is not as it should be here, one phrase each.
+    """
 
     name = "docker"
 
@@ -42,97 +44,42 @@ class DockerBackend:
         self.settings = settings
         self.engine = found or engine.find()
         client = self.engine.client()
+        info = engine.info(client)
+        preflight.require_disk(self.engine.host, info)
         self.swept = engine.sweep(client)
         self.image, self.digest = image.docker_image(client)
+        self.maker = Maker(settings, self.engine, self.image)
+        self._warm = Warm(self.maker, settings.warm)
+        with self.open({}) as place:
+            self.faults = preflight.faults(place, settings, info)
 
     @contextlib.contextmanager
     def open(self, environment: Mapping[str, str]) -> Iterator["DockerPlace"]:
         client = self.engine.client()
-        name = f"sekft-{secrets.token_hex(8)}"  # known before it exists: an interrupt may come while it is made
-        life: Stream | None = None
+        container = self._warm.take() or self.maker.make()
         place: DockerPlace | None = None
         try:
-            with engine.trouble("the engine could not make the container"):
-                client.api.create_container_from_config(self._create_config(client), name)
-            life = attach(client, name)  # before the start, and the input closes with this connection
-            with engine.trouble("the engine could not start the container"):
-                client.api.start(name)
-            place = DockerPlace(client, name, life, self.settings, environment)
+            place = DockerPlace(client, container, self.settings, environment, own_home=not self.engine.podman)
             yield place
         finally:
             if place:
                 place.close()
-            if life:
-                life.close()
-            _remove(client, name)
-
-    def _create_config(self, client: docker.DockerClient) -> dict[str, Any]:
-        """Every wall; none of them cost anything that could be measured."""
-        settings = self.settings
-        memory = settings.memory_mb << 20
-        host = client.api.create_host_config(
-            network_mode="none",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
-            ipc_mode="private",
-            init=True,  # zombies count as processes
-            auto_remove=True,
-            runtime=settings.runtime,
-            mem_limit=memory,
-            memswap_limit=memory,
-            pids_limit=settings.pids,
-            nano_cpus=int(settings.cpus * 1e9),
-            shm_size=1 << 20,
-            tmpfs=self._tmpfs(),
-            ulimits=self._ulimits(),
-            log_config=LogConfig(type="none"),
-        )
-        return client.api.create_container_config(
-            self.image,
-            ["timeout", "-s", "KILL", str(settings.life_s), "/bin/sh", "-c", _LIFELINE],
-            user="0:0",
-            hostname="box",
-            stdin_open=True,
-            detach=False,  # StdinOnce: the input closes with our connection
-            host_config=host,
-            labels={
-                engine.LABEL: "1",
-                engine.OWNER: engine.owner(),
-                engine.DEADLINE: str(int(time.time()) + settings.life_s + 60),
-            },
-        )
-
-    def _tmpfs(self) -> dict[str, str]:
-        settings, common = self.settings, "rw,exec,nosuid,nodev"  # exec: an engine's own default is noexec
-        # podman refuses owner and inodes; there the modes of the image's folders serve
-        agent, root = ("", "") if self.engine.podman else (",uid=1000,gid=1000,nr_inodes=8k", ",nr_inodes=8k")
-        walls = {
-            "/tmp": f"{common},size={settings.tmp_mb}m,mode=1777{root}",
-            "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755",
-            world.HOME: f"{common},size={settings.home_mb}m,mode=0755{agent}",
-        }
-        return walls | dict.fromkeys(world.ROOTS, f"{common},size=8m,mode=0755{root}")
-
-    def _ulimits(self) -> list[Ulimit]:
-        limits = {"nofile": 256, "core": 0}
-        if self.engine.podman:
-            limits["nproc"] = 4096  # its own default is more than a root without capabilities may set
-        return [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()]
+            container.remove(client)
 
 
 class DockerPlace:
     """Fits place.Place."""
 
     def __init__(
-        self, client: docker.DockerClient, name: str, life: Stream, settings: SandboxConfig, environment: Mapping[str, str]
+        self, client: docker.DockerClient, container: Container, settings: SandboxConfig, environment: Mapping[str, str], own_home: bool
     ) -> None:
-        self._client, self._name, self._life = client, name, life
-        self._settings, self._environment = settings, environment
+        self._client, self._name, self._life = client, container.name, container.lifeline
+        self._settings, self._environment, self._own_home = settings, environment, own_home
         self._session: Session | None = None
+        self._held = False
 
     def put(self, files: Sequence[File]) -> None:
-        roots, agents = world.pack(files)
+        roots, agents = world.pack(files, own_home=self._own_home)
         try:
             self._life.send(b"%d\n%s" % (len(roots), roots))
             status = self._life.line(_LIFE_S)
@@ -144,7 +91,7 @@ class DockerPlace:
 
     def run(self, text: str, timeout_s: float) -> Turn:
         try:
-            session = self._session or self._start(world.pack(())[1])
+            session = self._session or self._start(world.pack((), own_home=self._own_home)[1])
         except SandboxError as error:
             return Turn("", "broken", reason=str(error))
         return session.run(text, timeout_s)
@@ -152,11 +99,13 @@ class DockerPlace:
     def check(self, script: str, timeout_s: float) -> Checked:
         text = script.encode("utf-8", "surrogateescape")
         try:
-            # one process left: the text comes when nobody is there to read it
-            wrapper = f"kill -9 -1; {world.check_script(len(text), timeout_s)}"
-            with contextlib.closing(execute(self._client, self._name, wrapper, _AGENT)) as stream:
+            stream = self._alone(world.check_script(len(text), timeout_s))
+            if not stream:
+                return Checked(None)
+            with contextlib.closing(stream):
+                self.close()  # output that nobody reads keeps the engine from telling the end of an exec for 10 s
                 started = time.monotonic()
-                stream.send(text)
+                stream.send(b"\n" + text)
                 output, ended = stream.read(timeout_s + 5, _OUTPUT_BYTES)
                 status = stream.exit_code() if ended else None
         except (SandboxError, OSError) as error:
@@ -184,12 +133,43 @@ class DockerPlace:
         self._session = session
         return session
 
+    def _alone(self, script: str) -> Stream | None:
+        """Kill all of the agent; script then waits for a line, and the checker's text comes when nobody is there to read it.
+
+        None: the agent does not let it start. Raises SandboxError.
+        """
+        for _ in range(_TRIES):
+            if self._held:
+                break
+            stream = execute(self._client, self._name, f"kill -9 -1 2>/dev/null; echo {_ALONE}; read -r _; {script}", _AGENT)
+            said, ended = stream.read(_LIFE_S, _OUTPUT_BYTES, until=_ALONE.encode() + b"\n")
+            if said == _ALONE.encode() + b"\n":
+                return stream
+            with contextlib.closing(stream):
+                if not (ended and stream.exit_code() == 137) and not self._hindered():  # 137: the agent was faster
+                    text = " ".join(said.decode("utf-8", "replace").split())
+                    raise SandboxError(f"the checker did not start: {text[:300] or 'no answer'}")
+        return None
+
     def _signal(self, name: str, shell_pid: int) -> None:
+        """Without effect where the agent keeps us from it. Raises SandboxError."""
         script = f"set -- {name} {shell_pid} ''; {world.SIGNAL}"
-        with contextlib.closing(execute(self._client, self._name, script, _AGENT)) as stream:
-            stream.read(5.0, 4096)
+        for _ in range(_TRIES):
+            if self._held:
+                break
+            with contextlib.closing(execute(self._client, self._name, script, _AGENT)) as stream:
+                said, ended = stream.read(_SIGNAL_S, 4096)
+            if (ended and not said.startswith(b"OCI runtime")) or not self._hindered():
+                break
 
+    def _hindered(self) -> bool:
+        """Whether the agent keeps us from starting anything: all processes there may be are its own, or it stops ours.
 
-def _remove(client: docker.DockerClient, name: str) -> None:
-    with contextlib.suppress(docker.errors.DockerException, OSError):  # auto_remove was faster, or the engine is gone
-        client.api.remove_container(name, force=True)
+        `kill -STOP -1` in a loop does, before they have started: then the engine answers nothing more about this container.
+        """
+        with contextlib.suppress(SandboxError, OSError):
+            self._life.send(b"?\n")
+            answer = self._life.line(_LIFE_S)
+            self._held = self._held or answer == STOPPED
+            return answer in (STOPPED, FULL)
+        return False

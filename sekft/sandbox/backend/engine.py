@@ -42,11 +42,20 @@ class Engine:
 
     def client(self) -> docker.DockerClient:
         """This thread's own: a client is one pool of connections, and its sockets are not to be shared. Raises SandboxError."""
-        kept: dict[Engine, docker.DockerClient] = _KEPT.__dict__.setdefault("clients", {})
+        kept: _Clients = _KEPT.__dict__.setdefault("clients", _Clients())
         if self not in kept:
             with trouble(f"the engine at {self.host}"):
                 kept[self] = docker.DockerClient(timeout=CALL_S, **dict(self.arguments))
         return kept[self]
+
+
+class _Clients(dict[Engine, docker.DockerClient]):
+    """Of one thread, closed at its end: clients are cycles, 10 sockets each would stay until the collector comes."""
+
+    def __del__(self) -> None:
+        for client in self.values():
+            with contextlib.suppress(Exception):
+                client.close()
 
 
 def find() -> Engine:
@@ -127,6 +136,12 @@ def trouble(what: str) -> Iterator[None]:
         yield
     except (docker.errors.DockerException, OSError) as error:  # requests' errors are OSErrors
         raise SandboxError(f"{what}: {one_line(error)[:300]}") from None
+
+
+def info(client: docker.DockerClient) -> dict[str, Any]:
+    """What the engine says of itself. Raises SandboxError."""
+    with trouble("the engine said nothing of itself"):
+        return dict(client.info())
 
 
 def owner() -> str:

@@ -85,14 +85,16 @@ class Stream:
             if not self._client.api.inspect_container(container)["State"]["Running"]:
                 raise SandboxError("the container has ended")
 
-    def read(self, timeout_s: float, cap_bytes: int) -> tuple[bytes, bool]:
-        """(the first cap_bytes until the end, whether the end came in time)."""
+    def read(self, timeout_s: float, cap_bytes: int, until: bytes | None = None) -> tuple[bytes, bool]:
+        """(the first cap_bytes until the end, whether the end came in time). until: a last line that is not waited past."""
         end, output = time.monotonic() + timeout_s, b""
         while (left := end - time.monotonic()) > 0:
             chunk = self.pump(min(left, 1.0))
             if chunk is None:
                 return output, True
             output += chunk[: cap_bytes - len(output)]
+            if until and output.endswith(until):
+                break
         return output, False
 
     def line(self, timeout_s: float) -> bytes:

@@ -1,0 +1,146 @@
+"""One container with every wall, running and without a life yet: its name, and the connection it exists by."""
+
+import contextlib
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+from docker.types import LogConfig, Ulimit
+
+from sekft.config import SandboxConfig
+from sekft.sandbox import world
+from sekft.sandbox.backend import engine
+from sekft.sandbox.backend.stream import Stream, attach
+
+# The first process: root without capabilities. A request is a size and a tar, or a question: what do we fail by in here? Answered
+# without a fork, which may be one too many. The end of its input is the end of the container.
+STOPPED, FULL = b"3", b"4"
+_LIFELINE = r"""umask 022; touch -d @MTIME /tmp /run
+hindered() {
+ for p in /proc/[0-9]*; do
+  read -r _ name state _ <$p/stat && case $name$state in \(runc:*T) return 3 ;; esac
+ done 2>/dev/null
+ set -- /proc/[0-9]*
+ [ $# -lt FULL ] || return 4
+}
+while read -r size; do
+ if [ $size = '?' ]; then hindered; else head -c $size | UNTAR; fi
+ echo $?
+done"""
+
+
+@dataclass(frozen=True)
+class Container:
+    """Fits any life: nothing of one is in it yet. Owned by one thread at a time; serves one life, then it is removed."""
+
+    name: str
+    lifeline: Stream
+    since_s: float  # on the monotonic clock
+
+    def alive(self) -> bool:
+        """Its first process says nothing unasked; when it ends, or the engine does, so does the connection."""
+        try:
+            return self.lifeline.pump(0) == b""
+        except OSError:
+            return False
+
+    def remove(self, client: docker.DockerClient) -> None:
+        self.lifeline.close()
+        remove(client, self.name)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes containers of one image by one set of walls. Any thread may call it."""
+
+    settings: SandboxConfig
+    engine: engine.Engine
+    image: str
+
+    def make(self, spare_s: int = 0) -> Container:
+        """spare_s: how long it may wait for its life; life_s counts from then. Raises SandboxError."""
+        client = self.engine.client()
+        name = f"sekft-{secrets.token_hex(8)}"  # known before it exists: an interrupt may come while it is made
+        lifeline: Stream | None = None
+        try:
+            with engine.trouble("the engine could not make the container"):
+                client.api.create_container_from_config(self.config(client, self.settings.life_s + spare_s), name)
+            lifeline = attach(client, name)  # before the start, and the input closes with this connection
+            with engine.trouble("the engine could not start the container"):
+                client.api.start(name)
+        except BaseException:
+            if lifeline:
+                lifeline.close()
+            remove(client, name)
+            raise
+        return Container(name, lifeline, time.monotonic())
+
+    def config(self, client: docker.DockerClient, life_s: int) -> dict[str, Any]:
+        """Every wall; none of them cost anything that could be measured."""
+        settings = self.settings
+        memory = settings.memory_mb << 20
+        host = client.api.create_host_config(
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            ipc_mode="private",
+            init=True,  # zombies count as processes
+            auto_remove=True,
+            runtime=settings.runtime,
+            mem_limit=memory,
+            memswap_limit=memory,
+            pids_limit=settings.pids,
+            nano_cpus=int(settings.cpus * 1e9),
+            shm_size=1 << 20,  # where /dev/shm is not ours: see _tmpfs
+            tmpfs=self._tmpfs(),
+            ulimits=self._ulimits(),
+            log_config=LogConfig(type="none"),
+        )
+        return client.api.create_container_config(
+            self.image,
+            ["timeout", "-s", "KILL", str(life_s), "/bin/sh", "-c", self._lifeline()],
+            user="0:0",
+            hostname="box",
+            stdin_open=True,
+            detach=False,  # StdinOnce: the input closes with our connection
+            host_config=host,
+            labels={
+                engine.LABEL: "1",
+                engine.OWNER: engine.owner(),
+                engine.DEADLINE: str(int(time.time()) + life_s + 60),
+            },
+        )
+
+    def _lifeline(self) -> str:
+        words = {"MTIME": world.MTIME, "UNTAR": world.UNTAR, "FULL": self.settings.pids * 3 // 4}
+        return re.sub("MTIME|UNTAR|FULL", lambda found: str(words[found[0]]), _LIFELINE)
+
+    def _tmpfs(self) -> dict[str, str]:
+        settings, common = self.settings, "rw,exec,nosuid,nodev"  # exec: an engine's own default is noexec
+        # podman refuses owner and inodes; there the modes of the image's folders serve
+        agent, root = ("", "") if self.engine.podman else (",uid=1000,gid=1000,nr_inodes=8k", ",nr_inodes=8k")
+        walls = {
+            "/tmp": f"{common},size={settings.tmp_mb}m,mode=1777{root}",
+            "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755",
+            world.HOME: f"{common},size={settings.home_mb}m,mode=0755{agent}",
+        }
+        if not self.engine.podman:
+            # an engine's own has no limit on inodes: 130,000 empty files ate the memory and took the container along
+            walls["/dev/shm"] = "rw,noexec,nosuid,nodev,size=1m,mode=1777,nr_inodes=1k"
+        return walls | dict.fromkeys(world.ROOTS, f"{common},size=8m,mode=0755{root}")
+
+    def _ulimits(self) -> list[Ulimit]:
+        limits = {"nofile": 256, "core": 0}
+        if self.engine.podman:
+            limits["nproc"] = 4096  # its own default is more than a root without capabilities may set
+        return [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()]
+
+
+def remove(client: docker.DockerClient, name: str) -> None:
+    with contextlib.suppress(docker.errors.DockerException, OSError):  # auto_remove was faster, or the engine is gone
+        client.api.remove_container(name, force=True)

@@ -1,0 +1,176 @@
+"""Where attacks are played: a backend, a neighbour that lives through all of them, and a listener of the host."""
+
+import contextlib
+import dataclasses
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+from sekft.config import SandboxConfig
+from sekft.sandbox.place import Backend, File, Place, Turn
+from tests.sandbox.attacks.attack import CHECKED, Attack, Seen
+
+SETTINGS = SandboxConfig(life_s=60, flood_bytes=1 << 20)
+PORT = 20000 + os.getpid() % 12000  # below those the kernel gives away; two runs at once have their own
+ABSTRACT = f"\0sekft-attacked-{os.getpid()}"  # a socket without a file: open to all of its network namespace
+
+
+@dataclass
+class Arena:
+    name: str
+    backend: Backend
+    neighbour: "Neighbour"
+    listener: "Listener"
+    _walls: dict[str, Backend] = field(default_factory=dict)
+
+    def play(self, attack: Attack) -> Seen:
+        """One life of this attack. Raises AssertionError if anybody else was harmed."""
+        before, reached, memory = _children(), self.listener.reached, psutil.Process().memory_info().rss
+        backend = self._with(attack)
+        started = time.monotonic()
+        with backend.open({}) as place:
+            name = getattr(place, "_name", "")
+            turns = list(_type(place, attack))
+            waited = self.neighbour.answer_now()
+            checked = place.check(attack.checker, attack.check_s)
+        seconds = time.monotonic() - started
+        waited = max(waited, self.neighbour.slowest_since(started))
+        assert _children() <= before, "processes of the life are left"
+        assert not name or self._is_gone(name), "the container is left"
+        self._open_a_fresh_one()
+        grown = (psutil.Process().memory_info().rss - memory) / 1e6
+        return Seen(tuple(turns), checked, seconds, waited, self.listener.reached - reached, grown)
+
+    def _with(self, attack: Attack) -> Backend:
+        key = repr(attack.settings)
+        if key not in self._walls:
+            self._walls[key] = make(self.name, dataclasses.replace(SETTINGS, **attack.settings)) if attack.settings else self.backend
+        return self._walls[key]
+
+    def _open_a_fresh_one(self) -> None:
+        with self.backend.open({}) as place:
+            assert place.run("echo fresh", 10) == Turn("fresh\n", "ready", 0), "a fresh life does not work"
+            assert place.check(f"exit {CHECKED}", 10).status == CHECKED, "a fresh life is not checked"
+
+    def _is_gone(self, container: str) -> bool:
+        """Within a moment: its own removal may have begun before ours."""
+        client = self.backend.engine.client()  # type: ignore[attr-defined]
+        for _ in range(100):
+            if not client.containers.list(all=True, ignore_removed=True, filters={"name": container}):
+                return True
+            time.sleep(0.05)
+        return False
+
+
+@contextlib.contextmanager
+def arena(name: str) -> Iterator[Arena]:
+    """Raises SandboxError where this backend does not work."""
+    backend = make(name, SETTINGS)
+    with Listener() as listener, Neighbour(make(name, dataclasses.replace(SETTINGS, life_s=1800))) as neighbour:
+        yield Arena(name, backend, neighbour, listener)
+
+
+def make(name: str, settings: SandboxConfig) -> Backend:
+    """Raises SandboxError."""
+    if name == "docker":
+        from sekft.sandbox.backend.docker import DockerBackend
+
+        return DockerBackend(settings)
+    from sekft.sandbox.backend.bwrap import BwrapBackend
+
+    return BwrapBackend(settings, two_users=name == "bwrap")
+
+
+class Neighbour:
+    """A life in a thread of its own that answers again and again, and remembers what is its own."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._answers: list[tuple[float, float]] = []  # (when, after how many seconds)
+        self._trouble = ""
+        self._answered, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def __enter__(self) -> "Neighbour":
+        self._thread.start()
+        self.answer_now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+    def answer_now(self) -> float:
+        """Seconds until the next whole answer. Raises AssertionError if none comes."""
+        started = time.monotonic()
+        for _ in range(2):  # the first may have been on its way already
+            self._answered.clear()
+            assert self._answered.wait(30), "the neighbour does not answer"
+            assert not self._trouble, f"the neighbour was harmed: {self._trouble}"
+        return time.monotonic() - started
+
+    def slowest_since(self, since: float) -> float:
+        return max((seconds for when, seconds in self._answers if when >= since), default=0.0)
+
+    def _live(self) -> None:
+        try:
+            with self._backend.open({}) as place:
+                place.put([File("/home/agent/mine", "my file\n"), File("/srv/ours", "our file\n", owner="root")])
+                place.run("mine=variable", 20)
+                while not self._over.is_set() and not self._trouble:
+                    started = time.monotonic()
+                    turn = place.run("echo $mine $(cat mine /srv/ours) $(ls | wc -l)", 20)
+                    self._answers.append((started, time.monotonic() - started))
+                    if turn != Turn("variable my file our file 1\n", "ready", 0):
+                        self._trouble = repr(turn)
+                    self._answered.set()
+                    self._over.wait(0.05)
+        except Exception as error:
+            self._trouble = repr(error)
+            self._answered.set()
+
+
+class Listener:
+    """Of the host's own loopback and of its abstract sockets; counts who comes."""
+
+    def __enter__(self) -> "Listener":
+        self.reached = 0
+        self._sockets = []
+        for family, address in ((socket.AF_INET, ("127.0.0.1", PORT)), (socket.AF_UNIX, ABSTRACT)):
+            listening = socket.socket(family, socket.SOCK_STREAM)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen()
+            self._sockets.append(listening)
+            threading.Thread(target=self._count, args=[listening], daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for listening in self._sockets:
+            with contextlib.suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)
+            listening.close()
+
+    def _count(self, listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                listening.accept()[0].close()
+                self.reached += 1
+
+
+def _type(place: Place, attack: Attack) -> Iterator[Turn]:
+    for text in attack.texts:
+        turn = place.run(text, attack.timeout_s)
+        yield turn
+        if turn.kind not in ("ready", "more"):
+            return
+
+
+def _children() -> set[int]:
+    """Processes we started, but for the neighbour's that come and go."""
+    return {process.pid for process in psutil.Process().children()}

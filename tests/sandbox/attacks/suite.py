@@ -1,0 +1,13 @@
+"""Every attack, by group."""
+
+from tests.sandbox.attacks import checker, resources, session, walls
+from tests.sandbox.attacks.attack import Attack
+
+GROUPS: dict[str, list[Attack]] = {
+    "Taking all there is": resources.ATTACKS,
+    "The session": session.ATTACKS,
+    "The checker": checker.ATTACKS,
+    "The walls": walls.ATTACKS,
+}
+BACKENDS = ("docker", "bwrap", "bwrap_one_user")
+ATTACKS = [attack for group in GROUPS.values() for attack in group]

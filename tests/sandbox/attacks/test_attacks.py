@@ -1,0 +1,79 @@
+"""Every attack on every backend: what is contained, who else was harmed, how the life ends."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from sekft.errors import SandboxError
+from tests.sandbox.attacks.__main__ import PAGE
+from tests.sandbox.attacks.arena import Arena, arena
+from tests.sandbox.attacks.attack import Attack, Seen
+from tests.sandbox.attacks.suite import ATTACKS, BACKENDS
+
+pytestmark = pytest.mark.xdist_group("attacks")  # one after the other: each may take all that its walls leave it
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.docker] if name == "docker" else []
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_marks(name)) for name in BACKENDS])
+def attacked(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    from sekft.sandbox.backend.bwrap import may_map_two_users
+
+    if request.param == "bwrap" and not may_map_two_users():
+        pytest.skip("not root: only bwrap_one_user can be attacked")
+    try:
+        with arena(request.param) as made:
+            yield made
+    except SandboxError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    "attack", [pytest.param(attack, id=attack.name, marks=[pytest.mark.slow] if attack.slow else []) for attack in ATTACKS]
+)
+def test_an_attack_is_contained_harms_nobody_and_ends_as_it_should(attacked: Arena, attack: Attack) -> None:
+    seen = attacked.play(attack)  # asserts that nobody else is harmed and nothing is left
+    assert not [turn for turn in seen.turns if turn.kind == "broken"]
+    assert not seen.checked.broken
+    assert attack.allows(attacked.name, seen.shape), (seen.shape, seen.turns, seen.checked)
+    assert seen.neighbour_s < 10
+    escape = attack.escape(seen)
+    if attacked.name in attack.missing:
+        assert escape, f"contained: {attack.missing[attacked.name]!r} is not true any more"
+    else:
+        assert not escape
+
+
+def test_no_attack_has_the_name_of_another() -> None:
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+def test_an_engine_is_not_known_to_let_anything_out() -> None:
+    assert not [attack.name for attack in ATTACKS if "docker" in attack.missing]
+
+
+def test_what_a_backend_lets_out_is_what_it_says_it_lacks() -> None:
+    from sekft.sandbox.backend.bwrap import BwrapBackend
+
+    for name, two_users in (("bwrap", True), ("bwrap_one_user", False)):
+        said = BwrapBackend.walls_missing(SimpleNamespace(two_users=two_users))  # type: ignore[arg-type]
+        assert {attack.missing[name] for attack in ATTACKS if name in attack.missing} == set(said)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the page is made by python -m tests.sandbox.attacks")
+def test_the_page_names_every_attack_and_no_unexpected_escape() -> None:
+    rows = {line.split(" | ")[0].removeprefix("| ") for line in PAGE.read_text().splitlines() if line.startswith("| ")}
+    assert {attack.name for attack in ATTACKS} <= rows
+    assert "unexpected" not in PAGE.read_text()
+
+
+def test_a_planted_escape_is_found() -> None:
+    from sekft.sandbox.place import Checked, Turn
+    from tests.sandbox.attacks.attack import more_than
+
+    seen = Seen((Turn("processes: 100\n", "ready", 0),), Checked(7), 1.0, 0.1, 0, 0.0)
+    assert more_than(72, "processes", "processes")(seen) == "100 processes"
+    assert not more_than(100, "processes", "processes")(seen)

@@ -1,0 +1,203 @@
+"""Lives of the reference while their engine, one of our own, is killed, restarted and stopped: none lost, none counted twice.
+
+python -m tests.sandbox.chaos lives=200 kills=10 workers=4 seed=0
+"""
+
+import contextlib
+import logging
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from sekft.config import EvalConfig, SandboxConfig, SplitConfig
+from sekft.rollout.many import play_many
+from sekft.rollout.operator import reference
+from sekft.rollout.trajectory import Ending, Trajectory
+from sekft.sandbox.backend import engine
+from sekft.sandbox.backend.docker import DockerBackend
+from sekft.scenario.split import bundles
+from tests.dockerd import dockerd
+
+SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"])
+STOPPED_S = 5.0
+BACK_S = 30.0
+
+
+class Daemon:
+    """The dockerd behind a host of tests.dockerd, to be killed, started anew as it was, and stopped."""
+
+    def __init__(self, host: str) -> None:
+        self._folder = Path(host.removeprefix("unix://")).parent
+        self._arguments = {"base_url": host}
+        self._host = host
+        self.process = psutil.Process(self._pid())
+        self._command = self.process.cmdline()
+        self._restarted: subprocess.Popen[bytes] | None = None
+
+    def _pid(self) -> int:
+        return int((self._folder / "pid").read_text())
+
+    def kill(self) -> None:
+        """Returns when it and its containerd are gone; what it started for its containers lives on."""
+        family = [self.process, *(child for child in self.process.children() if child.name() == "containerd")]
+        self.process.kill()
+        for process in family:
+            _await(lambda process=process: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+        if self._restarted:
+            self._restarted.wait()
+        for left in ("pid", "exec/containerd/containerd.pid"):  # with them a new one refuses to start
+            (self._folder / left).unlink(missing_ok=True)
+
+    def start(self) -> float:
+        """Returns when it answers; seconds it took."""
+        started = time.monotonic()
+        with (self._folder / "log").open("ab") as log:
+            # tied to this thread: its containers go with us
+            self._restarted = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *self._command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        _await(self._answers)
+        self.process = psutil.Process(self._pid())
+        return time.monotonic() - started
+
+    def end(self) -> None:
+        """With all its containers; if it was started anew."""
+        if self._restarted and self._restarted.poll() is None:
+            self._restarted.terminate()
+            self._restarted.wait(30)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        self.process.suspend()
+        try:
+            yield
+        finally:
+            self.process.resume()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(Exception):
+            engine.probe(self._host, dict(self._arguments))
+            return True
+        return False
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + BACK_S
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"the engine's processes did not come to where they should be within {BACK_S:.0f} s")
+        time.sleep(0.05)
+
+
+@dataclass
+class Report:
+    """What became of the lives, and of the engine."""
+
+    lives: list[Trajectory]
+    booked: list[str]  # ids, as they were counted
+    retried: list[str]  # what was logged
+    kills: int
+    restart_s: list[float]
+    seconds: float
+    containers_left: int
+
+    def complaints(self) -> Iterator[str]:
+        ids = [life.id for life in self.lives]
+        if sorted(self.booked) != sorted(ids) or len(set(ids)) != len(ids):
+            yield f"{len(ids)} lives, {len(set(ids))} different ones, {len(self.booked)} counted"
+        for life in self.lives:
+            if life.ending is Ending.broken and not any(line.startswith(f"{life.id} ") for line in self.retried):
+                yield f"{life.id} is broken and was not lived again: {life.reason}"
+            if life.ending is not Ending.broken and not life.kept:
+                yield f"{life.id} was booked {life.ending.value}, {life.outcome.value} ({life.reason}): the reference verifies everywhere"
+        if self.containers_left:
+            yield f"{self.containers_left} containers are left"
+
+
+class _Heard(logging.Handler):
+    """What is said of lives that are lived once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "lived once more" in record.getMessage():
+            self.lines.append(record.getMessage())
+
+
+def chaos(lives: int, kills: int, workers: int, seed: int = 0) -> Report:
+    """Kills and one stop, spread over the series by the lives that are done."""
+    random, heard, booked = Random(seed), _Heard(), list[str]()
+    worlds = bundles(SPLIT, "all")
+    operator = reference(worlds)
+    wanted = [(worlds[index % len(worlds)], operator, index // len(worlds)) for index in range(lives)]
+    limits = EvalConfig(max_turns=40)
+    with dockerd() as host, ThreadPoolExecutor(1) as beside:
+        backend = DockerBackend(SandboxConfig(), engine.probe(host, {"base_url": host}))
+        daemon, took_s, started = Daemon(host), list[float](), time.monotonic()
+        logger = logging.getLogger("sekft")
+        logger.addHandler(heard)
+        logger.setLevel(logging.INFO)
+        try:
+            series = beside.submit(play_many, wanted, backend, limits, workers, "chaos", lambda life: booked.append(life.id))
+            for number in range(kills):
+                _reach(series.done, booked, (number + 1) * lives // (kills + 2))
+                time.sleep(random.uniform(0, 1))
+                daemon.kill()
+                time.sleep(random.uniform(0, 2))
+                took_s.append(daemon.start())
+                if number == kills // 2:
+                    _reach(series.done, booked, (number + 1.5) * lives / (kills + 2))
+                    with daemon.stopped():
+                        time.sleep(STOPPED_S)
+            played = series.result()
+            seconds = time.monotonic() - started
+            left = _left(backend)
+        finally:
+            logger.removeHandler(heard)
+            daemon.end()
+    return Report(played, booked, heard.lines, kills, took_s, seconds, left)
+
+
+def _reach(over: Callable[[], bool], booked: Sequence[str], amount: float) -> None:
+    while not over() and len(booked) < amount:
+        time.sleep(0.02)
+
+
+def _left(backend: DockerBackend) -> int:
+    """Containers of any state; after a moment, as an engine removes them in its own time."""
+    api = backend.engine.client().api
+    end = time.monotonic() + 5
+    while (left := len(api.containers(all=True))) and time.monotonic() < end:
+        time.sleep(0.1)
+    return left
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = {"lives": "200", "kills": "10", "workers": "4", "seed": "0"} | dict(argument.split("=", 1) for argument in arguments)
+    report = chaos(int(given["lives"]), int(given["kills"]), int(given["workers"]), int(given["seed"]))
+    endings = Counter(life.ending.value for life in report.lives)
+    counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
+    verified, slowest_s = sum(life.kept for life in report.lives), max(report.restart_s, default=0)
+    print("\n".join(report.complaints()))
+    print(f"{len(report.lives)} lives in {report.seconds:.0f} s, {report.kills} kills, one stop of {STOPPED_S:.0f} s")
+    print(f"  endings: {counts}; verified {verified}; counted {len(report.booked)}")
+    print(f"  lived once more: {len(report.retried)}; still broken: {endings['broken']}")
+    print(f"  the engine's slowest restart: {slowest_s:.1f} s; containers left: {report.containers_left}")
+    for life in report.lives:
+        if life.ending is Ending.broken:
+            print(f"  {life.id}: {life.reason[:160]}")
+    return 1 if any(report.complaints()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,54 @@
+"""From a number to a life: the same number, the same life, on every machine."""
+
+from collections.abc import Iterator
+from random import Random
+
+from tests.sandbox.grammar.endings import ENDINGS
+from tests.sandbox.grammar.life import HOME, Life, Step, World
+from tests.sandbox.grammar.nasty import NASTY
+from tests.sandbox.grammar.ordinary import ORDINARY
+from tests.sandbox.grammar.overruns import OVERRUN_S, OVERRUNS
+
+PATIENT_S = 10.0  # nothing in such a life takes long: only a stalled machine could overrun it
+ENDS_ITSELF, OVERRUNS_ONCE, TYPED_TOGETHER = 0.8, 0.08, 0.2  # shares
+
+
+def life(seed: int) -> Life:
+    """Things done one after the other, now and then several as one text; then an end."""
+    random = Random(f"life {seed}")
+    world = World(random)
+    for _ in range(random.randint(0, 3)):
+        world.files[f"{HOME}/{world.name()}"] = f"{world.plain()}\n".encode()
+    fixtures = dict(world.files)
+    overruns = random.random() < OVERRUNS_ONCE
+    steps = []
+    for index in range(count := random.randint(1, 6)):
+        cases = OVERRUNS if overruns and index == count // 2 else NASTY if random.random() < 0.5 else ORDINARY
+        for step in cases.choose(random)(world):
+            steps.append(step)
+            world.status = step.status
+    ending = random.choice(("turn_limit", "silent", "token_limit"))
+    if random.random() < ENDS_ITSELF:
+        steps += ENDINGS.choose(random)(world)
+        ending = steps[-1].kind
+    elif random.random() < 0.3:
+        steps.append(Step(random.choice(("echo 'never", "cat >never.txt <<E", "for i in 1", "if true; then", "f() {", "(")), "more", None))
+    if not steps:
+        steps, ending = [Step("exit", "exit", 0)], "exit"
+    lasting = any(step.overruns for step in steps)
+    return Life(
+        seed, tuple(_together(random, steps)), ending, OVERRUN_S if lasting else PATIENT_S, fixtures, world.files, frozenset(world.folders)
+    )
+
+
+def _together(random: Random, steps: list[Step]) -> Iterator[Step]:
+    """Some neighbours as one text. An overrun drops what follows it, and a long text is better left alone."""
+    held = steps[0]
+    for step in steps[1:]:
+        short = len(held.text) + len(step.text) < 2000 and len(held.output or "") + len(step.output or "") < 2000
+        if short and not held.overruns and not step.overruns and random.random() < TYPED_TOGETHER:
+            held = held.then(step)
+        else:
+            yield held
+            held = step
+    yield held

@@ -1,0 +1,29 @@
+"""Lives of random commands end as their maker knows, with the files their maker knows, and leave nothing behind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.conftest import made
+from tests.sandbox.grammar.generator import life
+from tests.sandbox.random_lives import audited
+
+
+@pytest.mark.parametrize(("name", "lives"), [("bwrap", 40), pytest.param("docker", 12, marks=pytest.mark.docker)])
+def test_random_lives_end_as_their_maker_knows_and_leave_nothing(
+    name: str, lives: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    complaints, before, after = audited(made(name), range(1, lives + 1), workers=4)
+    assert not complaints
+    assert replace(after, image_bytes=before.image_bytes) == before  # other tests may bring images
+
+
+def test_a_number_always_makes_the_same_life() -> None:
+    assert [life(seed) for seed in range(50)] == [life(seed) for seed in range(50)]
+
+
+def test_the_grammar_knows_every_ending() -> None:
+    endings = {life(seed).ending for seed in range(1000)}
+    assert endings == {"exit", "panic", "gone", "lost", "silent", "turn_limit", "token_limit"}

@@ -1,0 +1,35 @@
+"""An engine that is not reached by a socket of this host: nothing is bind-mounted, so it may be anywhere."""
+
+import socket
+
+import pytest
+
+from sekft.config import Backend as Wanted
+from sekft.config import SandboxConfig
+from sekft.sandbox import choose
+from sekft.sandbox.place import Checked, File, Turn
+from tests.dockerd import dockerd, missing
+
+
+@pytest.mark.docker
+def test_a_life_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    if lacking := missing():
+        pytest.skip(lacking)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with dockerd("-H", host):
+        monkeypatch.setenv("DOCKER_HOST", host)
+        notices: list[str] = []
+        backend = choose.backend(SandboxConfig(backend=Wanted.docker, warm=1), notices.append)
+        assert f" at {host}, " in notices[0]
+        for _ in range(2):  # the second was made ahead
+            with backend.open({"NUMBER": "1"}) as place:
+                place.put([File("/home/agent/note", "one\n"), File("/srv/rule", "two\n", owner="root")])
+                assert place.run("cat note /srv/rule; echo $NUMBER", 5) == Turn("one\ntwo\n1\n", "ready", 0)
+                turn = place.run("sleep 100", 0.5)
+                assert (turn.kind, turn.interrupted) == ("ready", "timeout")
+                assert place.run("exit 3", 5) == Turn("", "exit", 3)
+                assert place.check("cat note; exit 4", 5) == Checked(4, "one\n")
+        backend._warm.close()  # type: ignore[attr-defined]
+        assert not backend.engine.client().containers.list(all=True)  # type: ignore[attr-defined]

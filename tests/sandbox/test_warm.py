@@ -1,0 +1,140 @@
+"""Containers made ahead: the same lives, nothing left of them, whatever ends us."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sekft.sandbox.backend import warm
+from sekft.sandbox.place import Checked, File, Turn
+from tests.sandbox.conftest import SETTINGS, made
+from tests.sandbox.test_lifecycle import await_true
+
+pytestmark = pytest.mark.docker
+
+HOLD = """
+import dataclasses, time
+from sekft.sandbox.backend.docker import DockerBackend
+from tests.sandbox.conftest import SETTINGS
+from tests.sandbox.test_warm import await_true, of_process
+import os
+backend = DockerBackend(dataclasses.replace(SETTINGS, warm=2))
+with backend.open({}) as place:
+    place.run("true", 5)
+    assert await_true(lambda: len(of_process(os.getpid())) >= 3, 20)
+    print("made", flush=True)
+    WHAT
+"""
+
+
+def of_process(pid: int) -> set[str]:
+    """The containers that belong to a process of this host."""
+    import socket
+
+    from sekft.sandbox.backend import engine
+
+    label = f"{engine.OWNER}={socket.gethostname()}:{pid}"
+    return {found.name for found in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"label": label})}
+
+
+def backend_with(number: int):
+    from sekft.sandbox.backend.docker import DockerBackend
+
+    made("docker")  # skips where there is no engine
+    return DockerBackend(dataclasses.replace(SETTINGS, warm=number))
+
+
+def live(backend, number: int) -> tuple[list[Turn], Checked, str]:
+    with backend.open({"NUMBER": str(number)}) as place:
+        place.put([File("/home/agent/note", f"{number}\n"), File("/srv/rule", "one\n", owner="root")])
+        texts = [
+            "echo $NUMBER; cat note /srv/rule; ls -la ~ /srv /tmp; env; ulimit -n; ps -e -o comm=",
+            "echo x >>note; touch /tmp/left",
+            "exit 3",
+        ]
+        return [place.run(text, 5) for text in texts], place.check("cat note; ls /tmp", 5), place._name
+
+
+def test_lives_in_containers_made_ahead_are_the_same_and_each_has_its_own() -> None:
+    cold, ahead = backend_with(0), backend_with(2)
+    try:
+        expected = [live(cold, number)[:2] for number in range(4)]
+        found: dict[int, tuple[list[Turn], Checked, str]] = {}
+        threads = [threading.Thread(target=lambda n=n: found.update({n: live(ahead, n)})) for n in range(4)]  # type: ignore[misc]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        again = [live(ahead, number) for number in range(4)]
+        assert [found[number][:2] for number in range(4)] == expected
+        assert [life[:2] for life in again] == expected
+        assert len({life[2] for life in [*found.values(), *again]}) == 8
+    finally:
+        ahead._warm.close()
+
+
+def test_one_that_waits_is_taken_and_replaced() -> None:
+    backend = backend_with(2)
+    try:
+        assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
+        waiting = {container.name for container in backend._warm._waiting}
+        with backend.open({}) as place:
+            assert place._name in waiting
+            assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
+            assert place._name not in {container.name for container in backend._warm._waiting}
+    finally:
+        backend._warm.close()
+
+
+@pytest.mark.parametrize("fault", ["removed", "old"])
+def test_one_that_is_no_use_any_more_is_not_handed_out(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = backend_with(1)
+    try:
+        assert await_true(lambda: len(backend._warm._waiting) == 1, 20)
+        (waiting,) = backend._warm._waiting
+        if fault == "removed":
+            backend.engine.client().api.remove_container(waiting.name, force=True)
+            assert await_true(lambda: not waiting.alive())
+        else:
+            monkeypatch.setattr(warm, "SPARE_S", 0)
+        with backend.open({}) as place:
+            assert place._name != waiting.name
+            assert place.run("echo alive", 5).output == "alive\n"
+        assert await_true(lambda: waiting.name not in of_process(os.getpid()))
+    finally:
+        backend._warm.close()
+
+
+def test_closing_removes_those_that_wait() -> None:
+    backend, before = backend_with(2), of_process(os.getpid())
+    assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
+    names = {container.name for container in backend._warm._waiting}
+    backend._warm.close()
+    assert not names & of_process(os.getpid())
+    with backend.open({}) as place:  # still of use, without any ahead
+        assert place.run("true", 5).kind == "ready"
+    assert await_true(lambda: of_process(os.getpid()) <= before - names)
+
+
+@pytest.mark.parametrize("end", ["return", "error", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_waits_on_after_its_owner(end: str | signal.Signals) -> None:
+    made("docker")
+    what = {"return": "pass", "error": "raise RuntimeError"}.get(end, "time.sleep(60)") if isinstance(end, str) else "time.sleep(60)"
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", HOLD.replace("WHAT", what)]
+    held = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert held.stdout and held.stdout.readline() == "made\n"
+        if isinstance(end, signal.Signals):
+            held.send_signal(end)
+        held.wait(20)
+        started = time.monotonic()
+        assert await_true(lambda: not of_process(held.pid)), time.monotonic() - started
+    finally:
+        held.kill()

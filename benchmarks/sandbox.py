@@ -1,8 +1,8 @@
 """What a command and a life cost: our backends against docker exec per command, tmux through docker exec, a plain subprocess.
 
-python benchmarks/sandbox.py [workers=4] [rounds=3] [seconds=6] [commands=5,12] [echoes=40] [engine=own|found] [json=lines.jsonl]
+python benchmarks/sandbox.py [workers=4] [rounds=5] [seconds=4] [commands=5,12] [echoes=40] [engine=own|found] [json=lines.jsonl]
 
-Methods take turns within each round, so that noise meets them all; medians over the rounds; ratios to baseline A. With
+Methods take turns within each round, so that noise meets them all; medians over the rounds, of ratios to baseline A as well. With
 engine=own (the default where we are root) a dockerd of its own serves, in a control group of its own together with us: CPU
 time is that group's, so all of dockerd, containerd, shims, runc, this process, bwrap and the commands themselves counts.
 """
@@ -29,7 +29,7 @@ from sekft.sandbox.backend.bwrap import BwrapBackend
 from sekft.sandbox.backend.docker import DockerBackend
 from tests import dockerd
 
-DEFAULTS = {"workers": "4", "rounds": "3", "seconds": "6", "commands": "5,12", "echoes": "40", "engine": "", "json": ""}
+DEFAULTS = {"workers": "4", "rounds": "5", "seconds": "4", "commands": "5,12", "echoes": "40", "engine": "", "json": ""}
 BASELINE = "A exec per command"
 Cpu = Callable[[], float] | None  # ms used so far
 
@@ -186,9 +186,11 @@ def control_group() -> Iterator[tuple[Path | None, Cpu]]:
         yield folder, cpu
     finally:
         (home / "cgroup.procs").write_text(str(os.getpid()))
-        for part in (*parts, folder):
-            with contextlib.suppress(OSError):  # a container on its way out
-                part.rmdir()
+        # the engine makes its part of it in every other hierarchy of version 1
+        for found in {folder, *Path("/sys/fs/cgroup").glob(f"*/{folder.name}")}:
+            for part in (*found.rglob("*/"), found):
+                with contextlib.suppress(OSError):  # a container on its way out
+                    part.rmdir()
 
 
 def median(results: list[Measured], method: str, size: int, field: str) -> float | None:
@@ -197,11 +199,11 @@ def median(results: list[Measured], method: str, size: int, field: str) -> float
 
 
 def ratio(results: list[Measured], method: str, size: int, field: str, base: str = BASELINE) -> float | None:
-    """How many times better than base."""
-    ours, theirs = median(results, method, size, field), median(results, base, size, field)
-    if not ours or not theirs:
-        return None
-    return ours / theirs if field == "lives_per_s" else theirs / ours
+    """How many times better than base; the median over the rounds, each against its own: what loads a machine comes and goes."""
+    found = {(result.round, result.method): getattr(result, field) for result in results if result.commands == size}
+    pairs = [(found.get((number, method)), found.get((number, base))) for number in sorted({number for number, _ in found})]
+    times = [ours / theirs if field == "lives_per_s" else theirs / ours for ours, theirs in pairs if ours and theirs]
+    return statistics.median(times) if times else None
 
 
 def table(results: list[Measured], methods: list[Method], sizes: list[int]) -> Table:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from functools import partial
 from threading import Event
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -39,10 +40,7 @@ def play_many(
 
         def one(life: Life) -> Trajectory:
             bundle, operator, attempt = life
-
-            def once() -> Trajectory:
-                return play(bundle, operator, backend, limits, attempt, stop)
-
+            once = partial(play, bundle, operator, backend, limits, attempt, stop)
             trajectory = once()
             if trajectory.ending is Ending.broken:
                 trajectory = again.live(once, trajectory)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -50,7 +51,7 @@ class Daemon:
         family = [self.process, *(child for child in self.process.children() if child.name() == "containerd")]
         self.process.kill()
         for process in family:
-            _await(lambda process=process: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+            _await(partial(_gone, process))
         if self._restarted:
             self._restarted.wait()
         for left in ("pid", "exec/containerd/containerd.pid"):  # with them a new one refuses to start
@@ -87,6 +88,10 @@ class Daemon:
             engine.probe(self._host, dict(self._arguments))
             return True
         return False
+
+
+def _gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def _await(condition: Callable[[], bool]) -> None:

@@ -105,7 +105,7 @@ ATTACKS = [
     Attack(
         "CPU spin beside a neighbour",
         (f"{_SPENT}; for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; {_SHARE}",),
-        more_than(0.4, "cores", "cores of 0.25"),
+        more_than(0.33, "cores", "cores of 0.25"),
         missing={"bwrap": "no share of CPU", "bwrap_one_user": "no share of CPU"},
         settings={"cpus": 0.25},
         timeout_s=20.0,

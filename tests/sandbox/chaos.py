@@ -181,7 +181,7 @@ def _reach(over: Callable[[], bool], booked: Sequence[str], amount: float) -> No
 def _left(backend: DockerBackend) -> int:
     """Containers of any state; after a moment, as an engine removes them in its own time."""
     api = backend.engine.client().api
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while (left := len(api.containers(all=True))) and time.monotonic() < end:
         time.sleep(0.1)
     return left

@@ -116,7 +116,7 @@ def test_closing_removes_those_that_wait() -> None:
     assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
     names = {container.name for container in backend._warm._waiting}
     backend._warm.close()
-    assert not names & of_process(os.getpid())
+    assert await_true(lambda: not names & of_process(os.getpid()))
     with backend.open({}) as place:  # still of use, without any ahead
         assert place.run("true", 5).kind == "ready"
     assert await_true(lambda: of_process(os.getpid()) <= before - names)

@@ -33,6 +33,9 @@ while read -r size; do
 done"""
 
 
+_unremoved: set[tuple[str, str]] = set()  # (engine, name)
+
+
 @dataclass(frozen=True)
 class Container:
     """Fits any life: nothing of one is in it yet. Owned by one thread at a time; serves one life, then it is removed."""
@@ -142,5 +145,11 @@ class Maker:
 
 
 def remove(client: docker.DockerClient, name: str) -> None:
-    with contextlib.suppress(docker.errors.DockerException, OSError):  # auto_remove was faster, or the engine is gone
-        client.api.remove_container(name, force=True)
+    """Now; or, where the engine does not answer, together with the next one that is removed there."""
+    _unremoved.add((client.api.base_url, name))
+    for engine_url, each in list(_unremoved):
+        if engine_url == client.api.base_url:
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                with contextlib.suppress(docker.errors.APIError):  # auto_remove was faster: 404, 409
+                    client.api.remove_container(each, force=True)
+                _unremoved.discard((engine_url, each))

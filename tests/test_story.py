@@ -274,14 +274,14 @@ def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(t
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
     words = ["split.train_bundles=8", "trainer.max_steps=2", "rehearsal=false", "sandbox=docker", "hydra.run.dir=run"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "sekft.train", *words, "eval.episodes=16", "workers=4"],
+        [sys.executable, "-m", "sekft.train", *words, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"},
     )  # fmt: skip
     try:
         wait_until(lambda: (tmp_path / "run" / "episodes.jsonl.partial").exists(), run)
         relay.cut()
-        output, errors = run.communicate(timeout=120)
+        output, errors = run.communicate(timeout=300)
     finally:
         run.kill()
     assert run.returncode == 0 and "verdict: unmeasured" in output, errors

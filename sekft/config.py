@@ -167,7 +167,6 @@ class SandboxConfig:
     home_mb: int = 32
     tmp_mb: int = 16
     life_s: int = 7200  # a place ends itself after this, also while the model thinks for other lives; it never outlives its owner
-    keep_bytes: int = 4096  # of one output: half from the head, half from the tail
     flood_bytes: int = 16777216  # more output than this is interrupted
 
 

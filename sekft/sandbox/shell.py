@@ -66,9 +66,9 @@ _KINDS: dict[str, Kind] = {
 class Session:
     """An interactive dash in pipe mode. Never raises out of run: engine trouble is a Turn of kind broken."""
 
-    def __init__(self, stream: Stream, signal: Signal, keep_bytes: int, flood_bytes: int) -> None:
+    def __init__(self, stream: Stream, signal: Signal, flood_bytes: int) -> None:
         self._stream, self._signal = stream, signal
-        self._keep_bytes, self._flood_bytes = keep_bytes, flood_bytes
+        self._flood_bytes = flood_bytes
         self._nonce = secrets.token_hex(8)
         nonce = self._nonce.encode()
         # PS2 has $? too, and the token demands digits: else `set`, which prints the raw variables, would pass for a prompt.
@@ -98,7 +98,7 @@ class Session:
         if self.over:
             return Turn("", "broken", reason=f"typed after the end of the life ({self.over})")
         lines = typed(text).removesuffix("\n").split("\n")
-        output, event, interrupted, fed = Output(self._keep_bytes), _Event("ready"), "", 0
+        output, event, interrupted, fed = Output(), _Event("ready"), "", 0
         try:
             for line in lines:
                 fed += 1

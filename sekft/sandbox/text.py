@@ -8,6 +8,7 @@ from sekft.sandbox.place import Kind
 TEXT_VERSION = 1
 PROMPT = "$ "
 CONTINUATION = "> "
+KEEP_BYTES = 4096  # of one output: half from the head, half from the tail
 
 _PROMPTS: dict[str, str] = {"ready": PROMPT, "more": CONTINUATION}
 # The session shell reads its commands from /dev/fd/3, so dash calls itself that. Its line number counts every line typed
@@ -31,7 +32,7 @@ def typed(text: str) -> str:
     return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
 
 
-def clean_output(raw: bytes, keep_bytes: int) -> tuple[str, int]:
+def clean_output(raw: bytes, keep_bytes: int = KEEP_BYTES) -> tuple[str, int]:
     """The output as deployed, and how many bytes were cut from its middle."""
     return Output(keep_bytes).add(raw).text()
 
@@ -39,7 +40,7 @@ def clean_output(raw: bytes, keep_bytes: int) -> tuple[str, int]:
 class Output:
     """Collects one output of any length in bounded memory: half of keep_bytes from its head, half from its tail."""
 
-    def __init__(self, keep_bytes: int) -> None:
+    def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
         self._half = max(keep_bytes // 2, 1)
         self._head = bytearray()
         self._tail = bytearray()

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import psutil
@@ -141,6 +141,10 @@ class Left:
         processes = len(process.children(recursive=True))
         return cls(containers, image_bytes, processes, process.num_threads(), len(links), sockets, files)
 
+    def more_than(self, before: "Left") -> dict[str, int]:
+        """What a series left: less than before is the end of something older."""
+        return {name: now - then for name, now in asdict(self).items() if now > (then := asdict(before)[name])}
+
 
 def _of_engine(backend: Backend) -> tuple[int, int]:
     """(containers of ours, bytes of layers)."""
@@ -193,7 +197,7 @@ def main(arguments: Sequence[str]) -> int:
         for index, backend in enumerate(backends):
             seeds = range(first + index * share, first + (index + 1) * share)
             complaints, before, after = audited(backend, seeds, int(given["workers"]))
-            wrong = wrong or bool(complaints) or before != after
+            wrong = wrong or bool(complaints or after.more_than(before))
     return int(wrong)
 
 

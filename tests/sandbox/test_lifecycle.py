@@ -1,10 +1,12 @@
 """Nothing outlives its owner: not a container, not a process, whatever kills us."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,6 +143,32 @@ def test_a_container_removed_behind_our_back_is_a_broken_life_not_an_exception()
         assert place.check("true", 5).broken
         with pytest.raises(SandboxError):
             place.put([File("/srv/x", owner="root")])
+
+
+def test_an_engine_that_is_gone_is_asked_once_for_each_container_it_would_not_remove(tmp_path: Path) -> None:
+    import docker
+
+    from sekft.sandbox.backend.container import remove
+
+    asked = 0
+
+    def hang_up() -> None:
+        nonlocal asked
+        with contextlib.suppress(OSError):
+            while True:
+                server.accept()[0].close()
+                asked += 1
+
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(tmp_path / "engine.sock"))
+        server.listen(64)
+        threading.Thread(target=hang_up, daemon=True).start()
+        client = docker.DockerClient(base_url=f"unix://{tmp_path}/engine.sock", version="1.41")
+        for number in range(20):
+            remove(client, f"sekft-{number}")
+        client.close()
+        server.shutdown(socket.SHUT_RDWR)  # wakes the one who accepts
+    assert 20 <= asked <= 40
 
 
 @pytest.mark.parametrize("name", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])

@@ -1,6 +1,5 @@
 """Lives of random commands end as their maker knows, with the files their maker knows, and leave nothing behind."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ def test_random_lives_end_as_their_maker_knows_and_leave_nothing(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     complaints, before, after = audited(made(name), range(1, lives + 1), workers=4)
     assert not complaints
-    assert replace(after, image_bytes=before.image_bytes) == before  # other tests may bring images
+    assert after.more_than(before).keys() <= {"image_bytes"}  # other tests may bring images
 
 
 def test_a_number_always_makes_the_same_life() -> None:

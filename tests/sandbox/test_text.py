@@ -29,21 +29,21 @@ def test_a_turn_of_a_life_that_goes_on_is_never_empty(kind: str, output: str) ->
 
 
 def test_errors_of_the_shell_are_plain_and_do_not_count_lines() -> None:
-    first, _ = clean_output(b"/dev/fd/3: 7: foo: not found\nx/dev/fd/3: 12: bar: not found\n", 4096)
+    first, _ = clean_output(b"/dev/fd/3: 7: foo: not found\nx/dev/fd/3: 12: bar: not found\n")
     assert first == "sh: foo: not found\nxsh: bar: not found\n"
 
 
 def test_errors_of_scripts_keep_their_line() -> None:
-    assert clean_output(b"./a.sh: 3: foo: not found\n", 4096)[0] == "./a.sh: 3: foo: not found\n"
+    assert clean_output(b"./a.sh: 3: foo: not found\n")[0] == "./a.sh: 3: foo: not found\n"
 
 
 def test_what_a_terminal_would_act_on_is_not_shown() -> None:
     raw = b"\x1b[31mred\x1b[0m\x07 N\bN\x08 tab\tcr\r\nnul\0 osc\x1b]0;title\x07.\x1bc"
-    assert clean_output(raw, 4096)[0] == "red  tab\tcr\nnul osc."
+    assert clean_output(raw)[0] == "red  tab\tcr\nnul osc."
 
 
 def test_bytes_that_are_no_text_become_replacement_characters() -> None:
-    assert clean_output(b"a\xff\xc3(b", 4096)[0] == "a\ufffd\ufffd(b"
+    assert clean_output(b"a\xff\xc3(b")[0] == "a\ufffd\ufffd(b"
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100])
@@ -66,8 +66,8 @@ def test_a_cut_never_splits_a_character() -> None:
 
 def test_the_text_does_not_depend_on_the_pieces_it_came_in() -> None:
     raw = b"".join(b"%d line\n" % number for number in range(100_000))
-    whole = clean_output(raw, 4096)
-    pieces = Output(4096)
+    whole = clean_output(raw)
+    pieces = Output()
     for start in range(0, len(raw), 777):
         pieces.add(raw[start : start + 777])
     assert pieces.text() == whole

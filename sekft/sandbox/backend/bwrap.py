@@ -122,7 +122,7 @@ class BwrapPlace:
             self.put(())  # modes and times of the folders
         if self._control.request("session", world.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
-        session = Session(Pipes(self._control), self._control.signal, self._settings.keep_bytes, self._settings.flood_bytes)
+        session = Session(Pipes(self._control), self._control.signal, self._settings.flood_bytes)
         session.start()
         self._session = session
         return session

@@ -146,10 +146,10 @@ class Maker:
 
 def remove(client: docker.DockerClient, name: str) -> None:
     """Now; or, where the engine does not answer, together with the next one that is removed there."""
-    _unremoved.add((client.api.base_url, name))
-    for engine_url, each in list(_unremoved):
-        if engine_url == client.api.base_url:
-            with contextlib.suppress(docker.errors.DockerException, OSError):
-                with contextlib.suppress(docker.errors.APIError):  # auto_remove was faster: 404, 409
-                    client.api.remove_container(each, force=True)
-                _unremoved.discard((engine_url, each))
+    url = client.api.base_url
+    _unremoved.add((url, name))
+    with contextlib.suppress(docker.errors.DockerException, OSError):  # no answer: the others would wait for the same
+        for each in [left for left in list(_unremoved) if left[0] == url]:
+            with contextlib.suppress(docker.errors.APIError):  # auto_remove was faster: 404, 409
+                client.api.remove_container(each[1], force=True)
+            _unremoved.discard(each)

@@ -122,7 +122,7 @@ class DockerPlace:
     def _start(self, tar: bytes) -> Session:
         """The session brings the agent's files along: an exec costs 70 ms."""
         stream = execute(self._client, self._name, world.session_script(self._environment, len(tar)), _AGENT)
-        session = Session(stream, self._signal, self._settings.keep_bytes, self._settings.flood_bytes)
+        session = Session(stream, self._signal, self._settings.flood_bytes)
         try:
             stream.send(tar)
             session.start()

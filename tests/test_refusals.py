@@ -1,0 +1,49 @@
+"""Bad input is one line that names the thing, a non-zero exit, and nothing left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_verb
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("train", "lora.r=abc"), ["lora.r", "abc", "Integer"]),
+        (("train", "+lora.rr=8"), ["lora.rr", "allowed: name, r, alpha"]),
+        (("train", "lora=nope"), ["lora/nope", "r16; r8"]),
+        (("train", "experiment=nope"), ["experiment/nope", "demo"]),
+        (("train", "data.sources.shell.path=nowhere.jsonl"), ["nowhere.jsonl", "no such file"]),
+        (("train", "data.sources.shell.path=empty.jsonl"), ["empty.jsonl", "empty"]),
+        (("eval", "scenarios=bad.json"), ["bad.json", "directives"]),
+        (("check", "path=bad.json"), ["bad.json", "directives"]),
+        (("train", "sandbox=docker"), ["unix:///nowhere", "sandbox=bwrap"]),
+        (("train", "model=mistral7b", "sandbox=bwrap"), ["mistralai/Mistral-7B-Instruct-v0.2", "hf download"]),
+        (("train", "eval.criterion=nice"), ["eval.criterion", "verified"]),
+        (("train", "trainer.resume_from=nowhere"), ["trainer.resume_from=nowhere"]),
+        (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
+        (("collect", "split.held_out=[dance]"), ["dance", "move"]),
+        (("train", "--data"), ["--data: no value"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], named: list[str]):
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "bad.json").write_text('{"id": "x", "archetype": "copy", "directives": 3}')
+    done = run_verb(*words, cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert done.returncode == 1 and len(lines) == 1, done.stderr
+    assert all(word in lines[0] for word in named), lines[0]
+    assert not list(tmp_path.glob("outputs/*/*/summary.json"))
+
+
+def test_worlds_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):
+    from sekft.scenario.bundle import write
+    from sekft.scenario.library import make
+
+    write([make("copy", 0)], tmp_path / "worlds")
+    refused = run_verb("check", "path=worlds", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    assert refused.returncode == 1 and "only if asked to: sandbox=bwrap" in refused.stderr
+    own = run_verb("check", "episodes=1", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    assert own.returncode == 0 and "sandbox: bwrap" in own.stdout

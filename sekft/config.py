@@ -85,7 +85,7 @@ class LoraConfig:
     """The adapter, in PEFT's terms."""
 
     name: str = MISSING
-    r: int = MISSING  # rank
+    r: int = MISSING  # rank; 0: no adapter, all weights are trained
     alpha: int = MISSING  # scale is alpha / r
     dropout: float = 0.0
     target_modules: str = "all-linear"  # or names separated by commas

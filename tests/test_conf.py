@@ -107,7 +107,7 @@ def test_what_hydra_lets_pass_is_refused_by_settings(override: str, named: list[
 
 
 NUMBERS = ("trainer.batch=0", "trainer.accumulation=0", "trainer.lr=-1", "seed=-1", "workers=-3", "eval.episodes=-1", "trainer.max_steps=0",
-           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=0")  # fmt: skip
+           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=-1")  # fmt: skip
 
 
 @pytest.mark.parametrize("override", NUMBERS)

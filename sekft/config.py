@@ -196,6 +196,24 @@ class TrackerConfig:
 
 
 @dataclass
+class ServerConfig:
+    """The endpoint: where it listens, who may come in, and how much."""
+
+    host: str = "127.0.0.1"  # any other than loopback needs a token
+    port: int = 8000  # 0: any free one
+    socket: str | None = None  # a Unix socket for its owner only, instead of host and port
+    token: str | None = None  # bearer token; conf/serve.yaml takes it from SEKFT_TOKEN
+    quiet: bool = False  # no line per request
+    temperature: float = 0.0  # of a request that names none; 0: greedy, as in the exam
+    max_tokens: int = 1024  # of one reply: the most, and what a request gets that names none
+    max_messages: int = 1024
+    max_body_bytes: int = 1048576
+    queue: int = 128  # requests that wait or are answered at once; more get 503
+    request_s: float = 300.0  # one request, waiting included
+    stop_s: int = 30  # to finish what runs when asked to stop
+
+
+@dataclass
 class TrainConfig:
     seed: int = 0
     workers: int = 0  # lives at once; 0: twice the cores
@@ -270,12 +288,21 @@ class PreviewConfig:
     experiment: str | None = None
 
 
+@dataclass
+class ServeConfig:
+    adapter: Any = None  # a folder, served under its folder's name; or several: {name: folder, ...}
+    model: ModelConfig = field(default_factory=ModelConfig)
+    serve: ServerConfig = field(default_factory=ServerConfig)
+    experiment: str | None = None
+
+
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "eval": EvalVerbConfig,
     "collect": CollectConfig,
     "check": CheckConfig,
     "preview": PreviewConfig,
+    "serve": ServeConfig,
 }
 
 

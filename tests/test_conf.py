@@ -17,6 +17,7 @@ GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox
 GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
+GROUPS["serve"] = ["model"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
 CHOICES = [
     (verb, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")

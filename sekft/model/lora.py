@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,35 +63,57 @@ def _adapter(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[Any]:
     """What `save` left: the adapter on the base, or the weights beside it. Raises ModelError if nothing there fits; the base is clean."""
-    with whole.loaded(base, folder, trainable) if whole.is_whole(folder) else _loaded_adapter(base, folder, trainable) as tuned:
+    with whole.loaded(base, folder, trainable) if whole.is_whole(folder) else loaded_all(base, {"default": folder}, trainable) as tuned:
         yield tuned
 
 
 @contextmanager
-def _loaded_adapter(base: Base, folder: Path, trainable: bool) -> Iterator[PeftModel]:
+def loaded_all(base: Base, folders: Mapping[str, Path], trainable: bool = False) -> Iterator[PeftModel]:
+    """Saved adapters on the base, at least one, by names without a dot; the first is active. Raises ModelError as `loaded` does."""
     with untouched(base):
+        tuned: PeftModel | None = None
         try:
-            config = PeftConfig.from_pretrained(str(folder))
-            config.inference_mode = not trainable
-            tuned = get_peft_model(base.model, config)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
-        try:
-            _fill(tuned, folder, base)
+            for name, folder in folders.items():
+                tuned = _attach(tuned, name, folder, base, trainable)
+            assert tuned is not None
             as_float32(tuned)
             if not trainable:
                 tuned.eval()
             yield tuned
         finally:
-            tuned.unload()
+            if tuned is not None:
+                tuned.unload()
 
 
-def _fill(tuned: PeftModel, folder: Path, base: Base) -> None:
+def _attach(tuned: PeftModel | None, name: str, folder: Path, base: Base, trainable: bool) -> PeftModel:
+    """The base with one more adapter; what a failed one has put on it is taken off again."""
     try:
-        report: Any = set_peft_model_state_dict(tuned, load_file(folder / "adapter_model.safetensors"))
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = not trainable
+        if tuned is None:
+            made = get_peft_model(base.model, config, adapter_name=name)
+        else:
+            tuned.add_adapter(name, config)
+            made = tuned
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
+    try:
+        _fill(made, name, folder, base)
+    except ModelError:
+        if tuned is None:
+            made.unload()
+        raise
+    return made
+
+
+def _fill(tuned: PeftModel, name: str, folder: Path, base: Base) -> None:
+    try:
+        weights = load_file(folder / "adapter_model.safetensors")
+        report: Any = set_peft_model_state_dict(tuned, weights, adapter_name=name)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
-    if lost := [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key)]:
+    lost = [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key and name in key.split("."))]
+    if lost:
         raise ModelError(f"{folder}: does not fit {base.config.name}: {len(lost)} tensors have no counterpart, {lost[0]} among them")
 
 

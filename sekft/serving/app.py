@@ -106,12 +106,14 @@ def app(engine: Engine, limits: ServerConfig, turns: Turns, say: Callable[[str],
         yield
         turns.close()
 
-    return Starlette(
+    made = Starlette(
         routes=routes,
         middleware=[Middleware(Door, token=limits.token, say=say)],
         exception_handlers={Refusal: _refused, HTTPException: _elsewhere, ClientDisconnect: _left, Exception: _our_fault},
         lifespan=lifespan,
     )
+    made.router.redirect_slashes = False  # a redirected POST is a request half of the clients never send again
+    return made
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -1,70 +1,23 @@
 """Every setting of sekft: its type, unit, meaning and default. Values live in conf/."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-
-class Backend(Enum):
-    auto = "auto"
-    docker = "docker"
-    bwrap = "bwrap"
-
-
-class Weights(Enum):
-    pretrained = "pretrained"
-    random = "random"
-
-
-class Device(Enum):
-    auto = "auto"
-    cuda = "cuda"
-    mps = "mps"
-    cpu = "cpu"
-
-
-class MaskRule(Enum):
-    assistant = "assistant"
-    final = "final"
-    terminal_only = "terminal_only"
-    terminal_weighted = "terminal_weighted"
-    succeeded = "succeeded"
-    everything = "everything"
-
-
-class SourceKind(Enum):
-    shell = "shell"
-
-
-class Overlong(Enum):
-    reject = "reject"
-    keep_last = "keep_last"
-
-
-class Precision(Enum):
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-class Schedule(Enum):
-    constant = "constant"
-    linear = "linear"
-    cosine = "cosine"
-
-
-class OperatorKind(Enum):
-    reference = "reference"
-    scripted = "scripted"
-    model = "model"
-
-
-class Tracker(Enum):
-    wandb = "wandb"
-    none = "none"
+# what a setting may be chosen from; a choice's name is its value
+Backend = StrEnum("Backend", "auto docker bwrap")
+Weights = StrEnum("Weights", "pretrained random")
+Device = StrEnum("Device", "auto cuda mps cpu")
+MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded everything")
+SourceKind = StrEnum("SourceKind", "shell")
+Overlong = StrEnum("Overlong", "reject keep_last")
+Precision = StrEnum("Precision", "auto float32 bfloat16")
+Schedule = StrEnum("Schedule", "constant linear cosine")
+OperatorKind = StrEnum("OperatorKind", "reference scripted model")
+Tracker = StrEnum("Tracker", "wandb none")
 
 
 @dataclass(unsafe_hash=True)

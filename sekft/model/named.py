@@ -1,31 +1,37 @@
-"""One base and the adapters on it, each asked for by its name; one reply at a time."""
+"""One base and what was trained on it, each asked for by its name; one reply at a time."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from peft import PeftModel
 
+from sekft.model import whole
 from sekft.model.base import Base
 from sekft.model.generate import Completion, Draw, complete, context_of
-from sekft.model.lora import loaded_all
+from sekft.model.lora import loaded, loaded_all
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
 
 
 class NamedModels:
-    """The base under `name`, and its adapters. Safe to call from several threads.
+    """Safe to call from several threads.
 
     names: the base first. context: tokens of prompt and reply together, None where the base does not say.
+    tuned, slots: the base with all adapters on it, and what PEFT calls each. wholes: models with weights of their own.
     """
 
-    def __init__(self, name: str, base: Base, tuned: PeftModel | None, slots: Mapping[str, str]) -> None:
-        self.names = (name, *slots)
+    def __init__(
+        self, names: Sequence[str], base: Base, tuned: PeftModel | None, slots: Mapping[str, str], wholes: Mapping[str, Any]
+    ) -> None:
+        self.names = tuple(names)
         self.context = context_of(base)
         self._base = base
         self._tuned = tuned
-        self._slots = slots  # name -> PEFT's name of it
+        self._slots = slots
+        self._wholes = wholes
         self._turn = threading.Lock()
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
@@ -45,24 +51,34 @@ class NamedModels:
         stop: Sequence[str],
     ) -> Completion:
         """A reply of one of `names`, told in pieces; see sekft.model.generate.complete."""
-        draw = Draw(max_tokens, temperature, top_p, seed)
         with self._turn:
             if heard(""):  # gone while it waited
                 return Completion("", 0, stopped=False)
-            if name not in self._slots or self._tuned is None:
-                with self._tuned.disable_adapter() if self._tuned is not None else nullcontext():
-                    return complete(self._base, self._base.model, prompt, draw, stop, heard)
+            with self._active(name) as model:
+                return complete(self._base, model, prompt, Draw(max_tokens, temperature, top_p, seed), stop, heard)
+
+    @contextmanager
+    def _active(self, name: str) -> Iterator[Any]:
+        """The model to generate with; the adapters on the base are switched for as long as it is used."""
+        if name in self._wholes:
+            yield self._wholes[name]
+        elif self._tuned is None:
+            yield self._base.model
+        elif name not in self._slots:
+            with self._tuned.disable_adapter():
+                yield self._base.model
+        else:
             if self._tuned.active_adapter != self._slots[name]:
                 self._tuned.set_adapter(self._slots[name], inference_mode=True)
-            return complete(self._base, self._tuned, prompt, draw, stop, heard)
+            yield self._tuned
 
 
 @contextmanager
-def named(name: str, base: Base, adapters: Mapping[str, Path]) -> Iterator[NamedModels]:
-    """adapters: name -> folder, no name being the base's. Raises ModelError for a folder that does not fit."""
+def named(name: str, base: Base, folders: Mapping[str, Path]) -> Iterator[NamedModels]:
+    """folders: what training saved, by names other than the base's. Raises ModelError for one that does not fit."""
+    adapters = {given: folder for given, folder in folders.items() if not whole.is_whole(folder)}
     slots = {given: f"adapter_{index}" for index, given in enumerate(adapters)}  # PEFT allows no dot in a name
-    if not adapters:
-        yield NamedModels(name, base, None, {})
-        return
-    with loaded_all(base, {slots[given]: folder for given, folder in adapters.items()}) as tuned:
-        yield NamedModels(name, base, tuned, slots)
+    with ExitStack() as stack:
+        wholes = {given: stack.enter_context(loaded(base, folder)) for given, folder in folders.items() if given not in adapters}
+        tuned = stack.enter_context(loaded_all(base, {slots[given]: adapters[given] for given in adapters})) if adapters else None
+        yield NamedModels([name, *folders], base, tuned, slots, wholes)

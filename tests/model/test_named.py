@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from sekft.config import Device, ModelConfig, Weights
+from sekft.config import Device, LoraConfig, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
@@ -38,6 +39,18 @@ def test_names_answer_as_their_adapters_do_alone_and_the_base_is_clean_afterward
     assert not any("lora_" in name for name, _ in base.model.named_parameters())
     with named("base", base, {}) as models:
         assert said(models, "base") == alone["base"]
+
+
+def test_whole_weights_answer_beside_an_adapter(base: Base, tmp_path: Path):
+    with lora.fresh(base, LoraConfig(name="none", r=0, alpha=1), 0) as tuned:
+        with torch.no_grad():
+            for parameter in tuned.parameters():
+                parameter *= 1.1
+        folder = lora.publish(lora.save(tuned, base, tmp_path / "whole", {}))
+        expected = complete(base, tuned.eval(), PROMPT, Draw(12), (), lambda _: False).text
+    with named("base", base, {"all": folder, "adapter": make_adapter(base, tmp_path / "a", 1)}) as models:
+        assert models.names == ("base", "all", "adapter")
+        assert said(models, "all") == expected and len({said(models, name) for name in models.names}) == 3
 
 
 def test_a_second_adapter_that_does_not_fit_is_refused_and_the_base_is_clean(base: Base, tmp_path: Path):

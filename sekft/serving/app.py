@@ -108,7 +108,7 @@ def app(engine: Engine, limits: ServerConfig, turns: Turns, say: Callable[[str],
 
     made = Starlette(
         routes=routes,
-        middleware=[Middleware(Door, token=limits.token, say=say)],
+        middleware=[Middleware(Door, token=limits.token or None, say=say)],
         exception_handlers={Refusal: _refused, HTTPException: _elsewhere, ClientDisconnect: _left, Exception: _our_fault},
         lifespan=lifespan,
     )

@@ -19,7 +19,7 @@ ASKED = {"model": "tiny", "messages": [{"role": "user", "content": "$ "}], "stre
 
 
 def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path):
-    with running(tmp_path, "serve.quiet=true") as server:
+    with running(tmp_path, "serve.quiet=true", SEKFT_TOKEN="") as server:  # an empty token is none
         asked = {**ASKED, "max_tokens": 200}
         with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked, timeout=120) as answer:
             lines = answer.iter_lines()

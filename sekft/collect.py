@@ -68,17 +68,14 @@ def operating(settings: CollectConfig, bundles: Sequence[Bundle]) -> Iterator[Op
             yield operators.scripted(bundles, settings.operator.script)
         case OperatorKind.model:
             from sekft.model import base as bases
-            from sekft.model.generate import ModelOperator
-            from sekft.model.lora import loaded
+            from sekft.model.players import players
 
             base = bases.load(settings.model)
-            if settings.adapter is None:
-                yield ModelOperator(settings.model.name, base, None, settings.eval, settings.seed)
-            else:
-                adapter = Path(settings.adapter)
-                doubt(base, adapter, bundles)
-                with loaded(base, adapter) as tuned:
-                    yield ModelOperator(f"{settings.model.name}+adapter", base, tuned, settings.eval, settings.seed)
+            adapter = Path(settings.adapter) if settings.adapter else None
+            doubt(base, adapter, bundles)
+            name = f"{settings.model.name}+adapter" if adapter else settings.model.name
+            with players(base, {name: adapter}, settings.eval, settings.seed) as cast:
+                yield cast.operators[name]
 
 
 def main() -> None:

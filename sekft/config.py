@@ -16,6 +16,7 @@ SourceKind = StrEnum("SourceKind", "shell")
 Overlong = StrEnum("Overlong", "reject keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
+Engine = StrEnum("Engine", "batched sequential")
 OperatorKind = StrEnum("OperatorKind", "reference scripted model")
 Tracker = StrEnum("Tracker", "wandb none")
 
@@ -99,9 +100,15 @@ class EvalConfig:
     episodes: int = 8  # first N of the stored order, per player; 0: no exam
     every_steps: int = 0  # 0: only after training
     temperature: float = 0.0  # 0: greedy
+    attempts: int = 1  # lives per world and player; more than 1 needs a temperature
     max_turns: int = 16  # lower of this and the bundle's own limit
     max_reply_tokens: int = 64
     max_life_tokens: int = 2048  # context of one life
+    engine: Engine = Engine.batched  # sequential: one reply at a time, its whole conversation read anew
+    rows: int = 32  # replies generated together, at most; batched only
+    stones: bool = True  # also examine players that understand nothing: a rate that one of them reaches measures nothing
+    max_exam_s: float = 0.0  # 0: no limit; an exam that takes longer is unmeasured
+    remember: bool = True  # lives of base, reference and stones that would be the same again are read from outputs/lives
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
     max_broken_share: float = 0.1  # above it the exam is unmeasured

@@ -1,9 +1,8 @@
 """The exam alone: base, adapter and reference go through held-out worlds; rates, pairing, verdict."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,14 @@ from sekft.command.launch import Job, echo, launch
 from sekft.config import EvalConfig, EvalVerbConfig
 from sekft.errors import ModelError, SettingsError
 from sekft.exam import gate, paired, rates, show
+from sekft.exam.sitting import Exam, whole_lines
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout import trajectory
-from sekft.rollout.many import play_many
-from sekft.rollout.operator import Operator, reference
+from sekft.rollout.remembered import recall, remember
 from sekft.rollout.show import write_examples
 from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
-from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import is_foreign, load
@@ -28,22 +26,7 @@ from sekft.tracking.tracked import Tracked, tracked
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
-Keep = Callable[[Trajectory], None]
 EPISODES = "episodes.jsonl"
-
-
-@dataclass(frozen=True)
-class Exam:
-    """The lives every player lives: where, in which worlds, within which limits."""
-
-    bundles: tuple[Bundle, ...]
-    backend: Backend
-    limits: EvalConfig
-    workers: int
-    seed: int
-
-    def play(self, operator: Operator, title: str, keep: Keep | None = None) -> list[Trajectory]:
-        return play_many([(bundle, operator, 0) for bundle in self.bundles], self.backend, self.limits, self.workers, title, keep)
 
 
 def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
@@ -82,22 +65,29 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
 
     step: of the training, for the axis of the metrics. doubt: why the adapter may not be promoted; else empty.
     """
-    from sekft.model.generate import ModelOperator
-    from sekft.model.lora import loaded
+    from sekft.model.players import players
 
     partial = track.folder / f"{EPISODES}.partial"
-    keep = whole_lines(partial)
-    with loaded(base, adapter) if adapter else nullcontext():
-        pass  # an adapter that does not fit is said before the base has lived all its lives
-    lives = {"base": exam.play(ModelOperator("base", base, None, exam.limits, exam.seed), "exam: base", keep)}
-    if adapter is not None:
-        with loaded(base, adapter) as tuned:
-            lives["tuned"] = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: tuned", keep)
-    lives["reference"] = exam.play(reference(exam.bundles), "exam: reference", keep)
+    about = exam.about(
+        {"base": {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}}
+    )
+    lives = {player: known for player in about if exam.limits.remember and (known := recall(player, about[player])) is not None}
+    asked = {} if "base" in lives else {"base": None}
+    with players(base, asked | ({"tuned": adapter} if adapter else {}), exam.limits, exam.seed) as cast:
+        missing = {name: operator for name, operator in {**cast.operators, **exam.scripted()}.items() if name not in lives}
+        lives |= exam.play(missing, "exam", whole_lines(partial), cast.line)
+    for player in about.keys() & missing.keys():
+        remember(player, about[player], lives[player])
+    lives = {player: lives[player] for player in ("base", "tuned", *exam.scripted().keys()) if player in lives}
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
-    return {**report(lives, exam.limits, track, doubt, step), "sandbox": place}
+    return {
+        **report(lives, exam.limits, track, doubt, step),
+        "sandbox": place,
+        "tokens": cast.tokens(),
+        "remembered": sorted(lives.keys() - missing.keys()),
+    }
 
 
 def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
@@ -133,17 +123,6 @@ def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
         "turns": len(life.commands),
         "commands": "\n".join(command.text for command in life.commands),
     }
-
-
-def whole_lines(path: Path) -> Keep:
-    """Lives as they end, one whole line each, beside the name they get when all are there."""
-    path.unlink(missing_ok=True)
-
-    def keep(life: Trajectory) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(trajectory.dumps(life))
-
-    return keep
 
 
 def require_adapter(folder: Path | None) -> None:

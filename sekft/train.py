@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,13 +179,12 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
 
 
 def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
-    from sekft.model import lora
-    from sekft.model.generate import ModelOperator
+    from sekft.model.players import players
 
-    short = replace(exam, bundles=exam.bundles[:1], limits=replace(exam.limits, max_turns=2))
-    for player in ("base", "tuned"):
-        with lora.loaded(base, adapter) if player == "tuned" else nullcontext() as tuned:
-            life = short.play(ModelOperator(player, base, tuned, short.limits, exam.seed), f"rehearsal: {player}")[0]
+    short = replace(exam, bundles=exam.bundles[:1], limits=replace(exam.limits, max_turns=2, attempts=1))
+    with players(base, {"base": None, "tuned": adapter}, short.limits, exam.seed) as cast:
+        lives = short.play(cast.operators, "rehearsal")
+    for player, (life,) in lives.items():
         if life.ending is Ending.broken:
             raise SandboxError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
 
@@ -194,11 +193,12 @@ def exam_between(exam: Exam | None, base: "Base", tuned: Any) -> dict[str, float
     """The rates of the adapter as it is now, for eval.every_steps."""
     if exam is None:
         return {}
-    from sekft.model.generate import ModelOperator
+    from sekft.model.players import playing
 
     tuned.eval()
     try:
-        lives = exam.play(ModelOperator("tuned", base, tuned, exam.limits, exam.seed), "exam: so far")
+        with playing(base, tuned, {"tuned": getattr(tuned, "active_adapter", None)}, exam.limits, exam.seed) as cast:
+            lives = exam.play(cast.operators, "exam: so far")["tuned"]
     finally:
         tuned.train()
     return {f"eval/{name}": rate.rate for name, rate in rates.rates(lives).items()}

@@ -6,6 +6,7 @@ from sekft.config import EvalConfig
 from sekft.errors import SettingsError
 from sekft.exam.paired import ALPHA, Paired, needed
 from sekft.exam.rates import CRITERIA
+from sekft.rollout.many import LATE
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.rollout.verdict import kept
 
@@ -42,6 +43,8 @@ def verdict(players: Players, paired: Paired, limits: EvalConfig, doubt: str) ->
 
 def unmeasured(players: Players, limits: EvalConfig) -> str:
     """Why these lives measure nothing; empty if they do."""
+    if any(life.reason == LATE for lives in players.values() for life in lives):
+        return f"unmeasured (the exam took longer than eval.max_exam_s={limits.max_exam_s:g})"
     for player, lives in players.items():
         if (share := broken_share(lives)) > limits.max_broken_share:
             return f"unmeasured ({share:.0%} of {player}'s lives broken, allowed eval.max_broken_share={limits.max_broken_share})"

@@ -1,13 +1,11 @@
 """A prompt in, the next reply out; and the model as an operator of lives."""
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import PeftModel
 
 from sekft.config import EvalConfig
 from sekft.model.base import Base
@@ -33,20 +31,19 @@ class Completion:
     stopped: bool  # by its stop token or a stop string; else its tokens ran out, or its listener left
 
 
+Speak = Callable[[str, list[int], Draw], list[int]]  # a life, its prompt and how to draw -> the ids of a reply, its stop token included
+
+
 class ModelOperator:
-    """Base, or base with adapter, typing at a prompt. One reply is generated at a time, whichever life asks.
+    """Base, or base with adapter, typing at a prompt; sekft.model.players makes them.
 
     name: what trajectories call it. Greedy unless eval.temperature > 0; then seeded by life and turn, so that a life
     repeats whatever its neighbours do.
     """
 
-    def __init__(self, name: str, base: Base, model: PeftModel | None, limits: EvalConfig, seed: int) -> None:
+    def __init__(self, name: str, base: Base, speak: Speak, limits: EvalConfig, seed: int) -> None:
         self.name = name
-        self._base = base
-        self._model: Any = model if model is not None else base.model
-        self._limits = limits
-        self._seed = seed
-        self._turn = threading.Lock()
+        self._base, self._speak, self._limits, self._seed = base, speak, limits, seed
         self._room = min(limits.max_life_tokens, context_of(base) or limits.max_life_tokens)
 
     def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
@@ -55,8 +52,7 @@ class ModelOperator:
         if room < 1:
             return Reply("", full=True)
         draw = Draw(room, self._limits.temperature, seed=_seed_of(self._seed, f"{life_id}/{len(messages)}"))
-        with self._turn:
-            return Reply(text_of(prompt, generate(self._base, self._model, prompt, draw), self._base.tokenizer))
+        return Reply(text_of(prompt, self._speak(life_id, prompt, draw), self._base.tokenizer))
 
 
 def complete(base: Base, model: Any, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]) -> Completion:

@@ -85,6 +85,18 @@ def loaded_all(base: Base, folders: Mapping[str, Path], trainable: bool = False)
                 tuned.unload()
 
 
+@contextmanager
+def chosen(tuned: PeftModel, name: str | None) -> Iterator[None]:
+    """The adapter of that name is active, or none is."""
+    if name is None:
+        with tuned.disable_adapter():
+            yield
+        return
+    if tuned.active_adapter != name:
+        tuned.set_adapter(name, inference_mode=True)
+    yield
+
+
 def _attach(tuned: PeftModel | None, name: str, folder: Path, base: Base, trainable: bool) -> PeftModel:
     """The base with one more adapter; what a failed one has put on it is taken off again."""
     try:

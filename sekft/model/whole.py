@@ -39,4 +39,6 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
 
 
 def shape(model: PreTrainedModel) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    """Of every weight by name, whatever adapters are on the model."""
+    own = ((name.replace(".base_layer", ""), parameter) for name, parameter in model.named_parameters() if "lora_" not in name)
+    return {name: tuple(parameter.shape) for name, parameter in own}

@@ -2,8 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 
@@ -12,12 +15,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sekft.config import EvalConfig
 from sekft.rollout.again import Again
 from sekft.rollout.operator import Operator
-from sekft.rollout.play import play
+from sekft.rollout.play import Stopped, not_lived, play
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.sandbox.place import Backend
 from sekft.scenario.bundle import Bundle
 
 Life = tuple[Bundle, Operator, int]  # who lives where, which attempt
+LATE = "eval.max_exam_s is over"
+
+
+@dataclass
+class Tally:
+    """What the progress line counts."""
+
+    living: int = 0
+    lived: int = 0
+    ended: int = 0
+    kept: int = 0
+    since_s: float = field(default_factory=time.monotonic)
+
+    def count(self, life: Trajectory) -> None:
+        self.living -= 1
+        self.lived += 1
+        self.ended += life.ending in (Ending.exit, Ending.panic)
+        self.kept += life.kept
+
+    def line(self) -> str:
+        rate = self.lived / max(time.monotonic() - self.since_s, 1e-9)
+        return f"living {self.living}, ended {self.ended}, verified {self.kept}, {rate:.1f} lives/s"
 
 
 def play_many(
@@ -27,29 +52,38 @@ def play_many(
     workers: int = 0,
     title: str = "lives",
     done: Callable[[Trajectory], None] | None = None,
+    note: Callable[[], str] = str,
 ) -> list[Trajectory]:
     """The lives' trajectories in the order given. workers 0: twice the cores.
 
-    done: called once per finished life, from one thread at a time. On Ctrl-C every place is left before it is raised.
+    done: called once per finished life, from one thread at a time; note: what else the progress line says.
+    On Ctrl-C every place is left before it is raised. Lives that limits.max_exam_s leaves no time for are broken.
     """
     stop, lock = Event(), threading.Lock()
-    again = Again(backend, stop)
-    with ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life") as pool, _progress() as bar:
+    again, tally = Again(backend, stop), Tally()
+    pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life")
+    with _overtime(limits.max_exam_s, stop) as late, pool, _progress() as bar:
         task = bar.add_task(title, total=len(lives), note="")
-        tally = {"kept": 0, "ended": 0}
+
+        def once(life: Life) -> Trajectory:
+            try:
+                return not_lived(*life, LATE) if late.is_set() else play(*life[:2], backend, limits, life[2], stop)
+            except Stopped:
+                if late.is_set():
+                    return not_lived(*life, LATE)
+                raise
 
         def one(life: Life) -> Trajectory:
-            bundle, operator, attempt = life
-            once = partial(play, bundle, operator, backend, limits, attempt, stop)
-            trajectory = once()
-            if trajectory.ending is Ending.broken:
-                trajectory = again.live(once, trajectory)
             with lock:
-                tally["ended"] += trajectory.ending in (Ending.exit, Ending.panic)
-                tally["kept"] += trajectory.kept
+                tally.living += 1
+            trajectory = once(life)
+            if trajectory.ending is Ending.broken and not late.is_set():
+                trajectory = again.live(partial(once, life), trajectory)
+            with lock:
+                tally.count(trajectory)
                 if done is not None:
                     done(trajectory)
-                bar.update(task, advance=1, note=f"ended {tally['ended']}, verified {tally['kept']}")
+                bar.update(task, advance=1, note=f"{tally.line()} {note()}")
             return trajectory
 
         futures = [pool.submit(one, life) for life in lives]
@@ -60,6 +94,26 @@ def play_many(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         return [future.result() for future in futures]
+
+
+@contextmanager
+def _overtime(limit_s: float, stop: Event) -> Iterator[Event]:
+    """Set, as is stop, once limit_s are over; 0: never."""
+    late = Event()
+
+    def over() -> None:
+        late.set()
+        stop.set()
+
+    timer = threading.Timer(limit_s, over) if limit_s else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield late
+    finally:
+        if timer:
+            timer.cancel()
 
 
 def _wait(futures: Sequence[Future[Trajectory]]) -> None:

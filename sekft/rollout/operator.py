@@ -1,5 +1,6 @@
 """Operators type replies at a prompt. The scripted ones are product code: data is made and tests are played with them."""
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -38,6 +39,39 @@ def reference(bundles: Sequence[Bundle]) -> Scripted:
 def nothing(bundles: Sequence[Bundle]) -> Scripted:
     """Leaves at once, each world by its right terminal: no checker may accept it."""
     return Scripted("nothing", {bundle.id: (str(bundle.terminal),) for bundle in bundles})
+
+
+class RandomCommands:
+    """Types one of LINES, drawn by seed, life and turn."""
+
+    LINES = (
+        "ls",
+        "ls -a",
+        "pwd",
+        "cat *",
+        "env",
+        "cat /etc/motd",
+        "ls /usr/local/bin",
+        "whoami",
+        "date",
+        "echo hello",
+        "help",
+        "exit",
+        "panic",
+    )
+
+    def __init__(self, seed: int) -> None:
+        self.name = "random"
+        self._seed = seed
+
+    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+        return Reply(random.Random(f"{self._seed}/{life_id}/{len(messages)}").choice(self.LINES))
+
+
+def stones(bundles: Sequence[Bundle], seed: int) -> dict[str, Operator]:
+    """Players that understand nothing: a rate that one of them reaches measures nothing."""
+    leavers = {word: Scripted(word, {bundle.id: (word,) for bundle in bundles}) for word in ("exit", "panic")}
+    return {"random": RandomCommands(seed), **leavers}
 
 
 def scripted(bundles: Sequence[Bundle], script: Sequence[str]) -> Scripted:

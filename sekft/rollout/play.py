@@ -56,6 +56,13 @@ def play(
     return record(life, life_id, bundle, operator.name, checked)
 
 
+def not_lived(bundle: Bundle, operator: Operator, attempt: int, reason: str) -> Trajectory:
+    """What is recorded of a life that never was."""
+    life = Life([Message(role="user", content=environment_turn(world.arrival(bundle), "ready"))])
+    life.end(Ending.broken, reason)
+    return record(life, f"{bundle.id}#{attempt}", bundle, operator.name, Checked(None))
+
+
 def live(life: Life, life_id: str, bundle: Bundle, operator: Operator, place: Place, limits: EvalConfig, stop: Event | None) -> None:
     """query -> run -> append, until life.ending is set."""
     turns = min(limits.max_turns, bundle.limits.turns)

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from sekft.config import SandboxConfig
+
 Kind = Literal["ready", "more", "exit", "panic", "gone", "lost", "broken"]
 
 
@@ -62,6 +64,7 @@ class Backend(Protocol):
     """A maker of places. open() may be called from many threads at once."""
 
     name: str
+    settings: SandboxConfig
     digest: str  # of the root file system that every place has: the same for all players of an exam
 
     def open(self, environment: Mapping[str, str]) -> AbstractContextManager[Place]:

@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sekft.config import Device, EvalConfig, LoraConfig, ModelConfig, Weights
+from sekft.config import Device, LoraConfig, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.model.generate import ModelOperator
-from sekft.rendering.messages import Message
 
 R4 = LoraConfig(name="r4", r=4, alpha=8)
 
@@ -148,22 +146,3 @@ def test_an_adapter_setting_peft_refuses_is_named(small_mistral: Path):
     base = bases.load(model_config(small_mistral))
     with pytest.raises(ModelError, match="lora=r4"), lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8, target_modules="nope"), 0):
         pass
-
-
-def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(small_mistral: Path):
-    base = bases.load(model_config(small_mistral))
-    messages = [Message(role="user", content="Welcome\n$ ")]
-    operator = ModelOperator("base", base, None, EvalConfig(max_reply_tokens=8), seed=0)
-    first = operator.reply("w#0", messages)
-    assert not first.full and first == operator.reply("w#0", messages)
-    tight = ModelOperator("base", base, None, EvalConfig(max_life_tokens=4), seed=0)
-    assert tight.reply("w#0", messages).full
-
-
-def test_sampled_replies_depend_on_the_life_not_on_the_order(small_mistral: Path):
-    base = bases.load(model_config(small_mistral))
-    messages = [Message(role="user", content="$ ")]
-    operator = ModelOperator("base", base, None, EvalConfig(max_reply_tokens=8, temperature=1.0), seed=0)
-    one, other = operator.reply("a#0", messages), operator.reply("b#0", messages)
-    assert (operator.reply("b#0", messages), operator.reply("a#0", messages)) == (other, one)
-    assert one != other

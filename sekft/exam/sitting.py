@@ -1,0 +1,66 @@
+"""The lives of an exam: every player in the same worlds, at the same time; what would be the same again is not lived again."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sekft.config import EvalConfig
+from sekft.rollout import trajectory
+from sekft.rollout.many import play_many
+from sekft.rollout.operator import Operator, reference, stones
+from sekft.rollout.trajectory import Trajectory
+from sekft.sandbox.place import Backend
+from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario.bundle import Bundle, dumps
+
+Keep = Callable[[Trajectory], None]
+LIVES_AT_ONCE = 16  # at least: the model thinks for some while others wait for their place
+LIVED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens", "max_life_tokens")  # of the limits: what changes a life
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The lives every player lives: where, in which worlds, within which limits."""
+
+    bundles: tuple[Bundle, ...]
+    backend: Backend
+    limits: EvalConfig
+    workers: int
+    seed: int
+
+    def play(
+        self, operators: Mapping[str, Operator], title: str, keep: Keep | None = None, note: Callable[[], str] = str
+    ) -> dict[str, list[Trajectory]]:
+        """All players at the same time: in the order of the worlds, so that nobody lives in a younger place than another."""
+        attempts = range(self.limits.attempts)
+        turns = [(bundle, player, attempt) for bundle in self.bundles for attempt in attempts for player in operators]
+        lives = [(bundle, operators[player], attempt) for bundle, player, attempt in turns]
+        workers = self.workers or max(LIVES_AT_ONCE, 2 * (os.cpu_count() or 1))
+        lived = play_many(lives, self.backend, self.limits, workers, title, keep, note)
+        return {player: [life for (_, other, _), life in zip(turns, lived, strict=True) if other == player] for player in operators}
+
+    def scripted(self) -> dict[str, Operator]:
+        """The reference, and players that understand nothing."""
+        return {"reference": reference(self.bundles), **(stones(self.bundles, self.seed) if self.limits.stones else {})}
+
+    def about(self, others: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """What the lives of the scripted and of other players depend on; see sekft.rollout.remembered."""
+        limits = {key: str(value) for key, value in asdict(self.limits).items() if key in LIVED_BY}
+        worlds = hashlib.sha256("".join(map(dumps, self.bundles)).encode()).hexdigest()
+        place = {"backend": self.backend.name, "digest": self.backend.digest, "walls": str(self.backend.settings), "text": TEXT_VERSION}
+        common = {"worlds": worlds, "limits": limits, "seed": self.seed, **place}
+        return {player: {"player": what, **common} for player, what in {**others, **{name: name for name in self.scripted()}}.items()}
+
+
+def whole_lines(path: Path) -> Keep:
+    """Lives as they end, one whole line each, beside the name they get when all are there."""
+    path.unlink(missing_ok=True)
+
+    def keep(life: Trajectory) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(trajectory.dumps(life))
+
+    return keep

@@ -74,6 +74,12 @@ def test_the_summary_names_the_place_and_its_image(story: Path, sandbox: str):
     assert place == read(story / "exam" / "summary.json")["sandbox"]
 
 
+def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_each_token_once(story: Path):
+    first, exam = read(story / "run" / "summary.json"), read(story / "exam" / "summary.json")
+    assert first["remembered"] == [] and exam["remembered"] == ["base", "exit", "panic", "random", "reference"]
+    assert exam["base"] == first["base"] and exam["tuned"] == first["tuned"]
+
+
 def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     losses = [line["train/loss"] for line in map(json.loads, (story / "run" / "metrics.jsonl").open()) if "train/loss" in line]
     assert len(losses) == 6 and losses[-1] < losses[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.config import EvalConfig
+from sekft.errors import SettingsError
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import Operator, reference, stones
@@ -30,6 +31,12 @@ class Exam:
     limits: EvalConfig
     workers: int
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.limits.attempts > 1 and self.limits.temperature == 0:
+            raise SettingsError(
+                f"eval.attempts={self.limits.attempts}: greedy lives are all the same; allowed with eval.temperature above 0"
+            )
 
     def play(
         self, operators: Mapping[str, Operator], title: str, keep: Keep | None = None, note: Callable[[], str] = str

@@ -1,0 +1,158 @@
+"""What an exam costs: replies one by one, with the past kept, together; base and adapters in one batch against one after another.
+
+python benchmarks/exam.py [worlds=16] [adapters=4] [rounds=3] [sandbox=bwrap] [json=lines.jsonl]
+
+The model is the embedded one with adapters drawn at random. `generation`: the reference's lives, read up to each of its commands;
+every method replies at the same places, and only the CPU time of this process counts. `exam`: whole lives in places, wall time.
+Methods take turns within each round; medians over the rounds of ratios to the first.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sekft.config import Backend as Kind
+from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig, Weights
+from sekft.exam.sitting import Exam
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.model.base import Base
+from sekft.model.players import players
+from sekft.rendering.messages import Message
+from sekft.rollout.operator import reference
+from sekft.sandbox import choose
+from sekft.scenario.split import bundles
+
+DEFAULTS = {"worlds": "16", "adapters": "4", "rounds": "3", "sandbox": "bwrap", "json": ""}
+ALONE = EvalConfig(engine=Engine.sequential, max_turns=12, max_reply_tokens=32)
+KEPT = EvalConfig(rows=1, max_turns=12, max_reply_tokens=32)
+TOGETHER = EvalConfig(max_turns=12, max_reply_tokens=32)
+Folders = Mapping[str, Path | None]
+Conversations = list[list[list[Message]]]  # of each life: what it has seen before each reply
+
+
+@dataclass(frozen=True)
+class Measured:
+    work: str
+    method: str
+    round: int
+    seconds: float  # CPU for generation, wall for an exam
+    read: float  # tokens through the model; 0: not counted
+    per_context: float
+
+
+def main(arguments: list[str]) -> None:
+    options = {**DEFAULTS, **dict(argument.split("=", 1) for argument in arguments)}
+    if unknown := set(options) - set(DEFAULTS):
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(DEFAULTS)}")
+    torch.set_num_threads(1)
+    console, results = Console(width=140), []
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    worlds = tuple(bundles(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["worlds"])])
+    places = [Exam(worlds, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 16, 0) for name in options["sandbox"].split(",")]
+    with tempfile.TemporaryDirectory() as folder:
+        adapters: Folders = {f"adapter {at}": drawn(base, Path(folder) / str(at), at) for at in range(int(options["adapters"]))}
+        for number in range(int(options["rounds"])):
+            for measured in (*generation(base, adapters, conversations(places[0]), number), *exams(base, adapters, places, number)):
+                results.append(measured)
+                console.print(f"round {number + 1}: {measured.work}, {measured.method}: {measured.seconds:.2f} s", highlight=False)
+    if options["json"]:
+        Path(options["json"]).write_text("".join(json.dumps(asdict(result)) + "\n" for result in results))
+    console.print(table(results))
+
+
+def drawn(base: Base, folder: Path, seed: int) -> Path:
+    """An adapter of random numbers, rank 8."""
+    with lora.fresh(base, LoraConfig(name="drawn", r=8, alpha=16), seed) as tuned, torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(seed))
+        return lora.publish(lora.save(tuned, base, folder, {}))
+
+
+def conversations(exam: Exam) -> Conversations:
+    lives = exam.play({"reference": reference(exam.bundles)}, "conversations")["reference"]
+    return [[list(life.messages[:at]) for at in range(1, len(life.messages), 2)] for life in lives]
+
+
+def generation(base: Base, adapters: Folders, lives: Conversations, number: int) -> Iterator[Measured]:
+    everyone: Folders = {"base": None, **adapters}
+    for method, limits in (("one by one, read anew", ALONE), ("one by one, past kept", KEPT), ("together", TOGETHER)):
+        with cpu() as spent:
+            tokens = replies(base, {"base": None}, limits, lives)
+        yield Measured("generation, base", method, number, spent(), tokens.get("read", 0), tokens.get("read_per_context", 0))
+    with cpu() as spent:
+        for player, folder in everyone.items():
+            replies(base, {player: folder}, TOGETHER, lives)
+    yield Measured(f"generation, {len(everyone)} players", "one player after another", number, spent(), 0, 0)
+    with cpu() as spent:
+        tokens = replies(base, everyone, TOGETHER, lives)
+    yield Measured(f"generation, {len(everyone)} players", "all in one batch", number, spent(), tokens["read"], tokens["read_per_context"])
+
+
+def replies(base: Base, folders: Folders, limits: EvalConfig, lives: Conversations) -> dict[str, float]:
+    """Every player's reply wherever the reference gave one, lives at the same time; the tokens it took."""
+    with players(base, folders, limits, seed=0) as cast, ThreadPoolExecutor(64) as pool:
+        turns = [(operator, str(at), life) for at, life in enumerate(lives) for operator in cast.operators.values()]
+        list(pool.map(lambda turn: [turn[0].reply(turn[1], seen) for seen in turn[2]], turns))
+    return cast.tokens()
+
+
+def exams(base: Base, adapters: Folders, places: list[Exam], number: int) -> Iterator[Measured]:
+    everyone: Folders = {"base": None, **adapters}
+    for exam in places:
+        work = f"exam on {exam.backend.name}, 2 players"
+        two = dict(list(everyone.items())[:2])
+        for method, limits in (("one by one, read anew", ALONE), ("together", TOGETHER)):
+            yield Measured(work, method, number, sat(exam, base, [two], limits), 0, 0)
+        work = f"exam on {exam.backend.name}, {len(everyone)} players"
+        yield Measured(
+            work, "one exam after another", number, sat(exam, base, [{name: everyone[name]} for name in everyone], TOGETHER), 0, 0
+        )
+        yield Measured(work, "one exam", number, sat(exam, base, [everyone], TOGETHER), 0, 0)
+
+
+def sat(exam: Exam, base: Base, casts: list[Folders], limits: EvalConfig) -> float:
+    """Wall seconds of one exam per cast."""
+    started = time.monotonic()
+    for folders in casts:
+        with players(base, folders, limits, seed=0) as cast:
+            Exam(exam.bundles, exam.backend, limits, exam.workers, exam.seed).play(cast.operators, "exam")
+    return time.monotonic() - started
+
+
+@contextmanager
+def cpu() -> Iterator[Callable[[], float]]:
+    started = time.process_time()
+    yield lambda: time.process_time() - started
+
+
+def table(results: list[Measured]) -> Table:
+    shown = Table(title="medians over the rounds")
+    for column in ("work", "method", "seconds", "of the first", "tokens read", "read per context"):
+        shown.add_column(column, justify="left" if column in ("work", "method") else "right")
+    for work in dict.fromkeys(result.work for result in results):
+        of_work = [result for result in results if result.work == work]
+        first = {result.round: result.seconds for result in of_work if result.method == of_work[0].method}
+        for method in dict.fromkeys(result.method for result in of_work):
+            own = [result for result in of_work if result.method == method]
+            ratio = statistics.median(result.seconds / first[result.round] for result in own)
+            read, per_context = own[0].read, own[0].per_context
+            counted = (f"{read:,.0f}", f"{per_context:.2f}") if read else ("", "")
+            shown.add_row(work, method, f"{statistics.median(result.seconds for result in own):.2f}", f"{ratio:.2f}", *counted)
+    return shown
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

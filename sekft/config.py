@@ -168,6 +168,7 @@ class ServerConfig:
     max_tokens: int = 1024  # of one reply: the most, and what a request gets that names none
     max_messages: int = 1024
     max_body_bytes: int = 1048576
+    rows: int = 16  # replies generated together, at most
     queue: int = 128  # requests that wait or are answered at once; more get 503
     request_s: float = 300.0  # one request, waiting included
     stop_s: int = 30  # to finish what runs when asked to stop

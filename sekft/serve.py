@@ -30,7 +30,7 @@ def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
         for name, folder in adapters.items():
             if not require_fingerprint(folder, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
                 echo(f"{name}: render unproven (no fingerprint.json in {folder})")
-        with named(settings.model.name, base, adapters) as models:
+        with named(settings.model.name, base, adapters, settings.serve.rows) as models:
             echo(f"models: {', '.join(models.names)}")
             echo(f"listening: {address(listener)}")
             serve(models, listener, limits, silent if limits.quiet else echo)

@@ -197,7 +197,7 @@ def exam_between(exam: Exam | None, base: "Base", tuned: Any) -> dict[str, float
 
     tuned.eval()
     try:
-        with playing(base, tuned, {"tuned": getattr(tuned, "active_adapter", None)}, exam.limits, exam.seed) as cast:
+        with playing(base, tuned, exam.limits, exam.seed) as cast:
             lives = exam.play(cast.operators, "exam: so far")["tuned"]
     finally:
         tuned.train()

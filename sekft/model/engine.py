@@ -14,9 +14,8 @@ from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
 from sekft.model.batch import Batch, Past
-from sekft.model.generate import Draw
+from sekft.model.generate import Draw, Ended
 
-Ended = Callable[[list[int]], bool]
 NO_ADAPTER = "__base__"  # PEFT's name for it
 
 
@@ -155,11 +154,12 @@ class Engine:
                 continue
             one.reply.append(one.pick(logits[row]))
             self.counts.generated += 1
-            over = one.reply[-1] in self._stops or len(one.reply) >= one.draw.max_tokens
-            if over or (one.ended is not None and one.ended(one.reply)):
+            ended = _has_ended(one)  # it hears the last token, too
+            if ended or one.reply[-1] in self._stops or len(one.reply) >= one.draw.max_tokens:
                 self._keep(one, past(row))
                 self._unanswered.discard(one)
-                one.answer.set_result(one.reply)
+                if not one.answer.done():
+                    one.answer.set_result(one.reply)
 
     def _keep(self, one: Wanted, past: Past) -> None:
         self.counts.context[one.life] = len(one.prompt) + len(one.reply)
@@ -175,6 +175,15 @@ class Engine:
             one.answer.set_exception(error)
         while (late := self._asked.get()) is not None:
             late.answer.set_exception(error)
+
+
+def _has_ended(one: Wanted) -> bool:
+    """What its listener says. An error of his is his alone."""
+    try:
+        return one.ended is not None and one.ended(one.reply)
+    except Exception as error:
+        one.answer.set_exception(error)
+        return True
 
 
 def _leave(batch: Batch | None, going: Sequence[Wanted], left: Sequence[Wanted]) -> list[Past]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -31,7 +31,12 @@ class Completion:
     stopped: bool  # by its stop token or a stop string; else its tokens ran out, or its listener left
 
 
-Speak = Callable[[str, list[int], Draw], list[int]]  # a life, its prompt and how to draw -> the ids of a reply, its stop token included
+Ended = Callable[[list[int]], bool]  # told the ids so far after every token; True ends the reply
+
+
+class Speak(Protocol):
+    def __call__(self, life: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
+        """The ids of one reply, its stop token included. life: whose past may be known."""
 
 
 class ModelOperator:
@@ -55,7 +60,9 @@ class ModelOperator:
         return Reply(text_of(prompt, self._speak(life_id, prompt, draw), self._base.tokenizer))
 
 
-def complete(base: Base, model: Any, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]) -> Completion:
+def complete(
+    base: Base, speak: Speak, life: str, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]
+) -> Completion:
     """A reply told while it is typed.
 
     heard: gets every piece of text once it is settled, after each token, also if that settled nothing; True from it ends the reply.
@@ -66,15 +73,15 @@ def complete(base: Base, model: Any, prompt: list[int], draw: Draw, stop: Sequen
         piece, stopped = unfolding.piece(reply)
         return heard(piece) or stopped
 
-    reply = generate(base, model, prompt, draw, ended)
+    reply = speak(life, prompt, draw, ended)
     piece, text, stopped = unfolding.rest(reply)
     heard(piece)
     return Completion(text, len(reply), stopped or (bool(reply) and reply[-1] in base.tokenizer.stop_ids))
 
 
 @torch.no_grad()
-def generate(base: Base, model: Any, prompt: list[int], draw: Draw, ended: Callable[[list[int]], bool] | None = None) -> list[int]:
-    """The ids of one reply, its stop token included. ended: told the ids so far after every token; True ends the reply."""
+def generate(base: Base, model: Any, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
+    """The ids of one reply, its stop token included; the whole prompt is read anew."""
     ids = torch.tensor([prompt], device=base.device)
     sampling: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     if draw.temperature > 0:

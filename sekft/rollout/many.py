@@ -59,26 +59,17 @@ def play_many(
     done: called once per finished life, from one thread at a time; note: what else the progress line says.
     On Ctrl-C every place is left before it is raised. Lives that limits.max_exam_s leaves no time for are broken.
     """
-    stop, lock = Event(), threading.Lock()
-    again, tally = Again(backend, stop), Tally()
+    stop, lock, tally = Event(), threading.Lock(), Tally()
     pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life")
     with _overtime(limits.max_exam_s, stop) as late, pool, _progress() as bar:
-        task = bar.add_task(title, total=len(lives), note="")
-
-        def once(life: Life) -> Trajectory:
-            try:
-                return not_lived(*life, LATE) if late.is_set() else play(*life[:2], backend, limits, life[2], stop)
-            except Stopped:
-                if late.is_set():
-                    return not_lived(*life, LATE)
-                raise
+        task, again = bar.add_task(title, total=len(lives), note=""), Again(backend, stop)
 
         def one(life: Life) -> Trajectory:
-            with lock:
-                tally.living += 1
-            trajectory = once(life)
+            tally.living += 1
+            once = partial(_once, life, backend, limits, stop, late)
+            trajectory = once()
             if trajectory.ending is Ending.broken and not late.is_set():
-                trajectory = again.live(partial(once, life), trajectory)
+                trajectory = again.live(once, trajectory)
             with lock:
                 tally.count(trajectory)
                 if done is not None:
@@ -94,6 +85,16 @@ def play_many(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         return [future.result() for future in futures]
+
+
+def _once(life: Life, backend: Backend, limits: EvalConfig, stop: Event, late: Event) -> Trajectory:
+    bundle, operator, attempt = life
+    try:
+        return not_lived(bundle, operator, attempt, LATE) if late.is_set() else play(bundle, operator, backend, limits, attempt, stop)
+    except Stopped:
+        if late.is_set():
+            return not_lived(bundle, operator, attempt, LATE)
+        raise
 
 
 @contextmanager

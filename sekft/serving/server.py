@@ -58,7 +58,7 @@ def address(listener: socket.socket) -> str:
 
 def serve(engine: Engine, listener: socket.socket, limits: ServerConfig, say: Callable[[str], None]) -> None:
     """Until SIGTERM (returns) or SIGINT (KeyboardInterrupt): what runs is finished, for serve.stop_s at most; nothing new is taken."""
-    turns = Turns(limits.queue, limits.request_s)
+    turns = Turns(limits.queue, limits.rows, limits.request_s)
     config = uvicorn.Config(
         app(engine, limits, turns, say),
         http="h11",

@@ -1,4 +1,4 @@
-"""Whose reply is generated when: one thread that generates, a bounded queue before it, and a way out for whoever leaves."""
+"""Whose reply is generated when: so many at a time, a bounded queue before them, and a way out for whoever leaves."""
 
 import asyncio
 import threading
@@ -48,16 +48,14 @@ class Engine(Protocol):
 
 
 class Turns:
-    """places: replies that may be generated or waited for at once. time_limit_s: of one reply, its waiting included."""
+    """places: replies that may be generated or waited for at once; rows: generated. time_limit_s: of one reply, its waiting included."""
 
-    def __init__(self, places: int, time_limit_s: float) -> None:
+    def __init__(self, places: int, rows: int, time_limit_s: float) -> None:
         self.places = places
         self.time_limit_s = time_limit_s
         self.taken = 0
         self.closing = threading.Event()
-        self.thread = ThreadPoolExecutor(
-            max_workers=1, thread_name_prefix="generate"
-        )  # the engine takes one at a time; first come, first served
+        self.threads = ThreadPoolExecutor(rows, thread_name_prefix="generate")  # first come, first served
 
     def take(self, generate: Callable[[Heard], Completion]) -> "Turn":
         """A place in the queue, held until the generation has really ended. Raises Refusal 503."""
@@ -71,7 +69,7 @@ class Turns:
     def close(self) -> None:
         """Ends the reply that is being generated at its next token, and drops those that wait."""
         self.closing.set()
-        self.thread.shutdown(wait=True, cancel_futures=True)
+        self.threads.shutdown(wait=True, cancel_futures=True)
 
 
 class Turn:
@@ -84,7 +82,7 @@ class Turn:
         self._left = threading.Event()
         self._started = False
         self._end = self._loop.time() + turns.time_limit_s
-        self._job = turns.thread.submit(self._generate, generate)
+        self._job = turns.threads.submit(self._generate, generate)
         self._job.add_done_callback(lambda _: self._post(self._free))
 
     async def pieces(self) -> AsyncIterator[str | Completion]:

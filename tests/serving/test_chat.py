@@ -7,9 +7,8 @@ import openai
 import pytest
 
 from sekft.config import EvalConfig
-from sekft.model import lora
 from sekft.model.base import Base
-from sekft.model.generate import ModelOperator
+from sekft.model.players import players
 from sekft.rendering.messages import Message
 from tests.serving.server import Running
 
@@ -21,10 +20,8 @@ TALK = [*LANDING, {"role": "assistant", "content": "ls"}, {"role": "user", "cont
 def in_process(base: Base, adapter: Path | None, messages: list[dict], tokens: int) -> str:
     turns = [Message.model_validate(message) for message in messages]
     limits = EvalConfig(max_reply_tokens=tokens)
-    if adapter is None:
-        return ModelOperator("base", base, None, limits, 0).reply("a#0", turns).text
-    with lora.loaded(base, adapter) as tuned:
-        return ModelOperator("tuned", base, tuned, limits, 0).reply("a#0", turns).text
+    with players(base, {"one": adapter}, limits, 0) as cast:
+        return cast.operators["one"].reply("a#0", turns).text
 
 
 def said(answer: httpx.Response) -> str:

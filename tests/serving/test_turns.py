@@ -46,7 +46,7 @@ class Endless:
 def served(engine, lines: list[str] | None = None, **limits) -> Iterator[tuple[httpx.Client, Turns]]:
     """The app behind real uvicorn in a thread of this process."""
     settings = ServerConfig(**limits)
-    turns = Turns(settings.queue, settings.request_s)
+    turns = Turns(settings.queue, 1, settings.request_s)
     said = lines if lines is not None else []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app(engine, settings, turns, said.append), http="h11", log_config=None, timeout_graceful_shutdown=5)

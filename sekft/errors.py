@@ -33,3 +33,11 @@ class DataError(SekftError):
 
 class ModelError(SekftError):
     """A base or an adapter cannot be loaded, or is not what its fingerprint says."""
+
+
+class EndpointError(SekftError):
+    """A server does not answer in time, or not as the protocol says. kind: a few words, the same for the same trouble."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -37,3 +37,11 @@ class ModelError(SekftError):
 
 class ServingError(SekftError):
     """The endpoint cannot listen where it was told to."""
+
+
+class EndpointError(SekftError):
+    """A server does not answer in time, or not as the protocol says. kind: a few words, the same for the same trouble."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

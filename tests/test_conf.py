@@ -15,7 +15,7 @@ from sekft.errors import SettingsError
 CONF = conf_folder()
 GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "experiment"]}
 GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
-GROUPS["collect"] = ["operator", "model", "eval", "sandbox", "split"]
+GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
 GROUPS["serve"] = ["model"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
@@ -39,7 +39,7 @@ def composed(verb: str, *overrides: str):
 
 
 def test_every_verb_has_its_module_its_defaults_and_its_types():
-    root = Path(config.__file__).parent
+    root = Path(config.__file__).parents[1]
     for verb in config.VERBS:
         assert (root / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
         composed(verb)

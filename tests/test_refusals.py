@@ -24,6 +24,8 @@ from tests.conftest import run_verb
         (("train", "trainer.resume_from=nowhere"), ["trainer.resume_from=nowhere"]),
         (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
         (("collect", "split.held_out=[dance]"), ["dance", "move"]),
+        (("collect", "imports=nowhere"), ["imports=nowhere", "no such file"]),
+        (("collect", "operator=endpoint", "operator.model=x", "operator.url=http://127.0.0.1:9/v1", "sandbox=bwrap"), ["unreachable"]),
         (("train", "lora=none", "model.load_4bit=true"), ["model.load_4bit=true", "lora=r16"]),
         (("train", "--data"), ["--data: no value"]),
     ],

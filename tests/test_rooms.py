@@ -10,7 +10,7 @@ ROWS = {
     "config": 0, "errors": 0,
     "command": 1, "rendering": 1, "scenario": 1, "sandbox": 1,
     "rollout": 2, "mask": 2, "model": 2, "serving": 2, "tracking": 2,
-    "data": 3, "exam": 3,
+    "data": 3, "exam": 3, "factory": 3,
     "training": 4, "report": 4,
 }  # fmt: skip
 HOMES = {
@@ -24,6 +24,8 @@ HOMES = {
     "starlette": {"serving"},
     "uvicorn": {"serving"},
     "wandb": {"tracking"},
+    "openai": {"serving"},
+    "httpx2": {"serving"},
     "hydra": {"command", "config"},
 }
 VERBS = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "config", "errors"}

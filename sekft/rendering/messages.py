@@ -20,10 +20,11 @@ class Message(BaseModel):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an operator types. full: the context had no room for it, the life is out of tokens."""
+    """What an operator types. full: the context had no room for it, the life is out of tokens; reason: why there is no text."""
 
     text: str
     full: bool = False
+    reason: str = ""
 
 
 def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:

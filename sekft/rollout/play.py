@@ -14,6 +14,7 @@ from sekft.sandbox.text import TEXT_VERSION, environment_turn
 from sekft.scenario.bundle import Bundle
 
 CHECK_TIMEOUT_S = 20.0
+EMPTY = "an empty reply"  # another reason of a silent life is its operator's: it could not answer
 ENDED = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
 
 
@@ -76,7 +77,7 @@ def live(life: Life, life_id: str, bundle: Bundle, operator: Operator, place: Pl
         if reply.full:
             life.end(Ending.token_limit, f"eval.max_life_tokens: {limits.max_life_tokens}")
         elif not reply.text.strip():
-            life.end(Ending.silent, "an empty reply")
+            life.end(Ending.silent, reply.reason or EMPTY)
         else:
             type_one(life, reply.text, place, bundle.limits.command_timeout_s)
 

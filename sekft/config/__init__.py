@@ -7,6 +7,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
+
 # what a setting may be chosen from; a choice's name is its value
 Backend = StrEnum("Backend", "auto docker bwrap")
 Weights = StrEnum("Weights", "pretrained random")
@@ -17,7 +19,7 @@ Overlong = StrEnum("Overlong", "reject keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
-OperatorKind = StrEnum("OperatorKind", "reference scripted model")
+OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
 
 
@@ -142,9 +144,12 @@ class SplitConfig:
 
 
 @dataclass
-class OperatorConfig:
+class OperatorConfig(EndpointConfig):
+    """Who lives; of operator=endpoint, and of the author, where it is asked."""
+
     kind: OperatorKind = MISSING
     script: list[str] = field(default_factory=list)  # scripted: replies, in order, the same in every life
+    scaffold: str = ""  # endpoint: text or file: a system turn for the teacher, stripped from what is recorded
 
 
 @dataclass
@@ -213,9 +218,14 @@ class CollectConfig:
     workers: int = 0
     adapter: str | None = None
     scenarios: str = "train"
-    episodes: int = 0  # 0: every bundle
+    mapping: str | None = None  # YAML: how the documents of scenarios=PATH become bundles; they go through the gate
+    imports: str | None = None  # file or folder of lives recorded elsewhere; nothing is played
+    episodes: int = 0  # worlds, drawn on from the seed if the split has fewer; 0: those of the split
+    attempts: int = 1  # lives in each world; pairs need keepers and rejects of the same one
+    export: list[Export] = field(default_factory=list)  # written beside the lives
     operator: OperatorConfig = field(default_factory=OperatorConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)  # operator=model only
+    author: AuthorConfig = field(default_factory=AuthorConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)  # of operator=model; its tokenizer counts the tokens of the data card
     eval: EvalConfig = field(default_factory=EvalConfig)  # limits of a life
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

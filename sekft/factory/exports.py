@@ -1,0 +1,37 @@
+"""What is written beside the lives for others to read: messages, pairs, Harbor tasks."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sekft.config.teacher import Export
+from sekft.factory import harbor, messages, pairs
+from sekft.rollout.trajectory import Trajectory
+from sekft.scenario.bundle import Bundle
+
+NAMES = {Export.messages: "messages.jsonl", Export.pairs: "pairs.jsonl", Export.harbor: "harbor"}
+
+
+def write(export: Export, lives: Sequence[Trajectory], worlds: Sequence[Bundle], folder: Path) -> str:
+    """What came of it, in a few words. harbor: the worlds that somebody verifiably solved."""
+    path = folder / NAMES[export]
+    match export:
+        case Export.messages:
+            rows = messages.rows(lives)
+            _lines(rows, path)
+            return f"{len(rows)} rows: {path}"
+        case Export.pairs:
+            rows, none = pairs.pairs(lives)
+            _lines(rows, path)
+            left_out = "".join(f"; {why} {count}" for why, count in sorted(none.items()))
+            return f"{len(rows)} rows: {path}{left_out}"
+        case Export.harbor:
+            solved = {life.bundle_id for life in lives if life.kept}
+            chosen = [bundle for bundle in worlds if bundle.id in solved]
+            harbor.write(chosen, path)
+            return f"{len(chosen)} tasks: {path}"
+
+
+def _lines(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8", newline="\n")

@@ -1,0 +1,47 @@
+"""Worlds of the default split; a collection as the verb makes it, in this process, in a folder of its own, in a real place."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sekft import collect, config
+from sekft.command.launch import Job, conf_folder, settings
+from sekft.factory.worlds import drawn
+from sekft.rollout import trajectory
+from sekft.rollout.trajectory import Trajectory
+from sekft.scenario.bundle import Bundle
+
+Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
+
+
+def worlds(count: int) -> list[Bundle]:
+    """The first training worlds of the split that is composed by default."""
+    config.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        split = settings(compose("collect"), config.CollectConfig).split
+    return drawn("train", split, count, 0)
+
+
+@pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def sandbox(request: pytest.FixtureRequest) -> str:
+    return f"sandbox={request.param}"
+
+
+@pytest.fixture
+def gather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collect:
+    """gather(*overrides, folder="run") -> (summary, lives)."""
+    monkeypatch.chdir(tmp_path)
+    config.register()
+
+    def run(*overrides: str, folder: str = "run") -> tuple[dict[str, Any], list[Trajectory]]:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            composed = settings(compose("collect", list(overrides)), config.CollectConfig)
+        collect.run(composed, Job(tmp_path / folder, folder, folder, overrides, ()))
+        summary = json.loads((tmp_path / folder / "summary.json").read_text())
+        return summary, list(trajectory.read(tmp_path / folder / "trajectories.jsonl"))
+
+    return run

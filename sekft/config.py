@@ -32,6 +32,7 @@ class MaskRule(Enum):
     terminal_only = "terminal_only"
     terminal_weighted = "terminal_weighted"
     succeeded = "succeeded"
+    continuation = "continuation"
     everything = "everything"
 
 
@@ -41,6 +42,7 @@ class SourceKind(Enum):
 
 class Overlong(Enum):
     reject = "reject"
+    cut_middle = "cut_middle"
     keep_last = "keep_last"
 
 
@@ -74,7 +76,8 @@ class ModelConfig:
     name: str = field(default=MISSING, compare=False)  # how reports call it
     path: str = MISSING  # folder or hub id of base and tokenizer
     weights: Weights = Weights.pretrained  # random: the true shape without weights
-    template: str | None = None  # chat template: chatml or a file; null: the base's own
+    template: str | None = None  # chat template: chatml, tinystories or a file; null: the base's own
+    check_tokenizer: bool = True  # refuse a tokenizer.json that splits code otherwise than the tokenizer.model beside it
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random
@@ -105,8 +108,9 @@ class SourceConfig:
 class DataConfig:
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     validation_share: float = 0.1  # of the bundles, whole bundles only
-    overlong: Overlong = Overlong.reject  # what happens to a row over trainer.max_tokens; counted either way
+    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
     max_dropped_share: float = 0.2  # more rows lost than this is an error
+    max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none
 
 
 @dataclass

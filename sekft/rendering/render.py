@@ -37,6 +37,7 @@ class Rendered:
     unrolled: bool = False  # one decision of a conversation; else all of it
     following: int = 0  # turns of the conversation after these
     failed: frozenset[int] = frozenset()  # turns whose command failed, where that is known
+    decision: bool = False  # of a decision point: the last turn is what was judged
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class ChatTokenizer:
         self.folder = folder
         self._tokenizer = _load_fast(folder)
         settings = _read_json(folder / "tokenizer_config.json")
-        names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
+        self._names = names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
         self.bos: int | None = self._id(names.get("bos_token"))
         self.eos: int | None = self._id(names.get("eos_token"))
         self.template = ChatTemplate(_chosen_source(template) if template else _template_source(folder, settings), names)
@@ -79,8 +79,9 @@ class ChatTokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of what decides the ids: the tokenizer and the template text."""
-        return hashlib.sha256((self._tokenizer.to_str() + "\0" + self.template.source).encode()).hexdigest()
+        """sha256 of what decides the ids: the tokenizer, the template text and the special tokens that it names."""
+        deciding = (self._tokenizer.to_str(), self.template.source, json.dumps(self._names, sort_keys=True))
+        return hashlib.sha256("\0".join(deciding).encode()).hexdigest()
 
     def neutral(self, content: str) -> str:
         """Content in which no control token can be read: `</s>` becomes `< /s>`. The same in training and serving."""
@@ -111,9 +112,12 @@ def _chosen_source(template: str) -> str:
     named = TEMPLATES / f"{template}.jinja"
     file = named if named.exists() else Path(template)
     if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
-        raise RenderError(f"model.template={template}: no such file; allowed: {names}, or a file")
+        raise RenderError(f"model.template={template}: no such file; allowed: {_named()}, or a file")
     return file.read_text(encoding="utf-8")
+
+
+def _named() -> str:
+    return "|".join(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
 
 
 def _template_source(folder: Path, settings: dict[str, Any]) -> str:
@@ -125,7 +129,7 @@ def _template_source(folder: Path, settings: dict[str, Any]) -> str:
         source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
     if not isinstance(source, str):
         raise RenderError(
-            f"{folder}: no chat template (chat_template.jinja, or in tokenizer_config.json); give model.template=chatml or FILE"
+            f"{folder}: no chat template (chat_template.jinja, or in tokenizer_config.json); give model.template={_named()} or FILE"
         )
     return source
 

@@ -6,7 +6,8 @@ import pytest
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, Overlong, SourceConfig, SourceKind
 from sekft.data import mix
-from sekft.data.sample import Sample, require_enough, rows
+from sekft.data.accounting import require_enough
+from sekft.data.sample import Sample, rows
 from sekft.errors import DataError, SettingsError
 from sekft.rendering.messages import Message
 from sekft.rendering.tokenizer import ChatTokenizer

@@ -14,6 +14,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.template import ChatTemplate
 
 TEMPLATES = Path(__file__).parent / "templates"
+PROBE = (Message(role="user", content="a"), Message(role="assistant", content="qXz"))  # no template writes such a word itself
 
 
 class ChatTokenizer:
@@ -59,23 +60,30 @@ class ChatTokenizer:
 
     @cached_property
     def separator(self) -> str:
-        """What the template writes between the serve prompt and the assistant's text: nothing, or a blank."""
-        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
-        prompt = self.template.render(turns[:1], add_generation_prompt=True)
-        tail = self.template.render(turns)[len(prompt) :]
-        return tail[: len(tail) - len(tail.lstrip())]
+        """What the template writes between the serve prompt and the assistant's text: nothing, or blanks."""
+        return self._before[: len(self._before) - len(self._before.lstrip())]
+
+    @cached_property
+    def prefix(self) -> str:
+        """What more it writes there that no prompt holds: a think block, a channel; empty for most templates."""
+        return self._before.lstrip()
 
     @cached_property
     def stop_text(self) -> str:
         """The control token that the template writes behind an assistant turn; empty if it writes none."""
-        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
-        tail = self.template.render(turns).rpartition("b")[2].lstrip(" ")
+        tail = self.template.render(PROBE).rpartition(PROBE[1].content)[2].lstrip(" ")
         return next((text for text in self.control.values() if tail.startswith(text)), "")
 
     @cached_property
     def canonical_template(self) -> str:
         """What is saved with an adapter: raw messages through any server's template give the ids of training."""
-        return self_canonicalising(self.template.source, self.control.values())
+        self.template.render(PROBE[:1], add_generation_prompt=True)  # it asks for the date now, if ever
+        return self_canonicalising(self.template.source, self.control.values(), self.template.dates)
+
+    @cached_property
+    def _before(self) -> str:
+        prompt = self.template.render(PROBE[:1], add_generation_prompt=True)
+        return self.template.render(PROBE)[len(prompt) :].partition(PROBE[1].content)[0]
 
     @cached_property
     def digest(self) -> str:

@@ -6,7 +6,24 @@ from hypothesis import strategies as st
 from sekft.rendering.messages import Message
 
 FEW = settings(max_examples=25, deadline=None, derandomize=True, print_blob=False)
-PIECES = ["ls -la", "cat a.txt", "$ ", "\n", "  ", "\t", "é✓日本", "</s>", "[INST]", "<|im_end|>", "<|im_start|>user", "0x1f", "exit", "panic", "> ", "▁"]
+PIECES = [
+    "ls -la",
+    "cat a.txt",
+    "$ ",
+    "\n",
+    "  ",
+    "\t",
+    "é✓日本",
+    "</s>",
+    "[INST]",
+    "<|im_end|>",
+    "<|im_start|>user",
+    "0x1f",
+    "exit",
+    "panic",
+    "> ",
+    "▁",
+]
 TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=5).map("".join)
 TYPED = TEXT.map(str.strip).map(lambda text: text or "ls")  # blanks around it may join the prompt: then the contract refuses it
 LEAVING = st.sampled_from(["exit", "panic", "panic no tool", "exit 0"])

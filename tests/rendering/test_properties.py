@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
-from sekft.rendering.render import Kind, Rendered, prepare, prompt_ids, render, render_all, render_decision
+from sekft.rendering.render import Kind, Rendered, prepare, prompt_ids, render_all, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 from tests.strategies import FEW, lives, raw

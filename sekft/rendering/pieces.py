@@ -1,8 +1,9 @@
 """Whether a fast tokenizer splits text as the SentencePiece model does that it was made from.
 
 Covers: byte-pair models, by SentencePiece's own rule (of all neighbours, join the pair whose whole has the best score) on a probe
-of shell and code. A conversion with its merges in another order, as transformers 5.23 makes it, gives 83 to 100 % of code
-other tokens than the base was trained on and others than a server with the right tokenizer would feed.
+of shell and code. A conversion with its merges in another order gives such text other tokens than the base was trained on, and other
+ones than a server with the right tokenizer would feed. transformers 5.23 makes one where it finds a tokenizer.model alone: runs of
+blanks, as in every listing, are joined too early.
 Does not cover: unigram models; what stands around the merges (dummy prefix, normalisation), which the template decides.
 """
 
@@ -20,13 +21,13 @@ BPE, USER_DEFINED, PLAIN = 2, 4, 1  # model and piece types of SentencePiece
 PROBE = (
     "for (int i = 0; i < 10; i++) { printf(\"%d\\n\", i); }",
     "def read(path): return [line.strip() for line in open(path)]",
+    "    if x is None:  # the end",
     "grep -rn 'needle' /usr/local/share | sort -u > found.txt",
     "ls: cannot access 'notes.txt': No such file or directory",
     "find . -name '*.log' -mtime +7 -exec rm {} \\;",
-    "-rw-r--r-- 1 agent agent 4096 Jan 12 09:30 README.md",
+    "drwxr-xr-x   2 agent agent      60 Jan  1 00:00 .config",
     "echo \"$HOME/bin:$PATH\" && cat <<'END' >> ~/.profile",
-    "if [ -f \"$1\" ]; then wc -l < \"$1\"; else exit 1; fi",
-    "Usage: prog [--help] [--count=N] FILE... (see also: man 7 prog)",
+    "Filesystem     1K-blocks   Used Available Use% (see also:  man 7 prog)",
     "the quick brown foxes jumped over seventeen lazy sleeping dogs",
 )  # fmt: skip
 

@@ -29,10 +29,10 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
 
 def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
     """Of the base's folder, with `weights` of one that holds them. Raises RenderError for one the base was not trained with."""
-    folder = base_folder(model, weights)
+    tokenizer = ChatTokenizer(base_folder(model, weights), model.template)
     if model.check_tokenizer:
-        require_same_pieces(folder)
-    return ChatTokenizer(folder, model.template)
+        require_same_pieces(tokenizer.folder)
+    return tokenizer
 
 
 def _from_hub(name: str, weights: bool) -> Path:

@@ -52,9 +52,12 @@ class Pieces:
 
 
 def require_same_pieces(folder: Path) -> None:
-    """Nothing without a byte-pair tokenizer.model. Raises RenderError saying how many of the probe's lines are split otherwise."""
+    """folder: with a tokenizer.json. Nothing without a byte-pair tokenizer.model beside it.
+
+    Raises RenderError saying how many of the probe's lines are split otherwise.
+    """
     pieces = read_pieces(folder / "tokenizer.model")
-    if pieces is None or not (folder / "tokenizer.json").exists():
+    if pieces is None:
         return
     model = Tokenizer.from_file(str(folder / "tokenizer.json")).model
     probe = [line for text in PROBE if pieces.knows(line := BLANK + text.replace(" ", BLANK))]

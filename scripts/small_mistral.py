@@ -70,8 +70,10 @@ def from_sentencepiece(vocabulary: Path) -> Tokenizer:
 
 
 def write_tokenizer(folder: Path, version: str) -> str:
-    """tokenizer.json, tokenizer_config.json and chat_template.jinja; returns the template."""
+    """tokenizer.json, tokenizer_config.json, chat_template.jinja and, where there is one, tokenizer.model; returns the template."""
     folder.mkdir(parents=True, exist_ok=True)
+    if version != "tekken":
+        (folder / "tokenizer.model").write_bytes(vocabulary_file(version).read_bytes())
     fast_tokenizer(version).save(str(folder / "tokenizer.json"))
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")

@@ -1,6 +1,6 @@
 """Paint rendered rows: which tokens are learned, and how many; needs no weights and no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +9,8 @@ from rich.text import Text
 from sekft.command.launch import Job, echo, launch
 from sekft.config import PreviewConfig
 from sekft.data import mix
-from sekft.data.sample import Counts, Sample, fitting, require_enough, rows
+from sekft.data.accounting import Counts, require_enough
+from sekft.data.sample import Sample, fitting, rows
 from sekft.errors import DataError
 from sekft.mask.rules import Weight, applies, weigh
 from sekft.mask.tokens import Token, tokens
@@ -31,28 +32,28 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     if lacking := without_path(settings.data):
         play_for(lacking, load("train", settings.split), choose.backend(settings.sandbox, echo), settings.workers)
     samples = mix.read(settings.data, echo)
-    made, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    if not settings.check:
-        require_enough(counts, settings.data)
+    _, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]
-    console = Console()
-    for name, row in seen[: settings.rows]:
-        console.print(f"\n[bold]{name}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
-        console.print(paint(row, marks=not console.is_terminal), soft_wrap=True)
-    console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
-    lengths = sorted(len(row.ids) for row in made) or [0]
-    line = f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}"
-    echo(line)
-    echo(f"row length: shortest {lengths[0]}, median {lengths[len(lengths) // 2]}, longest {lengths[-1]} tokens")
-    write_page(
-        "preview",
-        {"title": f"{settings.model.name}, mask={settings.mask.rule.value}", "counts": line, "rows": [*map(on_page, seen)]},
-        job.folder / "preview.html",
-    )
+    show(seen[: settings.rows])
+    told = [f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}", *counts.bars()]
+    for line in told:
+        echo(line)
+    title = f"{settings.model.name}, mask={settings.mask.rule.value}"
+    write_page("preview", {"title": title, "told": told, "rows": [*map(on_page, seen)]}, job.folder / "preview.html")
     echo(f"page: {job.folder / 'preview.html'}")
     if settings.check and (counts.dropped.total() or counts.by_kind["environment"]):
         raise DataError(f"check=true: rows were dropped, or environment is learned ({counts.line()})")
-    return {"verb": "preview", "rows": counts.rows, "tokens": counts.tokens, "learned": counts.learned}
+    require_enough(counts, settings.data)
+    return {"verb": "preview", **counts.summary()}
+
+
+def show(seen: Sequence[tuple[str, list[Token]]]) -> None:
+    """Rows painted in the terminal."""
+    console = Console()
+    for name, row in seen:
+        console.print(f"\n[bold]{name}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
+        console.print(paint(row, marks=not console.is_terminal), soft_wrap=True)
+    console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
 
 
 def looked_at(samples: list[Sample], tokenizer: ChatTokenizer, settings: PreviewConfig) -> Iterator[tuple[Sample, Rendered, Weight]]:

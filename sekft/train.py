@@ -13,7 +13,8 @@ from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.config import Schedule, TrainConfig
 from sekft.data import mix
-from sekft.data.sample import Row, require_enough, rows
+from sekft.data.accounting import Counts, require_enough
+from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
 from sekft.eval import Exam, exam_bundles, examine, require_adapter
 from sekft.exam import gate, rates, show
@@ -42,7 +43,7 @@ class Prepared:
     exam: Exam | None
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
-    supervised_tokens: int
+    counts: Counts  # of the training rows
     worlds: tuple[str, ...]  # whose lives are learned from or validated on
 
 
@@ -61,7 +62,8 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         exam = examine(base, adapter, prepared.exam, track, doubt="", step=steps) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
-        about = {"base_loads": bases.base_loads(), "supervised_tokens": prepared.supervised_tokens, "seconds": seconds}
+        data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
+        about = {"base_loads": bases.base_loads(), **data, "seconds": seconds}
         summary = {"verb": "train", "seed": settings.seed, **exam, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
@@ -90,10 +92,11 @@ def prepare(settings: TrainConfig) -> Prepared:
     learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     require_enough(counts, settings.data)
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    echo(f"data: {counts.line()}; validation: {held_counts.rows} rows")
+    for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
+        echo(line)
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
     worlds = tuple(sorted({sample.group for sample in samples}))
-    return Prepared(exam, tuple(learned), tuple(held), counts.learned, worlds)
+    return Prepared(exam, tuple(learned), tuple(held), counts, worlds)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The story a user lives: collect -> preview -> train -> eval, sweeps, interrupts, repeats; as typed, in a folder of its own."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,8 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     summary = read(story / "run" / "summary.json")
     assert {"verb", "seed", "base", "tuned", "reference", "paired", "verdict", "base_loads", "supervised_tokens", "seconds"} <= set(summary)
     assert summary["base_loads"] == 1 and summary["supervised_tokens"] > 100
+    assert summary["data"]["learned"] == summary["supervised_tokens"]
+    assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
     assert set(summary["tuned"]["rates"]) == {"operated", "terminated", "right_terminal", "solved", "verified"}
     assert {"blocked", "solvable", "archetype=move", "archetype=sort"} == set(summary["tuned"]["by"])
@@ -134,6 +137,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     done = subprocess.run([sys.executable, "-c", code], cwd=story, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "16 rows" in done.stdout and "learned" in done.stdout and "⟦ exit</s>⟧" in done.stdout
+    assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "█" in done.stdout
 
 
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
@@ -141,6 +145,7 @@ def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
     done = run_verb("preview", DATA, "check=true", "trainer.max_tokens=150", "data.max_dropped_share=1", cwd=story)
     assert done.returncode == 1 and "check=true: rows were dropped" in done.stderr
+    assert re.search(r"dropped: longer than trainer.max_tokens=150 \d+ \(\w", done.stdout)  # by reason, with the first ids
 
 
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):

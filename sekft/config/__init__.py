@@ -13,9 +13,9 @@ from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 Backend = StrEnum("Backend", "auto docker bwrap")
 Weights = StrEnum("Weights", "pretrained random")
 Device = StrEnum("Device", "auto cuda mps cpu")
-MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded everything")
+MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded continuation everything")
 SourceKind = StrEnum("SourceKind", "shell")
-Overlong = StrEnum("Overlong", "reject keep_last")
+Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
@@ -30,7 +30,8 @@ class ModelConfig:
     name: str = field(default=MISSING, compare=False)  # how reports call it
     path: str = MISSING  # folder or hub id of base and tokenizer
     weights: Weights = Weights.pretrained  # random: the true shape without weights
-    template: str | None = None  # chat template: chatml or a file; null: the base's own
+    template: str | None = None  # chat template: chatml, tinystories or a file; null: the base's own
+    check_tokenizer: bool = True  # refuse a tokenizer.json that splits code otherwise than the tokenizer.model beside it
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random
@@ -61,8 +62,9 @@ class SourceConfig:
 class DataConfig:
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     validation_share: float = 0.1  # of the bundles, whole bundles only
-    overlong: Overlong = Overlong.reject  # what happens to a row over trainer.max_tokens; counted either way
+    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
     max_dropped_share: float = 0.2  # more rows lost than this is an error
+    max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none
 
 
 @dataclass

@@ -6,7 +6,6 @@ from typing import Any
 
 from omegaconf import MISSING
 
-
 AuthorKind = StrEnum("AuthorKind", "none endpoint")
 Export = StrEnum("Export", "messages pairs harbor")
 

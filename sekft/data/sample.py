@@ -1,10 +1,11 @@
 """A sample is a conversation to learn from; a row is it as tokens with weights."""
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sekft.config import DataConfig, MaskConfig, Overlong
+from sekft.data.accounting import Counts
+from sekft.data.overlong import shortened
 from sekft.errors import DataError, RenderError
 from sekft.mask.rules import applies, weigh
 from sekft.mask.tokens import tokens
@@ -20,6 +21,7 @@ class Sample:
     source: str
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
+    decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
 
 
 @dataclass(frozen=True)
@@ -31,23 +33,15 @@ class Row:
     weight: tuple[float, ...]
 
 
-@dataclass
-class Counts:
-    """Where rows and tokens went; printed before the first step."""
+def decision_point(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
+    """One decision: what stood before it, and what should have been typed there. mask=continuation learns that and its stop token.
 
-    rows: int = 0
-    tokens: int = 0
-    learned: int = 0
-    by_kind: Counter[str] = field(default_factory=Counter)  # learned tokens: environment, command, terminal, stop
-    dropped: Counter[str] = field(default_factory=Counter)  # rows, by reason
-    cut_turns: int = 0
-
-    def line(self) -> str:
-        share = 100 * self.learned / self.tokens if self.tokens else 0.0
-        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.by_kind.items()))
-        lost = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items())) or "none"
-        learned = f"{self.learned} learned ({share:.1f} %: {kinds})"
-        return f"{self.rows} rows, {self.tokens} tokens, {learned}; dropped: {lost}; turns cut: {self.cut_turns}"
+    Raises DataError for a context after which it is not the assistant's turn.
+    """
+    if not context or context[-1].role != "user":
+        found = f"a turn of the {context[-1].role}" if context else "nothing"
+        raise DataError(f"{id}: the context ends in {found}; allowed: what the environment said last")
+    return Sample(id, group, source, (*context, Message(role="assistant", content=continuation)), decision=True)
 
 
 def rows(
@@ -55,22 +49,24 @@ def rows(
 ) -> tuple[list[Row], Counts]:
     """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
 
-    Raises MaskError for a rule that breaks the contract. See require_enough for what may be lost.
+    Raises MaskError for a rule that breaks the contract. See accounting.require_enough for what may be lost.
     """
     out: list[Row] = []
     counts = Counts()
     for sample in samples:
-        for rendered in fitting(sample, tokenizer, data.overlong, max_tokens, counts):
-            if not applies(rendered, mask):
-                if not rendered.unrolled:
-                    counts.dropped[f"nothing is learned by mask={mask.rule.value}"] += 1
-                continue
-            weight = weigh(rendered, mask)
+        renderings = fitting(sample, tokenizer, data.overlong, max_tokens, counts)
+        learning = [(rendered, weigh(rendered, mask)) for rendered in renderings if applies(rendered, mask)]
+        if renderings and not learning:
+            counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
+        ends = False
+        for rendered, weight in learning:
+            kinds = [token.kind for token in tokens(rendered, weight) if token.weight]
+            counts.add(len(rendered.ids), kinds)
+            ends |= "terminal" in kinds
             out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
-            counts.rows += 1
-            counts.tokens += len(rendered.ids)
-            counts.learned += int((weight > 0).sum())
-            counts.by_kind.update(token.kind for token in tokens(rendered, weight) if token.weight)
+        counts.samples += bool(learning)
+        if learning and not ends and not sample.decision:
+            counts.miss_ending(sample.id)
     return out, counts
 
 
@@ -82,32 +78,15 @@ def fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_to
     """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
-        if overlong is Overlong.keep_last:
-            renderings = [_cut(rendered, tokenizer, max_tokens, counts) for rendered in renderings]
+        if sample.decision:
+            renderings = [replace(renderings[-1], decision=True)]
+        cut = [shortened(rendered, tokenizer, overlong, max_tokens) for rendered in renderings]
     except RenderError as error:
-        counts.dropped[str(error).partition(": ")[2] or str(error)] += 1
+        counts.drop(str(error).partition(": ")[2] or str(error), sample.id)
         return []
-    fitting = [rendered for rendered in renderings if len(rendered.ids) <= max_tokens]
-    if len(fitting) < len(renderings):
-        counts.dropped[f"longer than trainer.max_tokens={max_tokens}"] += len(renderings) - len(fitting)
+    for before, after in zip(renderings, cut, strict=True):
+        counts.cut(len(before.messages) - len(after.messages))
+    fitting = [rendered for rendered in cut if len(rendered.ids) <= max_tokens]
+    if len(fitting) < len(cut):
+        counts.drop(f"longer than trainer.max_tokens={max_tokens}", sample.id, len(cut) - len(fitting))
     return fitting
-
-
-def _cut(rendered: Rendered, tokenizer: ChatTokenizer, max_tokens: int, counts: Counts) -> Rendered:
-    """Without its first turns, two at a time, until it fits or only the last decision is left."""
-    while len(rendered.ids) > max_tokens and len(rendered.messages) > 2:
-        counts.cut_turns += 2
-        failed = frozenset(turn - 2 for turn in rendered.failed)
-        following = rendered.following
-        rendered = replace(render_all(rendered.messages[2:], tokenizer, failed)[-1], following=following)
-    return rendered
-
-
-def require_enough(counts: Counts, data: DataConfig) -> None:
-    """Raises DataError if no row is left, or more than data.max_dropped_share is lost."""
-    lost = counts.dropped.total()
-    if not counts.rows:
-        raise DataError(f"no row left to train on ({counts.line()})")
-    if lost > data.max_dropped_share * (lost + counts.rows):
-        allowed = f"allowed: data.max_dropped_share={data.max_dropped_share}"
-        raise DataError(f"{lost} of {lost + counts.rows} rows lost, {allowed} ({counts.line()})")

@@ -20,7 +20,7 @@ def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
 
 
 def applies(rendered: Rendered, mask: MaskConfig) -> bool:
-    """False where the rule learns nothing: a life without a terminal, an unrolled decision that failed."""
+    """False where the rule learns nothing: a life without a terminal, an unrolled decision that failed, a life under mask=continuation."""
     return bool((RULES[mask.rule](rendered, mask) > 0).any())
 
 
@@ -55,6 +55,10 @@ def _succeeded(rendered: Rendered, mask: MaskConfig) -> Weight:
     return _of_turns(rendered, lambda turn: turn not in rendered.failed)
 
 
+def _continuation(rendered: Rendered, mask: MaskConfig) -> Weight:
+    return _of_turns(rendered, lambda turn: rendered.decision and turn == len(rendered.messages) - 1)
+
+
 def _everything(rendered: Rendered, mask: MaskConfig) -> Weight:
     return (np.arange(len(rendered.ids)) > 0).astype(np.float32)
 
@@ -65,6 +69,7 @@ RULES: dict[MaskRule, Callable[[Rendered, MaskConfig], Weight]] = {
     MaskRule.terminal_only: _terminal_only,
     MaskRule.terminal_weighted: _terminal_weighted,
     MaskRule.succeeded: _succeeded,
+    MaskRule.continuation: _continuation,
     MaskRule.everything: _everything,
 }
 

@@ -22,7 +22,7 @@ from transformers import (
 
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
-from sekft.model.locate import base_folder
+from sekft.model.locate import load_tokenizer
 from sekft.rendering.tokenizer import ChatTokenizer
 
 IDENTITY_BYTES = 1 << 20
@@ -70,8 +70,8 @@ def load(model: ModelConfig) -> Base:
     if model in _resident:
         return _resident[model]
     _resident.clear()  # before the next one comes: two may not fit
-    folder = base_folder(model, weights=True)
-    tokenizer = ChatTokenizer(folder, model.template)
+    tokenizer = load_tokenizer(model, weights=True)
+    folder = tokenizer.folder
     device = pick_device(model.device)
     loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
     if tokenizer.vocabulary > loaded.config.get_text_config().vocab_size:

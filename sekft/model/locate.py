@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
 from sekft.errors import ModelError
+from sekft.rendering.pieces import require_same_pieces
 from sekft.rendering.tokenizer import ChatTokenizer
 
 SHIPPED = "sekft:"
@@ -26,8 +27,12 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
     return folder
 
 
-def load_tokenizer(model: ModelConfig) -> ChatTokenizer:
-    return ChatTokenizer(base_folder(model, weights=False), model.template)
+def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
+    """Of the base's folder, with `weights` of one that holds them. Raises RenderError for one the base was not trained with."""
+    tokenizer = ChatTokenizer(base_folder(model, weights), model.template)
+    if model.check_tokenizer:
+        require_same_pieces(tokenizer.folder)
+    return tokenizer
 
 
 def _from_hub(name: str, weights: bool) -> Path:

@@ -1,7 +1,7 @@
 """A chat template that makes its own input canonical, so that any server renders raw messages as training did."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 OPENING = """\
 {%- set sekft = namespace(turns=[], role='', content='') -%}
@@ -23,12 +23,15 @@ OPENING = """\
 {%- set messages = sekft.turns + [{'role': sekft.role, 'content': sekft.content}] %}"""
 
 
-def self_canonicalising(source: str, control: Iterable[str]) -> str:
+def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str, str]) -> str:
     """The template with rendering.messages.canonical and ChatTokenizer.neutral written into it, in front.
 
-    control: the tokenizer's control tokens, in the order in which neutral() replaces them.
+    control: the tokenizer's control tokens, in the order in which neutral() replaces them. dates: what strftime_now was in
+    training, by form; a server would put its own day there.
     """
     if source.startswith("{%- set sekft"):
         return source
     neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in control)
-    return OPENING.replace("NEUTRAL", neutral) + source
+    fixed = "".join(f"{{%- if form == {json.dumps(form)} -%}}{{{{- {json.dumps(text)} -}}}}{{%- endif -%}}" for form, text in dates.items())
+    date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro -%}}" if dates else ""
+    return OPENING.replace("NEUTRAL", neutral) + date + source

@@ -2,7 +2,9 @@
 
 Covers: serve prompt = training prefix, stop token of every assistant turn, exactly one BOS, control strings in content;
 templates whose past depends on the future are unrolled to one rendering per decision.
-Does not cover: templates whose served prompt begins no training text (a prompt that opens a think block); they are refused.
+Does not cover: templates whose served prompt begins no training text (a prompt that opens a think block), or that write control
+tokens between the two (a channel); they are refused. An empty think block that only the past has (Qwen3) is left out: the reply is
+what is typed.
 """
 
 from collections.abc import Sequence
@@ -37,6 +39,7 @@ class Rendered:
     unrolled: bool = False  # one decision of a conversation; else all of it
     following: int = 0  # turns of the conversation after these
     failed: frozenset[int] = frozenset()  # turns whose command failed, where that is known
+    decision: bool = False  # of a decision point: the last turn is what was judged
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokeniz
     prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
     if not tokenizer.template.render(turns[: index + 1]).startswith(prompt):
         raise RenderError(f"turn {index}: the served prompt begins no training text of this template; this base is refused")
+    if any(control in tokenizer.prefix for control in tokenizer.control.values()):
+        raise RenderError(f"turn {index}: the template writes {tokenizer.prefix!r} before the assistant's text; this base is refused")
     typed = tokenizer.separator + turns[index].content
     text = prompt + typed + tokenizer.stop_text
     ids, offsets = tokenizer.encode(text)

@@ -14,6 +14,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 
+TODAY = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
+
 
 class Generation(Extension):
     """`{% generation %}...{% endgeneration %}` renders its body; the markers mean nothing here."""
@@ -36,7 +38,8 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        self.dates: dict[str, str] = {}  # what the template was told when it asked for the date, by the form it asked in
+        environment.globals["strftime_now"] = self._date
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
@@ -49,6 +52,10 @@ class ChatTemplate:
             return self._template.render(messages=plain, add_generation_prompt=add_generation_prompt, **self._names)
         except jinja2.TemplateError as error:
             raise RenderError(f"chat template: {error}") from None
+
+    def _date(self, form: str) -> str:
+        self.dates[form] = TODAY.strftime(form)
+        return self.dates[form]
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:

@@ -15,6 +15,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.template import ChatTemplate
 
 TEMPLATES = Path(__file__).parent / "templates"
+PROBE = (Message(role="user", content="a"), Message(role="assistant", content="qXz"))  # no template writes such a word itself
 
 
 class ChatTokenizer:
@@ -28,7 +29,7 @@ class ChatTokenizer:
         self.folder = folder
         self._tokenizer = _load_fast(folder)
         settings = _read_json(folder / "tokenizer_config.json")
-        names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
+        self._names = names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
         self.bos: int | None = self._id(names.get("bos_token"))
         self.eos: int | None = self._id(names.get("eos_token"))
         self.template = ChatTemplate(_chosen_source(template) if template else _template_source(folder, settings), names)
@@ -64,28 +65,36 @@ class ChatTokenizer:
 
     @cached_property
     def separator(self) -> str:
-        """What the template writes between the serve prompt and the assistant's text: nothing, or a blank."""
-        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
-        prompt = self.template.render(turns[:1], add_generation_prompt=True)
-        tail = self.template.render(turns)[len(prompt) :]
-        return tail[: len(tail) - len(tail.lstrip())]
+        """What the template writes between the serve prompt and the assistant's text: nothing, or blanks."""
+        return self._before[: len(self._before) - len(self._before.lstrip())]
+
+    @cached_property
+    def prefix(self) -> str:
+        """What more it writes there that no prompt holds: a think block, a channel; empty for most templates."""
+        return self._before.lstrip()
 
     @cached_property
     def stop_text(self) -> str:
         """The control token that the template writes behind an assistant turn; empty if it writes none."""
-        turns = [Message(role="user", content="a"), Message(role="assistant", content="b")]
-        tail = self.template.render(turns).rpartition("b")[2].lstrip(" ")
+        tail = self.template.render(PROBE).rpartition(PROBE[1].content)[2].lstrip(" ")
         return next((text for text in self.control.values() if tail.startswith(text)), "")
 
     @cached_property
     def canonical_template(self) -> str:
         """What is saved with an adapter: raw messages through any server's template give the ids of training."""
-        return self_canonicalising(self.template.source, self.control.values())
+        self.template.render(PROBE[:1], add_generation_prompt=True)  # it asks for the date now, if ever
+        return self_canonicalising(self.template.source, self.control.values(), self.template.dates)
+
+    @cached_property
+    def _before(self) -> str:
+        prompt = self.template.render(PROBE[:1], add_generation_prompt=True)
+        return self.template.render(PROBE)[len(prompt) :].partition(PROBE[1].content)[0]
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of what decides the ids: the tokenizer and the template text."""
-        return hashlib.sha256((self._tokenizer.to_str() + "\0" + self.template.source).encode()).hexdigest()
+        """sha256 of what decides the ids: the tokenizer, the template text and the special tokens that it names."""
+        deciding = (self._tokenizer.to_str(), self.template.source, json.dumps(self._names, sort_keys=True))
+        return hashlib.sha256("\0".join(deciding).encode()).hexdigest()
 
     def neutral(self, content: str) -> str:
         """Content in which no control token can be read: `</s>` becomes `< /s>`. The same in training and serving."""
@@ -116,9 +125,12 @@ def _chosen_source(template: str) -> str:
     named = TEMPLATES / f"{template}.jinja"
     file = named if named.exists() else Path(template)
     if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
-        raise RenderError(f"model.template={template}: no such file; allowed: {names}, or a file")
+        raise RenderError(f"model.template={template}: no such file; allowed: {_named()}, or a file")
     return file.read_text(encoding="utf-8")
+
+
+def _named() -> str:
+    return "|".join(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
 
 
 def _template_source(folder: Path, settings: dict[str, Any]) -> str:
@@ -130,7 +142,7 @@ def _template_source(folder: Path, settings: dict[str, Any]) -> str:
         source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
     if not isinstance(source, str):
         raise RenderError(
-            f"{folder}: no chat template (chat_template.jinja, or in tokenizer_config.json); give model.template=chatml or FILE"
+            f"{folder}: no chat template (chat_template.jinja, or in tokenizer_config.json); give model.template={_named()} or FILE"
         )
     return source
 

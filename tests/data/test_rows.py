@@ -1,15 +1,19 @@
 """Samples, rows and mixing: nothing is lost without being counted."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from sekft.config import DataConfig, MaskConfig, MaskRule, Overlong, SourceConfig, SourceKind
+from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
 from sekft.data import mix
-from sekft.data.sample import Sample, require_enough, rows
+from sekft.data.accounting import Counts, require_enough
+from sekft.data.sample import Sample, decision_point, rows
 from sekft.errors import DataError, SettingsError
 from sekft.rendering.messages import Message
+from sekft.rendering.render import prompt_ids
 from sekft.rendering.tokenizer import ChatTokenizer
+from tests.rendering.fixtures import write
 
 ASSISTANT = MaskConfig(rule=MaskRule.assistant)
 
@@ -38,13 +42,6 @@ def test_a_row_that_is_too_long_is_dropped_and_counted(tokenizer: ChatTokenizer)
     samples = [sample(i) for i in range(9)] + [sample(9, turns=40)]
     made, counts = rows(samples, tokenizer, ASSISTANT, DataConfig(), 128)
     assert len(made) == 9 and dict(counts.dropped) == {"longer than trainer.max_tokens=128": 1}
-
-
-def test_keep_last_cuts_whole_turns_from_the_front_and_counts_them(tokenizer: ChatTokenizer):
-    data = DataConfig(overlong=Overlong.keep_last)
-    made, counts = rows([sample(0, turns=40)], tokenizer, ASSISTANT, data, 128)
-    assert len(made[0].ids) <= 128 and counts.cut_turns > 0 and counts.cut_turns % 2 == 0
-    assert made[0].ids[0] == tokenizer.bos and tokenizer.decode(list(made[0].ids)).endswith("exit")
 
 
 def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatTokenizer):
@@ -94,4 +91,60 @@ def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
     terminal = MaskConfig(rule=MaskRule.terminal_only)
     made, counts = rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
     assert len(made) == 8 and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
-    assert set(counts.by_kind) == {"terminal", "stop"}
+    assert set(counts.by_kind) == {"terminal", "stop"} and "nothing is learned by mask=terminal_only 1 (endless)" in counts.line()
+
+
+def test_lives_that_never_learn_to_leave_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
+    endless = [Sample(f"endless{n}", "w", "shell", sample(0, turns=3).messages[:4]) for n in range(5)]
+    _, counts = rows([sample(0), *endless], tokenizer, ASSISTANT, DataConfig(), 1024)
+    assert counts.endless == 5 and "without a learned exit or panic: 5 (endless0, endless1, endless2)" in counts.line()
+    with pytest.raises(DataError, match="5 of 6 samples never learn to leave, allowed: data.max_endless_share=0.5"):
+        require_enough(counts, DataConfig())
+    require_enough(counts, DataConfig(max_endless_share=0.9))
+
+
+CONTEXT = [Message(role="user", content="$ "), Message(role="assistant", content="la"), Message(role="user", content="la: not found\n$ ")]
+
+
+@pytest.mark.parametrize("name", ["small_mistral", "qwen3"])
+def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(name: str, request: pytest.FixtureRequest, tmp_path: Path):
+    ours = ChatTokenizer(request.getfixturevalue(name)) if name == "small_mistral" else write(name, "bytes", tmp_path)
+    point = decision_point("p", "w", "decisions", CONTEXT, "ls")
+    [row], counts = rows([point], ours, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
+    served = prompt_ids(CONTEXT, ours)
+    assert list(row.ids[: len(served)]) == served and [weight > 0 for weight in row.weight].index(True) == len(served)
+    assert ours.decode(list(row.ids[len(served) : -1])).strip() == "ls" and row.ids[-1] in ours.stop_ids and row.weight[-1] == 1
+    assert (counts.endless, counts.by_kind["stop"]) == (0, 1)
+    require_enough(counts, DataConfig())
+
+
+def test_a_life_is_no_decision_point_and_a_context_must_await_a_command(tokenizer: ChatTokenizer):
+    made, counts = rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
+    assert not made and dict(counts.dropped) == {"nothing is learned by mask=continuation": 1}
+    with pytest.raises(DataError, match="p: the context ends in a turn of the assistant"):
+        decision_point("p", "w", "decisions", CONTEXT[:2], "ls")
+    with pytest.raises(DataError, match="p: the context ends in nothing"):
+        decision_point("p", "w", "decisions", [], "ls")
+
+
+def test_an_unrolled_life_of_which_nothing_is_learned_is_counted_once(tmp_path: Path):
+    unrolling = write("qwen3", "bytes", tmp_path)
+    endless = Sample("endless", "w", "shell", sample(0, turns=3).messages[:4])
+    terminal = MaskConfig(rule=MaskRule.terminal_only)
+    made, counts = rows([sample(1, turns=3), endless], unrolling, terminal, DataConfig(), 1024)
+    assert [row.id for row in made] == ["s1"] and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
+    made, counts = rows([sample(1, turns=3)], unrolling, ASSISTANT, DataConfig(), 1024)
+    assert (len(made), counts.samples, counts.endless) == (3, 1, 0)  # one of its rows ends
+
+
+def test_row_lengths_make_a_histogram_without_gaps():
+    counts = Counts()
+    for length in (1, 5, 8, 9, 100):
+        counts.add(length, [])
+    assert counts.histogram() == {1: 1, 2: 0, 4: 0, 8: 2, 16: 1, 32: 0, 64: 0, 128: 1}
+    assert sum(counts.histogram().values()) == counts.rows == 5
+    first, *bars = counts.bars()
+    assert first == "row length: shortest 1, median 8, longest 100 tokens"
+    assert bars[3] == f"  <= 8           2 {'█' * 40}" and bars[1] == "  <= 2           0"
+    assert json.loads(json.dumps(counts.summary()))["lengths"]["8"] == 2
+    assert Counts().histogram() == {} and list(Counts().bars()) == []

@@ -193,11 +193,11 @@ def test_a_base_without_a_template_takes_a_named_one_or_a_file(chatml: Path, tmp
     for name in ("tokenizer.json", "config.json"):
         (tmp_path / name).write_bytes((chatml / name).read_bytes())
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|im_end|>"}')
-    with pytest.raises(RenderError, match="model.template=chatml or FILE"):
+    with pytest.raises(RenderError, match=r"model.template=chatml\|tinystories or FILE"):
         ChatTokenizer(tmp_path)
     talk = conversation("$ ", "ls", "a\n$ ", "exit")
     assert render(talk, ChatTokenizer(tmp_path, "chatml")).ids == render(talk, ChatTokenizer(chatml)).ids
     (tmp_path / "mine.jinja").write_text(ChatTokenizer(chatml).template.source)
     assert render(talk, ChatTokenizer(tmp_path, str(tmp_path / "mine.jinja"))).ids == render(talk, ChatTokenizer(chatml)).ids
-    with pytest.raises(RenderError, match="model.template=nope: no such file; allowed: chatml, or a file"):
+    with pytest.raises(RenderError, match=r"model.template=nope: no such file; allowed: chatml\|tinystories, or a file"):
         ChatTokenizer(tmp_path, "nope")

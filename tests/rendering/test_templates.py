@@ -1,28 +1,16 @@
 """Many published templates, as TRL ships them: each renders one way in training and serving, is unrolled, or is refused."""
 
-import json
 from pathlib import Path
 
 import pytest
-import trl
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Kind, is_position_dependent, prompt_ids, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
+from tests.rendering.fixtures import write
 
-TEMPLATES = Path(trl.__file__).parent / "chat_templates"
-CONTROL = {
-    "llama3": ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"],
-    "llama3_2": ["<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|python_tag|>"],
-    "qwen2_5": ["<|endoftext|>", "<|im_end|>", "<|im_start|>"],
-    "qwen3": ["<|endoftext|>", "<|im_end|>", "<|im_start|>", "<think>", "</think>"],
-    "gemma": ["<bos>", "<end_of_turn>", "<start_of_turn>"],
-    "gemma3": ["<bos>", "<end_of_turn>", "<start_of_turn>"],
-    "phi3": ["<s>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>"],
-    "deepseek_r1_distill": ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>"],
-}
-WHOLE, UNROLLED, REFUSED = ("llama3", "llama3_2", "qwen2_5", "gemma", "gemma3", "phi3"), ("qwen3",), ("deepseek_r1_distill",)
+WHOLE, UNROLLED, REFUSED = ("llama3", "llama3_2", "qwen2_5", "gemma", "gemma3", "phi3"), ("qwen3",), ("deepseek_r1_distill", "deepseekv3")
 TEXTS = ("Welcome\n$ ", "ls", "a  b\n$ ", "cat 'a  b'", "$ ", "exit")
 TALK = [Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(TEXTS)]
 RAW = [
@@ -35,18 +23,7 @@ RAW = [
 
 def stand_in(name: str, folder: Path) -> ChatTokenizer:
     """The published template over a tokenizer of bytes with that family's control tokens."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    vocabulary = {letter: index for index, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL[name]])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    bos, eos = CONTROL[name][:2]
-    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": bos, "eos_token": eos, "pad_token": eos}))
-    (folder / "chat_template.jinja").write_text((TEMPLATES / f"{name}.jinja").read_text())
-    return ChatTokenizer(folder)
+    return write(name, "bytes", folder)
 
 
 @pytest.mark.parametrize("name", WHOLE + UNROLLED)
@@ -92,7 +69,7 @@ def check_saved_template(ours: ChatTokenizer, folder: Path) -> None:
         assert server.apply_chat_template(plain, add_generation_prompt=True, return_dict=False) == prompt_ids(messages, ours)
     from sekft.rendering.canonical_template import self_canonicalising
 
-    assert self_canonicalising(ours.canonical_template, ours.control.values()) == ours.canonical_template
+    assert self_canonicalising(ours.canonical_template, ours.control.values(), {}) == ours.canonical_template
 
 
 def test_a_system_turn_in_the_middle_is_refused_by_the_saved_template_too(small_mistral: Path):
@@ -103,3 +80,43 @@ def test_a_system_turn_in_the_middle_is_refused_by_the_saved_template_too(small_
     server.chat_template = ChatTokenizer(small_mistral).canonical_template
     with pytest.raises(TemplateError, match="a system turn is allowed only as the first"):
         server.apply_chat_template([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}])
+
+
+def test_a_template_that_prints_todays_date_is_rendered_and_saved_with_a_fixed_day(tmp_path: Path):
+    from transformers import PreTrainedTokenizerFast
+
+    ours = stand_in("llama3_2", tmp_path)
+    server = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    plain = [message.model_dump() for message in TALK[:1]]
+    today = server.apply_chat_template(plain, add_generation_prompt=True, return_dict=False)
+    assert today != prompt_ids(TALK[:1], ours)
+    server.chat_template = ours.canonical_template
+    assert server.apply_chat_template(plain, add_generation_prompt=True, return_dict=False) == prompt_ids(TALK[:1], ours)
+    assert "26 Jul 2024" in ours.decode(prompt_ids(TALK[:1], ours))
+
+
+def test_a_template_that_writes_a_channel_no_prompt_holds_is_refused(tmp_path: Path):
+    with pytest.raises(RenderError, match=r"the template writes '<\|channel\|>final<\|message\|>' before the assistant's text"):
+        render_all(TALK, stand_in("gptoss", tmp_path))
+
+
+@pytest.mark.parametrize("name", ["chatml", "tinystories"])
+def test_a_named_template_writes_the_bos_that_a_base_has_and_stops_at_its_end_token(name: str, small_mistral: Path, tmp_path: Path):
+    for file in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+        (tmp_path / file).write_bytes((small_mistral / file).read_bytes())
+    tokenizer = ChatTokenizer(tmp_path, name)
+    [rendered] = render_all(TALK, tokenizer)
+    assert rendered.ids[0] == tokenizer.bos and rendered.ids.count(tokenizer.bos) == 1
+    stops = [i for i, kind in zip(rendered.ids, rendered.kinds, strict=True) if kind is Kind.stop]
+    assert stops == [tokenizer.eos] * 3
+
+
+def test_the_tinystories_template_is_plain_text_as_the_stories_have_it(tmp_path: Path):
+    from sekft.rendering.render import render
+
+    asked = "Features: Dialogue\nWords: quit, oak, gloomy\nSummary: Sara finds an oak."
+    turns = [Message(role="user", content=asked), Message(role="assistant", content="Once there was an oak.")]
+    rendered = render(turns, write("tinystories", "bytes", tmp_path))
+    assert rendered.text == f"{asked}\nStory:\n\nOnce there was an oak.<|endoftext|>"
+    written = [offset for offset, kind in zip(rendered.offsets, rendered.kinds, strict=True) if kind is not Kind.context]
+    assert rendered.text[written[0][0] :] == "\n\nOnce there was an oak.<|endoftext|>"

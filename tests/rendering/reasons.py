@@ -1,0 +1,131 @@
+"""Why our weights differ from a reference's: every reason is a line for the reader and a proof that it is the only one."""
+
+from collections.abc import Callable, Sequence
+
+from sekft.config import MaskConfig, MaskRule
+from sekft.errors import RenderError
+from sekft.mask.rules import weigh
+from sekft.rendering.messages import Message, canonical
+from sekft.rendering.render import render_all
+from sekft.rendering.template import TODAY
+from sekft.rendering.tokenizer import ChatTokenizer
+from tests.rendering.references import Reference, Row, Rows
+
+REASONS = {
+    "a": "Control strings in the text: ours writes `< /s>` for `</s>`, in training and in serving; Mistral's encoder reads them as"
+    " letters, transformers as control tokens (a forged end of turn). With the neutral text given to both, equal.",
+    "b": "A system turn, or two turns of the environment in a row: ours makes one user turn of them, joined by a line end; every"
+    " family has its own way. With the canonical turns given to both, equal.",
+    "c": "Blanks typed last: Mistral's encoder strips them, ours learns what was typed. Without these tokens, equal.",
+    "d": "An empty command: Mistral's encoder and its template both refuse it; ours drops the sample and counts it.",
+    "e": "The template trims what was typed (blanks, line ends around it): it would teach other text than was typed, so ours drops the"
+    " sample and counts it; the reference learns the trimmed text.",
+    "f": "A line end typed first joins the line end of the prompt to one token: no server feeds that prompt, so ours drops the sample"
+    " and counts it.",
+    "g": "TRL's markers also learn the line end before the text or behind the stop token (Phi: its `<|endoftext|>` too), which the"
+    " prompt holds already or nobody waits for. Without these tokens, equal.",
+    "h": "TRL's variant writes an empty think block into every past turn, which no server does; ours trains a row for each decision,"
+    " after exactly the served prompt. But for that block and line ends, the learned texts are equal.",
+    "i": "The template prints today's date: ours trains, and saves with the adapter, a fixed day. With that day given to both, equal.",
+    "k": "In vocabularies of this kind the colon of `Story:` joins the line ends behind it: `model.template=tinystories` is for those that"
+    " keep them apart, as GPT-2's does, which TinyStories uses; with others every sample is dropped, which is an error.",
+    "j": "The base is refused in one line: its prompt opens a think block that no training text has (DeepSeek), it writes a channel that"
+    " no prompt holds (GPT-OSS), or no token of its own closes a turn (GLM-4).",
+    "?": "Not explained.",
+}
+REFUSED = ("begins no training text", "before the assistant's text", "generation stops at")
+
+
+def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
+    """What sekft trains on with mask=assistant, or why it does not."""
+    try:
+        rows = [(one, weigh(one, MaskConfig(rule=MaskRule.assistant))) for one in render_all(messages, tokenizer)]
+    except RenderError as error:
+        return str(error)
+    return [(list(rendered.ids), weight.astype(int).tolist()) for rendered, weight in rows]
+
+
+def explain(mine: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer, reference: Reference) -> str:
+    """The letters of REASONS, none if the weights are equal. What the reference is given is put right step by step."""
+    given, theirs, found = list(messages), reference(messages), ""
+    day = {"date_string": f"{TODAY:%d %b %Y}"} if "strftime_now" in tokenizer.template.source else {}
+    neutral = [Message(role=message.role, content=tokenizer.neutral(message.content)) for message in messages]
+    for letter, put_right in {"i": list(messages), "a": neutral, "b": list(canonical(neutral))}.items():
+        if mine != theirs and not isinstance(mine, str) and (put_right != given or (letter == "i" and day)):
+            given, before, theirs = put_right, theirs, reference(put_right, **day)
+            found += letter * (theirs != before)
+    if mine == theirs:
+        return found
+    return found + next((letter for letter, holds in LAST.items() if holds(mine, theirs, messages, tokenizer)), "?")
+
+
+def _stripped(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    if isinstance(mine, str) or isinstance(theirs, str):
+        return False
+    return [_without_last_blanks(row, tokenizer) for row in mine] == theirs and any(m.content.endswith(" ") for m in _typed(messages))
+
+
+def _without_last_blanks(row: Row, tokenizer: ChatTokenizer) -> Row:
+    """Without the learned tokens of nothing but blanks that stand before a stop token."""
+    out: list[tuple[int, int]] = []
+    for index, learned in zip(*row, strict=True):
+        while learned and index in tokenizer.stop_ids and out[-1][1] and not tokenizer.decode([out[-1][0]]).strip(" "):
+            out.pop()
+        out.append((index, learned))
+    return [index for index, _ in out], [learned for _, learned in out]
+
+
+def _empty(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    return isinstance(mine, str) and isinstance(theirs, str) and not all(message.content for message in _typed(messages))
+
+
+def _trimmed(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    blanks = any(message.content != message.content.strip() for message in _typed(messages))
+    return isinstance(mine, str) and "changes the assistant's text" in mine and blanks
+
+
+def _straddling(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    return isinstance(mine, str) and "different tokens" in mine and any(message.content[:1] == "\n" for message in _typed(messages))
+
+
+def _colon(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    joined = len(tokenizer.encode(":\n\n")[0]) == len(tokenizer.encode(":")[0])
+    return isinstance(mine, str) and "different tokens" in mine and joined and "Story:" in tokenizer.template.source
+
+
+def _learned_beside(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    if isinstance(mine, str) or isinstance(theirs, str) or [ids for ids, _ in mine] != [ids for ids, _ in theirs]:
+        return False
+    pairs = [triple for one, other in zip(mine, theirs, strict=True) for triple in zip(*one, other[1], strict=True)]
+    more = {tokenizer.decode([index]) for index, our, their in pairs if their > our}
+    return _stopped(mine, messages, tokenizer) and all(their >= our for _, our, their in pairs) and not "".join(more).strip()
+
+
+def _thoughts(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    if isinstance(mine, str) or isinstance(theirs, str) or not tokenizer.prefix or not _stopped(mine, messages, tokenizer):
+        return False
+
+    def learned(rows: Sequence[Row]) -> str:
+        texts = [tokenizer.decode([index for index, learned in zip(*row, strict=True) if learned]) for row in rows]
+        return "".join("".join(texts).split())
+
+    return learned(theirs).replace("".join(tokenizer.prefix.split()), "") == learned(mine)
+
+
+def _refused(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    return isinstance(mine, str) and any(words in mine for words in REFUSED)
+
+
+def _stopped(mine: Sequence[Row], messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
+    """Whether every typed text is learned up to its stop token; else it is us who learn too little."""
+    ends = [ids[at] for ids, learned in mine for at in range(len(ids)) if learned[at] and not any(learned[at + 1 : at + 2])]
+    return len(ends) == len(_typed(messages)) and set(ends) <= tokenizer.stop_ids
+
+
+def _typed(messages: Sequence[Message]) -> list[Message]:
+    return [message for message in messages if message.role == "assistant"]
+
+
+LAST: dict[str, Callable[[Rows, Rows, Sequence[Message], ChatTokenizer], bool]] = {
+    "c": _stripped, "d": _empty, "e": _trimmed, "k": _colon, "f": _straddling, "g": _learned_beside, "h": _thoughts, "j": _refused,
+}  # fmt: skip

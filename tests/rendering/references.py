@@ -1,0 +1,104 @@
+"""Who else says which tokens a conversation has and which of them the assistant wrote: no line of sekft's renderer is used here."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from mistral_common.exceptions import MistralCommonException
+from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, UserMessage
+from mistral_common.protocol.instruct.request import ChatCompletionRequest
+from mistral_common.protocol.instruct.validator import ValidationMode
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from transformers import PreTrainedTokenizerFast
+
+from sekft.rendering.messages import Message
+from tests.rendering.fixtures import small_mistral, source_of
+
+Row = tuple[list[int], list[int]]  # ids; 1 where the assistant wrote
+Rows = list[Row] | str  # one row, or one per decision; or why there is none
+Reference = Callable[..., Rows]  # (messages, **variables of the template)
+ROLES = {"user": UserMessage, "assistant": AssistantMessage, "system": SystemMessage}
+
+
+def mistrals_encoder(version: str) -> Reference:
+    """mistral-common in fine-tuning mode; what it encodes for a turn of the assistant is what the assistant wrote."""
+    tokenizer = MistralTokenizer.from_file(str(small_mistral().vocabulary_file(version)), mode=ValidationMode.finetuning)
+    inner = tokenizer.instruct_tokenizer
+    parts: list[tuple[list[int], int]] = []
+
+    def overheard(encode: Callable[..., Any], learned: int) -> Callable[..., Any]:
+        def encoded(*arguments: Any, **named: Any) -> Any:
+            out = encode(*arguments, **named)
+            parts.append((list(out[0] if isinstance(out, tuple) else out), learned))
+            return out
+
+        return encoded
+
+    for role in ROLES:
+        setattr(inner, f"encode_{role}_message", overheard(getattr(inner, f"encode_{role}_message"), int(role == "assistant")))
+
+    def reference(messages: Sequence[Message]) -> Rows:
+        parts.clear()
+        try:
+            request = ChatCompletionRequest(messages=[ROLES[message.role](content=message.content) for message in messages])
+            ids = tokenizer.encode_chat_completion(request).tokens
+        except MistralCommonException as error:
+            return str(error)
+        start = inner.start()
+        assert ids == start + [index for part, _ in parts for index in part]
+        return [(ids, [0] * len(start) + [learned for part, learned in parts for _ in part])]
+
+    return reference
+
+
+def trls_markers(name: str, folder: Path) -> Reference:
+    """transformers' assistant mask of the variant with {% generation %} markers that TRL ships for training."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.chat_template = source_of(name, markers=True)
+
+    def reference(messages: Sequence[Message], **variables: str) -> Rows:
+        try:
+            out = tokenizer.apply_chat_template(_plain(messages), return_dict=True, return_assistant_tokens_mask=True, **variables)
+        except TemplateError as error:
+            return str(error)
+        return [(list(out["input_ids"]), list(out["assistant_masks"]))]
+
+    return reference
+
+
+def served_prompts(folder: Path, stops: frozenset[int]) -> Reference:
+    """transformers' own prompts: where the prompt before a turn begins the whole, the assistant wrote from there to the next stop.
+
+    Where it does not, a row for each decision: the prompt, the text, the stop token.
+    """
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    stop = tokenizer.decode([min(stops)])
+
+    def reference(messages: Sequence[Message], **variables: str) -> Rows:
+        turns = [at for at, message in enumerate(messages) if message.role == "assistant"]
+        try:
+            text = tokenizer.apply_chat_template(_plain(messages), tokenize=False, **variables)
+            prompts = [
+                tokenizer.apply_chat_template(_plain(messages[:at]), add_generation_prompt=True, tokenize=False, **variables)
+                for at in turns
+            ]
+        except TemplateError as error:
+            return str(error)
+        whole, *encoded = [tokenizer(one, add_special_tokens=False)["input_ids"] for one in (text, *prompts)]
+        written = [text[len(prompt) :].lstrip().startswith(messages[at].content.strip()) for prompt, at in zip(prompts, turns, strict=True)]
+        if not all(written) or any(whole[: len(prompt)] != prompt for prompt in encoded):
+            texts = [prompt + messages[at].content + stop for prompt, at in zip(prompts, turns, strict=True)]
+            rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+            return [(ids, [0] * len(prompt) + [1] * (len(ids) - len(prompt))) for ids, prompt in zip(rows, encoded, strict=True)]
+        learned = [0] * len(whole)
+        for prompt in encoded:
+            end = next((at for at in range(len(prompt), len(whole)) if whole[at] in stops), len(whole) - 1)
+            learned[len(prompt) : end + 1] = [1] * (end + 1 - len(prompt))
+        return [(whole, learned)]
+
+    return reference
+
+
+def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [message.model_dump() for message in messages]

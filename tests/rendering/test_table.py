@@ -1,0 +1,55 @@
+"""Our weights against independent references, and the page that says so."""
+
+from pathlib import Path
+
+import pytest
+
+from sekft.rendering.tokenizer import ChatTokenizer
+from tests.rendering.dialogues import DIALOGUES
+from tests.rendering.fixtures import FIXTURES, source_of
+from tests.rendering.reasons import REASONS, explain, ours
+from tests.rendering.references import mistrals_encoder
+from tests.rendering.table import MARK, PAGE, Found, cells, written
+
+pytestmark = pytest.mark.xdist_group("references")
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    return dict(cells())
+
+
+@pytest.mark.slow
+def test_every_difference_to_a_reference_is_explained(found: Found):
+    assert not [(cell, name) for cell, told in found.items() for name, letters in told.items() if "?" in letters]
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_is_found_now(found: Found):
+    assert PAGE.read_text(encoding="utf-8").partition(MARK)[1:] == written(found).partition(MARK)[1:], "run python -m tests.rendering.table"
+
+
+def test_every_reason_is_needed_on_the_page():
+    page = PAGE.read_text(encoding="utf-8")
+    assert {letter for letter in REASONS if f"- **{letter}** {REASONS[letter]}" in page} == set(REASONS) - {"?"}
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_fixture_is_the_text_that_was_looked_at(name: str):
+    assert source_of(name) and (not FIXTURES[name].markers or source_of(name, markers=True))
+
+
+@pytest.mark.parametrize("name", ["plain", "control strings typed", "a system turn first"])
+def test_a_planted_difference_is_not_explained(small_mistral: Path, name: str):
+    tokenizer, reference, talk = ChatTokenizer(small_mistral), mistrals_encoder("v1"), DIALOGUES[name]
+    mine = ours(talk, tokenizer)
+    assert "?" not in explain(mine, talk, tokenizer, reference)
+    [(ids, learned)] = mine
+    first = learned.index(1)
+    for planted in (
+        [(ids, [0, *learned[1:-1], 0])],  # the last stop token is not learned
+        [(ids, [*learned[: first - 1], 1, *learned[first:]])],  # the end of the prompt is
+        [(ids[:-1], learned[:-1])],
+        [([*ids[:first], 17, *ids[first + 1 :]], learned)],
+    ):
+        assert "?" in explain(planted, talk, tokenizer, reference)

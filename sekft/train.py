@@ -112,19 +112,21 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> tuple[Path, int]:
     """The adapter's folder, saved, loaded fresh and proven; and the steps taken."""
     from sekft.model.lora import prove, publish
+    from sekft.training import plan
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
 
+    how = plan.layout(settings.trainer, base.device.type)
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
-            loss = validation_loss(tuned, prepared.validation, base, settings.trainer.batch)
+            loss = validation_loss(tuned, prepared.validation, base, how)
             return {} if loss is None else {"val/loss": loss}
 
         measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
         measures.append((settings.eval.every_steps, lambda _: exam_between(prepared.exam, base, tuned)))
         telling = Telling(track.log, measures)
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling])
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling], echo)
         before = validate(0)
         track.log(before, 0)
         try:

@@ -38,15 +38,14 @@ def row_bounds(position_ids: torch.Tensor) -> dict[str, Any]:
 def by_rows(model: Any) -> Iterator[bool]:
     """Attention stays within rows while the context lasts, the backward pass included; False: this architecture keeps its own."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if not getattr(inner, "_supports_attention_backend", False):
+    if inner.config._attn_implementation != "sdpa" or not inner._supports_attention_backend:
         yield False  # transformers then builds the block-diagonal mask from position_ids: slower, as exact
         return
-    before = model.config._attn_implementation
-    model.config._attn_implementation = NAME
+    inner.config._attn_implementation = NAME
     try:
         yield True
     finally:
-        model.config._attn_implementation = before
+        inner.config._attn_implementation = "sdpa"
 
 
 def attend(

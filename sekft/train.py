@@ -51,7 +51,10 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     with tracked("train", settings, job, settings.tracker) as track:
         clock = [time.monotonic()]
         from sekft.model import base as bases
+        from sekft.training import forecast
 
+        planned = planned_steps(settings, len(prepared.training))
+        echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)
         clock.append(time.monotonic())
         if settings.rehearsal:
@@ -162,7 +165,7 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
     with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
         longest = sorted(prepared.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
         with adapter_on(base, settings) as tuned:
-            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed)
+            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed, say=echo)
             started = time.monotonic()
             trainer.train()
             step_s = time.monotonic() - started

@@ -68,7 +68,9 @@ def worker(side: str, folder: Path, amount: int) -> None:
     base = bases.load(ModelConfig(name="shape", path=str(folder), weights=Weights.random, device=Device.cpu))
     dice = random.Random(1)
     rows = [
-        Row(str(at), tuple(dice.randrange(3, 32000) for _ in range(size)), (0.0, *(float(dice.random() < LEARNED) for _ in range(size - 1))))
+        Row(
+            str(at), tuple(dice.randrange(3, 32000) for _ in range(size)), (0.0, *(float(dice.random() < LEARNED) for _ in range(size - 1)))
+        )
         for at, size in enumerate(lengths(amount))
     ]
 
@@ -185,7 +187,9 @@ def padding() -> Table:
 
 def shaped(folder: Path, options: dict[str, str]) -> None:
     """A folder with the real tokenizer and the wanted shape; weights are drawn."""
-    subprocess.run([sys.executable, "scripts/small_mistral.py", str(folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "scripts/small_mistral.py", str(folder)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     config, hidden = json.loads((folder / "config.json").read_text()), int(options["hidden"])
     shape = {"hidden_size": hidden, "intermediate_size": hidden * 11 // 4, "num_hidden_layers": int(options["layers"])}
     (folder / "config.json").write_text(json.dumps({**config, **shape, "head_dim": hidden // config["num_attention_heads"]}))

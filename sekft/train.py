@@ -129,7 +129,8 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
         measures.append((settings.eval.every_steps, lambda _: exam_between(prepared.exam, base, tuned)))
         telling = Telling(track.log, measures)
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling], echo)
+        checkpoints = track.folder / "checkpoints"
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, checkpoints, settings.seed, [telling], echo)
         before = validate(0)
         track.log(before, 0)
         try:

@@ -68,10 +68,7 @@ def attend(
         raise ModelError(f"{type(module).__name__}: {found}; allowed with it: trainer.tokens_per_batch=0")
     window = sliding_window if sliding_window and sliding_window < max_length_q else None
     if KERNEL and query.is_cuda and value.dtype in (torch.bfloat16, torch.float16) and not dropout:
-        flat = [states[0].transpose(0, 1).to(value.dtype).contiguous() for states in (query, key, value)]
-        sizes = (cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q)
-        seen = (window - 1 if window else -1, 0)
-        return varlen_attn(*flat, *sizes, scale=scaling, window_size=seen, enable_gqa=key.shape[1] != query.shape[1])[None], None
+        return _kernel(query, key, value, cu_seq_lens_q, max_length_q, scale=scaling, window_size=(window - 1 if window else -1, 0)), None
     bounds = cu_seq_lens_q.tolist()
     rows = [
         F.scaled_dot_product_attention(
@@ -86,6 +83,13 @@ def attend(
         for start, end in zip(bounds, bounds[1:], strict=False)
     ]
     return torch.cat(rows, dim=2).transpose(1, 2).contiguous(), None
+
+
+def _kernel(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, longest: int, **how: Any) -> torch.Tensor:
+    """Autocast leaves query and key in float32 after the rotation; the kernel wants one type, tokens first, all bounds twice."""
+    q, k, v = (states[0].transpose(0, 1).to(value.dtype).contiguous() for states in (query, key, value))
+    within: Any = varlen_attn(q, k, v, bounds, bounds, longest, longest, enable_gqa=k.shape[1] != q.shape[1], **how)
+    return within[None]
 
 
 def _mask(length: int, window: int | None, device: torch.device) -> dict[str, Any]:

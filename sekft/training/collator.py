@@ -9,6 +9,11 @@ from sekft.data.sample import Row
 Batch = dict[str, torch.Tensor]
 
 
+def step(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of one optimizer step, as they are: how they are laid out is decided when they are trained on."""
+    return {"rows": list(rows)}
+
+
 def packed(rows: Sequence[Row]) -> Batch:
     """input_ids, position_ids, weight: (1, T). Positions start anew with every row; no attention_mask, so that no row sees another.
 

@@ -70,23 +70,26 @@ class ShellTrainer(SFTTrainer):
     To transformers a batch is the rows of one whole step, so a checkpoint lies between steps and nothing is half done.
     """
 
+    loss_is_scaled_for_ga = True  # type: ignore[assignment]
+
     def __init__(self, rows: Sequence[Row], settings: TrainerConfig, pad_id: int, say: Callable[[str], None], **given: Any) -> None:
-        super().__init__(train_dataset=Dataset.from_list([{"input_ids": list(row.ids)} for row in rows]), data_collator=list, **given)
+        looked_at = Dataset.from_list([{"input_ids": list(row.ids)} for row in rows])  # by TRL alone
+        super().__init__(train_dataset=looked_at, data_collator=collator.step, **given)
         self.rows, self.per_step, self.pad_id, self.say = rows, plan.rows_per_step(settings), pad_id, say
         self.layout = plan.layout(settings, self.args.device.type)
         self.halvings = 0
 
     def get_train_dataloader(self) -> DataLoader:
-        steps = Steps(len(self.rows), self.per_step, self.args.data_seed)
-        return self.accelerator.prepare(DataLoader(self.rows, batch_sampler=steps, collate_fn=list))  # type: ignore[arg-type]
+        steps = Steps(len(self.rows), self.per_step, self.args.data_seed or 0)
+        return self.accelerator.prepare(DataLoader(self.rows, batch_sampler=steps, collate_fn=collator.step))  # type: ignore[arg-type]
 
-    def _get_num_items_in_batch(self, batch_samples: list[list[Row]], device: torch.device) -> torch.Tensor:
-        total = torch.tensor(sum(collator.learned(rows) for rows in batch_samples), device=device)
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor:
+        total = torch.tensor(sum(collator.learned(step["rows"]) for step in batch_samples), device=device)
         return self.accelerator.gather(total).sum()
 
-    def training_step(self, model: Any, rows: list[Row], num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """All passes of one step. Out of memory, the step is repeated in smaller ones. Raises ModelError, naming rows."""
-        dice = _dice()
+        rows, dice = inputs["rows"], _dice()
         while True:
             try:
                 return self._passes(model, rows, num_items_in_batch)
@@ -182,7 +185,6 @@ def make_trainer(
         processing_class=hub_tokenizer(base),
         callbacks=list(callbacks),
     )
-    trainer.loss_is_scaled_for_ga = True
     for voice in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(voice)
     as_float32(tuned)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, MistralConfig
 
 from sekft.data.sample import Row
@@ -38,6 +39,35 @@ def test_the_registered_function_gives_what_the_dense_mask_gives(window: int | N
     tensors = (query, key, value)
     for ours, theirs in zip(*(torch.autograd.grad((out**2).sum(), tensors) for out in (found, expected)), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-11)
+
+
+@pytest.mark.skipif(not attention.KERNEL, reason="torch has no variable-length attention")
+def test_the_kernel_takes_what_it_is_given_and_gives_gradients_back():
+    """By shapes and types alone, as autocast leaves them: without a GPU its numbers cannot be had (see the gpu test)."""
+    with FakeTensorMode():
+        query = torch.empty(1, 8, 40, 64, requires_grad=True)
+        key = torch.empty(1, 2, 40, 64, requires_grad=True)
+        value = torch.empty(1, 2, 40, 64, dtype=torch.bfloat16, requires_grad=True)
+        found = attention._kernel(query, key, value, torch.empty(4, dtype=torch.int32), 30, scale=0.1, window_size=(5, 0))
+        found.float().sum().backward()
+    assert (found.shape, found.dtype) == ((1, 40, 8, 64), torch.bfloat16)
+    assert query.grad is not None and key.grad is not None and (query.grad.shape, key.grad.shape) == (query.shape, key.shape)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("window", [None, 4])
+def test_on_a_gpu_the_kernel_gives_what_single_rows_give(window: int | None):
+    torch.manual_seed(0)
+    states = [torch.randn(1, heads, sum(LENGTHS), 64, device="cuda", dtype=torch.bfloat16, requires_grad=True) for heads in (8, 2, 2)]
+    bounds = {
+        key: value.cuda() if torch.is_tensor(value) else value for key, value in attention.row_bounds(packed(ROWS)["position_ids"]).items()
+    }
+    ours, _ = attention.attend(torch.nn.Module(), *states, None, scaling=0.125, sliding_window=window, **bounds)
+    alone, _ = attention.attend(torch.nn.Module(), *(one.float() for one in states), None, scaling=0.125, sliding_window=window, **bounds)
+    assert torch.allclose(ours.float(), alone, atol=2e-2)
+    for one, other in zip(*(torch.autograd.grad(out.float().sum(), states) for out in (ours, alone)), strict=True):
+        assert torch.allclose(one.float(), other.float(), atol=5e-2)
 
 
 def small(config: type, attn_implementation: str = "sdpa", **more: object) -> torch.nn.Module:

@@ -64,7 +64,9 @@ def test_the_budget_is_halved_the_step_repeated_and_the_adapter_is_that_of_the_s
 def test_padded_batches_are_halved_too(base: bases.Base, tmp_path: Path):
     with memory(base, 40):
         digest, trainer, said = trained(base, tmp_path / "a", replace(SETTINGS, tokens_per_batch=0))
-    assert trainer.layout == Layout(0, 2) and said == ["step 1: out of memory; repeated, and from now on at most 2 padded rows per forward pass"]
+    assert trainer.layout == Layout(0, 2) and said == [
+        "step 1: out of memory; repeated, and from now on at most 2 padded rows per forward pass"
+    ]
     assert trained(base, tmp_path / "b", replace(SETTINGS, batch=2, accumulation=2, tokens_per_batch=0))[0] == digest
 
 

@@ -25,6 +25,7 @@ from rich.table import Table
 
 DEFAULTS = {"rounds": "3", "rows": "16", "hidden": "256", "layers": "4", "threads": "1", "json": "", "side": "", "folder": ""}
 STEP_ROWS, LEARNED = 4, 0.12
+ANSWER = "answer: "  # transformers prints lines of its own
 TRL: dict[str, dict[str, Any]] = {
     "TRL, its defaults (bf16, checkpointing), padded 4": {"per_device_train_batch_size": 4},
     "TRL, padded 4": {"per_device_train_batch_size": 4, "bf16": False, "activation_checkpointing": False},
@@ -99,7 +100,10 @@ def worker(side: str, folder: Path, amount: int) -> None:
             spent = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tokens = int(trainer._total_train_tokens)
-        print(json.dumps({"tokens": tokens, **spent, "peak_mib": (peak - before) / 1024, "threads": torch.get_num_threads()}), flush=True)
+        print(
+            ANSWER + json.dumps({"tokens": tokens, **spent, "peak_mib": (peak - before) / 1024, "threads": torch.get_num_threads()}),
+            flush=True,
+        )
 
 
 def measured(folder: Path, options: dict[str, str]) -> list[dict[str, Any]]:
@@ -117,11 +121,11 @@ def measured(folder: Path, options: dict[str, str]) -> list[dict[str, Any]]:
             assert process.stdin and process.stdout
             process.stdin.write("go\n")
             process.stdin.flush()
-            answer = next((line for line in process.stdout if line.startswith("{")), None)
+            answer = next((line for line in process.stdout if line.startswith(ANSWER)), None)
             if answer is None:
                 sys.exit(f"{side}: ended with status {process.wait()}")
             if number:
-                lines.append({"side": side, "round": number, **json.loads(answer)})
+                lines.append({"side": side, "round": number, **json.loads(answer.removeprefix(ANSWER))})
     for process in sides.values():
         process.communicate("")
     return lines

@@ -30,6 +30,7 @@ OURS = {  # fields of SFTConfig that would change what a step is
     "packing": "trainer.tokens_per_batch",
     "padding_free": "trainer.tokens_per_batch",
     "train_sampling_strategy": "trainer.tokens_per_batch",
+    "dataloader_drop_last": "trainer.epochs",
 }
 
 
@@ -53,6 +54,7 @@ class Steps(Sampler[list[int]]):
 
     def __init__(self, amount: int, per_step: int, seed: int) -> None:
         self._amount, self._per_step, self._seed, self._epoch = amount, per_step, seed, 0
+        self.batch_size, self.drop_last = per_step, False  # what accelerate asks where several processes share the steps
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch

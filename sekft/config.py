@@ -124,7 +124,7 @@ class TrainerConfig:
     batch: int = 4  # rows; a step learns from batch * accumulation of them
     max_tokens: int = 1024  # longest row; see data.overlong
     accumulation: int = 1  # batches per step
-    tokens_per_batch: int | None = None  # rows of a step packed into one forward pass; null: 8192 on CUDA, else 1024; 0: padded batches
+    tokens_per_batch: int | None = None  # of one forward pass, rows packed; null: 8192 on CUDA, else 1024; 0: padded batches
     lr: float = 2e-4
     schedule: Schedule = Schedule.linear
     warmup: float = 0.03  # below 1: share of the steps; else steps

@@ -1,7 +1,14 @@
-"""One training in a process of its own, for tests that kill it: BASE FOLDER [CHECKPOINT]; prints the adapter's sha256."""
+"""One training in a process of its own: BASE FOLDER [CHECKPOINT | kill=STEP]; prints steps and the adapter's sha256.
 
+kill=STEP: SIGKILL falls in the middle of the step after it, between the gradients and the optimizer.
+"""
+
+import os
+import signal
 import sys
 from pathlib import Path
+
+from transformers import TrainerCallback, TrainerState
 
 from sekft.config import Device, LoraConfig, ModelConfig, TrainerConfig
 from sekft.data.sample import Row
@@ -14,10 +21,21 @@ SETTINGS = TrainerConfig(epochs=2.5, batch=2, accumulation=2, tokens_per_batch=4
 DROPOUT = LoraConfig(name="r4", r=4, alpha=8, dropout=0.2)
 
 
-def main(folder: str, out: str, checkpoint: str | None = None) -> None:
+class Killed(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_pre_optimizer_step(self, args: object, state: TrainerState, control: object, **_: object) -> None:
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(folder: str, out: str, then: str = "") -> None:
+    kill, checkpoint = then.startswith("kill="), None if not then or then.startswith("kill=") else then
     base = bases.load(ModelConfig(name="small", path=folder, device=Device.cpu))
     with lora.fresh(base, DROPOUT, seed=1) as tuned:
-        trainer = make_trainer(tuned, base, ROWS, SETTINGS, Path(out) / "checkpoints", seed=1)
+        callbacks = [Killed(int(then.removeprefix("kill=")))] if kill else []
+        trainer = make_trainer(tuned, base, ROWS, SETTINGS, Path(out) / "checkpoints", seed=1, callbacks=callbacks)
         trainer.train(resume_from_checkpoint=checkpoint)
         print(trainer.state.global_step, lora.digest(lora.publish(lora.save(tuned, base, Path(out) / "adapter", {}))))
 

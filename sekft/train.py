@@ -52,7 +52,10 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     with tracked("train", settings, job, settings.tracker) as track:
         clock = [time.monotonic()]
         from sekft.model import base as bases
+        from sekft.training import forecast
 
+        planned = planned_steps(settings, len(prepared.training))
+        echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)
         clock.append(time.monotonic())
         if settings.rehearsal:
@@ -117,19 +120,22 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> tuple[Path, int]:
     """The adapter's folder, saved, loaded fresh and proven; and the steps taken."""
     from sekft.model.lora import prove, publish
+    from sekft.training import plan
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
 
+    how = plan.layout(settings.trainer, base.device.type)
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
-            loss = validation_loss(tuned, prepared.validation, base, settings.trainer.batch)
+            loss = validation_loss(tuned, prepared.validation, base, how)
             return {} if loss is None else {"val/loss": loss}
 
         measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
         measures.append((settings.eval.every_steps, lambda _: exam_between(prepared.exam, base, tuned)))
         telling = Telling(track.log, measures)
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / "checkpoints", settings.seed, [telling])
+        checkpoints = track.folder / "checkpoints"
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, checkpoints, settings.seed, [telling], echo)
         before = validate(0)
         track.log(before, 0)
         try:
@@ -165,7 +171,7 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
     with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
         longest = sorted(prepared.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
         with adapter_on(base, settings) as tuned:
-            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed)
+            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed, say=echo)
             started = time.monotonic()
             trainer.train()
             step_s = time.monotonic() - started

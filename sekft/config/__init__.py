@@ -79,9 +79,10 @@ class TrainerConfig:
 
     max_steps: int = -1  # -1: as many as epochs ask for
     epochs: float = 3.0
-    batch: int = 4  # rows per forward pass
+    batch: int = 4  # rows; a step learns from batch * accumulation of them
     max_tokens: int = 1024  # longest row; see data.overlong
-    accumulation: int = 1  # forward passes per step
+    accumulation: int = 1  # batches per step
+    tokens_per_batch: int | None = None  # of one forward pass, rows packed; null: 8192 on CUDA, else 1024; 0: padded batches
     lr: float = 2e-4
     schedule: Schedule = Schedule.linear
     warmup: float = 0.03  # below 1: share of the steps; else steps

@@ -18,7 +18,7 @@ Measure = Callable[[int], dict[str, float]]
 class Telling(TrainerCallback):
     """Logs train/loss, train/lr, train/grad_norm, train/tokens_per_second; calls each measure every so many steps.
 
-    measures: {steps: what to measure then}; a measure gets the step and returns metrics. Raises ModelError at a loss
+    measures: {steps: what to measure then}; a measure gets the step and returns metrics. Raises ModelError at a gradient
     that is not a number.
     """
 
@@ -57,14 +57,14 @@ class Telling(TrainerCallback):
     ) -> None:
         if not logs or "loss" not in logs:
             return
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise ModelError(f"step {state.global_step}: the loss is {loss}; lower trainer.lr, or see trainer.max_grad_norm")
+        loss, norm = float(logs["loss"]), float(logs["grad_norm"])
+        if not math.isfinite(norm):  # the trainer sees to the loss, and names the row
+            raise ModelError(f"step {state.global_step}: the gradient's norm is {norm}; lower trainer.lr")
         now, tokens = time.monotonic(), float(logs.get("num_tokens", 0.0))
         speed = (tokens - self._tokens) / max(now - self._clock, 1e-9)
         self._clock, self._tokens = now, tokens
         self.losses.append(loss)
-        told = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": float(logs["grad_norm"])}
+        told = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": norm}
         self._log({**told, "train/tokens_per_second": speed}, state.global_step)
         self._bar.update(self._task, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
 

@@ -1,0 +1,228 @@
+"""Training Mistral-7B's shape on a GPU, plain TRL against ours: rows T1-T7 and Q1-Q2 of experiments/throughput.md.
+
+python -m benchmarks.gpu [only=T1,T4,T7] [steps=6] [seconds=540] [json=lines.jsonl] [tiny=true]
+
+Random weights, never zeros: throughput and memory only, nothing about quality. One line of JSON per result, as it comes, the prediction
+beside it; no case is begun after `seconds`. T1 and T7 come again last, for the spread. tiny=true is the same path in a toy shape
+on whatever device there is. A useful token is one of a row: pads are waste, never throughput.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from sekft.config import LoraConfig, ModelConfig, TrainConfig, TrainerConfig, Weights
+from sekft.data.sample import Row
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.training.forecast import flops, forecast, shape_of
+from sekft.training.machine import matmul_flops
+from sekft.training.trainer import make_trainer
+
+DEFAULTS = {"only": "", "steps": "6", "seconds": "540", "json": "", "tiny": "false"}
+MISTRAL_7B = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8}
+MISTRAL_7B |= {"head_dim": 128, "vocab_size": 32000, "max_position_embeddings": 32768}
+WARM, LEARNED = 2, 0.12
+R16 = LoraConfig(name="r16", r=16, alpha=32)
+
+
+@dataclass(frozen=True)
+class Case:
+    what: str
+    prediction: str
+    against: str | None = None
+    trl: dict[str, Any] | None = None  # fields of SFTConfig for plain TRL; None: ours
+    ours: dict[str, Any] = field(default_factory=dict)  # fields of TrainerConfig
+    bfloat16_adapter: bool = False
+    liger: bool = False
+    nf4: bool = False
+
+
+OPEN = {"checkpointing": False, "tokens_per_batch": 16384}
+CASES = {
+    "T1": Case("TRL, its defaults: bf16, padded 8, checkpointing, sdpa", "4.7k tok/s", trl={"per_device_train_batch_size": 8}),
+    "T2": Case("TRL, padded 4, no checkpointing", "1.4 x T1", "T1", {"per_device_train_batch_size": 4, "activation_checkpointing": False}),
+    "T3": Case(
+        "TRL, packed 8k on sdpa (dense mask)",
+        "1.2 x T1",
+        "T1",
+        {"per_device_train_batch_size": 1, "packing": True, "max_length": 8192},
+    ),
+    "T4": Case("sekft, packed 8k, checkpointing", "1.3-1.4 x T3", "T3", ours={"checkpointing": True, "tokens_per_batch": 8192}),
+    "T5": Case("sekft, packed 16k, no checkpointing", "12k tok/s", "T4", ours=OPEN),
+    "T6": Case("as T5, bfloat16 adapter", "16 GiB less than T5", "T5", ours=OPEN, bfloat16_adapter=True),
+    "T7": Case("as T6, Liger layer kernels", "13k tok/s, 2.8 x T1", "T1", ours=OPEN, bfloat16_adapter=True, liger=True),
+    "Q1": Case("TRL, nf4, its defaults, padded 8", "itself", trl={"per_device_train_batch_size": 8}, nf4=True),
+    "Q2": Case("as T7, nf4", "within 3 % of T7, 2.8 x Q1", "Q1", ours=OPEN, bfloat16_adapter=True, liger=True, nf4=True),
+}
+ORDER = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T1", "T7", "Q1", "Q2"]
+
+
+class Marks(TrainerCallback):
+    """When every step ended, and how many useful tokens there had been."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.tokens: list[float] = []
+        self.trainer: Any = None
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.seconds.append(time.perf_counter())
+        self.tokens.append(float(self.trainer._total_train_tokens))
+
+
+def drawn_rows(amount: int, tiny: bool) -> list[Row]:
+    """Of 1,000 to 4,000 tokens, all lengths alike; 12 % learned, in twenty turns."""
+    dice, out = random.Random(0), []
+    for at in range(amount):
+        size = dice.randint(*((20, 80) if tiny else (1000, 4000)))
+        turn = max(size // 20, 8)
+        weight = tuple(float(place % turn >= turn - round(turn * LEARNED)) for place in range(size))
+        out.append(Row(str(at), tuple(dice.randrange(3, 1000) for _ in range(size)), (0.0, *weight[1:])))
+    return out
+
+
+@contextlib.contextmanager
+def shaped(tiny: bool) -> Iterator[Path]:
+    """A folder with a tokenizer and the shape's config.json; no weights."""
+    with tempfile.TemporaryDirectory(prefix="sekft-gpu-") as folder:
+        shipped = Path(bases.__file__).parent / "tiny"
+        shutil.copytree(shipped, folder, dirs_exist_ok=True)
+        config = json.loads((shipped / "config.json").read_text())
+        (Path(folder) / "config.json").write_text(json.dumps(config if tiny else {**config, **MISTRAL_7B}))
+        yield Path(folder)
+
+
+def loaded(folder: Path, nf4: bool) -> bases.Base:
+    """Weights are drawn on the device itself: drawing 7B on the CPU takes minutes of a borrowed GPU."""
+    gc.collect()
+    with torch.device("cuda") if torch.cuda.is_available() else contextlib.nullcontext():
+        return bases.load(ModelConfig(name="shape", path=str(folder), weights=Weights.random, load_4bit=nf4))
+
+
+def plain(tuned: Any, base: bases.Base, rows: list[Row], case: Case, steps: int, folder: Path, marks: Marks) -> Any:
+    labels = [[token if weight else -100 for token, weight in zip(row.ids, row.weight, strict=True)] for row in rows]
+    data = Dataset.from_dict({"input_ids": [list(row.ids) for row in rows], "labels": labels})
+    tokenizer = bases.hub_tokenizer(base)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(min(base.tokenizer.stop_ids))
+    cuda = base.device.type == "cuda"
+    given = {"max_length": None, "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True, "bf16": cuda, **(case.trl or {})}
+    args = SFTConfig(output_dir=str(folder / "out"), max_steps=steps, use_cpu=not cuda, **given)
+    trainer = SFTTrainer(model=tuned, args=args, train_dataset=data, processing_class=tokenizer, callbacks=[marks])
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def train(base: bases.Base, case: Case, rows: list[Row], steps: int, folder: Path) -> dict[str, Any]:
+    """What the case measured: useful tokens/s over all steps but the first ones, peak memory."""
+    marks, settings = Marks(), TrainerConfig(max_steps=steps, batch=16, warmup=0.0, log_every_steps=1000, **case.ours)
+    if base.device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    with lora.fresh(base, R16, seed=0) as tuned:
+        if case.trl is not None:
+            trainer = plain(tuned, base, rows, case, steps, folder, marks)
+        else:
+            trainer = make_trainer(tuned, base, rows, settings, folder / "out", 0, [marks])
+        if case.bfloat16_adapter and base.device.type == "cuda":
+            for parameter in (parameter for parameter in tuned.parameters() if parameter.requires_grad):
+                parameter.data = parameter.data.bfloat16()
+        marks.trainer = trainer
+        trainer.train()
+    took = [after - before for before, after in zip(marks.seconds[WARM - 1 :], marks.seconds[WARM:], strict=False)]
+    tokens = marks.tokens[-1] - marks.tokens[WARM - 1]
+    told: dict[str, Any] = {"useful_tok_s": round(tokens / sum(took), 1), "step_ms": round(1000 * statistics.median(took))}
+    if base.device.type == "cuda":
+        told["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    return {**told, "halvings": getattr(trainer, "halvings", 0), **expected(base, case, settings, rows, told["useful_tok_s"])}
+
+
+def expected(base: bases.Base, case: Case, settings: TrainerConfig, rows: list[Row], speed: float) -> dict[str, Any]:
+    """Our forecast of memory, and the share of the device's matrix products that went into useful FLOPs without recomputation."""
+    shape = shape_of(json.loads((base.folder / "config.json").read_text()))
+    assert shape is not None
+    lengths, learned = [len(row.ids) for row in rows], sum(weight > 0 for row in rows for weight in row.weight)
+    per_token = flops(shape, shape.adapter(R16), lengths, learned, recomputed=False) / sum(lengths)
+    told: dict[str, Any] = {"share_of_matmul": round(speed * per_token / matmul_flops(base.device), 3)}
+    if case.trl is None:
+        whole = TrainConfig(model=base.config, lora=R16, trainer=settings)
+        told["forecast_gib"] = round(forecast(shape, whole, rows, base.device.type, 1).needed() / 2**30, 2)
+    return told
+
+
+def ligered(base: bases.Base) -> None:
+    """Liger's layer kernels on this very base; they stay, so cases without them come before. Raises ImportError."""
+    from liger_kernel.transformers import apply_liger_kernel_to_mistral
+
+    apply_liger_kernel_to_mistral(
+        rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False, model=base.model
+    )
+
+
+def run(options: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
+    """One result per case, in order; a case that cannot run says why."""
+    tiny, started, steps = options["tiny"] == "true", time.monotonic(), int(options["steps"]) + WARM
+    chosen = [name for name in ORDER if not options["only"] or name in options["only"].split(",")]
+    rows, speeds, kernels = drawn_rows(64, tiny), {}, None
+    for name in chosen:
+        case = CASES[name]
+        if time.monotonic() - started > float(options["seconds"]):
+            yield {"case": name, "skipped": f"more than seconds={options['seconds']} have passed"}
+            continue
+        told: dict[str, Any] = {"case": name, "what": case.what, "prediction": case.prediction}
+        try:
+            if kernels and not case.liger:
+                bases._resident.clear()  # a base without Liger's kernels again
+                kernels = None
+            base = loaded(folder, case.nf4)
+            if case.liger and kernels is not base:
+                ligered(base)
+                kernels = base
+            told |= train(base, case, rows, steps, folder)
+            speeds[name] = told["useful_tok_s"]
+            if case.against in speeds:
+                told[f"x {case.against}"] = round(speeds[name] / speeds[case.against], 3)
+        except (torch.OutOfMemoryError, ImportError) as error:
+            told["failed"] = str(error).splitlines()[0]
+        yield told
+
+
+def main(arguments: list[str]) -> None:
+    options = {**DEFAULTS, **dict(argument.split("=", 1) for argument in arguments)}
+    if unknown := set(options) - set(DEFAULTS):
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(DEFAULTS)}")
+    if not torch.cuda.is_available() and options["tiny"] != "true":
+        sys.exit("no CUDA device here; allowed: tiny=true")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    with shaped(options["tiny"] == "true") as folder, contextlib.ExitStack() as stack:
+        file = stack.enter_context(Path(options["json"]).open("a")) if options["json"] else None
+        for told in run(options, folder):
+            line = json.dumps({"device": device, "torch": torch.__version__, "tiny": options["tiny"] == "true", **told})
+            print(line, flush=True)
+            if file:
+                file.write(line + "\n")
+                file.flush()
+
+
+if __name__ == "__main__":
+    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+    main(sys.argv[1:])

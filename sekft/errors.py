@@ -33,3 +33,9 @@ class DataError(SekftError):
 
 class ModelError(SekftError):
     """A base or an adapter cannot be loaded, or is not what its fingerprint says."""
+
+
+class VerdictError(SekftError):
+    """The exam was held, and its verdict is not the one that eval.require asks for."""
+
+    exit_status = 3

@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command.launch import Job, echo, launch
 from sekft.config import EvalConfig, EvalVerbConfig
 from sekft.errors import ModelError, SettingsError
-from sekft.exam import gate, paired, rates, show
+from sekft.exam import gate, rates, score, show
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
+from sekft.report.asciicast import write_casts
+from sekft.report.exam import write_exam_page
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import Operator, reference
@@ -41,6 +43,7 @@ class Exam:
     limits: EvalConfig
     workers: int
     seed: int
+    held_out: tuple[str, ...] = ()  # archetypes no adapter was trained on, as the split says
 
     def play(self, operator: Operator, title: str, keep: Keep | None = None) -> list[Trajectory]:
         return play_many([(bundle, operator, 0) for bundle in self.bundles], self.backend, self.limits, self.workers, title, keep)
@@ -54,9 +57,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
     require_adapter(adapter)
-    exam = Exam(
-        bundles, choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)), settings.eval, settings.workers, settings.seed
-    )
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         from sekft.model import base as bases
@@ -69,6 +71,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
+    gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
@@ -97,28 +100,23 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
-    return {**report(lives, exam.limits, track, doubt, step), "sandbox": place}
+    return {**report(lives, exam, track, {"tuned": doubt}, step), "sandbox": place}
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
-    show.print_rates(lives)
-    pairing = paired.pair(lives["base"], lives["tuned"], limits.criterion) if "tuned" in lives else None
-    if pairing is not None:
-        echo(show.paired_line(pairing))
-    verdict = gate.verdict(lives, pairing, limits, doubt) if pairing else alone(lives, limits)
-    echo(f"verdict: {verdict}")
-    looked_at = lives.get("tuned", lives["base"])
+def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubts: Mapping[str, str], step: int) -> dict[str, Any]:
+    """Scores, prints, draws report.html and lives/*.cast; returns the exam's part of summary.json. doubts: by adapter."""
+    scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out)
+    show.print_score(scored)
+    for line in show.lines(scored):
+        echo(line)
+    looked_at = lives[scored.looked_at]
     for name, path in write_examples(looked_at, track.folder / "lives").items():
         echo(f"a {name} life: {path}")
+    casts = write_casts(lives, scored, track.folder / "lives")
+    echo(f"to look at: {write_exam_page(lives, exam.bundles, scored, casts, track.folder / 'report.html')}")
     track.log({f"eval/{name}": rate.rate for name, rate in rates.rates(looked_at).items()}, step)
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
-    scored = {player: rates.scored(lives[player]) if player in lives else None for player in ("base", "tuned", "reference")}
-    return {**scored, "paired": asdict(pairing) if pairing is not None else None, "verdict": verdict}
-
-
-def alone(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig) -> str:
-    """Without an adapter there is nothing to decide; what went wrong is still said."""
-    return gate.unmeasured(lives, limits) or "unmeasured (no adapter to compare)"
+    return scored.summary()
 
 
 def episode_row(player: str, life: Trajectory) -> dict[str, Any]:

@@ -113,11 +113,11 @@ def scored(lives: Sequence[Trajectory], limits: EvalConfig, labels: worlds.Label
 
 def power_line(n: int, archetypes: int) -> str:
     gain = power.detectable(n, archetypes)
-    least = "none is promoted" if gain is None else f"+{gain:.2f} or more is promoted"
+    least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
     seen, promoted = power.power(n, TOLD_GAIN), power.promotion(n, archetypes, TOLD_GAIN)
     return (
         f"with n={n} worlds of {archetypes} archetypes a true gain of {TOLD_GAIN * 100:.0f} points is seen with {seen:.0%} "
-        f"and promoted with {promoted:.0%}; with 80 % {least}"
+        f"and promoted with {promoted:.0%}; {least} promoted with 80 %"
     )
 
 

@@ -18,6 +18,7 @@ from sekft.scenario.bundle import Bundle
 Players = Mapping[str, Sequence[Trajectory]]
 PAGE_BYTES = 3_500_000  # of transcripts; the rest of a page of 128 worlds takes less than a megabyte
 LIFE_BYTES = 16_000
+MOST_REASON = 160  # characters; a panic may say much more
 LETTERS = {
     "W": "won: the adapter meets the criterion, the base does not",
     "L": "lost: the base meets it, the adapter does not",
@@ -95,7 +96,8 @@ def world(bundle: Bundle, lives: Players, shown: Sequence[str], scored: Score, m
 
 
 def said(life: Trajectory) -> str:
-    reason = f" ({life.reason})" if life.reason and life.reason != life.outcome.value else ""
+    why = life.reason if len(life.reason) <= MOST_REASON else f"{life.reason[:MOST_REASON]}..."
+    reason = f" ({why})" if why and why != life.outcome.value else ""
     return f"{life.ending.value}, {life.outcome.value}{reason}"
 
 

@@ -141,7 +141,9 @@ def test_what_a_life_typed_cannot_become_part_of_the_page(tmp_path: Path):
     nasty = (("<script>alert(1)</script>", "</pre></details><img src=x onerror=y>\n$ "),)
     first = lives["tuned"][0]
     lives["tuned"][0] = life(first.bundle_id, first.archetype, False, first.meta["terminal"], turns=nasty, player="tuned")
+    lives["tuned"][0] = lives["tuned"][0].model_copy(update={"reason": "<b>" * 9999})
     text = drawn(tmp_path, lives)
+    assert "&lt;b&gt;" * 50 in text and "&lt;b&gt;" * 60 not in text
     assert "<script>" not in text and "<img" not in text and Page(text).faults == []
 
 

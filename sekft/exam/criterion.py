@@ -41,7 +41,7 @@ class Line(BaseModel):
 
 @dataclass(frozen=True)
 class Finding:
-    """state: met | not met | undecided | not measured. needs: worlds that would decide it; None: none would, or it is decided."""
+    """state: met | not met | undecided | not measured. needs: worlds that would decide a critical one; None where none would."""
 
     criterion: str
     tier: str
@@ -60,7 +60,7 @@ class Finding:
 def judge_rate(pair: Paired, line: Line) -> Finding:
     """A rate, compared on the same worlds: a change counts as shown if the exact test and the interval over archetypes agree."""
     state, text = _up(pair, line) if line.rule is Rule.up else _not_worse(pair, line)
-    needs = _needs(pair, line.margin) if state == "undecided" else None
+    needs = _needs(pair, line.margin) if state == "undecided" and line.tier is Tier.critical else None
     numbers = {"base": pair.base_rate, "tuned": pair.base_rate + pair.difference, "difference": pair.difference}
     return Finding(
         pair.criterion, line.tier.value, line.rule.value, state, text, **numbers, low=pair.low, high=pair.high, p=pair.holm_p, needs=needs
@@ -68,9 +68,10 @@ def judge_rate(pair: Paired, line: Line) -> Finding:
 
 
 def judge_loss(line: Line, losses: Mapping[str, tuple[float, float]]) -> list[Finding]:
-    """Losses are numbers over a whole text, not shares of worlds: the change itself decides. Unmeasured ones only inform."""
+    """Losses are numbers over a whole text, not shares of worlds: the change itself decides. Unmeasured and not critical: only said."""
     if not losses:
-        return [Finding("loss", "informational", line.rule.value, "not measured", "not measured", None, None, None)]
+        tier = line.tier if line.tier is Tier.critical else Tier.informational
+        return [Finding("loss", tier.value, line.rule.value, "not measured", "not measured", None, None, None)]
     found = []
     for name, (base, tuned) in losses.items():
         change = tuned - base
@@ -82,15 +83,15 @@ def judge_loss(line: Line, losses: Mapping[str, tuple[float, float]]) -> list[Fi
 
 
 def _up(pair: Paired, line: Line) -> tuple[str, str]:
-    significant, margin = pair.holm_p < ALPHA, line.margin
-    if significant and pair.losses > pair.wins:
+    margin = line.margin
+    if pair.mcnemar_p < ALPHA and pair.losses > pair.wins:  # several adapters pay for gains, never for what warns of one
         return "not met", "worse than the base"
-    if significant and pair.low is not None and pair.low > 0:
+    if pair.holm_p < ALPHA and pair.low is not None and pair.low > 0:
         if pair.difference < margin:
             return "not met", f"better by less than {margin}"
         return "met", f"better by {pair.difference:+.2f}, at least {margin} asked"
     tuned = pair.base_rate + pair.difference
-    if line.enough is not None and tuned >= line.enough:
+    if line.enough is not None and tuned >= line.enough and pair.difference >= -margin:
         return "met", f"tuned at {tuned:.2f}, from {line.enough} on not getting worse is enough"
     if pair.high is not None and pair.high < margin:
         return "not met", f"no gain of {margin} is left within the interval"
@@ -101,7 +102,7 @@ def _not_worse(pair: Paired, line: Line) -> tuple[str, str]:
     sign = 1 if line.rule is Rule.not_up else -1  # of a change for the worse
     change, word = sign * pair.difference, "up" if sign > 0 else "down"
     least, most = (pair.low, pair.high) if sign > 0 else (pair.high, pair.low)
-    shown = pair.holm_p < ALPHA and (least is None or sign * least > 0)
+    shown = pair.mcnemar_p < ALPHA and (least is None or sign * least > 0)
     if shown and change > line.margin:
         return "not met", f"{word} by {change:.2f}, allowed {line.margin}"
     if most is not None and sign * most <= line.margin:

@@ -97,6 +97,8 @@ def _verdict(findings: Sequence[Finding], asked: Paired, doubt: str) -> str:
 
     if failed := of(Tier.critical, "not met") or of(Tier.supporting, "not met"):
         return f"hold ({_said(failed[0], asked)})"
+    if of(Tier.critical, "not measured"):
+        return "inconclusive (needs the loss on a text)"
     if undecided := of(Tier.critical, "undecided"):
         wanted = [finding.needs for finding in undecided]
         if any(n is None for n in wanted):

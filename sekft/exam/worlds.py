@@ -10,12 +10,12 @@ Labels = Mapping[str, Mapping[str, str]]  # by bundle id: what is known of the w
 
 
 def labels(bundles: Sequence[Bundle], held_out: Collection[str] = (), unseen: Collection[str] = ()) -> dict[str, dict[str, str]]:
-    """held_out: archetypes no adapter was trained on; empty: nothing is said. unseen: those of them even the base never saw."""
-    return {
-        bundle.id: {key: str(value) for key, value in bundle.axes.model_dump(mode="json").items()}
-        | {"archetype": bundle.archetype, "kind": _kind(bundle.archetype, held_out, unseen)}
+    """What nobody said is left out. held_out: archetypes no adapter was trained on; unseen: those of them even the base never saw."""
+    known = {
+        bundle.id: bundle.axes.model_dump(mode="json") | {"archetype": bundle.archetype, "kind": _kind(bundle.archetype, held_out, unseen)}
         for bundle in bundles
     }
+    return {name: {key: str(value) for key, value in about.items() if value not in ("", None)} for name, about in known.items()}
 
 
 def _kind(archetype: str, held_out: Collection[str], unseen: Collection[str]) -> str:

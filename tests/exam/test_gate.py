@@ -91,6 +91,20 @@ def test_a_loss_that_rose_too_much_holds_a_better_adapter(tuned: float, verdict:
     assert found.verdict.startswith(verdict) and state(found, "loss of story") == ("met" if verdict == "promote" else "not met")
 
 
+def test_a_critical_loss_that_nobody_measured_promotes_nothing():
+    gain = lives([False] * 64, 8), lives([at < 56 for at in range(64)], 8)
+    asked = shipped("eval", "eval.gate.loss.tier=critical")
+    assert judged(*gain, asked).verdict == "inconclusive (needs the loss on a text)"
+    assert judged(*gain, asked, losses={"story": (2.0, 2.0)}).verdict == "promote"
+
+
+def test_enough_is_not_enough_where_the_rate_fell():
+    base = [life(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(40)]
+    tuned = [life(f"w-{at}", f"a{at % 8}", at < 30, ending="exit" if at < 37 else "turn_limit") for at in range(40)]
+    found = judged(base, tuned, shipped())  # 40 -> 37 of 40: still above 0.9, but down by more than the margin
+    assert state(found, "verified") == "met" and found.verdict == "hold (terminated: no gain of 0.05 is left within the interval)"
+
+
 def test_an_informational_criterion_never_changes_the_verdict():
     everything = {name: {"tier": "informational", "rule": "not_up", "margin": 0.01} for name in ("operated", "solved", "terminated")}
     gain = lives([False] * 64, 8), lives([True] * 64, 8)

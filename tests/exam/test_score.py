@@ -49,6 +49,13 @@ def test_several_adapters_pay_for_every_look_at_the_base():
     assert set(many.judged) == {"weak", "other0", "other1", "other2"} and any("after Holm" in line for line in show.lines(four))
 
 
+def test_a_harm_shown_once_is_not_excused_by_the_number_of_adapters():
+    worse = [False] * N  # 8 losses, no win: p = 0.008 alone, 0.06 after Holm over eight
+    crowd = {f"a{at}": worse for at in range(8)}
+    scored = score.score(players(**crowd), WORLDS, EvalConfig())
+    assert scored.pairs["a0"]["verified"].holm_p > 0.05 and scored.judged["a0"].verdict == "hold (worse than the base)"
+
+
 def test_a_stones_broken_lives_spoil_no_verdict():
     lives = players(tuned=GAIN)
     lives["exit"] = [life(one.bundle_id, one.archetype, False, ending="broken") for one in lives["exit"]]
@@ -70,7 +77,8 @@ def test_rates_are_told_apart_by_kind_of_hold_out_and_by_what_the_world_says_of_
 
 def test_what_a_life_says_of_its_world_is_used_where_nobody_else_does():
     told = life("w", "a", True).model_copy(update={"meta": {"terminal": "exit", "family": "files", "kind": "held-out archetype"}})
-    assert {"family=files", "kind=held-out archetype"} <= set(rates.by_kind([told]))
+    assert {"family=files", "kind=held-out archetype"} <= set(rates.by_kind([told], {"w": {"difficulty": "plain"}}))
+    assert all("" not in about.values() for about in worlds.labels(WORLDS).values())
 
 
 def test_the_power_line_is_the_published_number():

@@ -97,7 +97,8 @@ def panics(lives: Sequence[Trajectory]) -> dict[str, Rate]:
 def scored(lives: Sequence[Trajectory], labels: Labels | None = None) -> dict[str, Any]:
     """One player's part of summary.json."""
     return {
-        "rates": _plain({**rates(lives), **{name: counted(lives, met) for name, met in FAULTS.items()}}),
+        "rates": _plain(rates(lives)),
+        "faults": _plain({name: counted(lives, met) for name, met in FAULTS.items()}),
         "by": {kind: _plain(group) for kind, group in by_kind(lives, labels).items()},
         "panic": _plain(panics(lives)),
         "outcomes": dict(sorted(Counter(life.outcome.value for life in lives).items())),

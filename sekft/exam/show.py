@@ -8,7 +8,7 @@ from rich.table import Table
 from sekft.exam import score
 from sekft.exam.criterion import Finding
 from sekft.exam.paired import Paired
-from sekft.exam.rates import CRITERIA, Rate, rates
+from sekft.exam.rates import CRITERIA, FAULTS, Rate, rates
 from sekft.exam.reasons import MEANINGS
 from sekft.exam.score import Score
 from sekft.rollout.trajectory import Trajectory
@@ -32,8 +32,9 @@ def score_table(scored: Score) -> Table:
     table.add_column("rate")
     for player in scored.players:
         table.add_column(player, justify="right")
-    for name in next(iter(scored.players.values()))["rates"]:
-        table.add_row(name, *(str(Rate(**player["rates"][name])) for player in scored.players.values()))
+    for kind, names in (("rates", CRITERIA), ("faults", FAULTS)):
+        for name in names:
+            table.add_row(name, *(str(Rate(**player[kind][name])) for player in scored.players.values()))
     table.add_section()
     for tag in MEANINGS:
         counts = [player["reasons"].get(tag, 0) for player in scored.players.values()]

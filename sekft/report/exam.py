@@ -51,7 +51,11 @@ def write_exam_page(lives: Players, bundles: Sequence[Bundle], scored: Score, ca
         "findings": [asdict(finding) for finding in judged.findings] if (judged := scored.judged.get(scored.looked_at)) else [],
         "pair": scored.pairs.get(scored.looked_at, {}).get(scored.criterion),
         "amount": len(bundles),
-        "rates": {name: {player: one["rates"][name] for player, one in scored.players.items()} for name in (*CRITERIA, *FAULTS)},
+        "rates": {
+            name: {player: one[kind][name] for player, one in scored.players.items()}
+            for kind, names in (("rates", CRITERIA), ("faults", FAULTS))
+            for name in names
+        },
         "groups": groups(scored),
         "matrix": matrix(lives, scored),
         "outcomes": [outcome.value for outcome in Outcome],

@@ -49,6 +49,13 @@ def test_several_adapters_pay_for_every_look_at_the_base():
     assert set(many.judged) == {"weak", "other0", "other1", "other2"} and any("after Holm" in line for line in show.lines(four))
 
 
+def test_a_gain_that_is_shown_alone_is_not_shown_among_sixteen_adapters():
+    better = [at % 8 == 0 or at in range(1, 11) for at in range(N)]  # 9 wins, no loss: p = 0.004 alone, 0.06 after Holm
+    alone = score.score(players(a0=better), WORLDS, EvalConfig())
+    many = score.score(players(**{f"a{at}": better for at in range(16)}), WORLDS, EvalConfig())
+    assert alone.judged["a0"].verdict == "promote" and many.judged["a0"].verdict.startswith("inconclusive")
+
+
 def test_a_harm_shown_once_is_not_excused_by_the_number_of_adapters():
     worse = [False] * N  # 8 losses, no win: p = 0.008 alone, 0.06 after Holm over eight
     crowd = {f"a{at}": worse for at in range(8)}

@@ -45,3 +45,9 @@ class EndpointError(SekftError):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class VerdictError(SekftError):
+    """The exam was held, and its verdict is not the one that eval.require asks for."""
+
+    exit_status = 3

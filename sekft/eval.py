@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command.launch import Job, echo, launch
-from sekft.config import EvalConfig, EvalVerbConfig
+from sekft.config import EvalVerbConfig
 from sekft.errors import ModelError, SettingsError
-from sekft.exam import gate, paired, rates, show
+from sekft.exam import gate, rates, score, show
 from sekft.exam.sitting import Exam, whole_lines
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
+from sekft.report.asciicast import write_casts
+from sekft.report.exam import write_exam_page
 from sekft.rollout import trajectory
 from sekft.rollout.remembered import recall, remember
 from sekft.rollout.show import write_examples
@@ -37,9 +38,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
     require_adapter(adapter)
-    exam = Exam(
-        bundles, choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)), settings.eval, settings.workers, settings.seed
-    )
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         from sekft.model import base as bases
@@ -52,6 +52,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
+    gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
@@ -83,32 +84,27 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
     return {
-        **report(lives, exam.limits, track, doubt, step),
+        **report(lives, exam, track, {"tuned": doubt}, step),
         "sandbox": place,
         "tokens": cast.tokens(),
         "remembered": sorted(lives.keys() - missing.keys()),
     }
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
-    show.print_rates(lives)
-    pairing = paired.pair(lives["base"], lives["tuned"], limits.criterion) if "tuned" in lives else None
-    if pairing is not None:
-        echo(show.paired_line(pairing))
-    verdict = gate.verdict(lives, pairing, limits, doubt) if pairing else alone(lives, limits)
-    echo(f"verdict: {verdict}")
-    looked_at = lives.get("tuned", lives["base"])
+def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubts: Mapping[str, str], step: int) -> dict[str, Any]:
+    """Scores, prints, draws report.html and lives/*.cast; returns the exam's part of summary.json. doubts: by adapter."""
+    scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out)
+    show.print_score(scored)
+    for line in show.lines(scored):
+        echo(line)
+    looked_at = lives[scored.looked_at]
     for name, path in write_examples(looked_at, track.folder / "lives").items():
         echo(f"a {name} life: {path}")
+    casts = write_casts(lives, scored, track.folder / "lives")
+    echo(f"to look at: {write_exam_page(lives, exam.bundles, scored, casts, track.folder / 'report.html')}")
     track.log({f"eval/{name}": rate.rate for name, rate in rates.rates(looked_at).items()}, step)
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
-    scored = {player: rates.scored(lives[player]) if player in lives else None for player in ("base", "tuned", "reference")}
-    return {**scored, "paired": asdict(pairing) if pairing is not None else None, "verdict": verdict}
-
-
-def alone(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig) -> str:
-    """Without an adapter there is nothing to decide; what went wrong is still said."""
-    return gate.unmeasured(lives, limits) or "unmeasured (no adapter to compare)"
+    return scored.summary()
 
 
 def episode_row(player: str, life: Trajectory) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
+    gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
@@ -97,7 +98,8 @@ def prepare(settings: TrainConfig) -> Prepared:
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
         echo(line)
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
+    held_out = tuple(settings.split.held_out)
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, held_out) if backend is not None and bundles else None
     worlds = tuple(sorted({sample.group for sample in samples}))
     return Prepared(exam, tuple(learned), tuple(held), counts, worlds)
 

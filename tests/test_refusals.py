@@ -21,6 +21,7 @@ from tests.conftest import run_verb
         (("train", "sandbox=docker"), ["unix:///nowhere", "sandbox=bwrap"]),
         (("train", "model=mistral7b", "sandbox=bwrap"), ["mistralai/Mistral-7B-Instruct-v0.2", "hf download"]),
         (("train", "eval.criterion=nice"), ["eval.criterion", "verified"]),
+        (("eval", "eval.gate.loss.tier=big"), ["eval.gate.loss.tier", "critical", "big"]),
         (("train", "trainer.resume_from=nowhere"), ["trainer.resume_from=nowhere"]),
         (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
         (("collect", "split.held_out=[dance]"), ["dance", "move"]),

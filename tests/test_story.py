@@ -65,7 +65,9 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
     assert set(summary["tuned"]["rates"]) == {"operated", "terminated", "right_terminal", "solved", "verified"}
-    assert {"blocked", "solvable", "archetype=move", "archetype=sort"} == set(summary["tuned"]["by"])
+    assert {"blocked", "solvable", "archetype=move", "archetype=sort", "kind=held-out archetype"} <= set(summary["tuned"]["by"])
+    assert (story / "run" / "report.html").stat().st_size > 10_000 and list((story / "run" / "lives").glob("*.cast"))
+    assert {"reasons", "faults"} <= set(summary["tuned"]) and summary["findings"][0]["criterion"] == "verified"
     assert summary["verdict"].startswith("inconclusive")
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))

@@ -117,6 +117,8 @@ class EvalConfig:
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
     max_broken_share: float = 0.1  # above it the exam is unmeasured
+    gate: dict[str, Any] = field(default_factory=dict)  # more criteria: a rate, false_panic or loss -> sekft.exam.criterion.Line
+    require: str | None = None  # promote, hold, ...: another verdict is an error, exit status 3, for CI
 
 
 @dataclass

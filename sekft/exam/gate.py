@@ -1,44 +1,115 @@
-"""The verdict: promote, hold, inconclusive or unmeasured, by rules that conf/eval/ sets."""
+"""The verdict: promote, hold, inconclusive or unmeasured, by criteria in three tiers that conf/eval/ sets, each with its reason."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import ValidationError
 
 from sekft.config import EvalConfig
-from sekft.errors import SettingsError
-from sekft.exam.paired import ALPHA, Paired, needed
-from sekft.exam.rates import CRITERIA
+from sekft.errors import SettingsError, VerdictError
+from sekft.exam.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
+from sekft.exam.paired import Paired
+from sekft.exam.rates import CRITERIA, JUDGED
 from sekft.rollout.many import LATE
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.rollout.verdict import kept
+from sekft.scenario.bundle import complaint
 
 Players = Mapping[str, Sequence[Trajectory]]
+LOSS = "loss"
+
+
+class Verdict(StrEnum):
+    """The first word of every verdict."""
+
+    promote = "promote"
+    hold = "hold"
+    inconclusive = "inconclusive"
+    unmeasured = "unmeasured"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """verdict: one line, its first word a Verdict. findings: of every criterion, the one asked about first."""
+
+    verdict: str
+    findings: tuple[Finding, ...] = ()
 
 
 def require_criterion(limits: EvalConfig) -> None:
+    """Raises SettingsError, before anything is lived, for a gate that nothing could pass through or that nobody understands."""
     if limits.criterion not in CRITERIA:
         raise SettingsError(f"eval.criterion: found {limits.criterion!r}, allowed: {', '.join(CRITERIA)}")
+    if limits.require is not None and limits.require not in tuple(Verdict):
+        raise SettingsError(f"eval.require: found {limits.require!r}, allowed: null, {', '.join(Verdict)}")
+    criteria(limits)
+
+
+def require_verdict(verdict: str, limits: EvalConfig) -> None:
+    """Raises VerdictError unless the verdict is what eval.require asks for, if it asks."""
+    if limits.require is not None and verdict.split()[0] != limits.require:
+        raise VerdictError(f"eval.require={limits.require}: the verdict is {verdict}")
+
+
+def criteria(limits: EvalConfig) -> dict[str, Line]:
+    """Every line of the gate; the criterion the verdict is about comes first and is critical, whatever eval.gate says of it.
+
+    Raises SettingsError for a line that cannot be read.
+    """
+    lines = {limits.criterion: Line(tier=Tier.critical, rule=Rule.up, margin=limits.min_gain)}
+    for name, line in limits.gate.items():
+        if name not in (*JUDGED, LOSS):
+            raise SettingsError(f"eval.gate: found {name!r}, allowed: {', '.join((*JUDGED, LOSS))}")
+        try:
+            lines.setdefault(name, Line.model_validate(line))
+        except ValidationError as error:
+            raise SettingsError(f"eval.gate.{name}.{complaint(error)}") from None
+    return lines
 
 
 def broken_share(lives: Sequence[Trajectory]) -> float:
     return sum(life.ending is Ending.broken for life in lives) / len(lives) if lives else 1.0
 
 
-def verdict(players: Players, paired: Paired, limits: EvalConfig, doubt: str) -> str:
+def judge(
+    players: Players,
+    pairs: Mapping[str, Paired],
+    limits: EvalConfig,
+    doubt: str = "",
+    losses: Mapping[str, tuple[float, float]] | None = None,
+) -> Judgement:
     """Incomplete evidence never promotes; neither does a gain that could be chance.
 
-    players: base, tuned, reference. doubt: why the adapter may not be promoted whatever it achieves; else empty.
+    players: base, reference and the adapter at least. pairs: by criterion, the adapter against the base. doubt: why it may not be
+    promoted whatever it achieves; else empty. losses: (base, tuned) by name of a text.
     """
+    findings: list[Finding] = []
+    for name, line in criteria(limits).items():
+        findings += judge_loss(line, losses or {}) if name == LOSS else [judge_rate(pairs[name], line)]
     if said := unmeasured(players, limits):
-        return said
-    significant = paired.mcnemar_p < ALPHA
-    if significant and paired.losses > paired.wins:
-        return "hold (worse than the base)"
-    if significant and paired.low is not None and paired.low > 0:
-        if paired.difference < limits.min_gain:
-            return f"hold (better by less than eval.min_gain={limits.min_gain})"
-        return f"hold (better, but {doubt})" if doubt else "promote"
-    if paired.high is not None and paired.high < limits.min_gain:
-        return f"hold (no gain of eval.min_gain={limits.min_gain} is left within the interval)"
-    return f"inconclusive ({_lacking(paired, limits)})"
+        return Judgement(said, tuple(findings))
+    return Judgement(_verdict(findings, pairs[limits.criterion], doubt), tuple(findings))
+
+
+def _verdict(findings: Sequence[Finding], asked: Paired, doubt: str) -> str:
+    def of(tier: Tier, state: str) -> list[Finding]:
+        return [finding for finding in findings if finding.tier == tier.value and finding.state == state]
+
+    if failed := of(Tier.critical, "not met") or of(Tier.supporting, "not met"):
+        return f"hold ({_said(failed[0], asked)})"
+    if of(Tier.critical, "not measured"):
+        return "inconclusive (needs the loss on a text)"
+    if undecided := of(Tier.critical, "undecided"):
+        wanted = [finding.needs for finding in undecided]
+        if any(n is None for n in wanted):
+            return f"inconclusive (needs more archetypes than {asked.archetypes})"
+        return f"inconclusive (needs n >= {max(n for n in wanted if n is not None)})"
+    return f"hold (better, but {doubt})" if doubt else "promote"
+
+
+def _said(finding: Finding, asked: Paired) -> str:
+    return finding.text if finding.criterion == asked.criterion else f"{finding.criterion}: {finding.text}"
 
 
 def unmeasured(players: Players, limits: EvalConfig) -> str:
@@ -52,9 +123,3 @@ def unmeasured(players: Players, limits: EvalConfig) -> str:
     if lost := [life for life in known if not kept(life.outcome)]:
         return f"unmeasured (the reference itself loses {len(lost)} of {len(known)} worlds within these limits: {lost[0].reason})"
     return ""
-
-
-def _lacking(paired: Paired, limits: EvalConfig) -> str:
-    """What evidence is missing: worlds, or archetypes."""
-    n = needed(max(paired.difference, limits.min_gain), paired.archetypes)
-    return f"needs n >= {max(n, paired.n + 1)}" if n is not None else f"needs more archetypes than {paired.archetypes}"

@@ -1,45 +1,82 @@
-"""An exam as a person reads it: one table of rates, one line of pairing, one verdict."""
+"""An exam as a person reads it in the terminal: a table of rates, one of reasons, a line of pairing, the gate's findings, the verdict."""
 
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from sekft.exam.paired import Paired, detectable
-from sekft.exam.rates import CRITERIA, rates
+from sekft.exam import score
+from sekft.exam.criterion import Finding
+from sekft.exam.paired import Paired
+from sekft.exam.rates import CRITERIA, FAULTS, Rate, rates
+from sekft.exam.reasons import MEANINGS
+from sekft.exam.score import Score
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
 
 
 def rates_table(players: Mapping[str, Sequence[Trajectory]]) -> Table:
-    table = Table(title="worlds, k/n [95 % Wilson]", title_justify="left")
+    table = Table(title="lives, k/n [95 % Wilson]", title_justify="left")
     table.add_column("rate")
     for player in players:
         table.add_column(player, justify="right")
     scores = {player: rates(lives) for player, lives in players.items()}
     for name in CRITERIA:
-        table.add_row(name, *(str(score[name]) for score in scores.values()))
+        table.add_row(name, *(str(scored[name]) for scored in scores.values()))
     return table
 
 
-def paired_line(paired: Paired) -> str:
+def score_table(scored: Score) -> Table:
+    """Rates, and below them why lives were not kept."""
+    table = Table(title="lives, k/n [95 % Wilson]; below: why not kept", title_justify="left")
+    table.add_column("rate")
+    for player in scored.players:
+        table.add_column(player, justify="right")
+    for kind, names in (("rates", CRITERIA), ("faults", FAULTS)):
+        for name in names:
+            table.add_row(name, *(str(Rate(**player[kind][name])) for player in scored.players.values()))
+    table.add_section()
+    for tag in MEANINGS:
+        counts = [player["reasons"].get(tag, 0) for player in scored.players.values()]
+        if any(counts):
+            table.add_row(tag, *(str(count or "") for count in counts))
+    return table
+
+
+def paired_line(adapter: str, pair: Paired) -> str:
     interval = (
-        "no interval below two archetypes"
-        if paired.low is None
-        else f"[{paired.low:+.2f}, {paired.high:+.2f}] over {paired.archetypes} archetypes"
+        "no interval below two archetypes" if pair.low is None else f"[{pair.low:+.2f}, {pair.high:+.2f}] over {pair.archetypes} archetypes"
     )
+    holm = "" if pair.holm_p == pair.mcnemar_p else f", after Holm {pair.holm_p:.3g}"
     return (
-        f"{paired.criterion}, tuned minus base on the same {paired.n} worlds: {paired.difference:+.2f} {interval}; "
-        f"won {paired.wins}, lost {paired.losses}, both {paired.both}, neither {paired.neither}; McNemar p = {paired.mcnemar_p:.3g}"
+        f"{pair.criterion}, {adapter} minus base on the same {pair.n} worlds: {pair.difference:+.2f} {interval}; "
+        f"won {pair.wins}, lost {pair.losses}, both {pair.both}, neither {pair.neither}; McNemar p = {pair.mcnemar_p:.3g}{holm}"
     )
+
+
+def finding_line(finding: Finding) -> str:
+    return f"  {finding.state}: {finding.criterion} ({finding.tier}): {finding.text}"
+
+
+def attempts_line(player: str, tried: Mapping[str, Mapping[int, float]]) -> str:
+    numbers = [f"pass@{k} {tried['pass_at'][k]:.2f}, pass^{k} {tried['pass_all'][k]:.2f}" for k in tried["pass_at"]]
+    return f"{player}: {'; '.join(numbers)}"
 
 
 def power_line(bundles: Sequence[Bundle]) -> str:
-    archetypes = len({bundle.archetype for bundle in bundles})
-    gain = detectable(len(bundles), archetypes)
-    shown = "no gain at all" if gain is None else f"a true gain of +{gain:.2f} or more"
-    return f"this exam ({len(bundles)} worlds of {archetypes} archetypes) promotes {shown} with 80 % power"
+    return f"this exam: {score.power_line(len(bundles), len({bundle.archetype for bundle in bundles}))}"
 
 
-def print_rates(players: Mapping[str, Sequence[Trajectory]]) -> None:
-    Console(width=120).print(rates_table(players))
+def lines(scored: Score) -> list[str]:
+    """What stands below the table; the verdict last."""
+    out = [attempts_line(player, one["attempts"]) for player, one in scored.players.items() if one["attempts"]]
+    for name, judgement in scored.judged.items():
+        out.append(paired_line(name, scored.pairs[name][scored.criterion]))
+        out += map(finding_line, judgement.findings)
+        if name != scored.looked_at:
+            out.append(f"verdict on {name}: {judgement.verdict}")
+    return [*out, scored.power, f"verdict: {scored.verdict}"]
+
+
+def print_score(scored: Score) -> None:
+    Console(width=max(120, 22 + 25 * len(scored.players))).print(score_table(scored))

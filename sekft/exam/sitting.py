@@ -31,6 +31,7 @@ class Exam:
     limits: EvalConfig
     workers: int
     seed: int
+    held_out: tuple[str, ...] = ()  # archetypes no adapter was trained on, as the split says
 
     def __post_init__(self) -> None:
         if self.limits.attempts > 1 and self.limits.temperature == 0:

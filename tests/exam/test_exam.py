@@ -5,26 +5,8 @@ import random
 import pytest
 
 from sekft.config import EvalConfig
-from sekft.exam import gate, paired, rates
-from sekft.rendering.messages import Message
-from sekft.rollout.trajectory import Command, Ending, Trajectory
-from sekft.rollout.verdict import kept, outcome
-from sekft.scenario.bundle import Terminal
-
-
-def life(bundle: str, archetype: str, won: bool, terminal: str = "exit", ending: str | None = None) -> Trajectory:
-    ended = Ending(ending or (terminal if won else "turn_limit"))
-    checked = None if ended is Ending.broken else won
-    result = outcome(ended, checked, True, Terminal(terminal))
-    return Trajectory(
-        id=f"{bundle}#0", bundle_id=bundle, archetype=archetype, operator="x", messages=(Message(role="user", content="$ "),),
-        commands=(Command(turn=1, text="ls", status=0),), ending=ended, checked=checked, clean=True, outcome=result, kept=kept(result),
-        meta={"terminal": terminal},
-    )  # fmt: skip
-
-
-def lives(results: list[bool], archetypes: int = 4) -> list[Trajectory]:
-    return [life(f"w-{index}", f"a{index % archetypes}", won) for index, won in enumerate(results)]
+from sekft.exam import gate, paired, power, rates
+from tests.exam.planted import life, lives
 
 
 def test_wilson_intervals_equal_the_published_ones():
@@ -41,19 +23,19 @@ def test_mcnemar_is_exact_and_symmetric():
 
 def test_power_equals_the_published_table():
     for n, gain, expected in ((16, 0.3, 0.31), (32, 0.3, 0.75), (64, 0.2, 0.83), (100, 0.15, 0.84), (200, 0.1, 0.88)):
-        assert paired.power(n, gain) == pytest.approx(expected, abs=0.015)
+        assert power.power(n, gain) == pytest.approx(expected, abs=0.015)
 
 
 def test_needed_worlds_are_the_fewest_that_promote():
-    n = paired.needed(0.3, 8)
-    assert n is not None and paired.promotion(n, 8, 0.3) >= paired.POWER > paired.promotion(n // 2, 8, 0.3)
-    assert paired.needed(0.2, 1) is None and paired.needed(0.0, 8) is None
+    n = power.needed(0.3, 8)
+    assert n is not None and power.promotion(n, 8, 0.3) >= power.POWER > power.promotion(n // 2, 8, 0.3)
+    assert power.needed(0.2, 1) is None and power.needed(0.0, 8) is None
 
 
 def test_the_whole_rule_is_never_easier_than_its_parts():
     for n, archetypes, gain in ((32, 2, 0.35), (32, 4, 0.35), (128, 8, 0.2)):
-        assert paired.promotion(n, archetypes, gain) <= paired.power(n, gain) + 0.03
-    assert paired.promotion(256, 2, 0.35) < paired.promotion(256, 8, 0.35)
+        assert power.promotion(n, archetypes, gain) <= power.power(n, gain) + 0.03
+    assert power.promotion(256, 2, 0.35) < power.promotion(256, 8, 0.35)
 
 
 def test_promotion_by_simulation_agrees_with_the_rule_itself():
@@ -62,7 +44,7 @@ def test_promotion_by_simulation_agrees_with_the_rule_itself():
     for _ in range(300):
         drawn = [rng.random() for _ in range(64)]
         promoted += judged([0.85 <= one < 0.9 for one in drawn], [one < 0.3 for one in drawn], archetypes=8) == "promote"
-    assert promoted / 300 == pytest.approx(paired.promotion(64, 8, 0.25), abs=0.08)
+    assert promoted / 300 == pytest.approx(power.promotion(64, 8, 0.25), abs=0.08)
 
 
 def test_a_broken_life_counts_as_not_verified():
@@ -84,7 +66,7 @@ def test_panic_precision_and_recall():
 def judged(before: list[bool], after: list[bool], doubt: str = "", archetypes: int = 4) -> str:
     base, tuned = lives(before, archetypes), lives(after, archetypes)
     players = {"base": base, "tuned": tuned, "reference": lives([True] * len(before), archetypes)}
-    return gate.verdict(players, paired.pair(base, tuned, "verified"), EvalConfig(), doubt)
+    return gate.judge(players, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig(), doubt).verdict
 
 
 def test_a_clear_gain_over_all_archetypes_is_promoted_unless_there_is_a_doubt():
@@ -126,7 +108,7 @@ def test_too_many_broken_lives_are_unmeasured():
     base = lives([False] * 8)
     tuned = [life(one.bundle_id, one.archetype, False, ending="broken") for one in base]
     players = {"base": base, "tuned": tuned, "reference": lives([True] * 8)}
-    verdict = gate.verdict(players, paired.pair(base, tuned, "verified"), EvalConfig(), "")
+    verdict = gate.judge(players, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig()).verdict
     assert verdict.startswith("unmeasured (100% of tuned's lives broken")
 
 
@@ -139,7 +121,7 @@ def test_a_broken_life_of_the_base_is_no_win():
 def test_limits_under_which_the_reference_loses_measure_nothing():
     players = {"base": lives([False] * 8), "tuned": lives([False] * 8), "reference": lives([True] * 7 + [False])}
     pairing = paired.pair(players["base"], players["tuned"], "verified")
-    assert "the reference itself loses 1 of 8 worlds" in gate.verdict(players, pairing, EvalConfig(), "")
+    assert "the reference itself loses 1 of 8 worlds" in gate.judge(players, {"verified": pairing}, EvalConfig()).verdict
 
 
 def test_one_archetype_has_no_interval_and_is_never_promoted():

@@ -25,7 +25,7 @@ from sekft.tracking.signals import terminating
 
 
 def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
-    bundles = load(settings.scenarios, settings.split)[: settings.episodes or None]
+    bundles = load(settings.scenarios, settings.split, settings.seed, settings.episodes)
     adapter = Path(settings.adapter) if settings.adapter else None
     if settings.operator.kind is OperatorKind.model:
         base_folder(settings.model, weights=True)
@@ -61,7 +61,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
 def operating(settings: CollectConfig, bundles: Sequence[Bundle]) -> Iterator[Operator]:
     match settings.operator.kind:
         case OperatorKind.reference:
-            yield operators.reference(bundles)
+            yield operators.reference(bundles, settings.operator.noise, settings.seed)
         case OperatorKind.scripted:
             if not settings.operator.script:
                 raise SettingsError("operator.script: empty; allowed: one reply or more, e.g. 'operator.script=[ls,exit]'")

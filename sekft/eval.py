@@ -22,7 +22,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import is_foreign, load
+from sekft.scenario.split import is_foreign, line, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
 
 def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     """The first eval.episodes worlds of the stored order."""
-    return tuple(load(settings.scenarios, settings.split)[: settings.eval.episodes]) if settings.eval.episodes else ()
+    if not settings.eval.episodes:
+        return ()
+    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
+    echo(line(bundles, settings.scenarios, settings.split))
+    return tuple(bundles)
 
 
 def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doubt: str, step: int = 0) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Exam:
     limits: EvalConfig
     workers: int
     seed: int
+    held_out: tuple[str, ...] = ()  # archetypes the split does not train on
 
     def play(self, operator: Operator, title: str, keep: Keep | None = None) -> list[Trajectory]:
         return play_many([(bundle, operator, 0) for bundle in self.bundles], self.backend, self.limits, self.workers, title, keep)
@@ -54,9 +55,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     base_folder(settings.model, weights=True)
     adapter = Path(settings.adapter) if settings.adapter else None
     require_adapter(adapter)
-    exam = Exam(
-        bundles, choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)), settings.eval, settings.workers, settings.seed
-    )
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         from sekft.model import base as bases
@@ -101,11 +101,12 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
-    return {**report(lives, exam.limits, track, doubt, step), "sandbox": place}
+    return {**report(lives, exam, track, doubt, step), "sandbox": place}
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
+def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubt: str, step: int) -> dict[str, Any]:
     show.print_rates(lives)
+    limits = exam.limits
     pairing = paired.pair(lives["base"], lives["tuned"], limits.criterion) if "tuned" in lives else None
     if pairing is not None:
         echo(show.paired_line(pairing))
@@ -116,7 +117,7 @@ def report(lives: Mapping[str, Sequence[Trajectory]], limits: EvalConfig, track:
         echo(f"a {name} life: {path}")
     track.log({f"eval/{name}": rate.rate for name, rate in rates.rates(looked_at).items()}, step)
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
-    scored = {player: rates.scored(lives[player]) if player in lives else None for player in ("base", "tuned", "reference")}
+    scored = {player: rates.scored(lives[player], exam.held_out) if player in lives else None for player in ("base", "tuned", "reference")}
     return {**scored, "paired": asdict(pairing) if pairing is not None else None, "verdict": verdict}
 
 

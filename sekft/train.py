@@ -89,7 +89,9 @@ def prepare(settings: TrainConfig) -> Prepared:
     require_enough(counts, settings.data)
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     echo(f"data: {counts.line()}; validation: {held_counts.rows} rows")
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed) if backend is not None and bundles else None
+    exam = None
+    if backend is not None and bundles:
+        exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     worlds = tuple(sorted({sample.group for sample in samples}))
     return Prepared(exam, tuple(learned), tuple(held), counts.learned, worlds)
 

@@ -62,7 +62,10 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     assert summary["base_loads"] == 1 and summary["supervised_tokens"] > 100
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
     assert set(summary["tuned"]["rates"]) == {"operated", "terminated", "right_terminal", "solved", "verified"}
-    assert {"blocked", "solvable", "archetype=move", "archetype=sort"} == set(summary["tuned"]["by"])
+    by = set(summary["tuned"]["by"])
+    assert {"blocked", "solvable", "held_out", "family=files"} <= by and "learned" not in by
+    assert len([kind for kind in by if kind.startswith("archetype=")]) == 4
+    assert "of the frozen exam set, sha256" in (story / "run.out").read_text()
     assert summary["verdict"].startswith("inconclusive")
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))

@@ -1,7 +1,7 @@
 """What a set of lives shows: rates with Wilson intervals, overall and by kind of world."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,12 +52,20 @@ def rates(lives: Sequence[Trajectory]) -> dict[str, Rate]:
     return {name: rate(sum(map(met, lives)), len(lives)) for name, met in CRITERIA.items()}
 
 
-def by_kind(lives: Sequence[Trajectory]) -> dict[str, dict[str, Rate]]:
-    """Rates by archetype, and of solvable and blocked worlds."""
+def by_kind(lives: Sequence[Trajectory], held_out: Collection[str] = ()) -> dict[str, dict[str, Rate]]:
+    """Rates by archetype, family and blocker, of solvable and blocked worlds, and of archetypes held out and learned.
+
+    blocker=unreachable are the worlds where nothing can be done but to panic.
+    """
     groups: dict[str, list[Trajectory]] = {}
     for life in lives:
         groups.setdefault(f"archetype={life.archetype}", []).append(life)
         groups.setdefault("blocked" if life.meta.get("terminal") == "panic" else "solvable", []).append(life)
+        for axis in ("family", "blocker"):
+            if value := life.meta.get(axis):
+                groups.setdefault(f"{axis}={value}", []).append(life)
+        if held_out:
+            groups.setdefault("held_out" if life.archetype in held_out else "learned", []).append(life)
     return {name: rates(group) for name, group in sorted(groups.items())}
 
 
@@ -69,11 +77,11 @@ def panics(lives: Sequence[Trajectory]) -> dict[str, Rate]:
     return {"precision": rate(justified, panicked), "recall": rate(justified, blocked)}
 
 
-def scored(lives: Sequence[Trajectory]) -> dict[str, Any]:
+def scored(lives: Sequence[Trajectory], held_out: Collection[str] = ()) -> dict[str, Any]:
     """One player's part of summary.json."""
     return {
         "rates": {name: asdict(value) for name, value in rates(lives).items()},
-        "by": {kind: {name: asdict(value) for name, value in group.items()} for kind, group in by_kind(lives).items()},
+        "by": {kind: {name: asdict(value) for name, value in group.items()} for kind, group in by_kind(lives, held_out).items()},
         "panic": {name: asdict(value) for name, value in panics(lives).items()},
         "outcomes": dict(sorted(Counter(life.outcome.value for life in lives).items())),
         "turns": sum(len(life.commands) for life in lives) / len(lives) if lives else 0.0,

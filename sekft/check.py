@@ -14,7 +14,6 @@ from sekft.command.launch import Job, echo, launch
 from sekft.config import CheckConfig, EvalConfig, ModelConfig
 from sekft.errors import BundleError, DataError, SandboxError
 from sekft.model.locate import load_tokenizer
-from sekft.rendering.render import render
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import Scripted, reference
@@ -141,12 +140,12 @@ def by_archetype(bundles: Sequence[Bundle], lives: Lives) -> dict[str, dict[str,
         own = [bundle for bundle in bundles if bundle.archetype == name]
         apart = {bundle.id for bundle in own if is_apart(bundle)}
         straight = [life for life in lives["reference"] if life.archetype == name]
-        tokens = [len(render(life.messages, tokenizer).ids) for life in straight]
+        tokens = [len(tokenizer.encode(message.content)[0]) for life in straight for message in life.messages]
         rows[name] = {"family": own[0].axes.family, "worlds": len(own), "blocked": sum(bundle.terminal is Terminal.panic for bundle in own)}
         for column, played in lives.items():
             accepted = [life for life in played if life.archetype == name and (life.kept if column in SOLVING else life.checked)]
             rows[name][column] = sum(column in SOLVING or life.bundle_id not in apart for life in accepted)
-        rows[name] |= {"turns": sum(len(life.commands) for life in straight) / len(straight), "tokens": sum(tokens) // len(tokens)}
+        rows[name] |= {"turns": sum(len(life.commands) for life in straight) / len(straight), "tokens": sum(tokens) // len(straight)}
     return rows
 
 

@@ -22,7 +22,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import is_foreign, line, load
+from sekft.scenario.split import digest, is_foreign, line, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
-    return {**report(lives, exam, track, doubt, step), "sandbox": place}
+    return {**report(lives, exam, track, doubt, step), "sandbox": place, "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)}}
 
 
 def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubt: str, step: int) -> dict[str, Any]:

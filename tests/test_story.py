@@ -65,7 +65,7 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     by = set(summary["tuned"]["by"])
     assert {"blocked", "solvable", "held_out", "family=files"} <= by and "learned" not in by
     assert len([kind for kind in by if kind.startswith("archetype=")]) == 4
-    assert "of the frozen exam set, sha256" in (story / "run.out").read_text()
+    assert f"sha256 {summary['worlds']['sha256'][:16]}; of the frozen exam set, sha256" in (story / "run.out").read_text()
     assert summary["verdict"].startswith("inconclusive")
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))

@@ -60,10 +60,14 @@ def is_foreign(which_or_path: str) -> bool:
 
 def line(worlds: Sequence[Bundle], which_or_path: str, split: SplitConfig) -> str:
     """What is examined, and by which hash it can be known again."""
-    digest = hashlib.sha256("".join(map(dumps, worlds)).encode()).hexdigest()
     archetypes = len({bundle.archetype for bundle in worlds})
     of_set = f"; of the frozen exam set, sha256 {frozen.SHA256[:16]}" if is_frozen(split) and which_or_path in ("held_out", "exam") else ""
-    return f"exam: {len(worlds)} worlds of {archetypes} archetypes, scenarios={which_or_path}, sha256 {digest[:16]}{of_set}"
+    return f"exam: {len(worlds)} worlds of {archetypes} archetypes, scenarios={which_or_path}, sha256 {digest(worlds)[:16]}{of_set}"
+
+
+def digest(worlds: Sequence[Bundle]) -> str:
+    """SHA-256 of the worlds in their order."""
+    return hashlib.sha256("".join(map(dumps, worlds)).encode()).hexdigest()
 
 
 def is_frozen(split: SplitConfig) -> bool:

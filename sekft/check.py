@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -151,7 +150,7 @@ def by_archetype(bundles: Sequence[Bundle], lives: Lives) -> dict[str, dict[str,
 
 def table(rows: Mapping[str, Mapping[str, Any]], repeats: int) -> Table:
     title = f"lives the checker accepts, {repeats} a world and player; turns and tokens of the reference"
-    out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    out = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for column in ("archetype", *next(iter(rows.values()))):
         out.add_column(column, justify="left" if column in ("archetype", "family") else "right")
     for name, row in rows.items():

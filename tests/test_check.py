@@ -115,3 +115,16 @@ def test_a_fault_is_a_line_and_a_status_for_ci(tmp_path: Path) -> None:
     done = run_verb("check", "path=worlds", "sandbox=bwrap", cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1 and "planted-0: nothing 1/1" in lines[0]
+
+
+def test_the_lingering_process_would_do_the_work_if_it_were_left_alive() -> None:
+    from sekft.config import EvalConfig
+    from sekft.rollout.operator import scripted
+    from sekft.rollout.play import play
+    from sekft.sandbox import choose
+
+    # Typed in the life itself, as the sandbox leaves nothing alive when it starts its own: a checker that waits for the work.
+    look = f"cat > .check <<'LOOK'\nn=0; until [ -s {TARGET} ] || [ $n -ge 40 ]; do n=$((n + 1)); sleep 0.2; done\n{HONEST.checker}LOOK"
+    replies = (cheat.linger(HONEST)[0], "sleep 0.5", look, "timeout 9 sh .check; echo passed: $?", "exit")
+    life = play(HONEST, scripted([HONEST], replies), choose.backend(SandboxConfig(backend=Kind.bwrap)), EvalConfig(max_turns=16))
+    assert "passed: 0" in life.messages[-2].content

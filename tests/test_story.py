@@ -215,7 +215,8 @@ def test_conf_is_found_from_a_built_wheel(tmp_path: Path):
     shutil.unpack_archive(wheel, tmp_path / "site", "zip")
     code = (
         "import sekft.command.launch as l, sekft.model.locate as m; print(l.conf_folder());"
-        "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'))"
+        "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
+        "from sekft.scenario import frozen; assert len(frozen.exam()) == 128"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "site", capture_output=True, text=True, check=True)
     conf = Path(done.stdout.strip())

@@ -39,15 +39,15 @@ class Setting:
 def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | None:
     """None: the reference is longer than a life may be, so another world is to be drawn."""
     difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
-    manners = taxonomy.DIFFICULTIES[difficulty]
-    draw = Draw(rng, wanted.exam, manners.folders, wanted.nouns)
+    degree = taxonomy.DIFFICULTIES[difficulty]
+    draw = Draw(rng, wanted.exam, degree.folders, wanted.nouns)
     setting = _setting(draw, rng, difficulty, wanted)
-    tasks = _tasks(archetype, draw, rng.choice(manners.directives), wanted.stop)
+    tasks = _tasks(archetype, draw, rng.choice(degree.directives), wanted.stop)
     blocker = next((task.blocker for task in tasks if task.blocker), wanted.stop)
     reference = _reference(tasks, setting, blocker)
     if len(reference) > taxonomy.MOST_TURNS:
         return None
-    distractors = {draw.file(): draw.text() for _ in range(manners.distractors)}
+    distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
     directives = tuple(directive for task in tasks for directive in task.directives)
     return Bundle(
         id=wanted.bundle_id,
@@ -58,7 +58,7 @@ def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | 
             name=setting.manner.name, script=provider.script(setting.manner, directives), man=provider.manual(setting.manner)
         ),
         announcement=setting.announcement,
-        environment=_environment(tasks, draw, manners.variables),
+        environment=_environment(tasks, draw, degree.variables),
         directives=directives,
         fixtures=_fixtures(tasks, distractors | dict(setting.pointers)),
         checker=_checker(tasks, distractors, setting, bool(blocker)),

@@ -1,70 +1,23 @@
 """Every setting of sekft: its type, unit, meaning and default. Values live in conf/."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-
-class Backend(Enum):
-    auto = "auto"
-    docker = "docker"
-    bwrap = "bwrap"
-
-
-class Weights(Enum):
-    pretrained = "pretrained"
-    random = "random"
-
-
-class Device(Enum):
-    auto = "auto"
-    cuda = "cuda"
-    mps = "mps"
-    cpu = "cpu"
-
-
-class MaskRule(Enum):
-    assistant = "assistant"
-    final = "final"
-    terminal_only = "terminal_only"
-    terminal_weighted = "terminal_weighted"
-    succeeded = "succeeded"
-    everything = "everything"
-
-
-class SourceKind(Enum):
-    shell = "shell"
-
-
-class Overlong(Enum):
-    reject = "reject"
-    keep_last = "keep_last"
-
-
-class Precision(Enum):
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-class Schedule(Enum):
-    constant = "constant"
-    linear = "linear"
-    cosine = "cosine"
-
-
-class OperatorKind(Enum):
-    reference = "reference"
-    scripted = "scripted"
-    model = "model"
-
-
-class Tracker(Enum):
-    wandb = "wandb"
-    none = "none"
+# what a setting may be chosen from; a choice's name is its value
+Backend = StrEnum("Backend", "auto docker bwrap")
+Weights = StrEnum("Weights", "pretrained random")
+Device = StrEnum("Device", "auto cuda mps cpu")
+MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded everything")
+SourceKind = StrEnum("SourceKind", "shell")
+Overlong = StrEnum("Overlong", "reject keep_last")
+Precision = StrEnum("Precision", "auto float32 bfloat16")
+Schedule = StrEnum("Schedule", "constant linear cosine")
+OperatorKind = StrEnum("OperatorKind", "reference scripted model")
+Tracker = StrEnum("Tracker", "wandb none")
 
 
 @dataclass(unsafe_hash=True)
@@ -85,7 +38,7 @@ class LoraConfig:
     """The adapter, in PEFT's terms."""
 
     name: str = MISSING
-    r: int = MISSING  # rank
+    r: int = MISSING  # rank; 0: no adapter, all weights are trained
     alpha: int = MISSING  # scale is alpha / r
     dropout: float = 0.0
     target_modules: str = "all-linear"  # or names separated by commas
@@ -198,6 +151,24 @@ class TrackerConfig:
 
 
 @dataclass
+class ServerConfig:
+    """The endpoint: where it listens, who may come in, and how much."""
+
+    host: str = "127.0.0.1"  # any other than loopback needs a token
+    port: int = 8000  # 0: any free one
+    socket: str | None = None  # a Unix socket for its owner only, instead of host and port
+    token: str | None = None  # bearer token; conf/serve.yaml takes it from SEKFT_TOKEN
+    quiet: bool = False  # no line per request
+    temperature: float = 0.0  # of a request that names none; 0: greedy, as in the exam
+    max_tokens: int = 1024  # of one reply: the most, and what a request gets that names none
+    max_messages: int = 1024
+    max_body_bytes: int = 1048576
+    queue: int = 128  # requests that wait or are answered at once; more get 503
+    request_s: float = 300.0  # one request, waiting included
+    stop_s: int = 30  # to finish what runs when asked to stop
+
+
+@dataclass
 class TrainConfig:
     seed: int = 0
     workers: int = 0  # lives at once; 0: twice the cores
@@ -273,12 +244,21 @@ class PreviewConfig:
     experiment: str | None = None
 
 
+@dataclass
+class ServeConfig:
+    adapter: Any = None  # a folder, served under its folder's name; or several: {name: folder, ...}
+    model: ModelConfig = field(default_factory=ModelConfig)
+    serve: ServerConfig = field(default_factory=ServerConfig)
+    experiment: str | None = None
+
+
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "eval": EvalVerbConfig,
     "collect": CollectConfig,
     "check": CheckConfig,
     "preview": PreviewConfig,
+    "serve": ServeConfig,
 }
 
 

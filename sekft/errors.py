@@ -33,3 +33,7 @@ class DataError(SekftError):
 
 class ModelError(SekftError):
     """A base or an adapter cannot be loaded, or is not what its fingerprint says."""
+
+
+class ServingError(SekftError):
+    """The endpoint cannot listen where it was told to."""

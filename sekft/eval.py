@@ -153,8 +153,10 @@ def whole_lines(path: Path) -> Keep:
 
 def require_adapter(folder: Path | None) -> None:
     """Raises ModelError, before torch is imported, for a folder that is no adapter."""
-    for name in ("adapter_config.json", "adapter_model.safetensors") if folder else ():
-        if folder is not None and not (folder / name).exists():
+    if folder is None or ((folder / "config.json").exists() and any(folder.glob("model*.safetensors"))):  # whole weights: lora=none
+        return
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).exists():
             raise ModelError(f"adapter={folder}: no {name} there; an adapter folder is what sekft.train writes as adapter/")
 
 

@@ -74,6 +74,8 @@ def prepare(settings: TrainConfig) -> Prepared:
     require_adapter(Path(settings.adapter) if settings.adapter else None)
     if settings.trainer.resume_from and not (Path(settings.trainer.resume_from) / "trainer_state.json").is_file():
         raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
+    if settings.lora.r == 0 and settings.model.load_4bit:
+        raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")
     bundles = exam_bundles(settings)
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)

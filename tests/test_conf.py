@@ -17,6 +17,7 @@ GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox
 GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
+GROUPS["serve"] = ["model"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
 CHOICES = [
     (verb, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")
@@ -107,7 +108,7 @@ def test_what_hydra_lets_pass_is_refused_by_settings(override: str, named: list[
 
 
 NUMBERS = ("trainer.batch=0", "trainer.accumulation=0", "trainer.lr=-1", "seed=-1", "workers=-3", "eval.episodes=-1", "trainer.max_steps=0",
-           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=0")  # fmt: skip
+           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=-1")  # fmt: skip
 
 
 @pytest.mark.parametrize("override", NUMBERS)

@@ -24,6 +24,7 @@ from tests.conftest import run_verb
         (("train", "trainer.resume_from=nowhere"), ["trainer.resume_from=nowhere"]),
         (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
         (("collect", "split.held_out=[dance]"), ["dance", "move"]),
+        (("train", "lora=none", "model.load_4bit=true"), ["model.load_4bit=true", "lora=r16"]),
         (("train", "--data"), ["--data: no value"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -21,6 +21,8 @@ HOMES = {
     "bitsandbytes": {"model", "training"},
     "datasets": {"training"},
     "trl": {"training"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
     "wandb": {"tracking"},
     "hydra": {"command", "config"},
 }

@@ -181,6 +181,15 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     assert weights[0] == weights[1] != weights[2]
 
 
+def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path, sandbox: str):
+    done = run_verb("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
+    assert done.returncode == 0, done.stderr
+    assert (story / "all" / "adapter" / "model.safetensors").exists() and "moves the base's" in done.stdout
+    done = run_verb("eval", "adapter=all/adapter", *QUICK[1:4], sandbox, "hydra.run.dir=all-exam", cwd=story)
+    assert done.returncode == 0, done.stderr
+    assert read(story / "all-exam" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
+
+
 def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
     done = run_verb("train", sandbox, *QUICK, "eval.every_steps=3", "trainer.val_every_steps=2", "hydra.run.dir=between",
                     DATA, cwd=story)  # fmt: skip

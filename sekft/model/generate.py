@@ -1,8 +1,9 @@
-"""The model as an operator: a conversation in, the next reply out."""
+"""A prompt in, the next reply out; and the model as an operator of lives."""
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,8 +11,26 @@ from peft import PeftModel
 
 from sekft.config import EvalConfig
 from sekft.model.base import Base
+from sekft.model.reply import Unfolding, text_of
 from sekft.rendering.messages import Message, Reply
 from sekft.rendering.render import prompt_ids
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How one reply is drawn: greedy at temperature 0, else repeatable by its seed."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    tokens: int  # generated, the stop token included
+    stopped: bool  # by its stop token or a stop string; else its tokens ran out, or its listener left
 
 
 class ModelOperator:
@@ -28,43 +47,64 @@ class ModelOperator:
         self._limits = limits
         self._seed = seed
         self._turn = threading.Lock()
-        self._room = min(limits.max_life_tokens, getattr(base.model.config, "max_position_embeddings", limits.max_life_tokens))
+        self._room = min(limits.max_life_tokens, context_of(base) or limits.max_life_tokens)
 
     def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
         prompt = prompt_ids(messages, self._base.tokenizer)
         room = min(self._limits.max_reply_tokens, self._room - len(prompt))
         if room < 1:
             return Reply("", full=True)
+        draw = Draw(room, self._limits.temperature, seed=_seed_of(self._seed, f"{life_id}/{len(messages)}"))
         with self._turn:
-            return Reply(self._text(prompt, self._generate(prompt, room, f"{life_id}/{len(messages)}")))
+            return Reply(text_of(prompt, generate(self._base, self._model, prompt, draw), self._base.tokenizer))
 
-    @torch.no_grad()
-    def _generate(self, prompt: list[int], room: int, draw: str) -> list[int]:
-        ids = torch.tensor([prompt], device=self._base.device)
-        sampling: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
-        if self._limits.temperature > 0:
-            sampling |= {"do_sample": True, "temperature": self._limits.temperature, "top_p": 1.0, "top_k": 0}
-        stops = sorted(self._base.tokenizer.stop_ids)
-        with torch.random.fork_rng(enabled=self._limits.temperature > 0):  # an exam in between must not change the training
-            if self._limits.temperature > 0:
-                torch.manual_seed(_seed_of(self._seed, draw))
-            out = self._model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=room,
-                eos_token_id=stops,
-                pad_token_id=stops[0],
-                **sampling,
-            )
-        return out[0, len(prompt) :].tolist()
 
-    def _text(self, prompt: list[int], reply: list[int]) -> str:
-        """What was typed: decoded after its prompt, since a token's text depends on what stands before it."""
-        tokenizer = self._base.tokenizer
-        reply = [token for token in reply if token not in tokenizer.control]
-        anchor = prompt[-1:]
-        text = tokenizer.decode([*anchor, *reply], skip_control=False)[len(tokenizer.decode(anchor, skip_control=False)) :]
-        return text.removeprefix(tokenizer.separator)
+def complete(base: Base, model: Any, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]) -> Completion:
+    """A reply told while it is typed.
+
+    heard: gets every piece of text once it is settled, after each token, also if that settled nothing; True from it ends the reply.
+    """
+    unfolding = Unfolding(prompt, base.tokenizer, stop)
+
+    def ended(reply: list[int]) -> bool:
+        piece, stopped = unfolding.piece(reply)
+        return heard(piece) or stopped
+
+    reply = generate(base, model, prompt, draw, ended)
+    piece, text, stopped = unfolding.rest(reply)
+    heard(piece)
+    return Completion(text, len(reply), stopped or (bool(reply) and reply[-1] in base.tokenizer.stop_ids))
+
+
+@torch.no_grad()
+def generate(base: Base, model: Any, prompt: list[int], draw: Draw, ended: Callable[[list[int]], bool] | None = None) -> list[int]:
+    """The ids of one reply, its stop token included. ended: told the ids so far after every token; True ends the reply."""
+    ids = torch.tensor([prompt], device=base.device)
+    sampling: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    if draw.temperature > 0:
+        sampling |= {"do_sample": True, "temperature": draw.temperature, "top_p": draw.top_p, "top_k": 0}
+    if ended is not None:
+        sampling["stopping_criteria"] = [
+            lambda so_far, scores, **_: torch.tensor([ended(so_far[0, len(prompt) :].tolist())], device=so_far.device)
+        ]
+    stops = sorted(base.tokenizer.stop_ids)
+    with torch.random.fork_rng(enabled=draw.temperature > 0):  # an exam in between must not change the training
+        if draw.temperature > 0:
+            torch.manual_seed(draw.seed)
+        out = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=draw.max_tokens,
+            eos_token_id=stops,
+            pad_token_id=stops[0],
+            **sampling,
+        )
+    return out[0, len(prompt) :].tolist()
+
+
+def context_of(base: Base) -> int | None:
+    """Tokens of prompt and reply together that the base was made for; None where its config does not say."""
+    return getattr(base.model.config, "max_position_embeddings", None)
 
 
 def _seed_of(seed: int, draw: str) -> int:

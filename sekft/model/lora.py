@@ -1,9 +1,8 @@
-"""The adapter: put on a base, taken off, saved whole with its fingerprint, loaded fresh and proven."""
+"""What is trained: an adapter put on a base and taken off, or all weights; saved with its fingerprint, loaded fresh and proven."""
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from transformers import set_seed
 
 from sekft.config import LoraConfig
 from sekft.errors import ModelError
+from sekft.model import whole
 from sekft.model.base import Base, hub_tokenizer, untouched
 
 FINGERPRINT = "fingerprint.json"
@@ -39,8 +39,14 @@ def peft_config(lora: LoraConfig) -> PeftLora:
 
 
 @contextmanager
-def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
-    """A new float32 adapter on the base, drawn from seed; the base is as before when the context ends."""
+def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[Any]:
+    """A new float32 adapter on the base, drawn from seed, or a copy of the base if lora.r is 0; the base is as before at the end."""
+    with whole.copied(base) if lora.r == 0 else _adapter(base, lora, seed) as tuned:
+        yield tuned
+
+
+@contextmanager
+def _adapter(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
     with untouched(base):
         set_seed(seed)
         try:
@@ -55,31 +61,59 @@ def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
 
 
 @contextmanager
-def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[PeftModel]:
-    """A saved adapter on the base. Raises ModelError if the folder holds none that fits; the base is clean then, too."""
+def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[Any]:
+    """What `save` left: the adapter on the base, or the weights beside it. Raises ModelError if nothing there fits; the base is clean."""
+    with whole.loaded(base, folder, trainable) if whole.is_whole(folder) else loaded_all(base, {"default": folder}, trainable) as tuned:
+        yield tuned
+
+
+@contextmanager
+def loaded_all(base: Base, folders: Mapping[str, Path], trainable: bool = False) -> Iterator[PeftModel]:
+    """Saved adapters on the base, at least one, by names without a dot; the first is active. Raises ModelError as `loaded` does."""
     with untouched(base):
+        tuned: PeftModel | None = None
         try:
-            config = PeftConfig.from_pretrained(str(folder))
-            config.inference_mode = not trainable
-            tuned = get_peft_model(base.model, config)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
-        try:
-            _fill(tuned, folder, base)
+            for name, folder in folders.items():
+                tuned = _attach(tuned, name, folder, base, trainable)
+            assert tuned is not None
             as_float32(tuned)
             if not trainable:
                 tuned.eval()
             yield tuned
         finally:
-            tuned.unload()
+            if tuned is not None:
+                tuned.unload()
 
 
-def _fill(tuned: PeftModel, folder: Path, base: Base) -> None:
+def _attach(tuned: PeftModel | None, name: str, folder: Path, base: Base, trainable: bool) -> PeftModel:
+    """The base with one more adapter; what a failed one has put on it is taken off again."""
     try:
-        report: Any = set_peft_model_state_dict(tuned, load_file(folder / "adapter_model.safetensors"))
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = not trainable
+        if tuned is None:
+            made = get_peft_model(base.model, config, adapter_name=name)
+        else:
+            tuned.add_adapter(name, config)
+            made = tuned
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
+    try:
+        _fill(made, name, folder, base)
+    except ModelError:
+        if tuned is None:
+            made.unload()
+        raise
+    return made
+
+
+def _fill(tuned: PeftModel, name: str, folder: Path, base: Base) -> None:
+    try:
+        weights = load_file(folder / "adapter_model.safetensors")
+        report: Any = set_peft_model_state_dict(tuned, weights, adapter_name=name)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
-    if lost := [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key)]:
+    lost = [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key and name in key.split("."))]
+    if lost:
         raise ModelError(f"{folder}: does not fit {base.config.name}: {len(lost)} tensors have no counterpart, {lost[0]} among them")
 
 
@@ -89,15 +123,15 @@ def _said(error: Exception) -> str:
     return lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]
 
 
-def as_float32(model: PeftModel) -> None:
+def as_float32(model: Any) -> None:
     """TRL casts adapters on a quantised base to bfloat16, where small updates vanish; ours stay float32."""
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
 
 
-def save(tuned: PeftModel, base: Base, folder: Path, fingerprint: dict[str, Any]) -> Path:
-    """adapter_model.safetensors, its config, tokenizer, template and fingerprint, in <folder>.partial: see publish."""
+def save(tuned: Any, base: Base, folder: Path, fingerprint: dict[str, Any]) -> Path:
+    """adapter_model.safetensors or model.safetensors, its config, tokenizer, template and fingerprint, in <folder>.partial: see publish."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     tuned.save_pretrained(str(partial), safe_serialization=True)
@@ -165,8 +199,3 @@ def prove(base: Base, folder: Path, ids: Sequence[int], trained: torch.Tensor) -
             f"{folder}: the adapter changes nothing; refused (is trainer.lr 0 in every step? see trainer.warmup, trainer.max_steps)"
         )
     return moved
-
-
-def digest(folder: Path) -> str:
-    """sha256 of the adapter's weights."""
-    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()

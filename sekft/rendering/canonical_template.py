@@ -10,7 +10,9 @@ OPENING = """\
 {{- raise_exception('a system turn is allowed only as the first') -}}
 {%- endif -%}
 {%- set role = 'assistant' if message['role'] == 'assistant' else 'user' -%}
-{%- set content = message['content']NEUTRAL -%}
+{%- set content = message['content'] -%}
+{%- if content is not string -%}{%- set content = content | map(attribute='text') | join('\\n') -%}{%- endif -%}
+{%- set content = contentNEUTRAL -%}
 {%- if role == sekft.role -%}
 {%- set sekft.content = sekft.content + '\\n' + content -%}
 {%- else -%}

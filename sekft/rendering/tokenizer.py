@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ class ChatTokenizer:
 
     def decode(self, ids: list[int], skip_control: bool = True) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=skip_control)
+
+    def is_byte(self, token: int) -> bool:
+        """Whether the token is one raw byte (`<0x0A>`), whose text its neighbours decide."""
+        return re.fullmatch("<0x[0-9A-F]{2}>", self._tokenizer.id_to_token(token) or "") is not None
 
     @property
     def vocabulary(self) -> int:

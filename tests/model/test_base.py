@@ -67,6 +67,30 @@ def test_a_saved_adapter_gives_the_trained_logits_and_a_no_op_is_refused(small_m
         lora.prove(base, moved, ids, untrained)
 
 
+def test_without_an_adapter_a_copy_learns_in_all_weights_and_comes_back_as_saved(small_mistral: Path, tmp_path: Path):
+    base = bases.load(model_config(small_mistral))
+    before, ids = bytes_of(base.model), list(range(5, 25))
+    with lora.fresh(base, LoraConfig(name="none", r=0, alpha=0), seed=0) as tuned:
+        assert all(parameter.requires_grad for parameter in tuned.parameters())
+        with torch.no_grad():
+            tuned.model.norm.weight += 0.05
+        folder = lora.publish(lora.save(tuned, base, tmp_path / "all", {"tokenizer": "x"}))
+        trained = lora.probe(tuned, base, ids)
+    assert lora.prove(base, folder, ids, trained) > 0
+    assert bytes_of(base.model) == before and lora.require_fingerprint(folder, {"tokenizer": "x"})
+    with lora.loaded(base, folder, trainable=True) as again:
+        assert all(parameter.requires_grad for parameter in again.parameters())
+
+
+def test_weights_of_another_shape_are_refused_by_name(small_mistral: Path, tmp_path: Path):
+    base = bases.load(model_config(small_mistral))
+    tiny = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu, weights=Weights.random))
+    with lora.fresh(tiny, LoraConfig(name="none", r=0, alpha=0), seed=0) as tuned:
+        folder = lora.publish(lora.save(tuned, tiny, tmp_path / "all", {}))
+    with pytest.raises(ModelError, match=r"does not fit small: \S+ is \("), lora.loaded(base, folder):
+        pass
+
+
 def test_a_fingerprint_that_differs_is_refused_and_a_missing_one_is_unproven(small_mistral: Path, tmp_path: Path):
     base = bases.load(model_config(small_mistral))
     with lora.fresh(base, R4, seed=0) as tuned:

@@ -1,0 +1,86 @@
+"""Several adapters on one base: each under its own name, none in another's way."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sekft.config import Device, LoraConfig, ModelConfig, Weights
+from sekft.errors import ModelError
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.model.base import Base
+from sekft.model.generate import Draw, complete
+from sekft.model.named import NamedModels, named
+from tests.serving.server import make_adapter
+
+PROMPT = [0, 2, 30, 31, 32, 3]
+
+
+@pytest.fixture
+def base() -> Base:
+    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+
+
+def said(models: NamedModels, name: str) -> str:
+    return models.complete(name, PROMPT, lambda _: False, max_tokens=12, temperature=0.0, top_p=1.0, seed=0, stop=()).text
+
+
+def test_names_answer_as_their_adapters_do_alone_and_the_base_is_clean_afterwards(base: Base, tmp_path: Path):
+    folders = {f"a.{seed}": make_adapter(base, tmp_path / str(seed), seed) for seed in (1, 2, 3)}
+    alone = {"base": complete(base, base.model, PROMPT, Draw(12), (), lambda _: False).text}
+    for name, folder in folders.items():
+        with lora.loaded(base, folder) as tuned:
+            alone[name] = complete(base, tuned, PROMPT, Draw(12), (), lambda _: False).text
+    assert len(set(alone.values())) == 4
+    with named("base", base, folders) as models:
+        assert models.names == ("base", "a.1", "a.2", "a.3")
+        assert {name: said(models, name) for name in ("a.3", "base", "a.1", "a.2", "base", "a.3")} == alone
+    assert not any("lora_" in name for name, _ in base.model.named_parameters())
+    with named("base", base, {}) as models:
+        assert said(models, "base") == alone["base"]
+
+
+def test_whole_weights_answer_beside_an_adapter(base: Base, tmp_path: Path):
+    with lora.fresh(base, LoraConfig(name="none", r=0, alpha=1), 0) as tuned:
+        with torch.no_grad():
+            for parameter in tuned.parameters():
+                parameter *= 1.1
+        folder = lora.publish(lora.save(tuned, base, tmp_path / "whole", {}))
+        expected = complete(base, tuned.eval(), PROMPT, Draw(12), (), lambda _: False).text
+    with named("base", base, {"all": folder, "adapter": make_adapter(base, tmp_path / "a", 1)}) as models:
+        assert models.names == ("base", "all", "adapter")
+        assert said(models, "all") == expected and len({said(models, name) for name in models.names}) == 3
+
+
+def test_a_second_adapter_that_does_not_fit_is_refused_and_the_base_is_clean(base: Base, tmp_path: Path):
+    good, bad = make_adapter(base, tmp_path / "good", 1), make_adapter(base, tmp_path / "bad", 2)
+    (bad / "adapter_model.safetensors").write_bytes(b"short")
+    with pytest.raises(ModelError, match="bad: does not fit tiny"), named("base", base, {"good": good, "bad": bad}):
+        pass
+    assert not any("lora_" in name for name, _ in base.model.named_parameters())
+
+
+def test_a_tensor_that_an_adapter_lacks_is_found_behind_another_one(base: Base, tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    good, bad = make_adapter(base, tmp_path / "good", 1), make_adapter(base, tmp_path / "bad", 2)
+    weights = load_file(bad / "adapter_model.safetensors")
+    weights.pop(next(iter(weights)))
+    save_file(weights, bad / "adapter_model.safetensors")
+    with (
+        pytest.raises(ModelError, match="bad: does not fit tiny: 1 tensors have no counterpart"),
+        named("base", base, {"g": good, "b": bad}),
+    ):
+        pass
+
+
+def test_who_is_told_what_may_end_it_at_any_token(base: Base):
+    heard: list[str] = []
+
+    def until_three(piece: str) -> bool:
+        heard.append(piece)
+        return len(heard) == 3
+
+    done = complete(base, base.model, PROMPT, Draw(40), (), until_three)
+    assert done.tokens == 3 and not done.stopped and "".join(heard) == done.text

@@ -13,6 +13,7 @@ from sekft.scenario.bundle import HOME, Bundle
 from sekft.scenario.taxonomy import NOTICES
 
 _COMPOSED = re.compile(r"[A-Za-z0-9_]+(?:[./-]+[A-Za-z0-9_]+)+")
+_LISTED = {*words.NOUNS, *words.PROVIDERS, "txt", "log", "csv", "conf", "tar", "sum", "srv", "usr", "local", "home", "agent"}
 _SHARED = {path.rpartition("/")[2] for path in NOTICES}  # announcements are the same everywhere
 
 
@@ -67,14 +68,10 @@ def _paths(bundle: Bundle) -> set[str]:
 
 
 def _composed(text: str) -> set[str]:
-    """Every composed name of a text, whole and by its last part where that is composed too; a leading / is no part of it."""
-    whole = _COMPOSED.findall(text)
-    lasts = [name.rpartition("/")[2] for name in whole]
-    return {*(name for name in whole if "." in name or "-" in name), *(last for last in lasts if "." in last or "-" in last)}
+    """Every composed name of a text, whole and by its parts where these are composed too; a leading / is no part of it."""
+    names = _COMPOSED.findall(text)
+    return {part for name in names for part in (name, *name.split("/")) if "." in part or "-" in part}
 
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
-
-
-_LISTED = {*words.NOUNS, *words.PROVIDERS, "txt", "log", "csv", "conf", "tar", "sum", "srv", "usr", "local", "home", "agent"}

@@ -47,6 +47,12 @@ def test_the_name_of_a_file_is_found_in_another_folder_too() -> None:
     assert leaks(EXAM, [f"rm elsewhere/{name}."]).paths
 
 
+def test_a_folder_of_the_exam_is_found_with_other_files_in_it() -> None:
+    world = next(world for world in EXAM if world.archetype == "tidy" and not world.axes.blocker)
+    folder = next(reply for reply in world.reference if reply.startswith("mkdir ")).removeprefix("mkdir ")
+    assert folder in leaks(EXAM, [f"cat ./{folder}/other.txt"]).paths
+
+
 def test_single_words_notices_and_command_words_may_be_shared() -> None:
     words = " ".join(WORLD.directives[0].replace(".", " ").replace("/", " ").split())
     assert not leaks(EXAM, [words, "cat NOTICE", "cat README", "sha-256 sub-command /usr/local/bin"])

@@ -36,7 +36,7 @@ Lives = Mapping[str, Sequence[Trajectory]]  # by player
 class Fault:
     bundle: str
     column: str
-    lives: int  # that the checker accepted
+    lives: int  # that the checker accepted; of column flaky: different ones
     of: int
     reason: str
 
@@ -52,12 +52,14 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
     started = time.monotonic()
     lives = play_all(bundles, backend, settings)
     seconds = time.monotonic() - started
+    shaky = flaky(bundles, lives)
     faults = [fault for bundle in bundles for fault in judge(bundle, lives, settings.repeats)] + too_many_apart(bundles)
+    faults += [Fault(name, "flaky", seen, settings.repeats, "the same replies gave different lives") for name, seen in shaky.items()]
     rows = by_archetype(bundles, lives)
     Console(width=120).print(table(rows, settings.repeats))
-    amount, apart, shaky = sum(map(len, lives.values())), sum(map(is_apart, bundles)), flaky(bundles, lives)
+    amount, apart = sum(map(len, lives.values())), sum(map(is_apart, bundles))
     pace = {"backend": backend.name, "lives": amount, "seconds": round(seconds, 3), "lives_per_s": round(amount / seconds, 2)}
-    summary = {"verb": "check", "bundles": len(bundles), "repeats": settings.repeats, "flaky": shaky, "apart": apart, **pace}
+    summary = {"verb": "check", "bundles": len(bundles), "repeats": settings.repeats, "flaky": list(shaky), "apart": apart, **pace}
     summary["faults"] = [asdict(fault) for fault in faults]
     write_json(job.folder / "check.json", {**summary, "archetypes": rows})
     write_json(job.folder / "summary.json", summary)
@@ -123,12 +125,12 @@ def too_many_apart(bundles: Sequence[Bundle]) -> list[Fault]:
     return [Fault("all", "apart", apart, blocked, "more than a quarter of the blocked worlds")]
 
 
-def flaky(bundles: Sequence[Bundle], lives: Lives) -> list[str]:
-    """Worlds where the same replies did not give the same life every time."""
+def flaky(bundles: Sequence[Bundle], lives: Lives) -> dict[str, int]:
+    """Worlds where the same replies did not give the same life every time, and how many different ones they gave."""
     texts: dict[str, set[tuple[Any, ...]]] = {bundle.id: set() for bundle in bundles}
     for life in lives["reference"]:
         texts[life.bundle_id].add((life.outcome, *((message.role, message.content) for message in life.messages)))
-    return [name for name, seen in texts.items() if len(seen) > 1]
+    return {name: len(seen) for name, seen in texts.items() if len(seen) > 1}
 
 
 def by_archetype(bundles: Sequence[Bundle], lives: Lives) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,6 @@ from sekft.factory.card import as_markdown, card, rejects
 from sekft.factory.series import Series, alone, clear, key
 from sekft.factory.stopwatch import Stopwatch, TimedBackend, TimedOperator
 from sekft.factory.teacher import text_or_file
-from sekft.factory.worlds import drawn
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rollout import operator as operators
 from sekft.rollout import trajectory
@@ -27,7 +26,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.scenario import bundle as documents
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import is_foreign
+from sekft.scenario.split import is_foreign, load
 from sekft.tracking.files import write_json
 from sekft.tracking.record import open_run
 from sekft.tracking.signals import terminating
@@ -97,7 +96,7 @@ def choose_worlds(settings: CollectConfig, watch: Stopwatch) -> tuple[list[Bundl
     """The worlds asked for, and the documents that are none."""
     with watch.phase("worlds"):
         if not settings.mapping:
-            return drawn(settings.scenarios, settings.split, settings.episodes, settings.seed), {}
+            return load(settings.scenarios, settings.split, settings.seed, settings.episodes), {}
         return mapping.read(Path(settings.scenarios), mapping.read_mapping(Path(settings.mapping)))
 
 
@@ -176,7 +175,7 @@ def report(lives: Sequence[Trajectory], summary: dict[str, Any], folder: Path) -
 def operating(settings: CollectConfig, bundles: Sequence[Bundle]) -> Iterator[Operator]:
     match settings.operator.kind:
         case OperatorKind.reference:
-            yield operators.reference(bundles)
+            yield operators.reference(bundles, settings.operator.noise, settings.seed)
         case OperatorKind.scripted:
             if not settings.operator.script:
                 raise SettingsError("operator.script: empty; allowed: one reply or more, e.g. 'operator.script=[ls,exit]'")

@@ -21,7 +21,7 @@ from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import is_foreign, load
+from sekft.scenario.split import digest, is_foreign, line, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
 
 def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     """The first eval.episodes worlds of the stored order."""
-    return tuple(load(settings.scenarios, settings.split)[: settings.eval.episodes]) if settings.eval.episodes else ()
+    if not settings.eval.episodes:
+        return ()
+    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
+    echo(line(bundles, settings.scenarios, settings.split))
+    return tuple(bundles)
 
 
 def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doubt: str, step: int = 0) -> dict[str, Any]:
@@ -86,6 +90,7 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
     return {
         **report(lives, exam, track, {"tuned": doubt}, step),
         "sandbox": place,
+        "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)},
         "tokens": cast.tokens(),
         "remembered": sorted(lives.keys() - missing.keys()),
     }
@@ -95,8 +100,8 @@ def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked
     """Scores, prints, draws report.html and lives/*.cast; returns the exam's part of summary.json. doubts: by adapter."""
     scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out)
     show.print_score(scored)
-    for line in show.lines(scored):
-        echo(line)
+    for said in show.lines(scored):
+        echo(said)
     looked_at = lives[scored.looked_at]
     for name, path in write_examples(looked_at, track.folder / "lives").items():
         echo(f"a {name} life: {path}")

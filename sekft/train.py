@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 
-NO_EXAM = {"base": None, "tuned": None, "reference": None, "paired": None, "verdict": "unmeasured (eval=none)", "sandbox": None}
+NO_EXAM = dict.fromkeys(("base", "tuned", "reference", "paired", "sandbox", "worlds")) | {"verdict": "unmeasured (eval=none)"}
 
 
 @dataclass(frozen=True)

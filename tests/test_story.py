@@ -65,9 +65,12 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
     assert set(summary["tuned"]["rates"]) == {"operated", "terminated", "right_terminal", "solved", "verified"}
-    assert {"blocked", "solvable", "archetype=move", "archetype=sort", "kind=held-out archetype"} <= set(summary["tuned"]["by"])
+    by = set(summary["tuned"]["by"])
+    assert {"blocked", "solvable", "kind=held-out archetype", "family=files"} <= by and "kind=new world of a training archetype" not in by
+    assert len([kind for kind in by if kind.startswith("archetype=")]) == 4
     assert (story / "run" / "report.html").stat().st_size > 10_000 and list((story / "run" / "lives").glob("*.cast"))
     assert {"reasons", "faults"} <= set(summary["tuned"]) and summary["findings"][0]["criterion"] == "verified"
+    assert f"sha256 {summary['worlds']['sha256'][:16]}; of the frozen exam set, sha256" in (story / "run.out").read_text()
     assert summary["verdict"].startswith("inconclusive")
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))
@@ -234,7 +237,8 @@ def test_conf_is_found_from_a_built_wheel(tmp_path: Path):
     shutil.unpack_archive(wheel, tmp_path / "site", "zip")
     code = (
         "import sekft.command.launch as l, sekft.model.locate as m; print(l.conf_folder());"
-        "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'))"
+        "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
+        "from sekft.scenario import frozen; assert len(frozen.exam()) == 128"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "site", capture_output=True, text=True, check=True)
     conf = Path(done.stdout.strip())

@@ -143,9 +143,10 @@ class SplitConfig:
 
     name: str = MISSING
     held_out: list[str] = field(default_factory=list)
-    seed: int = 0
-    train_bundles: int = 96
-    exam_bundles: int = 32
+    set_aside: list[str] = field(default_factory=list)  # of these: what a base made from nothing never sees done either
+    seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
+    train_bundles: int = 96  # unless collect says episodes=N
+    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, or for other archetypes; the frozen set has 128
 
 
 @dataclass
@@ -155,6 +156,7 @@ class OperatorConfig(EndpointConfig):
     kind: OperatorKind = MISSING
     script: list[str] = field(default_factory=list)  # scripted: replies, in order, the same in every life
     scaffold: str = ""  # endpoint: text or file: a system turn for the teacher, stripped from what is recorded
+    noise: float = 0.0  # reference: the share of lives with a detour that is recovered; by chance of seed
 
 
 @dataclass
@@ -190,7 +192,7 @@ class TrainConfig:
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
     adapter: str | None = None  # train on from this adapter folder, at its own rank; lora= is not used then
-    scenarios: str = "held_out"  # held_out | train | all | a bundle file or folder
+    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | train | all | a bundle file or folder
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -241,10 +243,11 @@ class CollectConfig:
 class CheckConfig:
     seed: int = 0
     workers: int = 0
-    path: str | None = None  # a bundle file or folder; null: see scenarios
-    scenarios: str = "all"
+    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | the name of an archetype
+    path: str | None = None  # a bundle file or folder instead
+    trajectories: str | None = None  # no lives: do these show the exam? A file or folder of training data
     episodes: int = 0  # 0: every bundle
-    repeats: int = 1  # k: lives of the reference and of doing nothing, per bundle
+    repeats: int = 1  # k: lives of every player, per bundle
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     experiment: str | None = None

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from sekft.rendering.messages import Message, Reply
+from sekft.scenario import noisy
 from sekft.scenario.bundle import Bundle
 
 
@@ -31,14 +32,9 @@ class Scripted:
         return Reply(script[typed] if typed < len(script) else "")
 
 
-def reference(bundles: Sequence[Bundle]) -> Scripted:
-    """Types what each bundle says solves it."""
-    return Scripted("reference", {bundle.id: bundle.reference for bundle in bundles})
-
-
-def nothing(bundles: Sequence[Bundle]) -> Scripted:
-    """Leaves at once, each world by its right terminal: no checker may accept it."""
-    return Scripted("nothing", {bundle.id: (str(bundle.terminal),) for bundle in bundles})
+def reference(bundles: Sequence[Bundle], noise: float = 0.0, seed: int = 0) -> Scripted:
+    """Types what each bundle says solves it. noise: the share of worlds where it goes astray first, see scenario/noisy.py."""
+    return Scripted("reference", {bundle.id: noisy.reference(bundle, noise, seed) for bundle in bundles})
 
 
 class RandomCommands:

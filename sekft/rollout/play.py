@@ -113,8 +113,14 @@ def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Che
         outcome=result,
         kept=keep,
         reason=life.reason or ("" if keep else late or result.value),
-        meta={"text_version": TEXT_VERSION, "terminal": bundle.terminal.value, "dropped_lines": life.dropped_lines},
+        meta={"text_version": TEXT_VERSION, "dropped_lines": life.dropped_lines, **kind(bundle)},
     )
+
+
+def kind(bundle: Bundle) -> dict[str, str]:
+    """What rates are broken down by, beside the archetype; an axis its author did not name is left out."""
+    axes = {"family": bundle.axes.family, "blocker": bundle.axes.blocker}
+    return {"terminal": bundle.terminal.value, **{name: value for name, value in axes.items() if value}}
 
 
 def _accepted(text: str, turn: Turn) -> str:

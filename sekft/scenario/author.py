@@ -1,172 +1,157 @@
-"""What every archetype shares: one Task per directive, and the world put together from tasks and sampled axes."""
+"""One world, put together from sampled axes and the tasks of an archetype."""
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
-from typing import Protocol
 
-from sekft.scenario import checker, provider, taxonomy, words
+from sekft.scenario import blocking, checker, provider, taxonomy
 from sekft.scenario.bundle import HOME, Announcement, Announcing, Axes, Bundle, Fixture, Provider, Terminal
-
-LOCKED = ("/srv", "/usr/local")
-SUFFIXES = (".txt", ".txt", ".md", ".log")
+from sekft.scenario.draw import LOCKED, Draw
+from sekft.scenario.provider import Manner
+from sekft.scenario.task import Archetype, Blocker, Task
 
 
 @dataclass(frozen=True)
-class Task:
-    """One directive and what it means. Paths are relative to the agent's home, or absolute under LOCKED.
+class Wanted:
+    """Whose world is made. exam: the side its names are drawn from, see words.of_exam; providers, nouns: the words there are."""
 
-    before: what lies there on arrival; after: what must be there in the end, None: nothing; files of `before` not named in
-    `after` stay as they were. panic: why it cannot be done, then `solve` ends with the command that fails and None
-    means not produced. checks: further checker lines.
-    """
-
-    directive: str
-    solve: tuple[str, ...]
-    before: Mapping[str, str] = field(default_factory=dict)
-    after: Mapping[str, str | None] = field(default_factory=dict)
-    checks: tuple[str, ...] = ()
-    panic: str = ""
+    bundle_id: str
+    archetype: str
+    seed: int
+    stop: Blocker
+    exam: bool
+    providers: Sequence[str]
+    nouns: Sequence[str]
 
 
-class Archetype(Protocol):
-    """A module of sekft.scenario.archetype."""
+@dataclass(frozen=True)
+class Setting:
+    """What a world is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
 
-    def doable(self, draw: "Draw") -> Task: ...
-
-    def blocked(self, draw: "Draw") -> Task: ...
-
-
-class Draw:
-    """Names and contents for one world: no noun names two things."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._unused = rng.sample(words.NOUNS, len(words.NOUNS))
-
-    def noun(self) -> str:
-        return self._unused.pop()
-
-    def nouns(self, count: int) -> tuple[str, ...]:
-        return tuple(self.noun() for _ in range(count))
-
-    def number(self, least: int, most: int) -> int:
-        return self._rng.randrange(least, most + 1)
-
-    def chance(self, share: float) -> bool:
-        return self._rng.random() < share
-
-    def name(self) -> str:
-        return self.noun() + self._rng.choice(SUFFIXES)
-
-    def file(self) -> str:
-        """A path in the agent's home, one in four in a folder."""
-        return f"{self.noun()}/{self.name()}" if self.chance(0.25) else self.name()
-
-    def locked(self) -> str:
-        """A path where the agent may read but not write."""
-        return f"{self._rng.choice(LOCKED)}/{self.noun()}/{self.name()}"
-
-    def source(self) -> str:
-        """A path to read from, one in five outside the home."""
-        return self.locked() if self.chance(0.2) else self.file()
-
-    def lost(self) -> bool:
-        """Whether a blocked directive misses its source, or else may not write; two in three, as some can only be denied."""
-        return self.chance(2 / 3)
-
-    def line(self) -> str:
-        return " ".join(self.nouns(self.number(2, 3)))
-
-    def lines(self, least: int, most: int) -> tuple[str, ...]:
-        return tuple(" ".join(self.nouns(self.number(1, 2))) for _ in range(self.number(least, most)))
-
-    def text(self) -> str:
-        return joined(self.lines(2, 4))
-
-    def mixed(self, lines: Sequence[str]) -> tuple[str, ...]:
-        return tuple(self._rng.sample(lines, len(lines)))
-
-    def say(self, sayings: Sequence[str], **parts: str) -> str:
-        return self._rng.choice(sayings).format(**parts)
+    doc_depth: int
+    announcement: Announcement
+    pointers: Mapping[str, str]
+    manner: Manner
 
 
-def joined(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
-def missing(path: str) -> str:
-    return f"missing {path}"
-
-
-def denied(path: str) -> str:
-    return f"permission denied: {path}"
-
-
-def build(
-    archetype: str, module: Archetype, *, bundle_id: str, seed: int, blocked: bool, providers: Sequence[str], rng: random.Random
-) -> Bundle:
-    """One world. A blocked one has at least one doable directive, and the blocker last."""
+def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | None:
+    """None: the reference is longer than a life may be, so another world is to be drawn."""
     difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
-    doc_depth = rng.choice(taxonomy.DOC_DEPTHS)
-    manner = provider.sample(rng, rng.choice(providers), doc_depth)
-    draw = Draw(rng)
-    announcement = _announcement(rng, draw, manner.name)
-    tasks = _tasks(module, draw, rng.choice(taxonomy.DIFFICULTIES[difficulty].directives), blocked)
-    distractors = {draw.file(): draw.text() for _ in range(taxonomy.DIFFICULTIES[difficulty].distractors)}
-    terminal = Terminal.panic if blocked else Terminal.exit
-    directives = tuple(task.directive for task in tasks)
+    degree = taxonomy.DIFFICULTIES[difficulty]
+    draw = Draw(rng, wanted.exam, degree.folders, wanted.nouns)
+    setting = _setting(draw, rng, difficulty, wanted)
+    tasks = _tasks(archetype, draw, rng.choice(degree.directives), wanted.stop)
+    blocker = next((task.blocker for task in tasks if task.blocker), wanted.stop)
+    reference = _reference(tasks, setting, blocker)
+    if len(reference) > taxonomy.MOST_TURNS:
+        return None
+    distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
+    directives = tuple(directive for task in tasks for directive in task.directives)
     return Bundle(
-        id=bundle_id,
-        archetype=archetype,
-        axes=Axes(
-            provider=manner.style,
-            announcement=announcement.kind,
-            doc_depth=doc_depth,
-            difficulty=difficulty,
-            terminal=terminal,
+        id=wanted.bundle_id,
+        archetype=wanted.archetype,
+        axes=_axes(setting, difficulty, archetype.FAMILY, blocker),
+        seed=wanted.seed,
+        provider=Provider(
+            name=setting.manner.name, script=provider.script(setting.manner, directives), man=provider.manual(setting.manner)
         ),
-        seed=seed,
-        provider=Provider(name=manner.name, script=provider.script(manner, directives)),
-        announcement=announcement,
-        environment={"SITE": draw.noun()} if difficulty == "busy" else {},
+        announcement=setting.announcement,
+        environment=_environment(tasks, draw, degree.variables),
         directives=directives,
-        fixtures=_fixtures(tasks, distractors),
-        checker=_checker(tasks, distractors, announcement),
-        reference=_reference(tasks, announcement, provider.discovery(manner)),
-        terminal=terminal,
+        fixtures=_fixtures(tasks, distractors | dict(setting.pointers)),
+        checker=_checker(tasks, distractors, setting, bool(blocker)),
+        reference=reference,
+        terminal=_terminal(blocker),
     )
 
 
-def _tasks(module: Archetype, draw: Draw, count: int, blocked: bool) -> list[Task]:
-    if not blocked:
-        return [module.doable(draw) for _ in range(count)]
-    return [*(module.doable(draw) for _ in range(max(1, count - 1))), module.blocked(draw)]
+def _terminal(blocker: Blocker) -> Terminal:
+    return Terminal.panic if blocker else Terminal.exit
 
 
-def _announcement(rng: random.Random, draw: Draw, name: str) -> Announcement:
+def _axes(setting: Setting, difficulty: str, family: str, blocker: Blocker) -> Axes:
+    return Axes(
+        provider=setting.manner.naming,
+        grammar=setting.manner.grammar,
+        help=setting.manner.help,
+        announcement=setting.announcement.kind,
+        doc_depth=setting.doc_depth,
+        difficulty=difficulty,
+        family=family,
+        terminal=_terminal(blocker),
+        blocker=blocker.value,
+    )
+
+
+def _setting(draw: Draw, rng: random.Random, difficulty: str, wanted: Wanted) -> Setting:
+    doc_depth = rng.choice(taxonomy.DOC_DEPTHS)
+    route = rng.choice(taxonomy.ROUTES[doc_depth])
+    remarks = tuple(_remark(draw) for _ in range(2)) if taxonomy.DIFFICULTIES[difficulty].chatter else ()
+    lost = draw.locked() if wanted.stop in blocking.OF_PROVIDER else ""
+    manner = provider.sample(rng, wanted.providers, route.topic, remarks, lost)
+    paths = [draw.locked() for _ in range(route.pointers)]
+    sentence = draw.say(taxonomy.SENTENCES, name=manner.name)
+    said = [*(draw.say(taxonomy.POINTING, path=path) for path in paths), sentence]
+    values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
+    value = draw.say(values, path=paths[0] if paths else "", name=manner.name)
+    announcement = _announcement(rng, draw, said[0], value, bool(remarks))
+    pointers = {path: f"{text}\n" for path, text in zip(paths, said[1:], strict=True)}
+    return Setting(doc_depth, announcement, pointers, manner)
+
+
+def _remark(draw: Draw) -> str:
+    place, other = draw.nouns(2)
+    return draw.say(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
+
+
+def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, chatter: bool) -> Announcement:
     kind = rng.choice(taxonomy.ANNOUNCED)
-    sentence = rng.choice(taxonomy.SENTENCES).format(name=name)
     place = draw.noun()
+    around = (f"{_remark(draw)}\n", f"{_remark(draw)}\n") if chatter else ("", "")
     match kind:
         case Announcing.env:
-            return Announcement(kind=kind, text=rng.choice(taxonomy.VALUES).format(name=name), variable=taxonomy.VARIABLE)
+            return Announcement(kind=kind, text=value, variable=taxonomy.VARIABLE)
         case Announcing.file:
-            return Announcement(kind=kind, text=f"{sentence}\n", path=rng.choice(taxonomy.NOTICES))
+            return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}", path=rng.choice(taxonomy.NOTICES))
         case Announcing.banner:
-            return Announcement(kind=kind, text=rng.choice(taxonomy.BANNERS).format(sentence=sentence, place=place))
-        case _:
-            return Announcement(kind=kind, text=rng.choice(taxonomy.WELCOMES).format(place=place) + f"{sentence}\n")
+            banner = rng.choice(taxonomy.BANNERS).format(sentence=sentence, place=place)
+            return Announcement(kind=kind, text=f"{around[0]}{banner}{around[1]}")
+        case Announcing.help:
+            return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}")
+        case Announcing.motd:
+            welcome = rng.choice(taxonomy.WELCOMES).format(place=place)
+            return Announcement(kind=kind, text=f"{welcome}{around[0]}{sentence}\n{around[1]}")
 
 
-def _fixtures(tasks: Sequence[Task], distractors: Mapping[str, str]) -> tuple[Fixture, ...]:
+def _tasks(archetype: Archetype, draw: Draw, count: int, stop: Blocker) -> list[Task]:
+    """The blocker comes last, after at least one directive that can be met; but in a world that tells nothing."""
+    if stop is Blocker.none:
+        return [archetype.task(draw, stop) for _ in range(count)]
+    if stop is Blocker.unreachable:
+        return []
+    doable = [archetype.task(draw, Blocker.none) for _ in range(max(1, count - 1))]
+    return doable if stop is Blocker.broken else [*doable, blocking.task(archetype, draw, stop)]
+
+
+def _environment(tasks: Sequence[Task], draw: Draw, variables: int) -> dict[str, str]:
+    idle = {draw.noun().upper(): draw.noun() for _ in range(variables)}
+    return idle | {name: value for task in tasks for name, value in task.environment.items()}
+
+
+def _fixtures(tasks: Sequence[Task], others: Mapping[str, str]) -> tuple[Fixture, ...]:
     """Every file of the world after the folders that hold it; folders of files yet to be made are there too."""
-    files = {path: text for task in tasks for path, text in task.before.items()} | dict(distractors)
-    named = [*files, *(path for task in tasks for path in task.after)]
-    folders = dict.fromkeys(str(PurePosixPath(path).parent) for path in named)  # a dict keeps the order, a set does not
-    made = [_fixture(path, "dir", "", 0o755) for path in folders if path != "."]
-    return (*made, *(_fixture(path, "file", text, 0o644) for path, text in files.items()))
+    files = {path: text for task in tasks for path, text in task.before.items()} | dict(others)
+    modes = {path: mode for task in tasks for path, mode in task.modes.items()}
+    named = [*files, *(path for task in tasks for path in (*task.after, *task.spare))]
+    parents = [str(parent) for path in named for parent in reversed(PurePosixPath(path).parents)]
+    there = {".", "/", "/usr", *LOCKED, *(path for task in tasks for path in task.made)}
+    folders = dict.fromkeys(path for path in parents if path not in there)  # a dict keeps the order, a set does not
+    return (
+        *(_fixture(path, "dir", "", 0o755) for path in folders),
+        *(_fixture(path, "file", text, modes.get(path, 0o644)) for path, text in files.items()),
+    )
 
 
 def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
@@ -175,21 +160,23 @@ def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
     return Fixture.model_validate({"path": absolute, "kind": kind, "content": content, "mode": mode, "owner": owner})
 
 
-def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], announcement: Announcement) -> str:
+def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], setting: Setting, blocked: bool) -> str:
     """Everything as it must be in the end. In a blocked world no file may have appeared that nobody asked for."""
     lines: list[str] = []
-    after: dict[str, str | None] = {}
     for task in tasks:
-        after |= {**task.before, **task.after}
-        lines += [_state(path, text, bool(task.panic)) for path, text in {**task.before, **task.after}.items()]
-        lines += task.checks
+        lines += [_state(path, text, bool(task.blocker)) for path, text in {**task.before, **task.after}.items()]
+        lines += [*map(checker.folder, task.made), *task.checks]
     lines += [checker.holds(path, text) for path, text in distractors.items()]
-    if any(task.panic for task in tasks):
-        known = [*after, *distractors]
-        if announcement.kind == Announcing.file:
-            known.append(str(PurePosixPath(announcement.path).relative_to(HOME)))
-        lines.append(checker.nothing_else(path for path in known if not path.startswith("/")))
+    if blocked:
+        lines.append(checker.nothing_else(_known(tasks, distractors, setting.announcement)))
     return checker.script(lines)
+
+
+def _known(tasks: Sequence[Task], distractors: Mapping[str, str], announcement: Announcement) -> Iterable[str]:
+    """The files of the home that may be there."""
+    named = chain(*((*task.before, *task.after, *task.spare) for task in tasks), distractors)
+    notice = [_relative(announcement.path)] if announcement.kind is Announcing.file else []
+    return (path for path in dict.fromkeys((*named, *notice)) if not path.startswith("/"))
 
 
 def _state(path: str, text: str | None, blocked: bool) -> str:
@@ -198,14 +185,20 @@ def _state(path: str, text: str | None, blocked: bool) -> str:
     return checker.unmade(path) if blocked else checker.gone(path)
 
 
-def _reference(tasks: Sequence[Task], announcement: Announcement, discovery: Sequence[str]) -> tuple[str, ...]:
-    """The replies of a life that verifies. Where arrival is silent the first look is the same, whatever is found then:
-    two first moves for one sight could not both be learned."""
-    notice = str(PurePosixPath(announcement.path).relative_to(HOME))
+def _reference(tasks: Sequence[Task], setting: Setting, blocker: Blocker) -> tuple[str, ...]:
+    """The replies of a life that verifies. The same sight is always answered by the same move: where arrival is silent
+    `ls` comes first, then the variable, then `help`; two first moves for one sight could not both be learned."""
+    announcement = setting.announcement
     looks: dict[Announcing, tuple[str, ...]] = {
+        Announcing.file: ("ls", f"cat {_relative(announcement.path)}"),
         Announcing.env: ("ls", f"printenv {announcement.variable}"),
-        Announcing.file: ("ls", f"cat {notice}"),
+        Announcing.help: ("ls", f"printenv {taxonomy.VARIABLE}", "help"),
     }
+    found = (*looks.get(announcement.kind, ()), *(f"cat {path}" for path in setting.pointers), *provider.discovery(setting.manner))
     work = [reply for task in tasks for reply in task.solve]
-    panics = [f"panic {task.panic}" for task in tasks if task.panic]
-    return (*looks.get(announcement.kind, ()), *discovery, *work, *(panics or ["exit"]))
+    panics = [task.panic for task in tasks if task.panic] or ([f"broken: {setting.manner.name}"] if blocker else [])
+    return (*found, *work, *([f"panic {panics[0]}"] if panics else ["exit"]))
+
+
+def _relative(path: str) -> str:
+    return str(PurePosixPath(path).relative_to(HOME))

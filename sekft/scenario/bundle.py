@@ -46,13 +46,17 @@ class Record(BaseModel):
 
 
 class Axes(Record):
-    """Where in the taxonomy a world stands; values as in scenario/taxonomy.py."""
+    """Where in the taxonomy a world stands; values as in scenario/taxonomy.py. Empty: its author did not say."""
 
     provider: str
+    grammar: str = ""
+    help: str = ""
     announcement: Announcing
     doc_depth: int = Field(ge=1, le=3)
     difficulty: str
+    family: str = ""
     terminal: Terminal
+    blocker: str = ""
 
 
 class Provider(Record):

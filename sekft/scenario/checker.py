@@ -1,5 +1,6 @@
 """The lines a checker is made of: POSIX sh over the final state, run in the agent's home; status 0 means done."""
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
@@ -13,30 +14,59 @@ holds() {
 gone() { [ ! -e "$1" ] && [ ! -L "$1" ] || fail "$1: still there"; }
 unmade() { [ ! -e "$1" ] || { [ -f "$1" ] && [ ! -s "$1" ]; } || fail "$1: cannot have been made"; }
 apart() { [ ! "$1" -ef "$2" ] || fail "$2: is $1 itself"; }
+folder() { [ -d "$1" ] && [ ! -L "$1" ] || fail "$1: no such folder"; }
+mode() { [ "$(stat -c %a "$1")" = "$2" ] || fail "$1: has another mode"; }
+leads() { [ -L "$1" ] && [ "$1" -ef "$2" ] || fail "$1: does not lead to $2"; }
+packed() {
+  [ -f "$1" ] && [ ! -L "$1" ] || fail "$1: no such archive"
+  [ "$(tar -xOf "$1" "$2")" = "$3" ] || fail "$1: $2 is not in it as it was"
+}
 """
+_PATH = re.compile(r"(?:\./)?(/?[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*)")
 
 
 def script(lines: Sequence[str]) -> str:
     return PRELUDE + "".join(f"{line}\n" for line in lines)
 
 
+def _line(test: str, *words: str) -> str:
+    return " ".join([test, *map(shlex.quote, words)])
+
+
 def holds(path: str, text: str) -> str:
     """A plain file with exactly this text; newlines at its end are not counted."""
-    return f"holds {shlex.quote(path)} {shlex.quote(text.rstrip(chr(10)))}"
+    return _line("holds", path, text.rstrip("\n"))
 
 
 def gone(path: str) -> str:
-    return f"gone {shlex.quote(path)}"
+    return _line("gone", path)
 
 
 def unmade(path: str) -> str:
     """Nothing there, or the empty file a redirection leaves when its command fails."""
-    return f"unmade {shlex.quote(path)}"
+    return _line("unmade", path)
 
 
 def apart(one: str, other: str) -> str:
     """Two files, not one with two names."""
-    return f"apart {shlex.quote(one)} {shlex.quote(other)}"
+    return _line("apart", one, other)
+
+
+def folder(path: str) -> str:
+    return _line("folder", path)
+
+
+def mode(path: str, bits: int) -> str:
+    return _line("mode", path, f"{bits:o}")
+
+
+def leads(link: str, path: str) -> str:
+    return _line("leads", link, path)
+
+
+def packed(archive: str, member: str, text: str) -> str:
+    """A tar archive whose member has this text."""
+    return _line("packed", archive, member, text.rstrip("\n"))
 
 
 def nothing_else(paths: Iterable[str]) -> str:
@@ -44,3 +74,13 @@ def nothing_else(paths: Iterable[str]) -> str:
     known = " ".join(f"! -path {shlex.quote('./' + path)}" for path in paths)
     found = rf"find . -name '.?*' -prune -o \( -type f -o -type l \) {known} -print"
     return f'strays=$({found})\n[ -z "$strays" ] || fail "$strays: nobody asked for it"'
+
+
+def named(text: str) -> tuple[str, ...]:
+    """What looks like a path in a checker, whoever wrote it: one word with a dot, a dash or a slash in it. Each once, in order."""
+    try:
+        tokens = shlex.split(text.removeprefix(PRELUDE), comments=True)
+    except ValueError:  # an unbalanced quote, in a here-document perhaps
+        tokens = text.split()
+    found = [match[1] for token in tokens if (match := _PATH.fullmatch(token)) and re.search(r"\w[.-]\w|/", match[1])]
+    return tuple(dict.fromkeys(found))

@@ -1,36 +1,63 @@
-"""The archetypes there are, and the world that an archetype, an index and a seed make."""
+"""The archetypes there are, and the world that an archetype, an index, a seed and an era make."""
 
 import importlib
 import pkgutil
 import random
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 from sekft.scenario import archetype as shelf
 from sekft.scenario import author, words
 from sekft.scenario.bundle import Bundle
+from sekft.scenario.task import Archetype, Blocker
+from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
-BLOCKED_EVERY = 4  # every fourth index is a blocked world
+
+@dataclass(frozen=True)
+class Era:
+    """What a world is drawn for. mark: in its id; exam: with names and providers that training never meets; listed: with
+    nouns of the list, else invented ones."""
+
+    mark: str
+    exam: bool
+    listed: bool = True
 
 
+TRAIN = Era("s", exam=False)
+EXAM = Era("x", exam=True)  # the frozen set, when it was drawn
+DRAWN = Era("d", exam=True)  # an exam for a split of one's own
+FRESH = Era("f", exam=True)
+UNLISTED = Era("u", exam=True, listed=False)
+
+
+@cache
 def archetypes() -> tuple[str, ...]:
     """Every module of sekft.scenario.archetype, in name order."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(shelf.__path__)))
+
+
+def module(archetype: str) -> Archetype:
+    return cast(Archetype, importlib.import_module(f"{shelf.__name__}.{archetype}"))
 
 
 def is_blocked(index: int) -> bool:
     return index % BLOCKED_EVERY == BLOCKED_EVERY - 1
 
 
-def make(archetype: str, index: int, seed: int = 0, providers: Sequence[str] = words.PROVIDERS) -> Bundle:
-    """The same bytes for the same arguments, on every Python. providers: the names one is drawn from."""
-    module = cast(author.Archetype, importlib.import_module(f"{shelf.__name__}.{archetype}"))
-    return author.build(
-        archetype,
-        module,
-        bundle_id=f"{archetype}-{index:04d}" if seed == 0 else f"{archetype}-s{seed}-{index:04d}",
-        seed=seed,
-        blocked=is_blocked(index),
-        providers=providers,
-        rng=random.Random(f"{seed}:{archetype}:{index}"),
-    )
+def stop(archetype: str, index: int) -> Blocker:
+    """What is to block this world; every archetype starts the round elsewhere."""
+    return BLOCKERS[(index // BLOCKED_EVERY + sum(archetype.encode())) % len(BLOCKERS)] if is_blocked(index) else Blocker.none
+
+
+def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
+    """The same bytes for the same arguments, on every machine and Python: all chance comes from the id."""
+    mark = "" if era is TRAIN and seed == 0 else f"{era.mark}{seed}-"
+    bundle_id = f"{archetype}-{mark}{index:04d}"
+    rng = random.Random(bundle_id)
+    nouns = words.NOUNS if era.listed else words.unlisted(rng, len(words.NOUNS))
+    providers = words.EXAM_PROVIDERS if era.exam else words.TRAIN_PROVIDERS
+    wanted = author.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
+    while (bundle := author.build(wanted, module(archetype), rng)) is None:
+        pass
+    return bundle

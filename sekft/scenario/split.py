@@ -4,6 +4,7 @@ Every row of four worlds ends with a blocked one; archetypes take turns, among t
 are spread like all of them.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import count, islice
@@ -11,55 +12,102 @@ from pathlib import Path
 
 from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
-from sekft.scenario import library, words
-from sekft.scenario.bundle import Bundle, read_all
+from sekft.scenario import frozen, library
+from sekft.scenario.bundle import Bundle, dumps, read_all
+from sekft.scenario.library import DRAWN, FRESH, TRAIN, UNLISTED, Era
+from sekft.scenario.taxonomy import BLOCKED_EVERY
 
-ROW = library.BLOCKED_EVERY
-WHICH = ("train", "held_out", "all")
+ROW = BLOCKED_EVERY
+WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted")
 
 
-def bundles(split: SplitConfig, which: str) -> list[Bundle]:
-    """The worlds of `train`, `held_out` or `all`, in stored order. Raises SettingsError."""
-    held_out = _held_out(split)
-    learned = tuple(name for name in library.archetypes() if name not in held_out)
+def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> list[Bundle]:
+    """The worlds of one of WHICH, in stored order. Raises SettingsError, or BundleError for a frozen exam set that was changed.
+
+    train: what the split's archetypes are learned from. held_out, exam: the frozen set, or its held-out half; drawn where the
+    split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list.
+    amount: how many; 0: as many as the split says, and the frozen set whole.
+    """
+    held_out, learned = sides(split)
     match which:
         case "train":
-            return _make(learned, split.train_bundles, split.seed, words.TRAIN_PROVIDERS)
-        case "held_out":
-            return _make(held_out, split.exam_bundles, split.seed, words.EXAM_PROVIDERS)
+            return drawn(learned, amount or split.train_bundles, split.seed, TRAIN)
+        case "held_out" | "exam":
+            return _exam(split, which == "exam")[: amount or None]
         case "all":
-            sides = [side for side, names in (("train", learned), ("held_out", held_out)) if names]
-            return _woven([bundles(split, side) for side in sides])
+            whole = [bundles(split, "train"), _exam(split, True)] if held_out else [bundles(split, "train")]
+            return _woven(whole)[: amount or None]
+        case "fresh" | "unlisted":
+            return both(held_out, learned, amount or split.exam_bundles, seed, FRESH if which == "fresh" else UNLISTED)
         case _:
-            raise SettingsError(f"scenarios: found {which!r}, allowed: {', '.join(WHICH)}")
+            raise SettingsError(f"scenarios={which}: allowed: {', '.join(WHICH)}")
 
 
-def is_foreign(which_or_path: str) -> bool:
-    """Whether the bundles come from a file or folder, not from the library."""
-    return which_or_path not in WHICH
-
-
-def load(which_or_path: str, split: SplitConfig) -> list[Bundle]:
+def load(which_or_path: str, split: SplitConfig, seed: int = 0, amount: int = 0) -> list[Bundle]:
     """The worlds of the split, or of a bundle file or folder. Raises BundleError or SettingsError."""
     if which_or_path in WHICH:
-        return bundles(split, which_or_path)
+        return bundles(split, which_or_path, seed, amount)
     path = Path(which_or_path)
     if not path.exists():
         raise BundleError(f"scenarios: {path} does not exist, allowed: {', '.join(WHICH)}, a bundle file or a folder of them")
-    return read_all(path)
+    return read_all(path)[: amount or None]
 
 
-def _held_out(split: SplitConfig) -> tuple[str, ...]:
+def is_foreign(which_or_path: str) -> bool:
+    """Whether these worlds come from outside the library: text and code that somebody else wrote."""
+    return which_or_path not in WHICH
+
+
+def line(worlds: Sequence[Bundle], which_or_path: str, split: SplitConfig) -> str:
+    """What is examined, and by which hash it can be known again."""
+    archetypes = len({bundle.archetype for bundle in worlds})
+    of_set = f"; of the frozen exam set, sha256 {frozen.SHA256[:16]}" if is_frozen(split) and which_or_path in ("held_out", "exam") else ""
+    return f"exam: {len(worlds)} worlds of {archetypes} archetypes, scenarios={which_or_path}, sha256 {digest(worlds)[:16]}{of_set}"
+
+
+def digest(worlds: Sequence[Bundle]) -> str:
+    """SHA-256 of the worlds in their order."""
+    return hashlib.sha256("".join(map(dumps, worlds)).encode()).hexdigest()
+
+
+def is_frozen(split: SplitConfig) -> bool:
+    """Whether the frozen exam set is this split's."""
+    return set(split.held_out) == set(frozen.HELD_OUT)
+
+
+def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(held-out archetypes, the others), in name order. Raises SettingsError."""
     known = library.archetypes()
-    if unknown := [name for name in split.held_out if name not in known]:
-        raise SettingsError(f"split.held_out: found {', '.join(unknown)}, allowed: {', '.join(known)}")
-    return tuple(name for name in known if name in split.held_out)
+    for key, names in (("held_out", split.held_out), ("set_aside", split.set_aside)):
+        if unknown := [name for name in names if name not in known]:
+            raise SettingsError(f"split.{key}: found {', '.join(unknown)}, allowed: {', '.join(known)}")
+    if stray := [name for name in split.set_aside if name not in split.held_out]:
+        raise SettingsError(f"split.set_aside: found {', '.join(stray)}, allowed: what split.held_out names")
+    return tuple(name for name in known if name in split.held_out), tuple(name for name in known if name not in split.held_out)
 
 
-def _make(archetypes: Sequence[str], amount: int, seed: int, providers: Sequence[str]) -> list[Bundle]:
+def drawn(archetypes: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
     if amount < 0 or (amount and not archetypes):
         raise SettingsError(f"split: {amount} bundles asked of {len(archetypes)} archetypes; see split.held_out")
-    return [library.make(name, index, seed, providers) for name, index in islice(_order(archetypes), amount)]
+    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes), amount)]
+
+
+def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
+    """Half of held-out archetypes, half new worlds of the others, row by row."""
+    if not held_out:
+        return drawn(learned, amount, seed, era)
+    half = amount // (2 * ROW) * ROW + min(amount % (2 * ROW), ROW)
+    return _woven([drawn(held_out, half, seed, era), drawn(learned, amount - half, seed, era)])
+
+
+def _exam(split: SplitConfig, with_learned: bool) -> list[Bundle]:
+    held_out, learned = sides(split)
+    if is_frozen(split):
+        worlds = frozen.exam()
+        return worlds if with_learned else [bundle for bundle in worlds if bundle.archetype in held_out]
+    if with_learned:
+        return both(held_out, learned, split.exam_bundles, split.seed, DRAWN)
+    return drawn(held_out, split.exam_bundles, split.seed, DRAWN)
 
 
 def _order(archetypes: Sequence[str]) -> Iterator[tuple[str, int]]:

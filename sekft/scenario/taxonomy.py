@@ -1,25 +1,56 @@
-"""The axes worlds differ along, as data: how directives are announced, documented and listed, and how busy a world is."""
+"""The axes worlds differ along, as data: how directives are announced and reached, how busy a world is, and what ends it."""
 
 from dataclasses import dataclass
 
 from sekft.scenario.bundle import HOME, Announcing, Terminal
+from sekft.scenario.task import Blocker
 
+FAMILIES = ("files", "text", "search", "records", "archives", "steps", "environment")
 TERMINALS = tuple(Terminal)
-DOC_DEPTHS = (1, 2)  # 1: --help names the sub-command; 2: --help names a topic, `help TOPIC` names the sub-command
+MOST_TURNS = 12  # of a reference: what eval=quick allows
+
+# Every fourth world is blocked. What blocks it goes round; one in eight can do nothing at all.
+BLOCKED_EVERY = 4
+BLOCKERS = (
+    Blocker.missing,
+    Blocker.denied,
+    Blocker.absent,
+    Blocker.broken,
+    Blocker.contradictory,
+    Blocker.missing,
+    Blocker.denied,
+    Blocker.unreachable,
+)
 
 
 @dataclass(frozen=True)
 class Difficulty:
-    """directives: the counts a world may have; distractors: files nobody asks for."""
+    """directives: the counts a world may have; distractors: files nobody asks for; folders: how deep files lie, 0: one in
+    four in one; chatter: remarks that matter to nobody, around announcement and list; variables: ones nobody reads."""
 
     directives: tuple[int, ...]
-    distractors: int
+    distractors: int = 0
+    folders: int = 0
+    chatter: bool = False
+    variables: int = 0
 
 
-DIFFICULTIES = {"plain": Difficulty((1, 2), 0), "busy": Difficulty((2, 3), 3)}
+DIFFICULTIES = {
+    "plain": Difficulty((1, 2)),
+    "busy": Difficulty((2, 3), distractors=3, variables=1),
+    "deep": Difficulty((1, 2), distractors=1, folders=3),
+    "noisy": Difficulty((1, 2), distractors=2, chatter=True, variables=2),
+}
+CHATTER = (
+    "The {place} is quiet today.",
+    "{Place} was painted last spring.",
+    "Nothing new from the {place}.",
+    "The {place} and the {other} are open.",
+    "This machine was named after a {place}.",
+)
 
-# Where the directives are kept: statements, never instructions. `help` is for bundles written by hand.
-ANNOUNCED = (Announcing.motd, Announcing.banner, Announcing.env, Announcing.file)
+# Where the directives are kept: statements, never instructions.
+ANNOUNCED = tuple(Announcing)
 SENTENCES = (
     "Directives for this machine are kept by {name}.",
     "{name} keeps the directives for this machine.",
@@ -33,8 +64,48 @@ VALUES = ("{name}", "kept by {name}", "Directives are kept by {name}.")  # of th
 VARIABLE = "DIRECTIVES"
 NOTICES = (f"{HOME}/NOTICE", f"{HOME}/README", f"{HOME}/MOTD")
 
-# How a provider talks.
-SUBCOMMANDS = ("agenda", "due", "list", "open", "pending", "queue", "show", "tasks")
+
+@dataclass(frozen=True)
+class Route:
+    """From the announcement to the list. pointers: files on the way, each naming the next; topic: --help names a topic whose
+    help names the sub-command."""
+
+    pointers: int
+    topic: bool
+
+
+ROUTES = {1: (Route(0, False),), 2: (Route(0, True), Route(1, False)), 3: (Route(1, True), Route(2, False))}  # by doc depth
+DOC_DEPTHS = tuple(ROUTES)
+POINTING = (
+    "Where the directives for this machine are kept is written in {path}.",
+    "{path} says who keeps the directives of this place.",
+    "The keeper of the directives is named in {path}.",
+)
+POINTING_VALUES = ("{path}", "written in {path}")
+
+# How a provider is called, and how it calls what it does.
+NAMINGS = {
+    "plain": "{word}",
+    "desk": "{word}-desk",
+    "control": "{word}ctl",
+    "lowline": "{word}_box",
+    "numbered": "{word}{digit}",
+    "script": "{word}.sh",
+    "capital": "{Word}",
+    "prefixed": "my-{word}",
+}
+GRAMMARS = {
+    "verb": "{verb}",
+    "flag": "--{verb}",
+    "letter": "-{letter}",
+    "verb_noun": "{verb} {noun}",
+    "noun_verb": "{noun} {verb}",
+    "colon": "{noun}:{verb}",
+    "number": "{digit}",
+    "upper": "{VERB}",
+}
+VERBS = ("agenda", "due", "list", "open", "pending", "queue", "show", "tasks")
+OBJECTS = ("all", "day", "items", "now", "today", "work")
 TOPICS = ("directives", "work")
 LISTS = ("prints the directives", "prints what is to be done", "prints every directive, one per line")
 DECOYS = (  # (sub-command, what the help says of it, what it prints)
@@ -48,21 +119,29 @@ TOPIC_PAGES = (
     "'{name} {subcommand}' {lists}.",
     "{topic}:\n  {name} {subcommand}    {lists}",
 )
+LISTINGS = {"bare": "{text}", "numbered": "{number}. {text}", "dashed": "- {text}"}
+
+# Where its help is. The first thing to try is --help everywhere; what that shows leads on.
+HELPS = {
+    "flag": "",  # --help prints the commands
+    "word": "{name}: no option --help; commands are printed by '{name} help'",
+    "usage": "",  # there is no help: the usage, printed on any error, names the commands
+    "manual": "{name} 1.{minor}. Its manual page is {name}(1).",
+}
 
 
 @dataclass(frozen=True)
-class HelpStyle:
-    """Layout of `--help`: head, one row per sub-command, foot."""
+class Layout:
+    """Of the help: head, one row per sub-command, foot."""
 
     head: str
     row: str
     foot: str = ""
 
 
-HELP_STYLES = {
-    "usage": HelpStyle("usage: {name} COMMAND\n\ncommands:", "  {command:<16} {what}"),
-    "manual": HelpStyle("NAME\n  {name} - keeper of directives\n\nCOMMANDS", "  {name} {command}\n      {what}"),
-    "table": HelpStyle("{name} 1.{minor}", "{name} {command:<16} # {what}"),
-    "prose": HelpStyle("{name} keeps directives.", "'{name} {command}' {what}.", "'{name} --help' prints this text."),
+LAYOUTS = {
+    "usage": Layout("usage: {name} COMMAND\n\ncommands:", "  {command:<16} {what}"),
+    "manual": Layout("NAME\n  {name} - keeper of directives\n\nCOMMANDS", "  {name} {command}\n      {what}"),
+    "table": Layout("{name} 1.{minor}", "{name} {command:<16} # {what}"),
+    "prose": Layout("{name} keeps directives.", "'{name} {command}' {what}.", "Nothing else can be asked of {name}."),
 }
-LISTINGS = {"bare": "{text}", "numbered": "{number}. {text}", "dashed": "- {text}"}

@@ -1,5 +1,6 @@
-"""The words worlds are written with: nouns for names and contents, invented names for providers."""
+"""The words worlds are written with: nouns for names and contents, invented names for providers; which of them are the exam's."""
 
+import random
 from pathlib import Path
 
 
@@ -21,3 +22,20 @@ NOUNS = _SECTIONS["nouns"]
 PROVIDERS = _SECTIONS["providers"]
 EXAM_PROVIDERS = PROVIDERS[3::4]  # a quarter, never met in training
 TRAIN_PROVIDERS = tuple(name for name in PROVIDERS if name not in EXAM_PROVIDERS)
+
+_SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z") for vowel in "aeiou")
+
+
+def of_exam(name: str) -> bool:
+    """Whether a composed name (lemon.txt, harbor-quartz) belongs to the exam, a quarter do; else to training. Its words belong to both."""
+    return sum(name.encode()) % 4 == 3
+
+
+def unlisted(rng: random.Random, amount: int) -> list[str]:
+    """Invented nouns that are not in the list, each once."""
+    known, found = {*NOUNS, *PROVIDERS}, dict[str, None]()
+    while len(found) < amount:
+        word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.choice((3, 4))))
+        if word not in known:
+            found[word] = None
+    return list(found)

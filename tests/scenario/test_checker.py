@@ -68,3 +68,48 @@ def test_a_file_nobody_asked_for_is_found_and_hidden_ones_are_not(tmp_path: Path
 
 def test_every_line_must_hold(tmp_path: Path) -> None:
     assert not passes(tmp_path, checker.holds("lemon.txt", "oak\n"), checker.gone("pear.txt"))
+
+
+def test_a_folder_is_a_folder_and_no_link_to_one(tmp_path: Path) -> None:
+    (tmp_path / "harbor-quartz").mkdir()
+    (tmp_path / "link").symlink_to("harbor-quartz")
+    (tmp_path / "lemon.txt").write_text("")
+    assert passes(tmp_path, checker.folder("harbor-quartz"))
+    assert not any(passes(tmp_path, checker.folder(name)) for name in ("link", "lemon.txt", "nothing"))
+
+
+def test_a_mode_is_told_apart_from_another(tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").touch(mode=0o600)
+    assert passes(tmp_path, checker.mode("lemon.txt", 0o600)) and not passes(tmp_path, checker.mode("lemon.txt", 0o644))
+    assert not passes(tmp_path, checker.mode("nothing", 0o644))
+
+
+def test_a_symbolic_link_leads_where_it_should_and_a_copy_does_not(tmp_path: Path) -> None:
+    (tmp_path / "lemon.txt").write_text("oak\n")
+    (tmp_path / "link.txt").symlink_to("lemon.txt")
+    (tmp_path / "lost.txt").symlink_to("nothing")
+    (tmp_path / "hard.txt").hardlink_to(tmp_path / "lemon.txt")
+    assert passes(tmp_path, checker.leads("link.txt", "lemon.txt"))
+    assert not any(passes(tmp_path, checker.leads(name, "lemon.txt")) for name in ("lost.txt", "hard.txt", "lemon.txt", "nothing"))
+
+
+def test_an_archive_holds_a_file_as_it_was(tmp_path: Path) -> None:
+    for name in ("lemon.txt", "pear.txt"):
+        (tmp_path / name).write_text("oak\n")
+    subprocess.run(["tar", "-cf", "x.tar", "lemon.txt"], cwd=tmp_path, check=True)
+    assert passes(tmp_path, checker.packed("x.tar", "lemon.txt", "oak\n"))
+    assert not passes(tmp_path, checker.packed("x.tar", "lemon.txt", "elm\n"))
+    assert not any(passes(tmp_path, checker.packed(*words, "oak\n")) for words in (("x.tar", "pear.txt"), ("pear.txt", "lemon.txt")))
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        (checker.script([checker.holds("harbor/lemon.txt", "oak"), checker.folder("a-b")]), ("harbor/lemon.txt", "a-b")),
+        (checker.script([checker.nothing_else(["lemon.txt", "pear.md"])]), ("lemon.txt", "pear.md")),
+        ("set -e\n[ -f ./out/result.json ] # and x.txt\ngrep -q done /srv/log/today.log", ("out/result.json", "/srv/log/today.log")),
+        ("cat <<END\nit's x.txt\nEND\n", ("x.txt",)),
+    ],
+)
+def test_the_paths_a_checker_names_are_found_whoever_wrote_it(text: str, paths: tuple[str, ...]) -> None:
+    assert checker.named(text) == paths

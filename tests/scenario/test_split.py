@@ -7,58 +7,75 @@ import pytest
 
 from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
-from sekft.scenario import library, split, words
+from sekft.scenario import frozen, library, split, words
 from sekft.scenario.bundle import Bundle, Terminal, dumps, write
+from sekft.scenario.task import Blocker
 
-HOUSE = SplitConfig(name="house", held_out=["move", "sort"])
+HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
+TWO = SplitConfig(name="two", held_out=["move", "sort"], exam_bundles=32)
 
 
 def blocked(worlds: list[Bundle]) -> list[Bundle]:
-    return [world for world in worlds if world.terminal == Terminal.panic]
+    return [world for world in worlds if world.terminal is Terminal.panic]
 
 
-def test_an_archetype_is_in_training_or_in_the_exam() -> None:
-    train, exam = split.bundles(HOUSE, "train"), split.bundles(HOUSE, "held_out")
-    assert (len(train), len(exam)) == (96, 32)
-    assert {world.archetype for world in exam} == {"move", "sort"}
-    assert {world.archetype for world in train} == set(library.archetypes()) - {"move", "sort"}
+@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+def test_an_archetype_is_in_training_or_held_out(config: SplitConfig) -> None:
+    train, exam = split.bundles(config, "train"), split.bundles(config, "held_out")
+    assert len(train) == 96 and len(exam) == {"house": 64, "two": 32}[config.name]
+    assert {world.archetype for world in exam} == set(config.held_out)
+    assert {world.archetype for world in train} == set(library.archetypes()) - set(config.held_out)
 
 
-def test_no_provider_of_the_exam_is_met_in_training() -> None:
-    text = "".join(dumps(world) for world in split.bundles(HOUSE, "train"))
-    assert not [world.provider.name for world in split.bundles(HOUSE, "held_out") if world.provider.name in text]
+@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+def test_no_provider_of_the_exam_is_met_in_training(config: SplitConfig) -> None:
+    text = "".join(dumps(world) for world in split.bundles(config, "train"))
+    assert not [world.provider.name for world in split.bundles(config, "exam") if world.provider.name in text]
     assert not [name for name in words.EXAM_PROVIDERS if name in text]
 
 
-@pytest.mark.parametrize(
-    ("held_out", "which"),
-    [(["move", "sort"], "train"), (["move", "sort"], "held_out"), (["move", "sort"], "all"), ([], "train"), (["copy"], "all")],
-)
-def test_a_prefix_of_whole_rows_has_a_quarter_blocked(held_out: list[str], which: str) -> None:
-    worlds = split.bundles(SplitConfig(name="x", held_out=held_out), which)
+@pytest.mark.parametrize("which", split.WHICH)
+@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+def test_a_prefix_of_whole_rows_has_a_quarter_blocked(config: SplitConfig, which: str) -> None:
+    worlds = split.bundles(config, which)
     for length in range(4, len(worlds) + 1, 4):
         assert len(blocked(worlds[:length])) * 4 == length
 
 
+@pytest.mark.parametrize("which", ["train", "held_out", "exam", "all"])
+def test_at_most_a_quarter_of_the_blocked_worlds_can_do_nothing(which: str) -> None:
+    stuck = blocked(split.bundles(HOUSE, which))
+    assert sum(world.axes.blocker == Blocker.unreachable for world in stuck) * 4 <= len(stuck)
+
+
 @pytest.mark.parametrize("which", ["train", "held_out"])
-def test_archetypes_share_a_split_evenly_and_take_turns_in_being_blocked(which: str) -> None:
+def test_archetypes_share_a_split_and_its_blocked_worlds_evenly(which: str) -> None:
     worlds = split.bundles(HOUSE, which)
-    assert len(set(Counter(world.archetype for world in worlds).values())) == 1
-    assert len(set(Counter(world.archetype for world in blocked(worlds)).values())) == 1
-    for length in range(8, len(worlds) + 1, 8):
-        assert len({world.archetype for world in blocked(worlds[length - 8 : length])}) == 2
+    for group in (worlds, blocked(worlds)):
+        counts = Counter(dict.fromkeys((world.archetype for world in worlds), 0))
+        counts.update(world.archetype for world in group)
+        assert max(counts.values()) - min(counts.values()) <= 2
 
 
-def test_the_first_eight_of_training_meet_every_archetype() -> None:
-    assert len({world.archetype for world in split.bundles(HOUSE, "train")[:8]}) == 6
+def test_the_first_of_the_exam_are_spread_over_archetypes_and_kinds() -> None:
+    exam = split.bundles(HOUSE, "exam")
+    for length in (8, 16, 32, 64, 128):
+        held = [world for world in exam[:length] if world.archetype in HOUSE.held_out]
+        assert len(held) * 2 == length
+    assert {world.archetype for world in exam[:16]} >= set(HOUSE.held_out)
+    assert len({world.archetype for world in exam}) == 37 and {world.archetype for world in exam} <= set(library.archetypes())
+    assert len({world.archetype for world in split.bundles(HOUSE, "held_out")[:8]}) == 8
+
+
+def test_the_first_eight_of_training_meet_eight_archetypes() -> None:
+    assert len({world.archetype for world in split.bundles(HOUSE, "train")[:8]}) == 8
 
 
 def test_all_is_train_and_exam_with_no_world_twice() -> None:
     worlds = split.bundles(HOUSE, "all")
-    assert len({world.id for world in worlds}) == len(worlds) == 128
-    both = split.bundles(HOUSE, "train") + split.bundles(HOUSE, "held_out")
+    both = split.bundles(HOUSE, "train") + split.bundles(HOUSE, "exam")
+    assert len({world.id for world in worlds}) == len(worlds) == 224
     assert sorted(map(dumps, worlds)) == sorted(map(dumps, both))
-    assert {world.archetype for world in worlds[:16]} >= {"move", "sort", "copy"}
 
 
 def test_all_of_a_split_that_holds_nothing_out_is_its_training() -> None:
@@ -66,20 +83,32 @@ def test_all_of_a_split_that_holds_nothing_out_is_its_training() -> None:
     assert split.bundles(nothing, "all") == split.bundles(nothing, "train")
 
 
-def test_a_smaller_split_is_the_beginning_of_a_larger_one() -> None:
-    small = SplitConfig(name="x", held_out=["move", "sort"], train_bundles=10)
-    assert split.bundles(small, "train") == split.bundles(HOUSE, "train")[:10]
+def test_as_many_training_worlds_as_are_asked_for_begin_with_the_same() -> None:
+    assert split.bundles(HOUSE, "train", amount=200)[:96] == split.bundles(HOUSE, "train")
+    assert split.bundles(HOUSE, "train", amount=10) == split.bundles(HOUSE, "train")[:10]
 
 
-def test_another_seed_makes_other_worlds_with_other_ids() -> None:
-    other = SplitConfig(name="x", held_out=["move", "sort"], seed=1)
-    ids = {world.id for seeded in (HOUSE, other) for world in split.bundles(seeded, "all")}
-    assert len(ids) == 256
+def test_fresh_worlds_differ_by_seed_and_from_the_exam() -> None:
+    sets = [split.bundles(HOUSE, "fresh", seed, 16) for seed in (0, 1)] + [split.bundles(HOUSE, "exam", amount=16)]
+    assert len({dumps(world) for worlds in sets for world in worlds}) == 48
+    assert sum(world.archetype in HOUSE.held_out for world in sets[0]) == 8
 
 
-def test_an_unknown_archetype_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"split\.held_out: found juggle, allowed: append, copy, .*sort"):
-        split.bundles(SplitConfig(name="x", held_out=["move", "juggle"]), "train")
+def test_another_seed_makes_other_training_worlds_and_leaves_the_exam() -> None:
+    other = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), seed=1)
+    assert not {world.id for world in split.bundles(HOUSE, "train")} & {world.id for world in split.bundles(other, "train")}
+    assert split.bundles(other, "exam") == split.bundles(HOUSE, "exam")
+
+
+@pytest.mark.parametrize("key", ["held_out", "set_aside"])
+def test_an_unknown_archetype_is_refused_with_the_known_ones(key: str) -> None:
+    with pytest.raises(SettingsError, match=rf"split\.{key}: found juggle, allowed: append, .*sort"):
+        split.bundles(SplitConfig(name="x", **{"held_out": ["move"], key: ["move", "juggle"]}), "train")
+
+
+def test_what_is_set_aside_must_be_held_out() -> None:
+    with pytest.raises(SettingsError, match=r"split\.set_aside: found copy"):
+        split.sides(SplitConfig(name="x", held_out=["move"], set_aside=["copy"]))
 
 
 def test_a_side_without_archetypes_is_refused() -> None:
@@ -97,5 +126,5 @@ def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
-    with pytest.raises(BundleError, match="nowhere does not exist, allowed: train, held_out, all, a bundle file or a folder"):
+    with pytest.raises(BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, a bundle file or"):
         split.load("nowhere", HOUSE)

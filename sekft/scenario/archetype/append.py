@@ -1,7 +1,9 @@
 """append: a file lacks its last line."""
 
-from sekft.scenario.author import Draw, Task, denied
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
 
+FAMILY = "files"
 SAYINGS = (
     "Append the line '{line}' to {target}.",
     "Add to the end of {target} the line: {line}",
@@ -10,21 +12,15 @@ SAYINGS = (
 )
 
 
-def doable(draw: Draw) -> Task:
-    target, text, line = draw.file(), draw.text(), draw.line()
+def task(draw: Draw, stop: Blocker) -> Task:
+    """Only denied: a missing file is made by appending to it."""
+    target, text, line = draw.locked() if stop else draw.file(), draw.text(), draw.line()
+    blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directive=draw.say(SAYINGS, target=target, line=line),
+        directives=(draw.say(SAYINGS, target=target, line=line),),
         solve=(f"echo {line} >> {target}",),
         before={target: text},
-        after={target: f"{text}{line}\n"},
-    )
-
-
-def blocked(draw: Draw) -> Task:
-    target, text, line = draw.locked(), draw.text(), draw.line()
-    return Task(
-        directive=draw.say(SAYINGS, target=target, line=line),
-        solve=(f"echo {line} >> {target}",),
-        before={target: text},
-        panic=denied(target),
+        after={} if stop else {target: f"{text}{line}\n"},
+        blocker=blocker,
+        panic=panic,
     )

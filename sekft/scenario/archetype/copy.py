@@ -1,8 +1,12 @@
 """copy: a file is wanted in a second place and stays in the first."""
 
-from sekft.scenario.author import Draw, Task, denied, missing
-from sekft.scenario.checker import apart
+from dataclasses import replace
 
+from sekft.scenario.checker import apart
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, derived
+
+FAMILY = "files"
 SAYINGS = (
     "Copy {source} to {target}.",
     "Make a copy of {source} and name it {target}.",
@@ -11,24 +15,10 @@ SAYINGS = (
 )
 
 
-def doable(draw: Draw) -> Task:
-    source, target, text = draw.source(), draw.file(), draw.text()
-    return Task(
-        directive=draw.say(SAYINGS, source=source, target=target),
-        solve=(f"cp {source} {target}",),
-        before={source: text},
-        after={target: text},
-        checks=(apart(source, target),),
-    )
-
-
-def blocked(draw: Draw) -> Task:
-    lost = draw.lost()
-    source, target = draw.file(), draw.file() if lost else draw.locked()
-    return Task(
-        directive=draw.say(SAYINGS, source=source, target=target),
-        solve=(f"cp {source} {target}",),
-        before={} if lost else {source: draw.text()},
-        after={target: None},
-        panic=missing(source) if lost else denied(target),
-    )
+def task(draw: Draw, stop: Blocker) -> Task:
+    text = draw.text()
+    copied = derived(draw, stop, SAYINGS, "cp {source} {target}", text, text)
+    if stop:
+        return copied
+    (source,), (target,) = copied.before, copied.after
+    return replace(copied, checks=(apart(source, target),))

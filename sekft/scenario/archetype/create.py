@@ -1,7 +1,9 @@
 """create: a file that is not there yet is wanted, with one line in it."""
 
-from sekft.scenario.author import Draw, Task, denied
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
 
+FAMILY = "files"
 SAYINGS = (
     "Create {target} with the line: {line}",
     "Write the line '{line}' to a new file {target}.",
@@ -10,20 +12,14 @@ SAYINGS = (
 )
 
 
-def doable(draw: Draw) -> Task:
-    target, line = draw.file(), draw.line()
+def task(draw: Draw, stop: Blocker) -> Task:
+    """Only denied: nothing has to be there."""
+    target, line = draw.locked() if stop else draw.file(), draw.line()
+    blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directive=draw.say(SAYINGS, target=target, line=line),
+        directives=(draw.say(SAYINGS, target=target, line=line),),
         solve=(f"echo {line} > {target}",),
-        after={target: f"{line}\n"},
-    )
-
-
-def blocked(draw: Draw) -> Task:
-    target, line = draw.locked(), draw.line()
-    return Task(
-        directive=draw.say(SAYINGS, target=target, line=line),
-        solve=(f"echo {line} > {target}",),
-        after={target: None},
-        panic=denied(target),
+        after={target: None if stop else f"{line}\n"},
+        blocker=blocker,
+        panic=panic,
     )

@@ -1,7 +1,9 @@
 """delete: one file has to go, the one beside it stays."""
 
-from sekft.scenario.author import Draw, Task, denied
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
 
+FAMILY = "files"
 SAYINGS = (
     "Delete {target}.",
     "Remove the file {target}.",
@@ -10,21 +12,15 @@ SAYINGS = (
 )
 
 
-def doable(draw: Draw) -> Task:
-    target, beside = draw.file(), draw.file()
+def task(draw: Draw, stop: Blocker) -> Task:
+    """Only denied: a file that is not there needs no deleting."""
+    target, beside = draw.locked() if stop else draw.file(), draw.file()
+    blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directive=draw.say(SAYINGS, target=target),
+        directives=(draw.say(SAYINGS, target=target),),
         solve=(f"rm {target}",),
         before={target: draw.text(), beside: draw.text()},
-        after={target: None},
-    )
-
-
-def blocked(draw: Draw) -> Task:
-    target = draw.locked()
-    return Task(
-        directive=draw.say(SAYINGS, target=target),
-        solve=(f"rm {target}",),
-        before={target: draw.text()},
-        panic=denied(target),
+        after={} if stop else {target: None},
+        blocker=blocker,
+        panic=panic,
     )

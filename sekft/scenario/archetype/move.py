@@ -1,32 +1,28 @@
-"""move: a file is wanted in another place and no longer in the first."""
+"""move: a file is wanted in another folder and no longer in the first place."""
 
-from sekft.scenario.author import Draw, Task, denied, missing
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
 
+FAMILY = "files"
 SAYINGS = (
-    "Move {source} to {target}.",
-    "Rename {source} to {target}.",
-    "{source} is in the wrong place. Move it to {target}.",
-    "The file {source} is to become {target}.",
+    "Move {source} into the folder {folder}.",
+    "{source} belongs in {folder}. Move it there.",
+    "{source} is in the wrong place. Its place is the folder {folder}.",
+    "The file {source} is to lie in {folder} and nowhere else.",
 )
 
 
-def doable(draw: Draw) -> Task:
-    source, target, text = draw.file(), draw.file(), draw.text()
+def task(draw: Draw, stop: Blocker) -> Task:
+    source, text = draw.file(), draw.text()
+    folder = f"/srv/{draw.folder()}" if stop is Blocker.denied else draw.folder()
+    target = f"{folder}/{source.rpartition('/')[2]}"
+    blocker, panic = stopped(stop, source if stop is Blocker.missing else folder)
+    after: dict[str, str | None] = {target: None} if stop else {source: None, target: text}
     return Task(
-        directive=draw.say(SAYINGS, source=source, target=target),
-        solve=(f"mv {source} {target}",),
-        before={source: text},
-        after={source: None, target: text},
-    )
-
-
-def blocked(draw: Draw) -> Task:
-    lost = draw.lost()
-    source, target = draw.file(), draw.file() if lost else draw.locked()
-    return Task(
-        directive=draw.say(SAYINGS, source=source, target=target),
-        solve=(f"mv {source} {target}",),
-        before={} if lost else {source: draw.text()},
-        after={target: None},
-        panic=missing(source) if lost else denied(target),
+        directives=(draw.say(SAYINGS, source=source, folder=folder),),
+        solve=(f"mv {source} {folder}",),
+        before={} if stop is Blocker.missing else {source: text},
+        after=after,
+        blocker=blocker,
+        panic=panic,
     )

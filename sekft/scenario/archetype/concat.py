@@ -1,0 +1,29 @@
+"""concat: two files are wanted as one, in a given order, and stay."""
+
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
+
+FAMILY = "text"
+SAYINGS = (
+    "Join {first} and {second}, in this order, into {target}.",
+    "{target} is to hold {first} followed by {second}.",
+    "Write {first} and after it {second} to {target}.",
+    "Put the text of {first} and then that of {second} into {target}.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    first, second = draw.file(), draw.file() if stop else draw.source()
+    target = draw.locked() if stop is Blocker.denied else draw.file()
+    texts = {first: draw.text(), second: draw.text()}
+    lost = stop is Blocker.missing
+    blocker, panic = stopped(stop, second if lost else target)
+    return Task(
+        directives=(draw.say(SAYINGS, first=first, second=second, target=target),),
+        solve=(f"cat {first} {second} > {target}",),
+        before={first: texts[first]} if lost else texts,
+        after={} if lost else {target: None if stop else texts[first] + texts[second]},
+        spare=(target,),  # where the second file is missing, cat has written the first
+        blocker=blocker,
+        panic=panic,
+    )

@@ -1,0 +1,28 @@
+"""find_name: where the files of one kind lie, below a folder, is wanted as a list of paths."""
+
+from sekft.scenario.draw import Draw, joined
+from sekft.scenario.task import Blocker, Task, stopped
+
+FAMILY = "search"
+SAYINGS = (
+    "Write the paths of all .{suffix} files below {folder} to {target}, in alphabetical order.",
+    "Which files below {folder} end in .{suffix}? Put their paths in {target}, sorted.",
+    "{target} is to list, in order, the path of every .{suffix} file in {folder} and its folders.",
+    "Find the .{suffix} files under {folder} and save their sorted paths as {target}.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    folder, suffix = draw.folder(), draw.pick(("log", "md", "csv"))
+    found = [f"{folder}/{draw.noun()}/{draw.name(suffix)}", f"{folder}/{draw.name(suffix)}"]
+    files = {path: draw.text() for path in draw.mixed([*found, f"{folder}/{draw.name('txt')}"])}
+    target = draw.locked("txt") if stop is Blocker.denied else draw.file("txt")
+    blocker, panic = stopped(stop, folder if stop is Blocker.missing else target)
+    return Task(
+        directives=(draw.say(SAYINGS, suffix=suffix, folder=folder, target=target),),
+        solve=(f"find {folder} -name '*.{suffix}' | sort > {target}",),
+        before={} if stop is Blocker.missing else files,
+        after={target: None if stop else joined(sorted(found))},
+        blocker=blocker,
+        panic=panic,
+    )

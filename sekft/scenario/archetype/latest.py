@@ -1,0 +1,20 @@
+"""latest: a log is out of order; its latest entry is wanted in another file."""
+
+from sekft.scenario.draw import Draw, joined
+from sekft.scenario.task import Blocker, Task, derived
+
+FAMILY = "records"
+SAYINGS = (
+    "Write the latest entry of {source} to {target}. Every entry begins with its day.",
+    "{source} is out of order. Its latest entry is wanted in {target}.",
+    "{target} is to hold the one line of {source} with the latest day.",
+    "Which entry of {source} is the latest? Put that line in {target}.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    """The latest entry is never the last line: tail alone would not do."""
+    days = sorted({draw.day() for _ in range(8)})[-draw.number(4, 5) :]
+    entries = [f"{day} {draw.line()}" for day in days]
+    lines = [entries[-1], *draw.mixed(entries[:-1])]
+    return derived(draw, stop, SAYINGS, "sort {source} | tail -n 1 > {target}", joined(lines), joined(entries[-1:]), suffix="log")

@@ -1,0 +1,26 @@
+"""mkdir: a folder is wanted."""
+
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
+
+FAMILY = "files"
+SAYINGS = (
+    "Make the folder {target}.",
+    "A folder {target} is wanted.",
+    "Create an empty folder named {target}.",
+    "{target} is to be a folder.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    """Only denied: nothing has to be there."""
+    target = f"{draw.pick(('/srv', '/usr/local'))}/{draw.folder()}" if stop else draw.folder()
+    blocker, panic = stopped(stop and Blocker.denied, target)
+    return Task(
+        directives=(draw.say(SAYINGS, target=target),),
+        solve=(f"mkdir {target}",),
+        after={target: None} if stop else {},
+        made=() if stop else (target,),
+        blocker=blocker,
+        panic=panic,
+    )

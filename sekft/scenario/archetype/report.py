@@ -1,0 +1,31 @@
+"""report: lines are picked from a log, put in order, and the first of them kept; each directive builds on the one before."""
+
+from sekft.scenario.draw import Draw, joined
+from sekft.scenario.task import Blocker, Task, stopped
+
+FAMILY = "steps"
+PICK = ("Write the lines of {source} with {word} to {picked}.", "Collect in {picked} every line of {source} that has {word} in it.")
+ORDER = ("Sort {picked} into {ordered}.", "Then the lines of {picked} are wanted in alphabetical order, in {ordered}.")
+FIRST = ("Put the first line of {ordered} in {target}.", "{target} is to hold the line {ordered} begins with.")
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    """Blocked at the first step, where a file is missing, or at the last, where the line may not be written."""
+    word, source, picked, ordered = draw.noun(), draw.file("log"), draw.file(), draw.file()
+    target = draw.locked() if stop is Blocker.denied else draw.file()
+    found = draw.mixed([f"{noun} {word}" for noun in draw.nouns(3)])
+    lines = draw.mixed([*found, *(line for line in draw.lines(2, 3) if word not in line)])
+    kept = [line for line in lines if word in line]
+    parts = {"source": source, "word": word, "picked": picked, "ordered": ordered, "target": target}
+    steps = (f"grep {word} {source} > {picked}", f"sort {picked} > {ordered}", f"head -n 1 {ordered} > {target}")
+    made = {picked: joined(kept), ordered: joined(sorted(kept)), target: None if stop else f"{min(kept)}\n"}
+    lost = stop is Blocker.missing
+    blocker, panic = stopped(stop, source if lost else target)
+    return Task(
+        directives=tuple(draw.say(sayings, **parts) for sayings in (PICK, ORDER, FIRST)),
+        solve=steps[:1] if lost else steps,
+        before={} if lost else {source: joined(lines)},
+        after=dict.fromkeys(made) if lost else made,
+        blocker=blocker,
+        panic=panic,
+    )

@@ -1,0 +1,27 @@
+"""run: a script is there; what it prints is wanted in a file. It computes: its text alone does not show it."""
+
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, stopped
+
+FAMILY = "environment"
+SAYINGS = (
+    "Run the script {script} and save what it prints as {target}.",
+    "{target} is to hold the output of the script {script}.",
+    "What does {script} print when sh runs it? Write it to {target}.",
+    "Let sh run {script}, and keep its output in {target}.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    script, target = draw.file("sh"), draw.locked() if stop is Blocker.denied else draw.file()
+    one, other, word = draw.number(3, 40), draw.number(3, 40), draw.noun()
+    text = f"number={one}\necho {word} $((number * {other}))\n"
+    blocker, panic = stopped(stop, script if stop is Blocker.missing else target)
+    return Task(
+        directives=(draw.say(SAYINGS, script=script, target=target),),
+        solve=(f"sh {script} > {target}",),
+        before={} if stop is Blocker.missing else {script: text},
+        after={target: None if stop else f"{word} {one * other}\n"},
+        blocker=blocker,
+        panic=panic,
+    )

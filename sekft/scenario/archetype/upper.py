@@ -1,0 +1,17 @@
+"""upper: the text of a file is wanted in capital letters, in another file."""
+
+from sekft.scenario.draw import Draw
+from sekft.scenario.task import Blocker, Task, derived
+
+FAMILY = "text"
+SAYINGS = (
+    "Write {source} in capital letters to {target}.",
+    "{target} is to hold the text of {source} in upper case.",
+    "Turn every letter of {source} into a capital and save the result as {target}.",
+    "Put the text of {source}, all in capitals, into {target}.",
+)
+
+
+def task(draw: Draw, stop: Blocker) -> Task:
+    text = draw.text()
+    return derived(draw, stop, SAYINGS, "tr a-z A-Z < {source} > {target}", text, text.upper())

@@ -1,0 +1,77 @@
+"""Whether training text shows the exam: paths, provider names and whole directive sentences must not occur; single words may.
+
+Covers: what an operator reads or types (messages), names of files as composed (lemon.txt, harbor-quartz), white space aside.
+Does not cover: paraphrases, sameness of structure; archetypes are held apart by the split.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sekft.scenario import checker, words
+from sekft.scenario.bundle import HOME, Bundle
+from sekft.scenario.taxonomy import NOTICES
+
+_COMPOSED = re.compile(r"[A-Za-z0-9_]+(?:[./-]+[A-Za-z0-9_]+)+")
+_LISTED = {*words.NOUNS, *words.PROVIDERS, "txt", "log", "csv", "conf", "tar", "sum", "srv", "usr", "local", "home", "agent"}
+_SHARED = {path.rpartition("/")[2] for path in NOTICES}  # announcements are the same everywhere
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What of the exam was met, each once, sorted. outside: words of its names that no list has, and those of them that were met."""
+
+    paths: tuple[str, ...]
+    providers: tuple[str, ...]
+    sentences: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+    outside_met: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.providers or self.sentences)
+
+    def line(self) -> str:
+        """Counts, and the first of each kind."""
+        found = {"paths": self.paths, "provider names": self.providers, "directive sentences": self.sentences}
+        said = [f"{len(values)} {kind}{f' ({values[0]!r} ...)' if values else ''}" for kind, values in found.items()]
+        outside = f"{len(self.outside_met)} of {len(self.outside)} names from outside the word list are met"
+        return f"of the exam training text shows {', '.join(said)}; {outside}"
+
+
+def leaks(exam: Sequence[Bundle], texts: Iterable[str]) -> Leaks:
+    """texts: everything a training row may show. One text after the other; nothing is kept of them but their composed names."""
+    names = {bundle.provider.name for bundle in exam}
+    sentences = {_flat(directive) for bundle in exam for directive in bundle.directives}
+    paths = {path: _composed(path) for bundle in exam for path in _paths(bundle)}
+    stems = {word for path in paths for word in re.findall(r"[a-z]{3,}", path)}
+    outside = {word for word in stems if word not in _LISTED}
+    met_names: set[str] = set()
+    met_sentences: set[str] = set()
+    met_outside: set[str] = set()
+    composed: set[str] = set()
+    for text in texts:
+        flat = _flat(text)
+        composed |= _composed(text)
+        met_names |= {name for name in names - met_names if name in flat}
+        met_sentences |= {sentence for sentence in sentences - met_sentences if sentence in flat}
+        met_outside |= {word for word in outside - met_outside if word in flat}
+    met_paths = {path for path, parts in paths.items() if parts & composed}
+    groups = (met_paths, met_names, met_sentences, outside, met_outside)
+    return Leaks(*(tuple(sorted(group)) for group in groups))
+
+
+def _paths(bundle: Bundle) -> set[str]:
+    """Composed names of fixtures and of what the checker asks for, relative to the home."""
+    named = [*(fixture.path for fixture in bundle.fixtures), *checker.named(bundle.checker)]
+    relative = {path.removeprefix(f"{HOME}/").lstrip("/") for path in named}
+    return {path for path in relative if _composed(path) and path not in _SHARED}
+
+
+def _composed(text: str) -> set[str]:
+    """Every composed name of a text, whole and by its parts where these are composed too; a leading / is no part of it."""
+    names = _COMPOSED.findall(text)
+    return {part for name in names for part in (name, *name.split("/")) if "." in part or "-" in part}
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

@@ -1,7 +1,7 @@
 """The exam alone: base, adapter and reference go through held-out worlds; rates, pairing, verdict."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,9 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     if not bundles:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
     base_folder(settings.model, weights=True)
-    adapter = Path(settings.adapter) if settings.adapter else None
-    require_adapter(adapter)
+    adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
+    for folder in adapters.values():
+        require_adapter(folder)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     with tracked("eval", settings, job, settings.tracker) as track:
@@ -46,7 +47,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
 
         base = bases.load(settings.model)
         loaded = time.monotonic()
-        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapter, exam, track, doubt(base, adapter, bundles))}
+        doubts = {name: doubt(base, folder, bundles) for name, folder in adapters.items()}
+        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapters, exam, track, doubts)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
         summary |= {"base_loads": bases.base_loads(), "supervised_tokens": 0, "seconds": seconds}
         track.summary(summary)
@@ -65,10 +67,12 @@ def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     return tuple(bundles)
 
 
-def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doubt: str, step: int = 0) -> dict[str, Any]:
+def examine(
+    base: "Base", adapters: Mapping[str, Path], exam: Exam, track: Tracked, doubts: Mapping[str, str] | None = None, step: int = 0
+) -> dict[str, Any]:
     """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json.
 
-    step: of the training, for the axis of the metrics. doubt: why the adapter may not be promoted; else empty.
+    adapters: by player. step: of the training, for the axis of the metrics. doubts: by player, why it may not be promoted; else empty.
     """
     from sekft.model.players import players
 
@@ -77,18 +81,18 @@ def examine(base: "Base", adapter: Path | None, exam: Exam, track: Tracked, doub
         {"base": {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}}
     )
     lives = {player: known for player in about if exam.limits.remember and (known := recall(player, about[player])) is not None}
-    asked = {} if "base" in lives else {"base": None}
-    with players(base, asked | ({"tuned": adapter} if adapter else {}), exam.limits, exam.seed) as cast:
+    asked: dict[str, Path | None] = {} if "base" in lives else {"base": None}
+    with players(base, {**asked, **adapters}, exam.limits, exam.seed) as cast:
         missing = {name: operator for name, operator in {**cast.operators, **exam.scripted()}.items() if name not in lives}
         lives |= exam.play(missing, "exam", whole_lines(partial), cast.line)
     for player in about.keys() & missing.keys():
         remember(player, about[player], lives[player])
-    lives = {player: lives[player] for player in ("base", "tuned", *exam.scripted().keys()) if player in lives}
+    lives = {player: lives[player] for player in ("base", *adapters, *exam.scripted())}
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
     return {
-        **report(lives, exam, track, {"tuned": doubt}, step),
+        **report(lives, exam, track, doubts or {}, step),
         "sandbox": place,
         "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)},
         "tokens": cast.tokens(),
@@ -124,6 +128,18 @@ def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
         "turns": len(life.commands),
         "commands": "\n".join(command.text for command in life.commands),
     }
+
+
+def adapters_of(given: Any, alone: str, taken: Collection[str]) -> dict[str, Path]:
+    """name -> folder; a folder by itself goes by the name `alone`. Raises SettingsError, also for a name that is taken."""
+    if isinstance(given, str):
+        given = {alone: given}
+    if given is not None and not (isinstance(given, dict) and all(isinstance(value, str) for value in given.values())):
+        raise SettingsError(f"adapter: found {given!r}, allowed: a folder, or several by name: 'adapter={{one: FOLDER, two: FOLDER}}'")
+    adapters = {str(name): Path(folder) for name, folder in (given or {}).items()}
+    if clash := sorted(adapters.keys() & set(taken)):
+        raise SettingsError(f"adapter: {clash[0]} is somebody else's name; allowed: any but {', '.join(sorted(taken))}")
+    return adapters
 
 
 def require_adapter(folder: Path | None) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 
 from sekft.command.launch import Job, echo, launch
 from sekft.config import ServeConfig
-from sekft.errors import SettingsError
-from sekft.eval import require_adapter
+from sekft.eval import adapters_of, require_adapter
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
@@ -17,7 +16,7 @@ def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
 
     limits = settings.serve
     require_token(limits)
-    adapters = adapters_of(settings)
+    adapters = adapters_of(settings.adapter, Path(str(settings.adapter)).resolve().name, [settings.model.name])
     for folder in adapters.values():
         require_adapter(folder)
     base_folder(settings.model, weights=True)
@@ -36,19 +35,6 @@ def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
             serve(models, listener, limits, silent if limits.quiet else echo)
     echo("stopped")
     return {"verb": "serve", "models": list(models.names)}
-
-
-def adapters_of(settings: ServeConfig) -> dict[str, Path]:
-    """name -> folder. adapter=FOLDER goes by its folder's name. Raises SettingsError."""
-    given = settings.adapter
-    if isinstance(given, str):
-        given = {Path(given).resolve().name: given}
-    if given is not None and not (isinstance(given, dict) and all(isinstance(value, str) for value in given.values())):
-        raise SettingsError(f"adapter: found {given!r}, allowed: a folder, or several by name: 'adapter={{one: FOLDER, two: FOLDER}}'")
-    adapters = {str(name): Path(folder) for name, folder in (given or {}).items()}
-    if settings.model.name in adapters:
-        raise SettingsError(f"adapter: {settings.model.name} is the name of the base; allowed: any other")
-    return adapters
 
 
 def silent(_: str) -> None:

@@ -62,7 +62,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             rehearse(settings, prepared, base, track)
         adapter, steps = train(settings, prepared, base, track)
         clock.append(time.monotonic())
-        exam = examine(base, adapter, prepared.exam, track, doubt="", step=steps) if prepared.exam else NO_EXAM
+        exam = examine(base, {"tuned": adapter}, prepared.exam, track, step=steps) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}

@@ -88,6 +88,15 @@ def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_e
     assert exam["base"] == first["base"] and exam["tuned"] == first["tuned"]
 
 
+def test_several_adapters_sit_one_exam_each_with_a_verdict(story: Path, sandbox: str):
+    words = ("adapter={first: run/adapter, second: again/adapter}", "hydra.run.dir=several")
+    done = run_verb("eval", sandbox, *QUICK[1:4], *words, cwd=story)
+    assert done.returncode == 0, done.stderr
+    summary = read(story / "several" / "summary.json")
+    assert set(summary["verdicts"]) == {"first", "second"} and summary["remembered"][0] == "base"
+    assert summary["players"]["first"] == summary["players"]["second"] == read(story / "exam" / "summary.json")["tuned"]
+
+
 def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     losses = [line["train/loss"] for line in map(json.loads, (story / "run" / "metrics.jsonl").open()) if "train/loss" in line]
     assert len(losses) == 6 and losses[-1] < losses[0]

@@ -209,7 +209,7 @@ class TrainConfig:
 class EvalVerbConfig:
     seed: int = 0
     workers: int = 0
-    adapter: str | None = None  # null: the base alone
+    adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     scenarios: str = "held_out"
     model: ModelConfig = field(default_factory=ModelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)

@@ -14,6 +14,7 @@ from sekft.scenario.bundle import Bundle
 
 BASE, REFERENCE, TUNED = "base", "reference", "tuned"
 STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
+NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
 Players = Mapping[str, Sequence[Trajectory]]
 TOLD_GAIN = 0.2
 
@@ -50,7 +51,7 @@ class Score:
 
 def adapters(players: Collection[str]) -> list[str]:
     """tuned first."""
-    names = [player for player in players if player not in (BASE, REFERENCE, *STONES)]
+    names = [player for player in players if player not in NAMES]
     return sorted(names, key=lambda name: name != TUNED)
 
 

@@ -10,10 +10,10 @@ from hydra import compose, initialize_config_dir
 
 from sekft import collect, config
 from sekft.command.launch import Job, conf_folder, settings
-from sekft.factory.worlds import drawn
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
+from sekft.scenario.split import load
 
 Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
 
@@ -23,7 +23,7 @@ def worlds(count: int) -> list[Bundle]:
     config.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         split = settings(compose("collect"), config.CollectConfig).split
-    return drawn("train", split, count, 0)
+    return load("train", split, amount=count)
 
 
 @pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])

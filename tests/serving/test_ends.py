@@ -103,7 +103,7 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
         (("serve.socket=/nowhere/s",), ["serve.socket=/nowhere/s", "No such file"]),
         (("adapter=nowhere",), ["adapter=nowhere", "adapter_config.json"]),
         (("adapter=[a,b]",), ["adapter", "allowed: a folder, or several by name"]),
-        (("adapter={tiny: x}",), ["tiny is the name of the base"]),
+        (("adapter={tiny: x}",), ["tiny is somebody else's name"]),
         (("serve.porte=1",), ["porte"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

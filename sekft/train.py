@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
-from sekft.config import Schedule, TrainConfig
+from sekft.config import MaskRule, Schedule, TrainConfig
 from sekft.data import mix
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
@@ -82,6 +82,8 @@ def prepare(settings: TrainConfig) -> Prepared:
         raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
     if settings.lora.r == 0 and settings.model.load_4bit:
         raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")
+    if settings.trainer.context_frozen and settings.mask.rule is not MaskRule.continuation:
+        raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
     bundles = exam_bundles(settings)
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)

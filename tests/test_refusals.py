@@ -28,6 +28,7 @@ from tests.conftest import run_verb
         (("collect", "imports=nowhere"), ["imports=nowhere", "no such file"]),
         (("collect", "operator=endpoint", "operator.model=x", "operator.url=http://127.0.0.1:9/v1", "sandbox=bwrap"), ["unreachable"]),
         (("train", "lora=none", "model.load_4bit=true"), ["model.load_4bit=true", "lora=r16"]),
+        (("train", "trainer.context_frozen=true"), ["trainer.context_frozen=true", "mask=continuation", "found mask=assistant"]),
         (("train", "--data"), ["--data: no value"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

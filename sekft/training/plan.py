@@ -43,6 +43,8 @@ class Layout:
 
 def layout(trainer: TrainerConfig, device: str) -> Layout:
     """As trainer.tokens_per_batch asks. device: its type, as torch names it."""
+    if trainer.context_frozen:
+        return Layout(0, 1)  # each row has its own context
     if trainer.tokens_per_batch is not None:
         return Layout(trainer.tokens_per_batch, trainer.batch)
     return Layout(TOKENS.get(device, CPU_TOKENS))

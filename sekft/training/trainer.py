@@ -21,6 +21,7 @@ from sekft.model.lora import as_float32
 from sekft.training import collator, plan
 from sekft.training.attention import by_rows, row_bounds
 from sekft.training.collator import Batch
+from sekft.training.frozen import frozen_nll
 
 NAMED = 3  # rows an error lists
 OURS = {  # fields of SFTConfig that would change what a step is
@@ -79,6 +80,7 @@ class ShellTrainer(SFTTrainer):
         super().__init__(train_dataset=looked_at, data_collator=collator.step, **given)
         self.rows, self.per_step, self.pad_id, self.say = rows, plan.rows_per_step(settings), pad_id, say
         self.layout = plan.layout(settings, self.args.device.type)
+        self.nll = frozen_nll if settings.context_frozen else weighted_nll
         self.halvings = 0
 
     def get_train_dataloader(self) -> DataLoader:
@@ -118,7 +120,7 @@ class ShellTrainer(SFTTrainer):
         return torch.stack(losses).sum()
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
-        return weighted_nll(model, inputs) / num_items_in_batch * self.accelerator.num_processes
+        return self.nll(model, inputs) / num_items_in_batch * self.accelerator.num_processes
 
     def _batch(self, rows: list[Row]) -> Batch:
         return collator.packed(rows) if self.layout.tokens else collator.padded(rows, self.pad_id)
@@ -215,7 +217,7 @@ def sft_config(settings: TrainerConfig, device: torch.device, folder: Path, seed
         "max_grad_norm": settings.max_grad_norm,
         "bf16": bf16,
         "torch_compile": settings.compile,
-        "activation_checkpointing": settings.checkpointing if settings.checkpointing is not None else device.type == "cuda",
+        "activation_checkpointing": checkpointing(settings, device.type),
         "logging_steps": settings.log_every_steps,
         "logging_nan_inf_filter": False,  # a loss that is no number must be seen
         "save_strategy": "steps" if settings.save_every_steps else "no",
@@ -233,6 +235,13 @@ def sft_config(settings: TrainerConfig, device: torch.device, folder: Path, seed
         return SFTConfig(**{**values, **settings.extra})
     except (TypeError, ValueError) as error:
         raise SettingsError(f"trainer: {str(error).splitlines()[0]}") from None
+
+
+def checkpointing(settings: TrainerConfig, device: str) -> bool:
+    """Raises SettingsError where a frozen context forbids it: activations cannot be recomputed behind a cache."""
+    if settings.context_frozen and settings.checkpointing:
+        raise SettingsError("trainer.checkpointing=true: allowed with trainer.context_frozen=true: false")
+    return settings.checkpointing if settings.checkpointing is not None else device == "cuda" and not settings.context_frozen
 
 
 @torch.no_grad()

@@ -1,0 +1,27 @@
+"""Learning a continuation as if its context were given: trainer.context_frozen."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from transformers import DynamicCache
+
+from sekft.training.collator import Batch
+
+
+def frozen_nll(model: Any, batch: Batch) -> torch.Tensor:
+    """Sum of weight * negative log likelihood of one row's continuation; the context's keys and values are constants.
+
+    The loss is that of exact training, its gradient is not: whatever the adapter does while it reads the context is not learned.
+    On a trained small base the gradient had a cosine of 0.8 with the exact one, and in three of three runs the held-out loss ended
+    above its start where exact training lowered it; see experiments/context_frozen.md before you use it. It saves the activations
+    of the context. Without activation checkpointing only. batch: as sekft.training.collator.padded makes it of one row.
+    """
+    ids, weight = batch["input_ids"], batch["weight"]
+    first = int((weight[0] > 0).int().argmax())  # predicted from the token before it
+    past = DynamicCache(config=model.config)
+    if first > 1:
+        with torch.no_grad():
+            model(input_ids=ids[:, : first - 1], past_key_values=past, use_cache=True, logits_to_keep=1)
+    logits = model(input_ids=ids[:, first - 1 : -1], past_key_values=past, use_cache=True).logits[0].float()
+    return (F.cross_entropy(logits, ids[0, first:], reduction="none") * weight[0, first:]).sum()

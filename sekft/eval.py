@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command.launch import Job, echo, launch
-from sekft.config import EvalVerbConfig
+from sekft.config import EvalVerbConfig, OperatorKind
 from sekft.errors import ModelError, SettingsError
 from sekft.exam import gate, rates, score, show
-from sekft.exam.sitting import Exam, whole_lines
+from sekft.exam.sitting import Candidates, Cast, Exam, whole_lines
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.report.asciicast import write_casts
@@ -35,27 +37,82 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     bundles = exam_bundles(settings)
     if not bundles:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
-    base_folder(settings.model, weights=True)
     adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
-    for folder in adapters.values():
-        require_adapter(folder)
+    remote = settings.operator.kind is OperatorKind.endpoint
+    require_candidates(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
-        from sekft.model import base as bases
-
-        base = bases.load(settings.model)
+        candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
         loaded = time.monotonic()
-        doubts = {name: doubt(base, folder, bundles) for name, folder in adapters.items()}
-        summary = {"verb": "eval", "seed": settings.seed, **examine(base, adapters, exam, track, doubts)}
+        summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
-        summary |= {"base_loads": bases.base_loads(), "supervised_tokens": 0, "seconds": seconds}
+        summary |= {"base_loads": loads(remote), "supervised_tokens": 0, "seconds": seconds}
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
+
+
+def require_candidates(settings: EvalVerbConfig, folders: Mapping[str, Path]) -> None:
+    """Raises SettingsError or ModelError for one that is not there, before anything is loaded."""
+    match settings.operator.kind:
+        case OperatorKind.endpoint:
+            if not settings.operator.model:
+                raise SettingsError("operator.model: empty; allowed: the name the server at operator.url knows its model by")
+        case OperatorKind.model:
+            base_folder(settings.model, weights=True)
+            for folder in folders.values():
+                require_adapter(folder)
+        case other:
+            raise SettingsError(f"operator={other.value}: allowed here: model, endpoint; the reference is examined anyway")
+
+
+def of_model(settings: EvalVerbConfig, adapters: Mapping[str, Path], exam: Exam) -> Candidates:
+    """The base of model=, and adapters in folders."""
+    from sekft.model import base as bases
+
+    base = bases.load(settings.model)
+    doubts = {name: doubt(base, folder, exam.bundles) for name, folder in adapters.items()}
+    return on_base(base, adapters, exam, doubts)
+
+
+def on_base(base: "Base", adapters: Mapping[str, Path], exam: Exam, doubts: Mapping[str, str] | None = None) -> Candidates:
+    from sekft.model.players import players
+
+    about = {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}
+
+    def seat(with_base: bool) -> AbstractContextManager[Cast]:
+        asked: dict[str, Path | None] = {"base": None} if with_base else {}
+        return players(base, {**asked, **adapters}, exam.limits, exam.seed)
+
+    return Candidates(tuple(adapters), about, seat, doubts or {})
+
+
+def of_endpoint(settings: EvalVerbConfig, adapters: Mapping[str, Path]) -> Candidates:
+    """Models behind operator.url: operator.model as the base, adapter= by the names the server gives them; without any scaffold."""
+    from sekft.serving.client import Client, EndpointCast, EndpointOperator
+
+    limits = settings.eval
+    asked = replace(settings.operator, temperature=limits.temperature, max_tokens=limits.max_reply_tokens)
+    Client(asked).require_answer()
+    names = {"base": asked.model, **{name: str(model) for name, model in adapters.items()}}
+    operators = {name: EndpointOperator(Client(replace(asked, model=model)), "", settings.seed, name) for name, model in names.items()}
+
+    def seat(with_base: bool) -> AbstractContextManager[Cast]:
+        return nullcontext(EndpointCast(operators))
+
+    return Candidates(tuple(adapters), None, seat, dict.fromkeys(adapters, "an endpoint shows no fingerprint"))
+
+
+def loads(remote: bool) -> int:
+    if remote:
+        return 0
+    from sekft.model import base as bases
+
+    return bases.base_loads()
 
 
 def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
@@ -67,32 +124,25 @@ def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     return tuple(bundles)
 
 
-def examine(
-    base: "Base", adapters: Mapping[str, Path], exam: Exam, track: Tracked, doubts: Mapping[str, str] | None = None, step: int = 0
-) -> dict[str, Any]:
+def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -> dict[str, Any]:
     """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json.
 
-    adapters: by player. step: of the training, for the axis of the metrics. doubts: by player, why it may not be promoted; else empty.
+    step: of the training, for the axis of the metrics.
     """
-    from sekft.model.players import players
-
     partial = track.folder / f"{EPISODES}.partial"
-    about = exam.about(
-        {"base": {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}}
-    )
+    about = exam.about({"base": candidates.base} if candidates.base else {})
     lives = {player: known for player in about if exam.limits.remember and (known := recall(player, about[player])) is not None}
-    asked: dict[str, Path | None] = {} if "base" in lives else {"base": None}
-    with players(base, {**asked, **adapters}, exam.limits, exam.seed) as cast:
+    with candidates.seat("base" not in lives) as cast:
         missing = {name: operator for name, operator in {**cast.operators, **exam.scripted()}.items() if name not in lives}
         lives |= exam.play(missing, "exam", whole_lines(partial), cast.line)
     for player in about.keys() & missing.keys():
         remember(player, about[player], lives[player])
-    lives = {player: lives[player] for player in ("base", *adapters, *exam.scripted())}
+    lives = {player: lives[player] for player in ("base", *candidates.adapters, *exam.scripted())}
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
     return {
-        **report(lives, exam, track, doubts or {}, step),
+        **report(lives, exam, track, candidates.doubts, step),
         "sandbox": place,
         "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)},
         "tokens": cast.tokens(),

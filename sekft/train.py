@@ -16,7 +16,7 @@ from sekft.data import mix
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, exam_bundles, examine, require_adapter
+from sekft.eval import Exam, exam_bundles, examine, on_base, require_adapter
 from sekft.exam import gate, rates, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -62,7 +62,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             rehearse(settings, prepared, base, track)
         adapter, steps = train(settings, prepared, base, track)
         clock.append(time.monotonic())
-        exam = examine(base, {"tuned": adapter}, prepared.exam, track, step=steps) if prepared.exam else NO_EXAM
+        exam = examine(on_base(base, {"tuned": adapter}, prepared.exam), prepared.exam, track, step=steps) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}

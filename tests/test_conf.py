@@ -14,7 +14,7 @@ from sekft.errors import SettingsError
 
 CONF = conf_folder()
 GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "experiment"]}
-GROUPS["eval"] = ["model", "eval", "sandbox", "split", "tracker"]
+GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
 GROUPS["serve"] = ["model"]

@@ -212,6 +212,7 @@ class EvalVerbConfig:
     workers: int = 0
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     scenarios: str = "held_out"
+    operator: OperatorConfig = field(default_factory=OperatorConfig)  # endpoint: operator.model is the base, adapter= names there
     model: ModelConfig = field(default_factory=ModelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)

@@ -3,9 +3,10 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sekft.config import EvalConfig
 from sekft.errors import SettingsError
@@ -20,6 +21,28 @@ from sekft.scenario.bundle import Bundle, dumps
 Keep = Callable[[Trajectory], None]
 LIVES_AT_ONCE = 16  # at least: the model thinks for some while others wait for their place
 LIVED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens", "max_life_tokens")  # of the limits: what changes a life
+
+
+class Cast(Protocol):
+    """Players that have taken their seats: operators by name; tokens they took, for the summary and for a progress line."""
+
+    @property
+    def operators(self) -> Mapping[str, Operator]: ...
+    def tokens(self) -> dict[str, float]: ...
+    def line(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Who is examined. base: what the base's lives depend on, None where nobody knows; seat: with the base, or without it.
+
+    doubts: by adapter, why it may not be promoted whatever it achieves; empty if there is no reason.
+    """
+
+    adapters: tuple[str, ...]
+    base: Mapping[str, Any] | None
+    seat: Callable[[bool], AbstractContextManager[Cast]]
+    doubts: Mapping[str, str]
 
 
 @dataclass(frozen=True)

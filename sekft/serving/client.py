@@ -5,6 +5,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -96,9 +97,9 @@ class Client:
 class EndpointOperator:
     """Fits rollout's Operator. An endpoint that gives no answer falls silent, and the life says why."""
 
-    def __init__(self, client: Client, scaffold: str, seed: int) -> None:
-        """scaffold: a system turn before every request; the life never sees it."""
-        self.name = client.endpoint.model
+    def __init__(self, client: Client, scaffold: str, seed: int, name: str = "") -> None:
+        """scaffold: a system turn before every request; the life never sees it. name: what trajectories call it, else the model's."""
+        self.name = name or client.endpoint.model
         self._client = client
         self._scaffold = [Message(role="system", content=scaffold)] if scaffold else []
         self._seed = seed
@@ -110,6 +111,19 @@ class EndpointOperator:
         except EndpointError as error:
             log.warning("%s: %s", life_id, error)
             return Reply("", reason=f"endpoint {error.kind}")  # data says what failed, not where our server stands
+
+
+@dataclass(frozen=True)
+class EndpointCast:
+    """Fits exam's Cast; the server does not tell what it read."""
+
+    operators: dict[str, EndpointOperator]
+
+    def tokens(self) -> dict[str, float]:
+        return {}
+
+    def line(self) -> str:
+        return ""
 
 
 class _TooLong(Exception):

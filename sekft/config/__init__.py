@@ -91,7 +91,7 @@ class TrainerConfig:
     precision: Precision = Precision.auto
     compile: bool = False
     checkpointing: bool | None = None  # recompute activations; null: only on CUDA
-    context_frozen: bool = False  # mask=continuation only: no gradient through the context; read sekft/training/frozen.py first
+    context_frozen: bool = False  # mask=continuation only: no gradient through the context; read experiments/context_frozen.md first
     log_every_steps: int = 1
     save_every_steps: int = 0  # 0: only the final adapter
     val_every_steps: int = 0  # 0: only before and after

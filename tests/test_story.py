@@ -89,7 +89,7 @@ def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_e
 
 
 def test_several_adapters_sit_one_exam_each_with_a_verdict(story: Path, sandbox: str):
-    words = ("adapter={first: run/adapter, second: again/adapter}", "hydra.run.dir=several")
+    words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
     done = run_verb("eval", sandbox, *QUICK[1:4], *words, cwd=story)
     assert done.returncode == 0, done.stderr
     summary = read(story / "several" / "summary.json")

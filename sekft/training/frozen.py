@@ -14,7 +14,8 @@ def frozen_nll(model: Any, batch: Batch) -> torch.Tensor:
 
     The loss is that of exact training, its gradient is not: whatever the adapter does while it reads the context is not learned.
     In three of three runs the held-out loss ended above that of exact training, with four fifths of its gain and gradients at a
-    cosine of 0.75 (experiments/context_frozen.md). It saves the activations of the context. Without activation checkpointing only. batch: as sekft.training.collator.padded makes it of one row.
+    cosine of 0.75 (experiments/context_frozen.md). It saves the activations of the context. Without activation checkpointing only.
+    batch: as sekft.training.collator.padded makes it of one row.
     """
     ids, weight = batch["input_ids"], batch["weight"]
     first = int((weight[0] > 0).int().argmax())  # predicted from the token before it

@@ -15,6 +15,7 @@ from sekft.data.sample import Row
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.training.trainer import make_trainer
+from tests.training.weights import digest
 
 ROWS = [Row(f"r{i}", tuple(range(3 + i, 13 + 2 * i)), tuple(float(t > 4) for t in range(10 + i))) for i in range(11)]
 SETTINGS = TrainerConfig(epochs=2.5, batch=2, accumulation=2, tokens_per_batch=40, lr=5e-3, save_every_steps=1)  # 3 steps an epoch
@@ -37,7 +38,7 @@ def main(folder: str, out: str, then: str = "") -> None:
         callbacks = [Killed(int(then.removeprefix("kill=")))] if kill else []
         trainer = make_trainer(tuned, base, ROWS, SETTINGS, Path(out) / "checkpoints", seed=1, callbacks=callbacks)
         trainer.train(resume_from_checkpoint=checkpoint)
-        print(trainer.state.global_step, lora.digest(lora.publish(lora.save(tuned, base, Path(out) / "adapter", {}))))
+        print(trainer.state.global_step, digest(lora.publish(lora.save(tuned, base, Path(out) / "adapter", {}))))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.training.plan import Layout
 from sekft.training.trainer import ShellTrainer, make_trainer
+from tests.training.weights import digest
 
 DROPOUT = LoraConfig(name="r4", r=4, alpha=8, dropout=0.3)
 SETTINGS = TrainerConfig(max_steps=4, batch=4, lr=5e-3, warmup=0.0)
@@ -47,7 +48,7 @@ def trained(base: bases.Base, folder: Path, settings: TrainerConfig) -> tuple[st
     with lora.fresh(base, DROPOUT, 0) as tuned:
         trainer = make_trainer(tuned, base, ROWS, settings, folder, 0, say=said.append)
         trainer.train()
-        return lora.digest(lora.publish(lora.save(tuned, base, folder / "adapter", {}))), trainer, said
+        return digest(lora.publish(lora.save(tuned, base, folder / "adapter", {}))), trainer, said
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])

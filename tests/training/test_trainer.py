@@ -16,6 +16,7 @@ from sekft.training import collator
 from sekft.training.hook import Telling
 from sekft.training.plan import Layout
 from sekft.training.trainer import make_trainer, sft_config, validation_loss, weighted_nll
+from tests.training.weights import digest
 
 R4 = LoraConfig(name="r4", r=4, alpha=8)
 QUICK = TrainerConfig(max_steps=4, batch=2, lr=5e-3, warmup=0.0)
@@ -34,7 +35,7 @@ def trained(base: bases.Base, folder: Path, settings: TrainerConfig = QUICK, see
             resume_from_checkpoint=settings.resume_from
         )
         lora.publish(lora.save(tuned, base, folder / "adapter", {}))
-    return lora.digest(folder / "adapter"), telling.losses
+    return digest(folder / "adapter"), telling.losses
 
 
 def test_two_trainings_with_one_seed_give_one_adapter_byte_for_byte(base: bases.Base, tmp_path: Path):

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 
-NO_EXAM = dict.fromkeys(("base", "tuned", "reference", "paired", "sandbox", "worlds")) | {"verdict": "unmeasured (eval=none)"}
+NO_EXAM: dict[str, Any] = {
+    **dict.fromkeys(("base", "tuned", "reference", "paired", "power", "sandbox", "worlds")),
+    "players": {},
+    "comparisons": {},
+    "findings": [],
+    "verdicts": {},
+    "tokens": {},
+    "remembered": [],
+    "verdict": "unmeasured (eval=none)",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads(), **data, "seconds": seconds}
-        summary = {"verb": "train", "seed": settings.seed, **exam, **about}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **exam, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)

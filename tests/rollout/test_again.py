@@ -1,5 +1,7 @@
 """A broken life is lived once more, and whose fault it is when it breaks again is known."""
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 
 import psutil
@@ -31,9 +33,23 @@ class Saboteur:
         if len(messages) == 1 and self._left:
             self._left -= 1
             places = sorted(psutil.Process().children(), key=lambda process: process.create_time())
-            for place in self._chosen([place for place in places if place.name() == "bwrap"]):
-                place.kill()
+            end([process for place in self._chosen([place for place in places if place.name() == "bwrap"]) for process in tree(place)])
         return self._reference.reply(life_id, messages)
+
+
+def tree(place: psutil.Process) -> list[psutil.Process]:
+    return [place, *place.children(recursive=True)]
+
+
+def end(processes: list[psutil.Process]) -> None:
+    """Kill them, and wait until none of them can answer any more; they are reaped by whom they belong to."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.005)
 
 
 def everything(places: list[psutil.Process]) -> list[psutil.Process]:

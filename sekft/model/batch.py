@@ -76,6 +76,7 @@ class Batch:
             self._adapters.enter_context(model.base_model._enable_peft_forward_hooks(adapter_names=list(adapters)))
             model = model.get_base_model()
         config, self._model = model.config.get_text_config(), model
+        self._window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
         self.width = max(len(past.ids) for past in pasts)
         self._ids = [list(past.ids) for past in pasts]
         self._layers = [Columns(self.width + more) for _ in range(config.num_hidden_layers)]
@@ -108,8 +109,11 @@ class Batch:
             self._real[row, self.width - len(ids) : self.width] = True
             self._ids[row] += ids
         real = self._real[:, : self.width]
-        positions = (real.cumsum(1) - 1).clamp(min=0)[:, start:]
+        places = (real.cumsum(1) - 1).clamp(min=0)  # of every column in its row
+        positions = places[:, start:]
         mask = real[:, None, None, :]
+        if self._window is not None:  # a finished mask is taken as it is: the model's own window would be left out
+            mask = mask & (places[:, None, None, :] > positions[:, None, :, None] - self._window)
         if longest > 1:
             column = torch.arange(self.width, device=self._device)
             past = column[None, :] <= column[start:, None]

@@ -61,6 +61,16 @@ def test_replies_together_are_the_replies_alone_while_lives_enter_leave_and_are_
             require_same(base, base.model, prompt, reply, draws[number % 3])
 
 
+def test_a_sliding_window_is_kept(base: Base, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(base.model.config, "sliding_window", 7)
+    draw = Draw(max_tokens=8)
+    with Engine(base.model, base.tokenizer.stop_ids, 4) as engine, ThreadPoolExecutor(3) as pool:
+        lives = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
+    for turns in lives:
+        for prompt, reply in turns:
+            require_same(base, base.model, prompt, reply, draw)
+
+
 def test_each_row_has_its_own_adapter_or_none(base: Base):
     draw = Draw(max_tokens=8)
     with lora.fresh(base, LoraConfig(name="x", r=4, alpha=8), seed=0) as tuned:

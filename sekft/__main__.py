@@ -7,6 +7,7 @@ VERBS = {
     "check": "lint scenario bundles",
     "preview": "paint rendered rows: which tokens are learned",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
+    "pretrain": "make the embedded base from nothing",
 }
 
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from sekft import config
 from sekft.command.bounds import BOUNDS
 from sekft.command.launch import conf_folder, settings
+from sekft.config import verbs
 from sekft.errors import SettingsError
 
 CONF = conf_folder()
@@ -29,18 +30,18 @@ CHOICES = [
 
 @pytest.fixture(autouse=True)
 def hydra_here() -> Iterator[None]:
-    config.register()
+    verbs.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
 def composed(verb: str, *overrides: str):
-    return settings(compose(verb, list(overrides)), config.VERBS[verb])
+    return settings(compose(verb, list(overrides)), verbs.VERBS[verb])
 
 
 def test_every_verb_has_its_module_its_defaults_and_its_types():
     root = Path(config.__file__).parents[1]
-    for verb in config.VERBS:
+    for verb in verbs.VERBS:
         assert (root / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
         composed(verb)
 
@@ -118,7 +119,7 @@ def test_a_number_out_of_bounds_names_its_key_and_what_is_allowed(override: str)
 
 
 def test_every_bound_is_about_a_key_that_there_is():
-    keys = {key for verb in config.VERBS for key in leaves(compose(verb))}
+    keys = {key for verb in verbs.VERBS for key in leaves(compose(verb))}
     assert set(BOUNDS) <= keys
 
 

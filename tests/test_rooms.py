@@ -10,13 +10,14 @@ ROWS = {
     "config": 0, "errors": 0,
     "command": 1, "rendering": 1, "scenario": 1, "sandbox": 1,
     "rollout": 2, "mask": 2, "model": 2, "serving": 2, "tracking": 2,
-    "data": 3, "exam": 3, "factory": 3,
+    "corpus": 2,
+    "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
     "training": 4, "report": 4,
 }  # fmt: skip
 HOMES = {
     "docker": {"sandbox"},
-    "torch": {"model", "training"},
-    "transformers": {"model", "training"},
+    "torch": {"model", "training", "pretraining"},
+    "transformers": {"model", "training", "pretraining"},
     "peft": {"model", "training"},
     "bitsandbytes": {"model", "training"},
     "datasets": {"training"},

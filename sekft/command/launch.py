@@ -17,9 +17,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from sekft import config
 from sekft.command.bounds import require_bounds
 from sekft.command.flags import to_overrides
+from sekft.config.verbs import VERBS, register
 from sekft.errors import SekftError, SettingsError
 
 T = TypeVar("T")
@@ -59,8 +59,8 @@ def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
 
     A refusal is one line and exit status 1, after the other jobs of a sweep; Ctrl-C is 130.
     """
-    node = config.VERBS[verb]
-    config.register()
+    node = VERBS[verb]
+    register()
     _quiet()
     refused: list[SekftError] = []
     here = os.getpid()

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
@@ -275,19 +274,3 @@ class ServeConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     serve: ServerConfig = field(default_factory=ServerConfig)
     experiment: str | None = None
-
-
-VERBS: dict[str, type] = {
-    "train": TrainConfig,
-    "eval": EvalVerbConfig,
-    "collect": CollectConfig,
-    "check": CheckConfig,
-    "preview": PreviewConfig,
-    "serve": ServeConfig,
-}
-
-
-def register() -> None:
-    """Make the types known to Hydra as <verb>_types, the first line of every conf/<verb>.yaml."""
-    for verb, node in VERBS.items():
-        ConfigStore.instance().store(name=f"{verb}_types", node=node)

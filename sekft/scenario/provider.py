@@ -60,31 +60,46 @@ def discovery(manner: Manner) -> tuple[str, ...]:
     return (f"{manner.name} --help", *further, *topic, f"{manner.name} {manner.subcommand}")
 
 
-def script(manner: Manner, directives: Sequence[str]) -> str:
-    """The program. Anything unknown goes to stderr with a usage, and exits 2."""
-    cases = [_case(shlex.quote(manner.subcommand), [*_said(listing(manner, directives)), *_broken(manner)])]
-    cases += [_case(command, _said(_fill(manner, said))) for command, _, said in manner.decoys]
+@dataclass(frozen=True)
+class Answer:
+    """What one way of calling prints. words: the arguments, by any of these names; none: whatever else is asked.
+    error: to stderr, with status 2; lost: then it breaks off at this file, which is not there."""
+
+    words: tuple[str, ...]
+    text: str
+    error: bool = False
+    lost: str = ""
+
+
+def answers(manner: Manner, directives: Sequence[str]) -> tuple[Answer, ...]:
+    """All that can be asked of the provider; anything unknown goes to stderr with a usage, and exits 2."""
+    found = [Answer((manner.subcommand,), listing(manner, directives), lost=manner.lost)]
+    found += [Answer((command,), _fill(manner, said)) for command, _, said in manner.decoys]
     if manner.topic:
-        cases.append(_case(f"'help {manner.topic}'", _said(_fill(manner, manner.page))))
+        found.append(Answer((f"help {manner.topic}",), _fill(manner, manner.page)))
     match manner.help:
         case "flag":
-            cases.append(_case("--help | -h | help", _said(_help(manner))))
+            found.append(Answer(("--help", "-h", "help"), _help(manner)))
         case "word":
-            cases.append(_case("help", _said(_help(manner))))
-            cases.append(_case("--help | -h", _said(_fill(manner, taxonomy.HELPS["word"]), error=True)))
+            found.append(Answer(("help",), _help(manner)))
+            found.append(Answer(("--help", "-h"), _fill(manner, taxonomy.HELPS["word"]), error=True))
         case "manual":
-            cases.append(_case("--help | -h | help", _said(_fill(manner, taxonomy.HELPS["manual"]))))
-    cases.append(_case("*", _said(_usage(manner), error=True)))
-    return "\n".join(["#!/bin/sh", 'case "$*" in', *cases, "esac", ""])
+            found.append(Answer(("--help", "-h", "help"), _fill(manner, taxonomy.HELPS["manual"])))
+    return (*found, Answer((), _usage(manner), error=True))
+
+
+def script(manner: Manner, directives: Sequence[str]) -> str:
+    """The program: its answers as POSIX sh."""
+    return "\n".join(["#!/bin/sh", 'case "$*" in', *map(_case, answers(manner, directives)), "esac", ""])
 
 
 def manual(manner: Manner) -> str:
     """The page behind `man NAME`, or nothing. The date and the section are fixed: a page shows no clock."""
     if manner.help != "manual":
         return ""
-    rows = [line for command, what in _rows(manner) for line in (".TP", f".B {_roff(f'{manner.name} {command}')}", _roff(what))]
+    lines = [line for command, what in rows(manner) for line in (".TP", f".B {_roff(f'{manner.name} {command}')}", _roff(what))]
     head = [f".TH {manner.name.upper()} 1 2023-11-14 sekft", ".SH NAME", f"{_roff(manner.name)} \\- keeper of directives"]
-    return "\n".join([*head, ".SH COMMANDS", *rows, ""])
+    return "\n".join([*head, ".SH COMMANDS", *lines, ""])
 
 
 def listing(manner: Manner, directives: Sequence[str]) -> str:
@@ -92,18 +107,11 @@ def listing(manner: Manner, directives: Sequence[str]) -> str:
     return "\n".join([*manner.remarks[:1], *lines, *manner.remarks[1:]])
 
 
-def _case(pattern: str, body: Sequence[str]) -> str:
-    return "\n".join([f"  {pattern})", *body, "    ;;"])
-
-
-def _said(text: str, error: bool = False) -> list[str]:
-    if not text:
-        return []
-    return [f"    cat {'>&2 ' if error else ''}<<'END'", text, "END", *(["    exit 2"] if error else [])]
-
-
-def _broken(manner: Manner) -> list[str]:
-    return [f"    cat {manner.lost} || exit 1"] if manner.lost else []
+def _case(answer: Answer) -> str:
+    pattern = " | ".join(map(shlex.quote, answer.words)) or "*"
+    said = [f"    cat {'>&2 ' if answer.error else ''}<<'END'", answer.text, "END"] if answer.text else []
+    ends = ["    exit 2"] if answer.error else [f"    cat {answer.lost} || exit 1"] if answer.lost else []
+    return "\n".join([f"  {pattern})", *said, *ends, "    ;;"])
 
 
 def _usage(manner: Manner) -> str:
@@ -115,11 +123,11 @@ def _usage(manner: Manner) -> str:
 
 def _help(manner: Manner) -> str:
     layout = taxonomy.LAYOUTS[manner.layout]
-    body = [layout.row.format(name=manner.name, command=command, what=what) for command, what in _rows(manner)]
+    body = [layout.row.format(name=manner.name, command=command, what=what) for command, what in rows(manner)]
     return "\n".join([_fill(manner, layout.head), *body, *([_fill(manner, layout.foot)] if layout.foot else [])])
 
 
-def _rows(manner: Manner) -> list[tuple[str, str]]:
+def rows(manner: Manner) -> list[tuple[str, str]]:
     """(sub-command, what it does), in name order."""
     entrance = (f"help {manner.topic}", manner.told) if manner.topic else (manner.subcommand, manner.lists)
     return [(command, _fill(manner, what)) for command, what in sorted((entrance, *((name, what) for name, what, _ in manner.decoys)))]

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from sekft import config
 from sekft.command.launch import conf_folder, settings
-from sekft.config import EvalConfig, EvalVerbConfig, TrainConfig
+from sekft.config import EvalConfig, EvalVerbConfig, TrainConfig, verbs
 from sekft.errors import SettingsError, VerdictError
 from sekft.exam import gate
 from sekft.exam.criterion import Tier
@@ -20,7 +19,7 @@ NEVER_UP = {"false_panic": {"tier": "supporting", "rule": "not_up", "margin": 0.
 
 
 def shipped(verb: str = "eval", *overrides: str) -> EvalConfig:
-    config.register()
+    verbs.register()
     with initialize_config_dir(str(conf_folder().resolve()), version_base="1.3"):
         return settings(compose(verb, list(overrides)), {"eval": EvalVerbConfig, "train": TrainConfig}[verb]).eval
 

@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from sekft import collect, config
 from sekft.command.launch import Job, conf_folder, settings
+from sekft.config import verbs
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
@@ -20,7 +21,7 @@ Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
 
 def worlds(count: int) -> list[Bundle]:
     """The first training worlds of the split that is composed by default."""
-    config.register()
+    verbs.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         split = settings(compose("collect"), config.CollectConfig).split
     return load("train", split, amount=count)
@@ -35,7 +36,7 @@ def sandbox(request: pytest.FixtureRequest) -> str:
 def gather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collect:
     """gather(*overrides, folder="run") -> (summary, lives)."""
     monkeypatch.chdir(tmp_path)
-    config.register()
+    verbs.register()
 
     def run(*overrides: str, folder: str = "run") -> tuple[dict[str, Any], list[Trajectory]]:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):

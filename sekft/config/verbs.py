@@ -1,0 +1,22 @@
+"""The verbs and the types of their settings."""
+
+from hydra.core.config_store import ConfigStore
+
+from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConfig, ServeConfig, TrainConfig
+from sekft.config.pretrain import PretrainConfig
+
+VERBS: dict[str, type] = {
+    "train": TrainConfig,
+    "eval": EvalVerbConfig,
+    "collect": CollectConfig,
+    "check": CheckConfig,
+    "preview": PreviewConfig,
+    "serve": ServeConfig,
+    "pretrain": PretrainConfig,
+}
+
+
+def register() -> None:
+    """Make the types known to Hydra as <verb>_types, the first line of every conf/<verb>.yaml."""
+    for verb, node in VERBS.items():
+        ConfigStore.instance().store(name=f"{verb}_types", node=node)

@@ -1,0 +1,41 @@
+"""Where a pre-training stands, on disk: replaced whole, so that a kill leaves the one before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import MistralForCausalLM
+
+from sekft.errors import SettingsError
+
+FILE = "checkpoint.pt"
+FREE = ("steps", "decay_share", "save_every_steps", "probe_every_steps", "keep_steps", "experiment")  # may differ from the checkpoint's
+
+
+@dataclass(frozen=True)
+class State:
+    model: MistralForCausalLM
+    optimizers: tuple[torch.optim.Optimizer, ...]
+
+
+def save(state: State, step: int, folder: Path, settings: Mapping[str, Any]) -> None:
+    parts = {"step": step, "settings": dict(settings), "model": state.model.state_dict()}
+    parts["optimizers"] = [optimizer.state_dict() for optimizer in state.optimizers]
+    torch.save(parts, folder / f"{FILE}.new")
+    (folder / f"{FILE}.new").replace(folder / FILE)
+
+
+def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:
+    """The steps that are done; 0 without a checkpoint. Raises SettingsError if it is of other settings."""
+    if not (folder / FILE).exists():
+        return 0
+    parts = torch.load(folder / FILE, weights_only=False)
+    for key, value in parts["settings"].items():
+        if key not in FREE and settings.get(key, value) != value:
+            raise SettingsError(f"{folder / FILE}: made with {key}={value}, found {settings[key]}; use another folder")
+    state.model.load_state_dict(parts["model"])
+    for optimizer, its_own in zip(state.optimizers, parts["optimizers"], strict=True):
+        optimizer.load_state_dict(its_own)
+    return int(parts["step"])

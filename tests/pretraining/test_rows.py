@@ -1,0 +1,61 @@
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from sekft.config.pretrain import CorpusConfig
+from sekft.corpus.talk import talk
+from sekft.pretraining import rows
+from sekft.pretraining import tokenizer as tokenizers
+from sekft.pretraining.tokenizer import BOS, EOS
+from sekft.scenario import library, words
+
+KNOWN = library.archetypes()
+
+
+def conversations(count: int):
+    return [talk(f"rows:{number}", CorpusConfig().shares, 0.25, KNOWN) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return tokenizers.train((text for one in conversations(1500) for text in one.messages), 2048)
+
+
+def test_a_name_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer):
+    for name in (*words.NOUNS[::7], *words.EXAM_PROVIDERS, "zxqv", "report2"):
+        alone = tokenizer.encode(name).ids
+        for around in ("cat {}", "cat srv/{}.txt", "{}.md", "say {} once", "a\n{}", "{}/x", "({})"):
+            ids = tokenizer.encode(around.format(name)).ids
+            assert any(ids[start : start + len(alone)] == alone for start in range(len(ids))), around
+
+
+def test_any_text_comes_back(tokenizer: Tokenizer):
+    for text in ("$ ", "Grüße, 日本 ‘x’ \t~\n", "awk -F, '{s += $2} END {print s}' a.csv > b.txt", "  two  blanks "):
+        assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_only_replies_and_their_stop_tokens_are_the_base_s_own(tokenizer: Tokenizer):
+    for one in conversations(50):
+        made = rows.tokens(one, tokenizer)
+        own = [token for token, reply in zip(made.ids, made.replies, strict=True) if reply]
+        assert tokenizer.decode([token for token in own if token != EOS]) == "".join(one.messages[1::2])
+        assert own.count(EOS) == len(one.messages) // 2 == made.ids.count(EOS)
+        assert [tokenizer.decode(made.ids[start : end - 1]) for start, end in made.wanted] == [one.messages[place] for place in one.wanted]
+
+
+def test_rows_hold_whole_conversations_and_weights_stand_where_their_tokens_do(tokenizer: Tokenizer):
+    made = [rows.tokens(one, tokenizer) for one in conversations(30)]
+    ids, weights = rows.pack(made, 4, 1024, 0.25)
+    starts = (ids == BOS).nonzero().tolist()
+    for row, start in starts:
+        whole = next(one for one in made if tuple(ids[row, start : start + len(one.ids)].tolist()) == one.ids)
+        wanted = [0.0, *(1.0 if reply else 0.25 for reply in whole.replies[1:])]
+        assert weights[row, start : start + len(whole.ids)].tolist() == wanted
+    assert len(starts) >= 4 and not torch.equal(weights, torch.zeros_like(weights))
+
+
+def test_what_finds_no_room_is_left_out(tokenizer: Tokenizer):
+    made = [rows.tokens(one, tokenizer) for one in conversations(30)]
+    longest = max(len(one.ids) for one in made)
+    ids, weights = rows.pack(made, 1, longest - 1, 0.1)
+    assert ids.shape == (1, longest - 1) and weights[ids == BOS].sum() == 0

@@ -12,8 +12,8 @@ from sekft.errors import SettingsError
 from sekft.exam import gate, rates
 from sekft.exam.sitting import Exam
 from sekft.rendering.messages import Message, Reply
-from sekft.rollout.many import LATE
 from sekft.rollout.operator import RandomCommands, reference, scripted
+from sekft.rollout.play import LATE
 from sekft.rollout.trajectory import Ending
 from sekft.sandbox import choose
 from sekft.scenario.split import bundles

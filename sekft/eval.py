@@ -134,12 +134,12 @@ def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -
     lives = {player: known for player in about if exam.limits.remember and (known := recall(player, about[player])) is not None}
     with candidates.seat("base" not in lives) as cast:
         missing = {name: operator for name, operator in {**cast.operators, **exam.scripted()}.items() if name not in lives}
-        lives |= exam.play(missing, "exam", whole_lines(partial), cast.line)
-    for player in about.keys() & missing.keys():
-        remember(player, about[player], lives[player])
+        lives |= exam.play(missing, "exam", whole_lines(partial), cast.generated)
     lives = {player: lives[player] for player in ("base", *candidates.adapters, *exam.scripted())}
     trajectory.write([life for player in lives for life in lives[player]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
+    for player in about.keys() & missing.keys():
+        remember(player, about[player], lives[player])
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
     return {
         **report(lives, exam, track, candidates.doubts, step),

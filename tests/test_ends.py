@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.dockerd import dockerd, missing
 from tests.proxy import Relay
+from tests.sandbox.chaos import Daemon
 
 
 def read(path: Path) -> dict:
@@ -68,7 +71,121 @@ def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(t
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
 
 
-def wait_until(true, run: subprocess.Popen | None, seconds: float = 90) -> None:
+def exam(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str]:
+    """A small one of base and reference, in the folder `name` of cwd."""
+    words = (
+        "eval.episodes=5",
+        "eval.max_reply_tokens=8",
+        "eval.stones=false",
+        "workers=4",
+        "tracker=none",
+        f"hydra.run.dir={name}",
+        *words,
+    )
+    return subprocess.Popen(
+        [sys.executable, "-m", "sekft.eval", *words],
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )  # fmt: skip
+
+
+def lived(folder: Path) -> list[dict]:
+    """Lives on the disk; each a whole line."""
+    path = next((folder / name for name in ("episodes.jsonl", "episodes.jsonl.partial") if (folder / name).exists()), None)
+    return [json.loads(line) for line in path.open()] if path else []
+
+
+def require_whole(folder: Path) -> dict:
+    """All that an exam leaves, and nothing half-written beside it; returns its summary."""
+    assert {"summary.json", "run.json", "report.html", "episodes.jsonl", "lives"} <= {path.name for path in folder.iterdir()}
+    assert not [path for path in folder.rglob("*") if path.suffix in (".partial", ".tmp")]
+    assert (folder / "report.html").read_text().rstrip().endswith("</html>") and read(folder / "run.json")["status"] == "done"
+    return read(folder / "summary.json")
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_an_engine_killed_in_an_exam_costs_time_if_it_comes_back_and_else_the_verdict(tmp_path: Path):
+    import docker
+
+    runs = [exam(tmp_path, "calm", "sandbox=bwrap")]
+    with dockerd() as host:
+        daemon = Daemon(host)
+        try:
+            runs.append(exam(tmp_path, "back", "sandbox=docker", DOCKER_HOST=host))
+            wait_until(lambda: len(lived(tmp_path / "back")) >= 2, runs[-1])
+            daemon.kill()
+            time.sleep(1.5)
+            daemon.start()
+            _, errors = runs[-1].communicate(timeout=300)
+            assert runs[-1].returncode == 0, errors
+            known = sorted((tmp_path / "outputs" / "lives").iterdir())
+            runs.append(exam(tmp_path, "gone", "sandbox=docker", "seed=1", "eval.require=hold", DOCKER_HOST=host))
+            wait_until(lambda: len(lived(tmp_path / "gone")) >= 2, runs[-1])
+            daemon.kill()
+            before = {life["id"] for life in lived(tmp_path / "gone")}
+            output, errors = runs[-1].communicate(timeout=300)
+            daemon.start()  # whatever it still knew of would be there again
+            client = docker.DockerClient(host)
+            wait_until(lambda: not client.containers.list(all=True, ignore_removed=True), None)
+        finally:
+            daemon.end()
+            for run in runs:
+                run.kill()
+    summary = require_whole(tmp_path / "back")
+    assert "lived once more" in (tmp_path / "back" / "eval.log").read_text()
+    assert summary["reference"]["rates"]["verified"]["k"] == 5 and "broken" not in summary["base"]["outcomes"]
+    assert lived(tmp_path / "back") == lived(tmp_path / "calm")
+    require_broken(tmp_path / "gone", before, errors)
+    assert runs[-1].returncode == 3 and "verdict: unmeasured" in output
+    assert sorted((tmp_path / "outputs" / "lives").iterdir()) == known
+
+
+def require_broken(folder: Path, before: set[str], errors: str) -> None:
+    """The lives of an exam whose engine did not come back, and what is said of them. before: ids of those that were over by then."""
+    summary, lives = require_whole(folder), lived(folder)
+    broken = {life["id"] for life in lives if life["outcome"] == "broken"}
+    assert len(lives) == 10 and broken and not broken & before
+    assert all(life["ending"] == "broken" and life["checked"] is None and life["reason"] for life in lives if life["id"] in broken)
+    log = (folder / "eval.log").read_text()
+    assert all(f"{life} broke (" in log for life in broken)
+    for player in ("base", "reference"):
+        assert summary[player]["outcomes"]["broken"] == sum(life.endswith(f"@{player}") for life in broken)
+    share = f"{summary['base']['outcomes']['broken'] / 5:.0%}"
+    assert summary["verdict"] == f"unmeasured ({share} of base's lives broken, allowed eval.max_broken_share=0.1)"
+    assert errors.splitlines() == [f"sekft.eval: eval.require=hold: the verdict is {summary['verdict']}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("place", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
+    there = containers() if place == "docker" else set()
+    run = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+    try:
+        wait_until(lambda: len(lived(tmp_path / "run")) >= 4, run)
+        family = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(number)
+        _, errors = run.communicate(timeout=300)
+    finally:
+        run.kill()
+    status, said = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
+    assert (run.returncode, errors) == (status, f"sekft.eval: {said}; what was written before is whole\n")
+    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), None, 30)
+    wait_until(lambda: place != "docker" or not containers() - there, None)
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "eval.log", ".hydra"}
+    assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "lives").exists()
+    kept = lived(tmp_path / "run")
+    assert 4 <= len(kept) < 32 and all(life["ending"] != "broken" for life in kept)
+    if place == "bwrap":
+        again = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+        assert again.wait(300) == 0 and require_whole(tmp_path / "run")["remembered"] == []
+        whole = {life["id"]: life for life in lived(tmp_path / "run")}
+        assert len(whole) == 32 and all(whole[life["id"]] == life for life in kept)
+
+
+def wait_until(true, run: subprocess.Popen | None, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it never came to that"

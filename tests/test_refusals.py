@@ -1,5 +1,6 @@
 """Bad input is one line that names the thing, a non-zero exit, and nothing left behind."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.conftest import run_verb
         (("train", "lora=none", "model.load_4bit=true"), ["model.load_4bit=true", "lora=r16"]),
         (("train", "trainer.context_frozen=true"), ["trainer.context_frozen=true", "mask=continuation", "found mask=assistant"]),
         (("train", "--data"), ["--data: no value"]),
+        (("eval", "hydra.run.dir=empty.jsonl/run"), ["empty.jsonl/run", "Not a directory"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -41,6 +43,18 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[s
     assert done.returncode == 1 and len(lines) == 1, done.stderr
     assert all(word in lines[0] for word in named), lines[0]
     assert not list(tmp_path.glob("outputs/*/*/summary.json"))
+
+
+def test_a_disk_that_is_full_at_the_end_is_one_line_and_costs_no_life(tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.html.partial").symlink_to("/dev/full")  # where the page is written before it gets its name
+    words = ("sandbox=bwrap", "eval.episodes=2", "eval.max_reply_tokens=4", "eval.stones=false", "tracker=none", "hydra.run.dir=run")
+    done = run_verb("eval", *words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "sekft.eval: run: No space left on device\n")
+    assert len([json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").open()]) == 4
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    assert not list((tmp_path / "run").glob("*.partial")) and not (tmp_path / "run" / "summary.json").exists()
+    assert "Traceback" in (tmp_path / "run" / "eval.log").read_text() and len(list((tmp_path / "outputs" / "lives").iterdir())) == 2
 
 
 def test_worlds_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from sekft.config.verbs import VERBS, register
 from sekft.errors import SekftError, SettingsError
 
 T = TypeVar("T")
+TERMINATED = 128 + signal.SIGTERM
+WHOLE = "what was written before is whole"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
 def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
     """The main of a verb: `python -m sekft.<verb> [overrides]`.
 
-    A refusal is one line and exit status 1, after the other jobs of a sweep; Ctrl-C is 130.
+    A refusal is one line and exit status 1, after the other jobs of a sweep; so is a disk that takes no more. Ctrl-C is 130, SIGTERM 143.
     """
     node = VERBS[verb]
     register()
@@ -66,29 +69,30 @@ def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
     here = os.getpid()
 
     def job(cfg: DictConfig) -> None:
+        this = _job()
         try:
-            this = _job()
             if this.group != this.name:
                 echo(f"== job {this.name}: {' '.join(this.overrides)}")
             run(settings(cfg, node), this)
-        except SekftError as error:
+        except (SekftError, OSError) as error:
             if os.getpid() != here:  # a launcher's own process: its way to hear of it is the exception
                 raise
-            refused.append(error)
-            _say(verb, str(error))
+            refused.append(_refusal(error, this.folder))
+            _say(verb, str(refused[-1]), None if isinstance(error, SekftError) else error)
 
     try:
         sys.argv[1:] = to_overrides(verb, sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
-    except SekftError as error:
-        refused.append(error)
-        _say(verb, str(error))
-    except (HydraException, OmegaConfBaseException, PermissionError, FileExistsError, NotADirectoryError, FileNotFoundError) as error:
-        refused.append(SettingsError(_line(error)))
-        _say(verb, _line(error))
+    except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: of the folder of the run
+        refused.append(_refusal(error))
+        _say(verb, str(refused[-1]))
     except KeyboardInterrupt:
-        _say(verb, "interrupted; what was written before is whole")
+        _say(verb, f"interrupted; {WHOLE}")
         sys.exit(130)
+    except SystemExit as left:
+        if left.code == TERMINATED:
+            _say(verb, f"terminated; {WHOLE}")
+        raise
     if refused:
         sys.exit(refused[0].exit_status)
 
@@ -129,12 +133,23 @@ def _quiet() -> None:
         os.environ.setdefault(key, value)
     warnings.filterwarnings("ignore", module="hydra|torch|transformers|trl|peft|bitsandbytes|requests")
     logging.getLogger("sekft").setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a log on a full disk is no news of its own
 
 
-def _say(verb: str, message: str) -> None:
+def _refusal(error: Exception, folder: Path | None = None) -> SekftError:
+    """What Hydra or the system says no to, as one of ours. folder: where a disk was full that does not say which file it was."""
+    if isinstance(error, SekftError):
+        return error
+    if isinstance(error, OSError) and error.strerror:
+        return SekftError(f"{error.filename or folder or 'outputs'}: {error.strerror}")
+    return SettingsError(_line(error))
+
+
+def _say(verb: str, message: str, error: BaseException | None = None) -> None:
+    """error: what only the log tells, with its traceback."""
     print(f"sekft.{verb}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
-        logging.getLogger("sekft").error(message)
+        logging.getLogger("sekft").error(message, exc_info=error)
 
 
 def _line(error: BaseException) -> str:

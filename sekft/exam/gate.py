@@ -11,7 +11,7 @@ from sekft.errors import SettingsError, VerdictError
 from sekft.exam.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
 from sekft.exam.paired import Paired
 from sekft.exam.rates import CRITERIA, JUDGED
-from sekft.rollout.many import LATE
+from sekft.rollout.play import LATE
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.rollout.verdict import kept
 from sekft.scenario.bundle import complaint

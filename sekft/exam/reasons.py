@@ -67,6 +67,11 @@ def counted(lives: Sequence[Trajectory], directives: Mapping[str, Sequence[str]]
     return dict(Counter(tag for life in lives for tag in tags(life, directives.get(life.bundle_id, ()))).most_common())
 
 
+def limits(lives: Sequence[Trajectory]) -> dict[str, int]:
+    """Lives that reached each limit, by its name, most frequent first; those that were won count, too."""
+    return dict(Counter(name for life in lives for name in life.meta.get("limits", ())).most_common())
+
+
 def _found(life: Trajectory, directives: Sequence[str]) -> set[str]:
     """{"all"}, {"nothing"}, or neither: halves count as found, so that a cut listing is never called not found."""
     if not directives:

@@ -108,6 +108,7 @@ def scored(lives: Sequence[Trajectory], limits: EvalConfig, labels: worlds.Label
     return {
         **rates.scored(lives, labels),
         "reasons": reasons.counted(lives, readable),
+        "limits": reasons.limits(lives),
         "attempts": asdict(tried) if tried else None,
     }
 

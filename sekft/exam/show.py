@@ -27,20 +27,26 @@ def rates_table(players: Mapping[str, Sequence[Trajectory]]) -> Table:
 
 
 def score_table(scored: Score) -> Table:
-    """Rates, and below them why lives were not kept."""
-    table = Table(title="lives, k/n [95 % Wilson]; below: why not kept", title_justify="left")
+    """Rates, below them why lives were not kept, below that how many reached which limit."""
+    table = Table(title="lives, k/n [95 % Wilson]; below: why not kept; limits reached", title_justify="left")
     table.add_column("rate")
     for player in scored.players:
         table.add_column(player, justify="right")
     for kind, names in (("rates", CRITERIA), ("faults", FAULTS)):
         for name in names:
             table.add_row(name, *(str(Rate(**player[kind][name])) for player in scored.players.values()))
-    table.add_section()
-    for tag in MEANINGS:
-        counts = [player["reasons"].get(tag, 0) for player in scored.players.values()]
-        if any(counts):
-            table.add_row(tag, *(str(count or "") for count in counts))
+    for counted, tags in (("reasons", list(MEANINGS)), ("limits", limits(scored))):
+        table.add_section()
+        for tag in tags:
+            counts = [player[counted].get(tag, 0) for player in scored.players.values()]
+            if any(counts):
+                table.add_row(tag, *(str(count or "") for count in counts))
     return table
+
+
+def limits(scored: Score) -> list[str]:
+    """Names of those that anybody reached."""
+    return sorted({name for player in scored.players.values() for name in player["limits"]})
 
 
 def paired_line(adapter: str, pair: Paired) -> str:

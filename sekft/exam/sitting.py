@@ -24,12 +24,12 @@ LIVED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens"
 
 
 class Cast(Protocol):
-    """Players that have taken their seats: operators by name; tokens they took, for the summary and for a progress line."""
+    """Players that have taken their seats: operators by name; tokens they took, and generated so far (None: nobody counts)."""
 
     @property
     def operators(self) -> Mapping[str, Operator]: ...
     def tokens(self) -> dict[str, float]: ...
-    def line(self) -> str: ...
+    def generated(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Exam:
             )
 
     def play(
-        self, operators: Mapping[str, Operator], title: str, keep: Keep | None = None, note: Callable[[], str] = str
+        self, operators: Mapping[str, Operator], title: str, keep: Keep | None = None, tokens: Callable[[], int | None] = lambda: None
     ) -> dict[str, list[Trajectory]]:
         """All players at the same time: in the order of the worlds, so that nobody lives in a younger place than another."""
         attempts = range(self.limits.attempts)
         turns = [(bundle, player, attempt) for bundle in self.bundles for attempt in attempts for player in operators]
         lives = [(bundle, operators[player], attempt) for bundle, player, attempt in turns]
         workers = self.workers or max(LIVES_AT_ONCE, 2 * (os.cpu_count() or 1))
-        lived = play_many(lives, self.backend, self.limits, workers, title, keep, note)
+        lived = play_many(lives, self.backend, self.limits, workers, title, keep, tokens)
         return {player: [life for (_, other, _), life in zip(turns, lived, strict=True) if other == player] for player in operators}
 
     def scripted(self) -> dict[str, Operator]:

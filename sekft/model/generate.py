@@ -49,15 +49,19 @@ class ModelOperator:
     def __init__(self, name: str, base: Base, speak: Speak, limits: EvalConfig, seed: int) -> None:
         self.name = name
         self._base, self._speak, self._limits, self._seed = base, speak, limits, seed
-        self._room = min(limits.max_life_tokens, context_of(base) or limits.max_life_tokens)
+        self._context = context_of(base) or limits.max_life_tokens
 
     def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
         prompt = prompt_ids(messages, self._base.tokenizer)
-        room = min(self._limits.max_reply_tokens, self._room - len(prompt))
-        if room < 1:
-            return Reply("", full=True)
+        left = min(self._limits.max_life_tokens, self._context) - len(prompt)
+        if left < 1:
+            short = self._context < self._limits.max_life_tokens
+            return Reply("", full=True, reason=f"the base's own context: {self._context}" if short else "")
+        room = min(self._limits.max_reply_tokens, left)
         draw = Draw(room, self._limits.temperature, seed=_seed_of(self._seed, f"{life_id}/{len(messages)}"))
-        return Reply(text_of(prompt, self._speak(life_id, prompt, draw), self._base.tokenizer))
+        reply = self._speak(life_id, prompt, draw)
+        cut = len(reply) == self._limits.max_reply_tokens and reply[-1] not in self._base.tokenizer.stop_ids
+        return Reply(text_of(prompt, reply, self._base.tokenizer), cut=cut)
 
 
 def complete(

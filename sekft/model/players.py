@@ -26,9 +26,9 @@ class Players:
         generated = sum(count.generated for count in self.counts)
         return {"read": read, "context": context, "read_per_context": read / context, "generated": generated} if context else {}
 
-    def line(self) -> str:
-        """Tokens generated so far, for a progress line."""
-        return f"{sum(count.generated for count in self.counts):,} tokens" if self.counts else ""
+    def generated(self) -> int | None:
+        """Tokens of replies so far."""
+        return sum(count.generated for count in self.counts) if self.counts else None
 
 
 @contextmanager

@@ -20,11 +20,15 @@ class Message(BaseModel):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an operator types. full: the context had no room for it, the life is out of tokens; reason: why there is no text."""
+    """What an operator types. full: the context had no room for it, the life is out of tokens; cut: by the limit of one reply.
+
+    reason: why there is no text, or whose context is full.
+    """
 
     text: str
     full: bool = False
     reason: str = ""
+    cut: bool = False
 
 
 def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from sekft.exam.rates import CRITERIA, FAULTS, JUDGED
 from sekft.exam.reasons import MEANINGS, tags
 from sekft.exam.score import BASE, REFERENCE, STONES, Score
+from sekft.exam.show import limits
 from sekft.exam.worlds import GROUPS
 from sekft.report.page import write_page
 from sekft.report.transcript import Piece, parting, pieces, shortened
@@ -62,6 +63,7 @@ def write_exam_page(lives: Players, bundles: Sequence[Bundle], scored: Score, ca
         "archetypes": archetypes(worlds),
         "letters": LETTERS,
         "meanings": {tag: text for tag, text in MEANINGS.items() if any(one["reasons"].get(tag) for one in scored.players.values())},
+        "limits": limits(scored),
         "stones": {player: text for player, text in STONES.items() if player in lives},
         "won_by_stones": won_by_stones(scored),
         "worlds": worlds,

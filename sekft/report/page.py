@@ -13,5 +13,9 @@ def write_page(template: str, values: Mapping[str, Any], path: Path) -> None:
     """Fill report/<template>.html.jinja; every value is escaped. The file appears whole or not at all."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(environment.get_template(f"{template}.html.jinja").render(values), encoding="utf-8")
-    partial.replace(path)
+    text = environment.get_template(f"{template}.html.jinja").render(values)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

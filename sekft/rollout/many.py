@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich import get_console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from sekft.config import EvalConfig
 from sekft.rollout.again import Again
@@ -20,8 +21,8 @@ from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.sandbox.place import Backend
 from sekft.scenario.bundle import Bundle
 
+BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
 Life = tuple[Bundle, Operator, int]  # who lives where, which attempt
-LATE = "eval.max_exam_s is over"
 
 
 @dataclass
@@ -40,9 +41,12 @@ class Tally:
         self.ended += life.ending in (Ending.exit, Ending.panic)
         self.kept += life.kept
 
-    def line(self) -> str:
-        rate = self.lived / max(time.monotonic() - self.since_s, 1e-9)
-        return f"living {self.living}, ended {self.ended}, verified {self.kept}, {rate:.1f} lives/s"
+    def line(self, tokens: int | None) -> str:
+        """tokens: generated so far; None where nobody counts them."""
+        seconds = max(time.monotonic() - self.since_s, 1e-9)
+        speeds = [] if tokens is None else [f"{tokens / seconds:,.0f} tokens/s"]
+        speeds.append(f"{self.lived / seconds:.1f} lives/s")
+        return ", ".join([f"living {self.living}", f"ended {self.ended}", f"verified {self.kept}", *speeds])
 
 
 def play_many(
@@ -52,20 +56,21 @@ def play_many(
     workers: int = 0,
     title: str = "lives",
     done: Callable[[Trajectory], None] | None = None,
-    note: Callable[[], str] = str,
+    tokens: Callable[[], int | None] = lambda: None,
 ) -> list[Trajectory]:
     """The lives' trajectories in the order given. workers 0: twice the cores.
 
-    done: called once per finished life, from one thread at a time; note: what else the progress line says.
+    done: called once per finished life, from one thread at a time; tokens: generated so far, for the progress line.
     On Ctrl-C every place is left before it is raised. Lives that limits.max_exam_s leaves no time for are broken.
     """
     stop, lock, tally = Event(), threading.Lock(), Tally()
     pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life")
-    with _overtime(limits.max_exam_s, stop) as late, pool, _progress() as bar:
-        task, again = bar.add_task(title, total=len(lives), note=""), Again(backend, stop)
+    with _overtime(limits.max_exam_s, stop) as late, pool, _progress(title, lives, lambda: tally.line(tokens())) as tell:
+        again = Again(backend, stop)
 
         def one(life: Life) -> Trajectory:
-            tally.living += 1
+            with lock:
+                tally.living += 1
             once = partial(_once, life, backend, limits, stop, late)
             trajectory = once()
             if trajectory.ending is Ending.broken and not late.is_set():
@@ -74,12 +79,11 @@ def play_many(
                 tally.count(trajectory)
                 if done is not None:
                     done(trajectory)
-                bar.update(task, advance=1, note=f"{tally.line()} {note()}")
             return trajectory
 
         futures = [pool.submit(one, life) for life in lives]
         try:
-            _wait(futures)
+            _wait(futures, lambda: tell(tally.lived))
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -90,10 +94,10 @@ def play_many(
 def _once(life: Life, backend: Backend, limits: EvalConfig, stop: Event, late: Event) -> Trajectory:
     bundle, operator, attempt = life
     try:
-        return not_lived(bundle, operator, attempt, LATE) if late.is_set() else play(bundle, operator, backend, limits, attempt, stop)
+        return not_lived(bundle, operator, attempt) if late.is_set() else play(bundle, operator, backend, limits, attempt, stop)
     except Stopped:
         if late.is_set():
-            return not_lived(bundle, operator, attempt, LATE)
+            return not_lived(bundle, operator, attempt)
         raise
 
 
@@ -117,20 +121,22 @@ def _overtime(limit_s: float, stop: Event) -> Iterator[Event]:
             timer.cancel()
 
 
-def _wait(futures: Sequence[Future[Trajectory]]) -> None:
-    """Until all are done or one fails; in short waits, so that Ctrl-C is heard."""
+def _wait(futures: Sequence[Future[Trajectory]], tell: Callable[[], None]) -> None:
+    """Until all are done or one fails; in short waits, so that Ctrl-C is heard, and tell is called after each."""
     pending = set(futures)
     while pending:
         finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+        tell()
         for future in finished:
             future.result()
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-    )
+@contextmanager
+def _progress(title: str, lives: Sequence[Life], note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
+    """To be called with the lives that are over. At a terminal it is drawn over and over; elsewhere its last state is one line."""
+    columns: list[ProgressColumn] = [TextColumn(title), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}")]
+    if get_console().width >= BAR_WIDTH:
+        columns.insert(1, BarColumn())
+    with Progress(*columns, disable=not lives) as bar:
+        task = bar.add_task(title, total=len(lives), note="")
+        yield lambda lived: bar.update(task, completed=lived, note=note())

@@ -1,5 +1,6 @@
 """One life: the operator types, the shell answers, until one of them ends it; then the checker looks."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -15,7 +16,10 @@ from sekft.scenario.bundle import Bundle
 
 CHECK_TIMEOUT_S = 20.0
 EMPTY = "an empty reply"  # another reason of a silent life is its operator's: it could not answer
+LATE = "eval.max_exam_s is over"
 ENDED = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
+
+INTERRUPTED = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: of the bundle
 
 
 class Stopped(Exception):
@@ -32,6 +36,7 @@ class Life:
     dropped_lines: int = 0
     ending: Ending | None = None
     reason: str = ""
+    limits: Counter[str] = field(default_factory=Counter)  # by name, how often each was reached
 
     def end(self, ending: Ending, reason: str = "") -> None:
         self.ending, self.reason = ending, reason
@@ -57,10 +62,11 @@ def play(
     return record(life, life_id, bundle, operator.name, checked)
 
 
-def not_lived(bundle: Bundle, operator: Operator, attempt: int, reason: str) -> Trajectory:
-    """What is recorded of a life that never was."""
+def not_lived(bundle: Bundle, operator: Operator, attempt: int) -> Trajectory:
+    """What is recorded of a life that the exam left no time for."""
     life = Life([Message(role="user", content=environment_turn(world.arrival(bundle), "ready"))])
-    life.end(Ending.broken, reason)
+    life.limits["eval.max_exam_s"] += 1
+    life.end(Ending.broken, LATE)
     return record(life, f"{bundle.id}#{attempt}", bundle, operator.name, Checked(None))
 
 
@@ -71,15 +77,23 @@ def live(life: Life, life_id: str, bundle: Bundle, operator: Operator, place: Pl
         if stop is not None and stop.is_set():
             raise Stopped
         if len(life.commands) >= turns:
-            life.end(Ending.turn_limit, f"eval.max_turns or limits.turns: {turns}")
+            reach(life, Ending.turn_limit, "limits.turns" if bundle.limits.turns < limits.max_turns else "eval.max_turns", turns)
             return
         reply = operator.reply(life_id, tuple(life.messages))
-        if reply.full:
-            life.end(Ending.token_limit, f"eval.max_life_tokens: {limits.max_life_tokens}")
+        life.limits["eval.max_reply_tokens"] += reply.cut
+        if reply.full and reply.reason:
+            life.end(Ending.token_limit, reply.reason)
+        elif reply.full:
+            reach(life, Ending.token_limit, "eval.max_life_tokens", limits.max_life_tokens)
         elif not reply.text.strip():
             life.end(Ending.silent, reply.reason or EMPTY)
         else:
             type_one(life, reply.text, place, bundle.limits.command_timeout_s)
+
+
+def reach(life: Life, ending: Ending, limit: str, value: int) -> None:
+    life.limits[limit] += 1
+    life.end(ending, f"{limit}: {value}")
 
 
 def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
@@ -87,6 +101,8 @@ def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
     life.commands.append(Command(turn=len(life.messages), text=text, status=turn.status))
     life.messages.append(Message(role="assistant", content=_accepted(text, turn)))
     life.dropped_lines += turn.dropped_lines
+    if turn.interrupted:
+        life.limits[INTERRUPTED[turn.interrupted]] += 1
     life.clean = life.clean and not verdict.is_prose(text, turn.output)
     if turn.kind in ENDED:
         life.end(ENDED[turn.kind], turn.reason)
@@ -113,8 +129,14 @@ def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Che
         outcome=result,
         kept=keep,
         reason=life.reason or ("" if keep else late or result.value),
-        meta={"text_version": TEXT_VERSION, "dropped_lines": life.dropped_lines, **kind(bundle)},
+        meta={"text_version": TEXT_VERSION, "dropped_lines": life.dropped_lines, **kind(bundle), **reached(life)},
     )
+
+
+def reached(life: Life) -> dict[str, dict[str, int]]:
+    """The limits that were reached, if any; every other life is written as if there were none."""
+    limits = {name: times for name, times in sorted(life.limits.items()) if times}
+    return {"limits": limits} if limits else {}
 
 
 def kind(bundle: Bundle) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Ending, Trajectory
 
+RECORDED = 2  # what a life's meta says; lives that say less are lived again
 FOLDER = Path("outputs/lives")
+log = logging.getLogger("sekft")
 
 
 def recall(player: str, about: Mapping[str, Any]) -> list[Trajectory] | None:
@@ -19,11 +22,15 @@ def recall(player: str, about: Mapping[str, Any]) -> list[Trajectory] | None:
 
 
 def remember(player: str, about: Mapping[str, Any], lives: Sequence[Trajectory]) -> None:
-    """Unless one of them broke."""
-    if not any(life.ending is Ending.broken for life in lives):
+    """Unless one of them broke. A folder that takes nothing costs the next exam time, and this one nothing."""
+    if any(life.ending is Ending.broken for life in lives):
+        return
+    try:
         trajectory.write(lives, _path(player, about))
+    except OSError as error:
+        log.warning("%s: the lives of %s are not remembered: %s", FOLDER, player, error)
 
 
 def _path(player: str, about: Mapping[str, Any]) -> Path:
-    text = json.dumps({"schema": trajectory.SCHEMA_VERSION, **about}, sort_keys=True)
+    text = json.dumps({"schema": trajectory.SCHEMA_VERSION, "recorded": RECORDED, **about}, sort_keys=True)
     return FOLDER / f"{player}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"

@@ -108,6 +108,9 @@ def write(trajectories: Iterable[Trajectory], path: Path) -> None:
     """All of them or none: the file appears under its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.writelines(dumps(trajectory) for trajectory in trajectories)
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(dumps(trajectory) for trajectory in trajectories)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

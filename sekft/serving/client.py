@@ -28,6 +28,7 @@ class Said(BaseModel):
 
 class Choice(BaseModel):
     message: Said
+    finish_reason: str | None = None
 
 
 class Completion(BaseModel):
@@ -63,10 +64,11 @@ class Client:
                 seed=seed,
                 extra_body=dict(asked.extra),
             )
-            return Reply(Completion.model_validate_json(answer.content).choices[0].message.content or "")
+            said = Completion.model_validate_json(answer.content).choices[0]
+            return Reply(said.message.content or "", cut=said.finish_reason == "length")
         except openai.BadRequestError as error:
             if any(words in str(error) for words in CONTEXT_FULL):
-                return Reply("", full=True)
+                return Reply("", full=True, reason="the context of the endpoint's model")
             raise self._named(f"http {error.status_code}", str(error)) from None
         except openai.APIStatusError as error:
             raise self._named(f"http {error.status_code}", str(error)) from None
@@ -122,8 +124,8 @@ class EndpointCast:
     def tokens(self) -> dict[str, float]:
         return {}
 
-    def line(self) -> str:
-        return ""
+    def generated(self) -> None:
+        return None
 
 
 class _TooLong(Exception):

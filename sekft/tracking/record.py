@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -54,7 +54,8 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     def close(status: str, error: BaseException | None) -> None:
         seconds = round(time.monotonic() - start, 3)
         closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
-        write_json(folder / RUN, opened | closed)
+        with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
+            write_json(folder / RUN, opened | closed)
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics:
         try:

@@ -1,21 +1,24 @@
 """All players sit the same exam at the same time; what a stone scores is known by hand; time that is over is said."""
 
+import random
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 
 from sekft.config import Backend as Kind
-from sekft.config import EvalConfig, SandboxConfig, SplitConfig
+from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig, Weights
 from sekft.errors import SettingsError
 from sekft.exam import gate, rates
 from sekft.exam.sitting import Exam
 from sekft.rendering.messages import Message, Reply
-from sekft.rollout.many import LATE
 from sekft.rollout.operator import RandomCommands, reference, scripted
-from sekft.rollout.trajectory import Ending
+from sekft.rollout.play import LATE
+from sekft.rollout.trajectory import Ending, dumps
 from sekft.sandbox import choose
+from sekft.sandbox.place import Backend, Checked, File, Place, Turn
 from sekft.scenario.split import bundles
 
 WORLDS = tuple(bundles(SplitConfig(name="archetype", held_out=["move", "sort"], train_bundles=8, exam_bundles=8), "all")[:8])
@@ -63,6 +66,50 @@ def test_an_exam_that_takes_too_long_is_unmeasured(exam: Exam):
     late = [life for life in lives["base"] if life.reason == LATE]
     assert late and all(life.ending is Ending.broken for life in late)
     assert gate.unmeasured(lives, short.limits) == "unmeasured (the exam took longer than eval.max_exam_s=0.5)"
+
+
+class Unsteady:
+    """Real places that now and then take their time, by a seed: lives ask for their next reply in another order each time."""
+
+    def __init__(self, backend: Backend, seed: int) -> None:
+        self.name, self.settings, self.digest = backend.name, backend.settings, backend.digest
+        self._backend, self._random = backend, random.Random(seed)
+
+    @contextmanager
+    def open(self, environment: Mapping[str, str]) -> Iterator[Place]:
+        time.sleep(self._random.uniform(0, 0.1))
+        with self._backend.open(environment) as place:
+            yield UnsteadyPlace(place, self._random)
+
+
+@dataclass(frozen=True)
+class UnsteadyPlace:
+    place: Place
+    random: random.Random
+
+    def put(self, files: Sequence[File]) -> None:
+        self.place.put(files)
+
+    def run(self, text: str, timeout_s: float) -> Turn:
+        time.sleep(self.random.choice((0, 0, 0.05, 0.2)))
+        return self.place.run(text, timeout_s)
+
+    def check(self, script: str, timeout_s: float) -> Checked:
+        return self.place.check(script, timeout_s)
+
+
+def test_a_models_lives_do_not_depend_on_how_fast_their_places_are(exam: Exam):
+    from sekft.model import base as bases
+    from sekft.model.players import players
+
+    limits = EvalConfig(max_turns=4, max_reply_tokens=12, rows=3)  # batches of three of eight lives: who is in which, timing decides
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    told = []
+    for seed in range(3):
+        shaken = replace(exam, backend=Unsteady(exam.backend, seed) if seed else exam.backend, limits=limits, workers=8)
+        with players(base, {"base": None}, limits, seed=0) as cast:
+            told.append([dumps(life) for life in shaken.play(cast.operators, "unsteady")["base"]])
+    assert told[0] == told[1] == told[2]
 
 
 def test_random_commands_repeat_by_seed_life_and_turn():

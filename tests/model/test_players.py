@@ -13,7 +13,7 @@ from sekft.model import lora
 from sekft.model.base import Base
 from sekft.model.generate import ModelOperator
 from sekft.model.players import players
-from sekft.rendering.messages import Message
+from sekft.rendering.messages import Message, Reply
 
 LANDING = [Message(role="user", content="Welcome\n$ ")]
 
@@ -34,12 +34,23 @@ def alone(base: Base, engine: Engine, **limits) -> Iterator[ModelOperator]:
         yield cast.operators["base"]
 
 
-def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(base: Base, engine: Engine):
+def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
     with alone(base, engine, max_reply_tokens=8) as operator:
         first = operator.reply("w#0", LANDING)
-        assert not first.full and first == operator.reply("w#0", LANDING)
+        assert not first.full and first.cut and first == operator.reply("w#0", LANDING)
     with alone(base, engine, max_life_tokens=4) as tight:
-        assert tight.reply("w#0", LANDING).full
+        assert tight.reply("w#0", LANDING) == Reply("", full=True)
+    monkeypatch.setattr(base.model.config, "max_position_embeddings", 4)
+    with alone(base, engine) as tight:
+        assert tight.reply("w#0", LANDING) == Reply("", full=True, reason="the base's own context: 4")
+
+
+def test_a_reply_that_stops_by_itself_is_not_cut(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with alone(base, engine, max_reply_tokens=1) as operator:
+        assert operator.reply("w#0", LANDING).cut
+    monkeypatch.setattr(base.tokenizer, "stop_ids", frozenset(range(base.model.config.vocab_size)))
+    with alone(base, engine, max_reply_tokens=1) as operator:
+        assert not operator.reply("w#0", LANDING).cut
 
 
 def test_sampled_replies_depend_on_the_life_not_on_the_order(base: Base, engine: Engine):

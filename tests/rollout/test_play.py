@@ -1,11 +1,13 @@
 """Lives as they are lived and booked, with scripted operators in real places."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from sekft.config import EvalConfig, SplitConfig
 from sekft.errors import DataError
+from sekft.rendering.messages import Message, Reply
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import Scripted, reference, scripted
@@ -13,7 +15,7 @@ from sekft.rollout.play import play
 from sekft.rollout.show import as_text, write_examples
 from sekft.rollout.trajectory import Ending, Outcome
 from sekft.sandbox.place import Backend
-from sekft.scenario.bundle import Announcement, Announcing, Bundle, Provider, Terminal
+from sekft.scenario.bundle import Announcement, Announcing, Bundle, Limits, Provider, Terminal
 from sekft.scenario.cheat import nothing
 from sekft.scenario.split import bundles
 
@@ -108,7 +110,32 @@ def test_a_reply_that_ends_in_a_newline_is_booked_as_far_as_it_was_typed(backend
 
 def test_limits_say_their_own_name(backend: Backend):
     life = live(backend, SOLVABLE, "ls", "ls", "ls", limits=EvalConfig(max_turns=2))
-    assert life.ending is Ending.turn_limit and "eval.max_turns" in life.reason
+    assert (life.ending, life.reason, life.meta["limits"]) == (Ending.turn_limit, "eval.max_turns: 2", {"eval.max_turns": 1})
+    short = SOLVABLE.model_copy(update={"limits": Limits(turns=3, command_timeout_s=0.5)})
+    life = live(backend, short, "sleep 9", "ls", "sleep 9", "ls")
+    assert (life.ending, life.reason) == (Ending.turn_limit, "limits.turns: 3")
+    assert life.meta["limits"] == {"limits.command_timeout_s": 2, "limits.turns": 1}
+    assert "limits" not in live(backend, SOLVABLE, *SOLVABLE.reference).meta
+
+
+class Told:
+    """Types `ls` as operators tell of it."""
+
+    name = "told"
+
+    def __init__(self, *replies: Reply) -> None:
+        self._replies = iter(replies)
+
+    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+        return next(self._replies)
+
+
+def test_limits_that_an_operator_tells_of_are_booked_by_name(backend: Backend):
+    life = play(SOLVABLE, Told(Reply("ls", cut=True), Reply("ls", cut=True), Reply("", full=True)), backend, LONG)
+    assert (life.ending, life.reason) == (Ending.token_limit, f"eval.max_life_tokens: {LONG.max_life_tokens}")
+    assert life.meta["limits"] == {"eval.max_life_tokens": 1, "eval.max_reply_tokens": 2}
+    life = play(SOLVABLE, Told(Reply("", full=True, reason="the base's own context: 512")), backend, LONG)
+    assert life.ending is Ending.token_limit and life.reason == "the base's own context: 512" and "limits" not in life.meta
 
 
 def test_a_help_announcement_is_a_program_and_a_manual_page_can_be_read(backend: Backend):

@@ -6,6 +6,7 @@ Does not cover: an artifact stored offline and not sent by `wandb sync` yet; not
 
 import json
 import logging
+import queue
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,16 +50,24 @@ def link(run: Any, adapters: Mapping[str, Mapping[str, Any]]) -> None:
     """run.use_artifact for each that was stored; what fails or takes long is said, and the run goes on."""
     for name, about in adapters.items():
         if about.get("artifact"):
-            asking = threading.Thread(target=_use, args=(run, name, about), daemon=True)  # its client retries for minutes
-            asking.start()
-            asking.join(LINK_TIMEOUT_S)
-            if asking.is_alive():
-                logger.warning("W&B: %s is not linked to %s: no answer", name, about["artifact"])
+            path = "/".join(str(part) for part in (about.get("entity"), about.get("project"), about["artifact"]) if part)
+            if trouble := _use(run, path):
+                logger.warning("W&B: %s is not linked to %s: %s", name, path, trouble)
 
 
-def _use(run: Any, name: str, about: Mapping[str, Any]) -> None:
-    path = "/".join(str(part) for part in (about.get("entity"), about.get("project"), about["artifact"]) if part)
+def _use(run: Any, path: str) -> str:
+    """What went wrong; empty if nothing did."""
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            run.use_artifact(path, type="adapter")
+            heard.put("")
+        except Exception as error:
+            heard.put(one_line(error))
+
+    threading.Thread(target=ask, daemon=True).start()  # W&B's client retries for minutes
     try:
-        run.use_artifact(path, type="adapter")
-    except Exception as error:
-        logger.warning("W&B: %s is not linked to %s: %s", name, path, one_line(error))
+        return heard.get(timeout=LINK_TIMEOUT_S)
+    except queue.Empty:
+        return f"no answer within {LINK_TIMEOUT_S:g} s"

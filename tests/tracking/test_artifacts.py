@@ -1,11 +1,13 @@
 """Which artifact an adapter is: known by its bytes, said by the run that uses it, and never in the way."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .job import overview, records, shown_runs, work
+from .job import KEY, overview, records, shown_runs, work
+from .loopback import loopback
 
 STORING = """
 from sekft.tracking.tracked import tracked, Tracked
@@ -82,19 +84,45 @@ def test_without_a_tracker_nothing_is_said_and_nothing_imported(tmp_path: Path) 
     assert answer.stdout == "{} False\n" and not (tmp_path / "run" / "artifact.json").exists(), answer.stderr
 
 
-@pytest.mark.parametrize(("answer", "said"), [("raise ValueError('no such artifact')", "no such artifact"), ("time.sleep(9)", "no answer")])
-def test_an_artifact_that_cannot_be_linked_is_said_and_the_run_goes_on(tmp_path: Path, answer: str, said: str) -> None:
-    job = f"""
-import time
+ONLINE = """
 from sekft.tracking import artifacts
-artifacts.LINK_TIMEOUT_S = 0.5
-class Online:  # stands for W&B's run, which is somebody else's and needs a server
-    def use_artifact(self, path, type):
-        print(path, type)
-        {answer}
-where = {{"artifact": "adapter-x:v0", "digest": "d", "entity": "me", "project": "sekft"}}
-artifacts.link(Online(), {{"tuned": where, "offline": {{**where, "entity": None}}, "unknown": {{"artifact": None, "digest": "d"}}}})
+artifacts.LINK_TIMEOUT_S = 5.0
+with tracked("eval", EvalVerbConfig(), Job(Path("online")), wandb) as track:
+    used = track.uses({"tuned": Path("run/adapter"), "other": Path("elsewhere/adapter")})
+    track.log({"eval/verified": 0.5}, 0)
+print(track.line)
 """
-    done = work(tmp_path, job)
-    assert done.stdout == "me/sekft/adapter-x:v0 adapter\nsekft/adapter-x:v0 adapter\n" and done.returncode == 0
-    assert done.stderr.count("is not linked to") == 2 and said in done.stderr
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A training that was offline; its adapter, and one that nobody stored."""
+    job = STORING + 'adapter(Path("elsewhere/adapter"), b"5")'
+    assert work(tmp_path, job, WANDB_MODE="offline").returncode == 0
+    return tmp_path
+
+
+def online(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    opening = STORING.partition("with tracked")[0]
+    return work(folder, opening + ONLINE, timeout_s=60, WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
+
+
+def test_online_the_exam_is_linked_to_the_artifact_its_adapter_was_stored_as(stored: Path) -> None:
+    with loopback() as (url, heard):
+        done = online(stored, url)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("W&B: online at ")
+    name = json.loads((stored / "run" / "artifact.json").read_text())["artifact"]
+    run = next(asked["name"] for operation, asked in heard if operation == "UpsertBucket")
+    assert [asked["name"] for operation, asked in heard if operation == "ArtifactMembershipByName"] == [name]
+    (used,) = [asked for operation, asked in heard if operation == "UseArtifact"]
+    assert (used["runName"], used["projectName"], used["artifactID"]) == (run, "sekft", "QQ==")
+
+
+@pytest.mark.parametrize("artifacts", ["unknown", "silent"])
+def test_an_artifact_that_cannot_be_linked_is_said_and_the_run_goes_on_online(stored: Path, artifacts: str) -> None:
+    with loopback(artifacts) as (url, heard):
+        done = online(stored, url)
+    assert done.returncode == 0 and done.stdout.startswith("W&B: online at ")
+    assert len(done.stderr.splitlines()) == 1 and "W&B: tuned is not linked to " in done.stderr, done.stderr
+    assert "UseArtifact" not in [operation for operation, _ in heard]
+    assert "CreateRunFiles" in [operation for operation, _ in heard]  # at its end: the mirror was not turned off

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from sekft.config import Choose, Device, EvalConfig, LoraConfig, ModelConfig
+from sekft.config import Choose, Device, EvalConfig, LoraConfig, ModelConfig, Weights
 from sekft.errors import SettingsError
 from sekft.model import base as bases
 from sekft.model import lora
@@ -20,7 +20,7 @@ from sekft.training.trainer import make_trainer
 from tests.exam.planted import life
 from tests.training.test_trainer import QUICK, R4, ROWS
 
-EIGHT = replace(QUICK, max_steps=8, save_every_steps=1)
+EIGHT = replace(QUICK, max_steps=8)
 EVERY_TWO = EvalConfig(every_steps=2)
 WHOLE = LoraConfig(name="none", r=0, alpha=0)
 
@@ -48,8 +48,8 @@ def test_the_most_verified_is_chosen_then_the_most_terminated_then_the_fewest_fa
 
 
 @pytest.fixture(scope="module")
-def base(small_mistral: Path) -> bases.Base:
-    return bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
+def base() -> bases.Base:
+    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
 
 
 class Stopping(TrainerCallback):
@@ -68,7 +68,7 @@ GOOD_AT_4: Seen = {2: planted(1), 4: planted(6), 6: planted(3), 8: planted(4)}
 
 def trained(
     base: bases.Base, folder: Path, seen: Seen | None, limits: EvalConfig = EVERY_TWO, checkpoint: str | None = None, stop: int = 8,
-    adapter: LoraConfig = R4,
+    adapter: LoraConfig = R4, save_every: int = 0,
 ) -> tuple[dict | None, dict[str, torch.Tensor], list[int]]:  # fmt: skip
     """What was chosen, the weights that are left in the model, and the steps eval/verified was told of. seen: lives at each step."""
     folder.mkdir()
@@ -81,7 +81,7 @@ def trained(
         live = (lambda: seen[trainer.state.global_step]) if seen is not None else None
         choosing = Choosing(folder, limits, live, keep, lambda metrics, step: told.append(step))
         choosing.begin(planted(0), checkpoint)
-        settings = replace(EIGHT, resume_from=checkpoint)
+        settings = replace(EIGHT, save_every_steps=save_every)
         trainer = make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", 0, [choosing, Stopping(stop)])
         trainer.train(resume_from_checkpoint=checkpoint)
         choice = choosing.settle(base, tuned, trainer.state.global_step)
@@ -96,19 +96,33 @@ def saved(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_the_best_steps_weights_are_left_in_the_model_and_lie_in_best(base: bases.Base, tmp_path: Path):
-    choice, _, told = trained(base, tmp_path / "run", GOOD_AT_4)
-    assert choice is not None and (choice["step"], choice["of"], choice["why"]) == (4, 8, "most verified of 4 looks")
-    at_4 = saved(tmp_path / "run" / "checkpoints" / "checkpoint-4")
-    assert same(saved(tmp_path / "run" / BEST), at_4) and not same(at_4, saved(tmp_path / "run" / "checkpoints" / "checkpoint-8"))
-    assert json.loads((tmp_path / "run" / BEST / lora.FINGERPRINT).read_text())["step"] == 4
-    assert told == [0, 2, 4, 6, 8]
+@dataclass(frozen=True)
+class Undisturbed:
+    folder: Path
+    choice: dict
+    left: dict[str, torch.Tensor]
+    told: list[int]
 
 
-def test_what_is_saved_afterwards_is_the_best_step(base: bases.Base, tmp_path: Path):
-    _, left, _ = trained(base, tmp_path / "run", GOOD_AT_4)
-    by_name = {name.replace(".default", ""): tensor for name, tensor in left.items()}
-    assert same(by_name, saved(tmp_path / "run" / BEST))
+@pytest.fixture(scope="module")
+def undisturbed(base: bases.Base, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    choice, left, told = trained(base, folder, GOOD_AT_4, save_every=4)
+    assert choice is not None
+    return Undisturbed(folder, choice, left, told)
+
+
+def test_the_best_steps_adapter_lies_in_best(undisturbed: Undisturbed):
+    choice, run = undisturbed.choice, undisturbed.folder
+    assert (choice["step"], choice["of"], choice["why"], undisturbed.told) == (4, 8, "most verified of 4 looks", [0, 2, 4, 6, 8])
+    at_4 = saved(run / "checkpoints" / "checkpoint-4")
+    assert same(saved(run / BEST), at_4) and not same(at_4, saved(run / "checkpoints" / "checkpoint-8"))
+    assert json.loads((run / BEST / lora.FINGERPRINT).read_text())["step"] == 4
+
+
+def test_the_model_is_left_with_the_best_steps_weights(undisturbed: Undisturbed):
+    left = {name.replace(".default", ""): tensor for name, tensor in undisturbed.left.items()}
+    assert same(left, saved(undisturbed.folder / BEST))
 
 
 def test_whole_weights_are_put_back_as_adapters_are(base: bases.Base, tmp_path: Path):
@@ -141,29 +155,25 @@ def test_a_look_in_which_too_many_lives_broke_is_told_and_not_chosen(base: bases
     assert choice is not None and choice["best"] is None and choice["why"] == "at every look too many lives broke"
 
 
-@pytest.mark.parametrize("checkpoint", [3, 4, 5])
-def test_a_resumed_run_loses_neither_its_looks_nor_its_best(base: bases.Base, tmp_path: Path, checkpoint: int):
-    whole, left, _ = trained(base, tmp_path / "whole", GOOD_AT_4)
+@pytest.mark.parametrize("checkpoint", [3, 5])  # before and after the best step
+def test_a_resumed_run_loses_neither_its_looks_nor_its_best(base: bases.Base, undisturbed: Undisturbed, tmp_path: Path, checkpoint: int):
     # the run went on beyond its checkpoint, and its best/ with it: what counts is what was chosen up to the checkpoint
-    trained(base, tmp_path / "killed", {**GOOD_AT_4, 6: planted(9)}, stop=7)
-    again, resumed, told = trained(
-        base, tmp_path / "again", GOOD_AT_4, checkpoint=str(tmp_path / "killed" / "checkpoints" / f"checkpoint-{checkpoint}")
-    )
-    assert again == whole and same(resumed, left) and told == [0, 2, 4, 6, 8]
-    assert (tmp_path / "again" / LOOKS).read_bytes() == (tmp_path / "whole" / LOOKS).read_bytes()
+    trained(base, tmp_path / "killed", {**GOOD_AT_4, 6: planted(9)}, stop=7, save_every=checkpoint)
+    kept = tmp_path / "killed" / "checkpoints" / f"checkpoint-{checkpoint}"
+    again, resumed, told = trained(base, tmp_path / "again", GOOD_AT_4, checkpoint=str(kept))
+    assert again == undisturbed.choice and same(resumed, undisturbed.left) and told == undisturbed.told
+    assert (tmp_path / "again" / LOOKS).read_bytes() == (undisturbed.folder / LOOKS).read_bytes()
 
 
-def test_a_checkpoint_chosen_in_other_worlds_is_refused(base: bases.Base, tmp_path: Path):
-    trained(base, tmp_path / "run", GOOD_AT_4, stop=4)
+def test_a_checkpoint_chosen_in_other_worlds_is_refused(undisturbed: Undisturbed, tmp_path: Path):
     choosing = Choosing(tmp_path, EVERY_TWO, list, lambda folder, step: None, lambda metrics, step: None)
     with pytest.raises(SettingsError, match=r"looks at 16 worlds .*, here 8 worlds .*; allowed: the same eval.choosing_worlds"):
-        choosing.begin(planted(0, worlds=8), str(tmp_path / "run" / "checkpoints" / "checkpoint-4"))
+        choosing.begin(planted(0, worlds=8), str(undisturbed.folder / "checkpoints" / "checkpoint-4"))
 
 
-def test_every_look_is_a_line_of_step_and_rates(base: bases.Base, tmp_path: Path):
-    choice, _, _ = trained(base, tmp_path / "run", GOOD_AT_4)
-    lines = [json.loads(line) for line in (tmp_path / "run" / LOOKS).read_text().splitlines()]
-    assert choice is not None and lines == choice["looks"]
+def test_every_look_is_a_line_of_step_and_rates(undisturbed: Undisturbed):
+    lines = [json.loads(line) for line in (undisturbed.folder / LOOKS).read_text().splitlines()]
+    assert lines == undisturbed.choice["looks"]
     assert [(line["step"], line["player"], line["verified"]) for line in lines] == [
         (0, "base", 0.0), (2, "tuned", 1 / 16), (4, "tuned", 6 / 16), (6, "tuned", 3 / 16), (8, "tuned", 4 / 16)
     ]  # fmt: skip

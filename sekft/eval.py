@@ -11,8 +11,9 @@ from sekft.command.launch import Job, echo, launch
 from sekft.config import EvalVerbConfig, OperatorKind
 from sekft.errors import ModelError, SettingsError
 from sekft.exam import gate, rates, score, show
+from sekft.exam.score import Score
 from sekft.exam.sitting import Candidates, Cast, Exam, whole_lines
-from sekft.model.locate import base_folder
+from sekft.model.locate import base_folder, never_saw
 from sekft.rendering.fingerprint import fingerprint
 from sekft.report.asciicast import write_casts
 from sekft.report.exam import write_exam_page
@@ -41,14 +42,16 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     remote = settings.operator.kind is OperatorKind.endpoint
     require_candidates(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
+    unseen = () if remote else unseen_archetypes(settings)
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
+        used = {} if remote else track.uses(adapters)
         candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
         loaded = time.monotonic()
         summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
-        summary |= {"base_loads": loads(remote), "supervised_tokens": 0, "seconds": seconds}
+        summary |= {"base_loads": loads(remote), "supervised_tokens": 0, "seconds": seconds, "adapters": used}
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
@@ -80,6 +83,7 @@ def of_model(settings: EvalVerbConfig, adapters: Mapping[str, Path], exam: Exam)
 
 
 def on_base(base: "Base", adapters: Mapping[str, Path], exam: Exam, doubts: Mapping[str, str] | None = None) -> Candidates:
+    from sekft.model import prose
     from sekft.model.players import players
 
     about = {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}
@@ -88,7 +92,19 @@ def on_base(base: "Base", adapters: Mapping[str, Path], exam: Exam, doubts: Mapp
         asked: dict[str, Path | None] = {"base": None} if with_base else {}
         return players(base, {**asked, **adapters}, exam.limits, exam.seed)
 
-    return Candidates(tuple(adapters), about, seat, doubts or {})
+    return Candidates(tuple(adapters), about, seat, doubts or {}, lambda: {prose.NAME: prose.read(base, adapters).summary()})
+
+
+def base_lives(base: "Base", exam: Exam) -> list[Trajectory]:
+    """Of the base alone; lived once."""
+    candidates = on_base(base, {}, exam)
+    about = exam.about({"base": candidates.base})["base"]
+    if exam.limits.remember and (known := recall("base", about)) is not None:
+        return known
+    with candidates.seat(True) as cast:
+        lives = exam.play(cast.operators, "choosing: base", note=cast.line)["base"]
+    remember("base", about, lives)
+    return lives
 
 
 def of_endpoint(settings: EvalVerbConfig, adapters: Mapping[str, Path]) -> Candidates:
@@ -105,6 +121,12 @@ def of_endpoint(settings: EvalVerbConfig, adapters: Mapping[str, Path]) -> Candi
         return nullcontext(EndpointCast(operators))
 
     return Candidates(tuple(adapters), None, seat, dict.fromkeys(adapters, "an endpoint shows no fingerprint"))
+
+
+def unseen_archetypes(settings: Any) -> tuple[str, ...]:
+    """Of split.set_aside what the base says that it never saw: nobody else can know."""
+    told = never_saw(settings.model)
+    return tuple(name for name in settings.split.set_aside if name in told)
 
 
 def loads(remote: bool) -> int:
@@ -124,10 +146,10 @@ def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
     return tuple(bundles)
 
 
-def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -> dict[str, Any]:
+def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0, group: str = "eval") -> dict[str, Any]:
     """Every player through the same worlds; prints the table, writes the lives, returns the exam's part of summary.json.
 
-    step: of the training, for the axis of the metrics.
+    step: of the training, for the axis of the metrics; group: what they are called there.
     """
     partial = track.folder / f"{EPISODES}.partial"
     about = exam.about({"base": candidates.base} if candidates.base else {})
@@ -140,9 +162,12 @@ def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -
     partial.unlink(missing_ok=True)
     for player in about.keys() & missing.keys():
         remember(player, about[player], lives[player])
+    scored = score.score(lives, exam.bundles, exam.limits, candidates.doubts, candidates.losses(), exam.held_out, exam.unseen)
+    track.log(rates.metrics(lives[scored.looked_at], group), step)
+    report(lives, exam, scored, track)
     place = {"backend": exam.backend.name, "digest": exam.backend.digest}  # one object, so the same for every player
     return {
-        **report(lives, exam, track, candidates.doubts, step),
+        **scored.summary(),
         "sandbox": place,
         "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)},
         "tokens": cast.tokens(),
@@ -150,9 +175,8 @@ def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -
     }
 
 
-def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubts: Mapping[str, str], step: int) -> dict[str, Any]:
-    """Scores, prints, draws report.html and lives/*.cast; returns the exam's part of summary.json. doubts: by adapter."""
-    scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out)
+def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, scored: Score, track: Tracked) -> None:
+    """Prints, draws report.html and lives/*.cast, tells the tracker of every life."""
     show.print_score(scored)
     for said in show.lines(scored):
         echo(said)
@@ -161,9 +185,7 @@ def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked
         echo(f"a {name} life: {path}")
     casts = write_casts(lives, scored, track.folder / "lives")
     echo(f"to look at: {write_exam_page(lives, exam.bundles, scored, casts, track.folder / 'report.html')}")
-    track.log({f"eval/{name}": rate.rate for name, rate in rates.rates(looked_at).items()}, step)
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
-    return scored.summary()
 
 
 def episode_row(player: str, life: Trajectory) -> dict[str, Any]:

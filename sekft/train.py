@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +16,17 @@ from sekft.data import mix
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, exam_bundles, examine, on_base, require_adapter
-from sekft.exam import gate, rates, show
+from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes
+from sekft.exam import gate, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout.gather import play_for, without_path
 from sekft.rollout.trajectory import Ending
 from sekft.sandbox import choose
+from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.split import is_foreign, load
+from sekft.scenario.bundle import Bundle
+from sekft.scenario.split import digest, is_foreign, load
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ NO_EXAM: dict[str, Any] = {
     "players": {},
     "comparisons": {},
     "findings": [],
+    "losses": {},
     "verdicts": {},
     "tokens": {},
     "remembered": [],
@@ -50,10 +53,20 @@ class Prepared:
     """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
 
     exam: Exam | None
+    choosing: Exam | None  # the small one, while the adapter learns
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
     worlds: tuple[str, ...]  # whose lives are learned from or validated on
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The adapter's folder, saved, loaded fresh and proven; the step it is of; how that was chosen, None without looks on the way."""
+
+    adapter: Path
+    step: int
+    choice: dict[str, Any] | None
 
 
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
@@ -61,22 +74,22 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     with tracked("train", settings, job, settings.tracker) as track:
         clock = [time.monotonic()]
         from sekft.model import base as bases
-        from sekft.training import forecast
+        from sekft.training import forecast, plan
 
-        planned = planned_steps(settings, len(prepared.training))
+        planned = plan.planned(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)
         clock.append(time.monotonic())
         if settings.rehearsal:
             rehearse(settings, prepared, base, track)
-        adapter, steps = train(settings, prepared, base, track)
+        trained = train(settings, prepared, base, track)
         clock.append(time.monotonic())
-        exam = examine(on_base(base, {"tuned": adapter}, prepared.exam), prepared.exam, track, step=steps) if prepared.exam else NO_EXAM
+        exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads(), **data, "seconds": seconds}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **exam, **about}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, "choice": trained.choice, **exam, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
@@ -93,26 +106,51 @@ def prepare(settings: TrainConfig) -> Prepared:
         raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")
     if settings.trainer.context_frozen and settings.mask.rule is not MaskRule.continuation:
         raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
-    bundles = exam_bundles(settings)
+    bundles, choosing = exam_bundles(settings), choosing_bundles(settings)
     lacking = without_path(settings.data)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
-    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or lacking else None
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers)
     samples = mix.read(settings.data, echo)
-    if shared := {sample.group for sample in samples} & {bundle.id for bundle in bundles}:
-        raise DataError(f"{min(shared)}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
+    require_apart({sample.group for sample in samples}, bundles, choosing)
     training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
     learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     require_enough(counts, settings.data)
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
         echo(line)
-    held_out = tuple(settings.split.held_out)
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, held_out) if backend is not None and bundles else None
     worlds = tuple(sorted({sample.group for sample in samples}))
-    return Prepared(exam, tuple(learned), tuple(held), counts, worlds)
+    return Prepared(exam_in(bundles, backend, settings), exam_in(choosing, backend, settings), tuple(learned), tuple(held), counts, worlds)
+
+
+def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
+    """What the adapter is examined on while it learns; see sekft.training.choosing."""
+    if not settings.eval.every_steps:
+        return ()
+    bundles = load("choosing", settings.split, amount=settings.eval.choosing_worlds)
+    archetypes = len({bundle.archetype for bundle in bundles})
+    every = f"every {settings.eval.every_steps} steps"
+    echo(f"choosing: {len(bundles)} worlds of {archetypes} training archetypes {every}, sha256 {digest(bundles)[:16]}")
+    return tuple(bundles)
+
+
+def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle]) -> None:
+    """Worlds, by id, are for one purpose only. Raises DataError."""
+    examined, chosen_by = {bundle.id for bundle in exam}, {bundle.id for bundle in choosing}
+    pairs = {"the training data and in the exam": (learned, examined), "the training data and in scenarios=choosing": (learned, chosen_by)}
+    pairs["scenarios=choosing and in the exam"] = (chosen_by, examined)
+    for where, (one, other) in pairs.items():
+        if shared := set(one) & set(other):
+            raise DataError(f"{min(shared)}: in {where} ({len(shared)} worlds are); hold them out")
+
+
+def exam_in(bundles: tuple[Bundle, ...], backend: Backend | None, settings: TrainConfig) -> Exam | None:
+    if backend is None or not bundles:
+        return None
+    held_out, unseen = tuple(settings.split.held_out), unseen_archetypes(settings)
+    return Exam(bundles, backend, settings.eval, settings.workers, settings.seed, held_out, unseen)
 
 
 @contextmanager
@@ -130,47 +168,53 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> tuple[Path, int]:
-    """The adapter's folder, saved, loaded fresh and proven; and the steps taken."""
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Trained:
     from sekft.model.lora import prove, publish
     from sekft.training import plan
+    from sekft.training.choosing import Choosing, live_in
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
 
     how = plan.layout(settings.trainer, base.device.type)
+    lived = base_lives(base, prepared.choosing) if prepared.choosing else []
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
             loss = validation_loss(tuned, prepared.validation, base, how)
             return {} if loss is None else {"val/loss": loss}
 
-        measures: list[tuple[int, Callable[[int], dict[str, float]]]] = [(settings.trainer.val_every_steps, validate)]
-        measures.append((settings.eval.every_steps, lambda _: exam_between(prepared.exam, base, tuned)))
-        telling = Telling(track.log, measures)
-        checkpoints = track.folder / "checkpoints"
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, checkpoints, settings.seed, [telling], echo)
-        before = validate(0)
-        track.log(before, 0)
+        def keep(folder: Path, step: int) -> None:
+            publish(save(tuned, base, folder, settings, prepared, step)[0])
+
+        telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
+        choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
+        choosing.begin(lived, settings.trainer.resume_from)
+        where, voices = track.folder / "checkpoints", [telling, choosing]
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
+        track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
         finally:
             telling.close()
-        after = validate(trainer.state.global_step)
-        track.log(after, trainer.state.global_step)
-        partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared)
+        after = validate(steps := trainer.state.global_step)
+        track.log(after, steps)
+        choice = choosing.settle(base, tuned, steps)
+        step = choice["step"] if choice else steps
+        partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
     moved = prove(base, partial, prepared.training[0].ids, trained)
     folder = publish(partial)
-    track.adapter(folder, {"path": settings.model.path, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
-    echo(f"{_fallen(telling.losses)} in {trainer.state.global_step} steps; {_change(before, after)}")
-    echo(f"adapter: {folder} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
-    return folder, trainer.state.global_step
+    track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
+    echo(f"{_fallen(telling.losses)} in {steps} steps; {_change(before, after)}")
+    why = f" of step {step}, {choice['why']}" if choice else ""
+    echo(f"adapter: {folder}{why} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
+    return Trained(folder, step, choice)
 
 
-def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared) -> "tuple[Path, Tensor]":
+def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared, step: int) -> "tuple[Path, Tensor]":
     """The adapter beside the name it gets when it is proven, and its logits (T, V) on the first training row."""
     from sekft.model import lora
 
-    about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value}
+    about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
     partial = lora.save(tuned, base, folder, {**about, "path": settings.model.path, "worlds": prepared.worlds})
     return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
@@ -178,6 +222,7 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared
 def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> None:
     """One step, saved and loaded fresh, one life each for base and adapter, one log: what breaks, breaks now."""
     from sekft.model.lora import prove
+    from sekft.training import plan
     from sekft.training.trainer import make_trainer
 
     one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
@@ -188,13 +233,13 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
             started = time.monotonic()
             trainer.train()
             step_s = time.monotonic() - started
-            partial, trained = save(tuned, base, Path(scratch) / "adapter", settings, prepared)
+            partial, trained = save(tuned, base, Path(scratch) / "adapter", settings, prepared, step=1)
         prove(base, partial, prepared.training[0].ids, trained)
         track.log({"rehearsal/step_seconds": step_s}, 0)
-        if prepared.exam is not None:
-            live_once(prepared.exam, base, partial)
-    steps = planned_steps(settings, len(prepared.training))
-    lived = ", one life each" if prepared.exam else ""
+        if exam := prepared.exam or prepared.choosing:
+            live_once(exam, base, partial)
+    steps = plan.planned(settings.trainer, len(prepared.training))
+    lived = ", one life each" if prepared.exam or prepared.choosing else ""
     echo(f"rehearsal: one step, one adapter{lived}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if prepared.exam:
         echo(show.power_line(prepared.exam.bundles))
@@ -211,26 +256,10 @@ def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
             raise SandboxError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
 
 
-def exam_between(exam: Exam | None, base: "Base", tuned: Any) -> dict[str, float]:
-    """The rates of the adapter as it is now, for eval.every_steps."""
-    if exam is None:
-        return {}
-    from sekft.model.players import playing
-
-    tuned.eval()
-    try:
-        with playing(base, tuned, exam.limits, exam.seed) as cast:
-            lives = exam.play(cast.operators, "exam: so far")["tuned"]
-    finally:
-        tuned.train()
-    return {f"eval/{name}": rate.rate for name, rate in rates.rates(lives).items()}
-
-
-def planned_steps(settings: TrainConfig, amount: int) -> int:
-    if settings.trainer.max_steps > 0:
-        return settings.trainer.max_steps
-    per_epoch = -(-amount // (settings.trainer.batch * settings.trainer.accumulation))
-    return round(per_epoch * settings.trainer.epochs)
+def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
+    """Its rates are eval/<rate>, unless these are of the looks on the way, in other worlds: then exam/<rate>."""
+    group = "exam" if trained.choice else "eval"
+    return examine(on_base(base, {"tuned": trained.adapter}, exam), exam, track, trained.step, group)
 
 
 def _fallen(losses: list[float]) -> str:

@@ -113,6 +113,21 @@ def test_the_exam_alone_repeats_the_lives_of_the_training(story: Path):
     assert read(story / "exam" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
 
 
+def test_an_exam_names_the_artifact_that_training_stored(story: Path):
+    stored = read(story / "run" / "artifact.json")
+    assert read(story / "exam" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
+    assert read(story / "again" / "artifact.json")["digest"] == stored["digest"]  # the same bytes
+
+
+def test_the_loss_on_prose_is_measured_in_training_and_in_the_exam_alone(story: Path):
+    first, exam = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "exam"))
+    assert first == exam and set(first["nats_per_token"]) == {"base", "tuned"} and len(first["sha256"]) == 64
+    finding = next(one for one in read(story / "exam" / "summary.json")["findings"] if one["criterion"] == "loss of prose")
+    assert (finding["base"], finding["tuned"]) == (first["nats_per_token"]["base"], first["nats_per_token"]["tuned"])
+    assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "exam.out").read_text()
+    assert "loss of prose" in (story / "exam" / "report.html").read_text()
+
+
 def test_a_life_of_each_kind_that_there_is_can_be_read(story: Path):
     lost = story / "run" / "lives" / "lost.txt"
     assert "lives/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
@@ -213,11 +228,12 @@ def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path
 
 
 def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
-    done = run_verb("train", sandbox, *QUICK, "eval.every_steps=3", "trainer.val_every_steps=2", "hydra.run.dir=between",
-                    DATA, cwd=story)  # fmt: skip
+    done = run_verb("train", sandbox, *QUICK, "eval.every_steps=3", "eval.choosing_worlds=4", "trainer.val_every_steps=2",
+                    "hydra.run.dir=between", DATA, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (story / "between" / "metrics.jsonl").open()]
-    assert [line["step"] for line in lines if "eval/verified" in line] == [3, 6]
+    assert [line["step"] for line in lines if "eval/verified" in line] == [0, 3, 6]
+    assert [line["step"] for line in lines if "exam/verified" in line] == [read(story / "between" / "summary.json")["choice"]["step"]]
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 

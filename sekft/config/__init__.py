@@ -18,6 +18,7 @@ Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
+Choose = StrEnum("Choose", "best last")
 OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
 
@@ -103,7 +104,9 @@ class EvalConfig:
     """The exam: which lives are lived and when a verdict may be given."""
 
     episodes: int = 8  # first N of the stored order, per player; 0: no exam
-    every_steps: int = 0  # 0: only after training
+    every_steps: int = 0  # of training: a small exam as the adapter learns, and after the last step; 0: only the exam after training
+    choosing_worlds: int = 16  # of that small exam: new worlds of training archetypes, scenarios=choosing; never the exam's
+    choose: Choose = Choose.best  # whose adapter is saved and examined: the step with the best behaviour there, or the last one
     temperature: float = 0.0  # 0: greedy
     attempts: int = 1  # lives per world and player; more than 1 needs a temperature
     max_turns: int = 16  # lower of this and the bundle's own limit
@@ -146,7 +149,7 @@ class SplitConfig:
     set_aside: list[str] = field(default_factory=list)  # of these: what a base made from nothing never sees done either
     seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
     train_bundles: int = 96  # unless collect says episodes=N
-    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, or for other archetypes; the frozen set has 128
+    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, choosing, or for other archetypes; the frozen set has 128
 
 
 @dataclass
@@ -192,7 +195,7 @@ class TrainConfig:
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
     adapter: str | None = None  # train on from this adapter folder, at its own rank; lora= is not used then
-    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | train | all | a bundle file or folder
+    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | choosing | train | all | a bundle file or folder
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -244,7 +247,7 @@ class CollectConfig:
 class CheckConfig:
     seed: int = 0
     workers: int = 0
-    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | the name of an archetype
+    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | choosing | the name of an archetype
     path: str | None = None  # a bundle file or folder instead
     trajectories: str | None = None  # no lives: do these show the exam? A file or folder of training data
     episodes: int = 0  # 0: every bundle

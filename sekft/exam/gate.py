@@ -96,8 +96,8 @@ def _verdict(findings: Sequence[Finding], asked: Paired, doubt: str) -> str:
     def of(tier: Tier, state: str) -> list[Finding]:
         return [finding for finding in findings if finding.tier == tier.value and finding.state == state]
 
-    if failed := of(Tier.critical, "not met") or of(Tier.supporting, "not met"):
-        return f"hold ({_said(failed[0], asked)})"
+    if failed := of(Tier.critical, "not met") + of(Tier.supporting, "not met"):
+        return f"hold ({'; '.join(_said(finding, asked) for finding in failed)})"
     if of(Tier.critical, "not measured"):
         return "inconclusive (needs the loss on a text)"
     if undecided := of(Tier.critical, "undecided"):

@@ -72,6 +72,11 @@ def rates(lives: Sequence[Trajectory]) -> dict[str, Rate]:
     return {name: counted(lives, met) for name, met in CRITERIA.items()}
 
 
+def metrics(lives: Sequence[Trajectory], group: str) -> dict[str, float]:
+    """group/<rate> of everything that is judged, for the axis of the training's steps."""
+    return {f"{group}/{name}": counted(lives, met).rate for name, met in JUDGED.items()}
+
+
 def by_kind(lives: Sequence[Trajectory], labels: Labels | None = None) -> dict[str, dict[str, Rate]]:
     """Rates by archetype, of solvable and blocked worlds, and by every label of GROUPS that the worlds have."""
     groups: dict[str, list[Trajectory]] = {}

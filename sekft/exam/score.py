@@ -16,6 +16,7 @@ BASE, REFERENCE, TUNED = "base", "reference", "tuned"
 STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
 NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
 Players = Mapping[str, Sequence[Trajectory]]
+Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, and nats_per_token by player
 TOLD_GAIN = 0.2
 
 
@@ -32,6 +33,7 @@ class Score:
     power: str
     labels: worlds.Labels
     readable: Mapping[str, Sequence[str]]
+    losses: Texts
 
     def summary(self) -> dict[str, Any]:
         """The exam's part of summary.json."""
@@ -46,6 +48,7 @@ class Score:
             "findings": [asdict(finding) for finding in judged.findings],
             "verdicts": {name: judgement.verdict for name, judgement in self.judged.items()},
             "power": self.power,
+            "losses": {name: dict(text) for name, text in self.losses.items()},
         }
 
 
@@ -60,20 +63,20 @@ def score(
     bundles: Sequence[Bundle],
     limits: EvalConfig,
     doubts: Mapping[str, str] | None = None,
-    losses: Mapping[str, tuple[float, float]] | None = None,
+    losses: Texts | None = None,
     held_out: Collection[str] = (),
     unseen: Collection[str] = (),
 ) -> Score:
     """lives: of base and reference, of adapters by name, of STONES if they played. doubts: by adapter, see gate.judge.
 
-    losses: of the adapter looked at. held_out, unseen: archetypes, see worlds.labels.
+    losses: of the base and of every adapter, or of nobody. held_out, unseen: archetypes, see worlds.labels.
     """
     labels, readable = worlds.labels(bundles, held_out, unseen), worlds.readable(bundles, lives[REFERENCE])
     names = adapters(lives)
     pairs = compared(lives, names, limits)
     looked_at = names[0] if names else BASE
     judged = {
-        name: gate.judge(_players(lives, name), pairs[name], limits, (doubts or {}).get(name, ""), losses if name == looked_at else None)
+        name: gate.judge(_players(lives, name), pairs[name], limits, (doubts or {}).get(name, ""), _against_base(losses or {}, name))
         for name in names
     }
     alone = gate.unmeasured(_players(lives), limits) or "unmeasured (no adapter to compare)"
@@ -87,6 +90,7 @@ def score(
         power=power_line(len({life.bundle_id for life in lives[BASE]}), len({life.archetype for life in lives[BASE]})),
         labels=labels,
         readable=readable,
+        losses=losses or {},
     )
 
 
@@ -121,6 +125,10 @@ def power_line(n: int, archetypes: int) -> str:
         f"with n={n} worlds of {archetypes} archetypes a true gain of {TOLD_GAIN * 100:.0f} points is seen with {seen:.0%} "
         f"and promoted with {promoted:.0%}; {least} promoted with 80 %"
     )
+
+
+def _against_base(losses: Texts, adapter: str) -> dict[str, tuple[float, float]]:
+    return {name: (text["nats_per_token"][BASE], text["nats_per_token"][adapter]) for name, text in losses.items()}
 
 
 def _players(lives: Players, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:

@@ -1,6 +1,7 @@
 """An exam as a person reads it in the terminal: a table of rates, one of reasons, a line of pairing, the gate's findings, the verdict."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +28,7 @@ def rates_table(players: Mapping[str, Sequence[Trajectory]]) -> Table:
 
 
 def score_table(scored: Score) -> Table:
-    """Rates, below them why lives were not kept, below that how many reached which limit."""
+    """Rates and losses, below them why lives were not kept, below that how many reached which limit."""
     table = Table(title="lives, k/n [95 % Wilson]; below: why not kept; limits reached", title_justify="left")
     table.add_column("rate")
     for player in scored.players:
@@ -35,6 +36,9 @@ def score_table(scored: Score) -> Table:
     for kind, names in (("rates", CRITERIA), ("faults", FAULTS)):
         for name in names:
             table.add_row(name, *(str(Rate(**player[kind][name])) for player in scored.players.values()))
+    for name, text in scored.losses.items():
+        told = text["nats_per_token"]
+        table.add_row(f"loss of {name}", *(f"{told[player]:.3f}" if player in told else "" for player in scored.players))
     for counted, tags in (("reasons", list(MEANINGS)), ("limits", limits(scored))):
         table.add_section()
         for tag in tags:
@@ -64,6 +68,11 @@ def finding_line(finding: Finding) -> str:
     return f"  {finding.state}: {finding.criterion} ({finding.tier}): {finding.text}"
 
 
+def text_line(name: str, text: Mapping[str, Any]) -> str:
+    losses = ", ".join(f"{player} {loss:.3f}" for player, loss in text["nats_per_token"].items())
+    return f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
+
+
 def attempts_line(player: str, tried: Mapping[str, Mapping[int, float]]) -> str:
     numbers = [f"pass@{k} {tried['pass_at'][k]:.2f}, pass^{k} {tried['pass_all'][k]:.2f}" for k in tried["pass_at"]]
     return f"{player}: {'; '.join(numbers)}"
@@ -75,7 +84,8 @@ def power_line(bundles: Sequence[Bundle]) -> str:
 
 def lines(scored: Score) -> list[str]:
     """What stands below the table; the verdict last."""
-    out = [attempts_line(player, one["attempts"]) for player, one in scored.players.items() if one["attempts"]]
+    out = [text_line(name, text) for name, text in scored.losses.items()]
+    out += [attempts_line(player, one["attempts"]) for player, one in scored.players.items() if one["attempts"]]
     for name, judgement in scored.judged.items():
         out.append(paired_line(name, scored.pairs[name][scored.criterion]))
         out += map(finding_line, judgement.findings)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sekft.config import EvalConfig
 from sekft.errors import SettingsError
+from sekft.exam.score import Texts
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import Operator, reference, stones
@@ -36,13 +37,15 @@ class Cast(Protocol):
 class Candidates:
     """Who is examined. base: what the base's lives depend on, None where nobody knows; seat: with the base, or without it.
 
-    doubts: by adapter, why it may not be promoted whatever it achieves; empty if there is no reason.
+    doubts: by adapter, why it may not be promoted whatever it achieves; empty if there is no reason. losses: measures the texts that
+    sekft.exam.score takes; of an endpoint nobody can.
     """
 
     adapters: tuple[str, ...]
     base: Mapping[str, Any] | None
     seat: Callable[[bool], AbstractContextManager[Cast]]
     doubts: Mapping[str, str]
+    losses: Callable[[], Texts] = dict
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Exam:
     workers: int
     seed: int
     held_out: tuple[str, ...] = ()  # archetypes no adapter was trained on, as the split says
+    unseen: tuple[str, ...] = ()  # those of them that even the base never saw, as it says itself
 
     def __post_init__(self) -> None:
         if self.limits.attempts > 1 and self.limits.temperature == 0:

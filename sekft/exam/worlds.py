@@ -10,7 +10,8 @@ Labels = Mapping[str, Mapping[str, str]]  # by bundle id: what is known of the w
 
 
 def labels(bundles: Sequence[Bundle], held_out: Collection[str] = (), unseen: Collection[str] = ()) -> dict[str, dict[str, str]]:
-    """What nobody said is left out. held_out: archetypes no adapter was trained on; unseen: those of them even the base never saw."""
+    """What nobody said is left out. held_out: archetypes no adapter was trained on; unseen: those of them even the base never saw,
+    none if nobody says what it saw."""
     known = {
         bundle.id: bundle.axes.model_dump(mode="json") | {"archetype": bundle.archetype, "kind": _kind(bundle.archetype, held_out, unseen)}
         for bundle in bundles
@@ -22,7 +23,7 @@ def _kind(archetype: str, held_out: Collection[str], unseen: Collection[str]) ->
     if archetype in unseen:
         return "operation the base never saw"
     if archetype in held_out:
-        return "held-out archetype"
+        return "held out of the adapter only" if unseen else "held-out archetype"
     return "new world of a training archetype" if held_out else ""
 
 

@@ -1,13 +1,16 @@
 """Where a base lies: shipped with sekft, a folder, or a hub id already in the cache. No torch."""
 
+import json
 from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.rendering.pieces import require_same_pieces
 from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.scenario.library import archetypes
 
 SHIPPED = "sekft:"
+NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its training left out
 SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHT_FILES = ["*.safetensors"]
 
@@ -33,6 +36,20 @@ def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
     if model.check_tokenizer:
         require_same_pieces(tokenizer.folder)
     return tokenizer
+
+
+def never_saw(model: ModelConfig) -> tuple[str, ...]:
+    """Archetypes the weights were never shown, as the base's own folder says; empty where it says nothing. Raises ModelError."""
+    if model.weights is Weights.random or not (file := base_folder(model, weights=False) / NEVER_SAW).exists():
+        return ()
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file}: not JSON: {error}") from None
+    if not isinstance(names, list) or (unknown := [name for name in names if name not in archetypes()]):
+        found = repr(names) if not isinstance(names, list) else ", ".join(map(str, unknown))
+        raise ModelError(f"{file}: found {found}, allowed: a list of {', '.join(archetypes())}")
+    return tuple(names)
 
 
 def _from_hub(name: str, weights: bool) -> Path:

@@ -153,6 +153,14 @@ def save(tuned: Any, base: Base, folder: Path, fingerprint: dict[str, Any]) -> P
     return partial
 
 
+def put_back(tuned: Any, base: Base, folder: Path) -> None:
+    """What `save` left in a folder, as the weights of the model that is trained. Raises ModelError if it does not fit."""
+    if whole.is_whole(folder):
+        whole.put_back(tuned, folder)
+    else:
+        _fill(tuned, tuned.active_adapter, folder, base)
+
+
 def publish(partial: Path) -> Path:
     """Give a proven adapter its name."""
     folder = partial.with_name(partial.name.removesuffix(".partial"))

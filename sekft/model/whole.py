@@ -38,6 +38,12 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
     yield tuned.requires_grad_(trainable).eval()
 
 
+def put_back(tuned: PreTrainedModel, folder: Path) -> None:
+    """Saved weights into the copy that learns."""
+    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tuned.load_state_dict(saved.state_dict())
+
+
 def shape(model: PreTrainedModel) -> dict[str, tuple[int, ...]]:
     """Of every weight by name, whatever adapters are on the model."""
     own = ((name.replace(".base_layer", ""), parameter) for name, parameter in model.named_parameters() if "lora_" not in name)

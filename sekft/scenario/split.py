@@ -14,11 +14,11 @@ from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
 from sekft.scenario import frozen, library
 from sekft.scenario.bundle import Bundle, dumps, read_all
-from sekft.scenario.library import DRAWN, FRESH, TRAIN, UNLISTED, Era
+from sekft.scenario.library import CHOOSING, DRAWN, FRESH, TRAIN, UNLISTED, Era
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 
 ROW = BLOCKED_EVERY
-WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted")
+WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted", "choosing")
 
 
 def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> list[Bundle]:
@@ -26,6 +26,7 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
 
     train: what the split's archetypes are learned from. held_out, exam: the frozen set, or its held-out half; drawn where the
     split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list.
+    choosing: of the archetypes and names of training, none of its worlds; the same first ones for every seed but the split's.
     amount: how many; 0: as many as the split says, and the frozen set whole.
     """
     held_out, learned = sides(split)
@@ -39,6 +40,8 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
             return _woven(whole)[: amount or None]
         case "fresh" | "unlisted":
             return both(held_out, learned, amount or split.exam_bundles, seed, FRESH if which == "fresh" else UNLISTED)
+        case "choosing":
+            return drawn(learned, amount or split.exam_bundles, split.seed, CHOOSING)
         case _:
             raise SettingsError(f"scenarios={which}: allowed: {', '.join(WHICH)}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.config import Tracker, TrackerConfig
+from sekft.tracking import artifacts
 from sekft.tracking.destination import Destination, choose, prepare
 from sekft.tracking.files import plain
 from sekft.tracking.record import one_line
@@ -23,7 +24,7 @@ START_TIMEOUT_S = 10.0
 FINISH_TIMEOUT_S = 120.0  # uploads still open then stay on the disk, for `wandb sync`
 LONGEST_REASON, LONGEST_NAME, LONGEST_TAG = 80, 128, 64  # characters; W&B refuses a run for a longer name or tag
 STEP = "trainer/step"
-GROUPS = ("train/*", "val/*", "eval/*")
+GROUPS = ("train/*", "val/*", "eval/*", "exam/*")
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,34 @@ class Mirror:
         if rows:
             self._show(lambda: self._run.log({"eval/episodes": _table(rows)}))
 
-    def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> None:
-        """Store the folder as an artifact of type adapter. Its bytes are referred to in place: keep the folder."""
+    def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Store the folder as an artifact of type adapter; where it is to be found, empty if nowhere.
+
+        Its bytes are referred to in place: keep the folder.
+        """
+        found: dict[str, Any] = {}
+
+        def store() -> None:
+            artifact = artifacts.of_folder(f"adapter-{self._run.id}", folder, metadata)
+            self._run.log_artifact(artifact)
+            found.update(artifacts.place(self._run, artifact))
+
         if self._upload_adapter:
-            self._show(lambda: self._run.log_artifact(_artifact(self._run.id, folder, metadata)))
+            self._show(store)
+        return found
+
+    def uses(self, folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+        """Say in the run's config which adapters it uses, by artifact and digest, and return that; online the run is linked to them."""
+        found: dict[str, dict[str, Any]] = {}
+
+        def say() -> None:
+            found.update({name: artifacts.known(folder) for name, folder in folders.items()})
+            self._run.config.update({"adapters": plain(found)})
+
+        self._show(say)
+        if self._showing and not self._run.offline:
+            artifacts.link(self._run, found)
+        return found
 
     def close(self, exit_code: int) -> None:
         """End the run at W&B, also when the mirror was turned off on the way."""
@@ -163,12 +188,3 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Any:
 def _cell(value: Any) -> Any:
     value = plain(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
-
-
-def _artifact(run_id: str, folder: Path, metadata: Mapping[str, Any]) -> Any:
-    import wandb
-
-    artifact = wandb.Artifact(f"adapter-{run_id}", type="adapter", metadata=plain(metadata))
-    # absolute: `wandb sync` resolves the names in the log where it is called
-    artifact.add_dir(str(folder.absolute()), policy="immutable", skip_cache=True)
-    return artifact

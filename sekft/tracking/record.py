@@ -14,7 +14,7 @@ from sekft.tracking.manifest import manifest
 SCHEMA_VERSION = 1
 RUN, METRICS, SUMMARY = "run.json", "metrics.jsonl", "summary.json"
 RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
-    *("adapter", "episodes.jsonl", "trajectories.jsonl", "lives"),
+    *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 LONGEST_ERROR = 500  # characters

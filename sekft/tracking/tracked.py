@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sekft.config import TrackerConfig
+from sekft.tracking.artifacts import STORED
+from sekft.tracking.files import write_json
 from sekft.tracking.mirror import Mirror, mirror
 from sekft.tracking.record import Run, open_run
 from sekft.tracking.signals import terminating
@@ -45,7 +47,13 @@ class Tracked:
         self._shown.episodes(rows)
 
     def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> None:
-        self._shown.adapter(folder, metadata)
+        """Beside the folder it is kept where W&B has it."""
+        if stored := self._shown.adapter(folder, metadata):
+            write_json(folder.parent / STORED, stored)
+
+    def uses(self, adapters: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+        """By name: the adapter's artifact and digest; empty where nobody is told."""
+        return self._shown.uses(adapters)
 
 
 @contextmanager

@@ -55,6 +55,13 @@ def rows_per_step(trainer: TrainerConfig) -> int:
     return trainer.batch * trainer.accumulation
 
 
+def planned(trainer: TrainerConfig, amount: int) -> int:
+    """Steps of a whole run on so many rows."""
+    if trainer.max_steps > 0:
+        return trainer.max_steps
+    return round(-(-amount // rows_per_step(trainer)) * trainer.epochs)
+
+
 def steps(amount: int, per_step: int, seed: int, epoch: int) -> list[Indices]:
     """Every row once, in an order that seed and epoch decide; the last step takes what is left."""
     order = list(range(amount))

@@ -39,9 +39,18 @@ def test_the_shipped_gate_knows_three_tiers_and_every_eval_option_has_it():
     assert shipped("eval", "eval.gate.terminated.tier=informational").gate["terminated"]["tier"] == "informational"
 
 
+def test_the_shipped_gate_asks_for_gains_in_what_matters_and_for_no_harm():
+    lines = gate.criteria(shipped())
+    assert {name: (line.tier.value, line.rule.value) for name, line in lines.items() if line.tier is not Tier.informational} == {
+        "verified": ("critical", "up"), "terminated": ("critical", "up"),
+        "false_panic": ("supporting", "not_up"), "loss": ("supporting", "not_up"),
+    }  # fmt: skip
+
+
 def test_an_equal_adapter_is_held():
     same = lives([at % 3 == 0 for at in range(2000)], 8)
-    assert judged(same, same, shipped()).verdict == "hold (no gain of 0.05 is left within the interval)"
+    nothing = "no gain of 0.05 is left within the interval"
+    assert judged(same, same, shipped()).verdict == f"hold ({nothing}; terminated: {nothing})"
 
 
 def test_a_gain_is_promoted_with_every_reason_said():
@@ -88,6 +97,13 @@ def test_a_supporting_criterion_that_is_only_undecided_does_not_hold():
 def test_a_loss_that_rose_too_much_holds_a_better_adapter(tuned: float, verdict: str):
     found = judged(lives([False] * 64, 8), lives([at < 56 for at in range(64)], 8), shipped(), losses={"story": (2.0, tuned)})
     assert found.verdict.startswith(verdict) and state(found, "loss of story") == ("met" if verdict == "promote" else "not met")
+
+
+def test_a_held_adapter_is_told_everything_that_held_it():
+    base = [life(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
+    tuned = [life(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
+    said = judged(base, tuned, shipped(), losses={"prose": (2.0, 2.25)}).verdict
+    assert said == "hold (false_panic: up by 0.50, allowed 0.05; loss of prose: +0.250 nats per token, allowed +0.100)"
 
 
 def test_a_critical_loss_that_nobody_measured_promotes_nothing():

@@ -1,8 +1,11 @@
 """An exam's lives as numbers: every player, every adapter, every kind of world; several looks are paid for."""
 
 import json
+import re
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from sekft.config import EvalConfig
 from sekft.exam import rates, score, show, worlds
@@ -69,15 +72,38 @@ def test_a_stones_broken_lives_spoil_no_verdict():
     assert score.score(lives, WORLDS, EvalConfig()).verdict == "promote"
 
 
+def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
+    prose = {"sha256": "ab" * 32, "tokens": 800, "nats_per_token": {"base": 2.0, "good": 2.05, "drunk": 3.0}}
+    limits = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
+    scored = score.score(players(good=GAIN, drunk=GAIN), WORLDS, limits, losses={"prose": prose})
+    assert scored.judged["good"].verdict == "promote"
+    assert scored.judged["drunk"].verdict == "hold (loss of prose: +1.000 nats per token, allowed +0.100)"
+    assert json.loads(json.dumps(scored.summary()))["losses"] == {"prose": prose}
+    shown = "loss of prose, the text of sha256 abababababababab, over 800 tokens: base 2.000, good 2.050, drunk 3.000 nats per token"
+    assert shown in show.lines(scored)
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(show.score_table(scored))
+    assert re.search(r"loss of prose *. *2\.000 *. *2\.050 *. *3\.000 ", console.export_text())
+
+
+def test_nobody_s_loss_is_said_to_be_not_measured_and_holds_nothing():
+    limits = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
+    scored = score.score(players(tuned=GAIN), WORLDS, limits)
+    assert scored.verdict == "promote" and scored.summary()["losses"] == {}
+    assert any(line.startswith("  not measured: loss") for line in show.lines(scored))
+
+
 def test_rates_are_told_apart_by_kind_of_hold_out_and_by_what_the_world_says_of_itself():
     labels = worlds.labels(WORLDS, held_out=NAMES[:3], unseen=NAMES[:1])
     by = rates.by_kind(player("x", WORLDS, GAIN), labels)
     kinds = {name: group["verified"].n for name, group in by.items() if name.startswith("kind=")}
     assert kinds == {
-        "kind=held-out archetype": 2 * N // 8,
+        "kind=held out of the adapter only": 2 * N // 8,
         "kind=operation the base never saw": N // 8,
         "kind=new world of a training archetype": 5 * N // 8,
     }
+    unknown = rates.by_kind(player("x", WORLDS, GAIN), worlds.labels(WORLDS, held_out=NAMES[:3]))
+    assert unknown["kind=held-out archetype"]["verified"].n == 3 * N // 8 and "kind=operation the base never saw" not in unknown
     assert sum(group["verified"].n for name, group in by.items() if name.startswith("difficulty=")) == N
     assert not any(name.startswith("kind=") for name in rates.by_kind(player("x", WORLDS, GAIN), worlds.labels(WORLDS)))
 

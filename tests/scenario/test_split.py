@@ -94,6 +94,18 @@ def test_fresh_worlds_differ_by_seed_and_from_the_exam() -> None:
     assert sum(world.archetype in HOUSE.held_out for world in sets[0]) == 8
 
 
+@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+def test_what_an_adapter_is_chosen_by_is_of_the_side_of_training_and_none_of_its_worlds_nor_the_exams(config: SplitConfig) -> None:
+    worlds = split.bundles(config, "choosing", seed=7, amount=16)
+    assert worlds == split.bundles(config, "choosing", seed=0)[:16] and len({world.archetype for world in worlds[:8]}) == 8
+    assert not {world.archetype for world in worlds} & set(config.held_out)
+    text = "".join(dumps(world) for world in worlds)
+    assert not [name for name in words.EXAM_PROVIDERS if name in text]
+    others = [world for which in ("train", "exam", "fresh") for world in split.bundles(config, which)]
+    assert not {world.id for world in worlds} & {world.id for world in others}
+    assert not {world.directives for world in worlds if world.directives} & {world.directives for world in others}
+
+
 def test_another_seed_makes_other_training_worlds_and_leaves_the_exam() -> None:
     other = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), seed=1)
     assert not {world.id for world in split.bundles(HOUSE, "train")} & {world.id for world in split.bundles(other, "train")}
@@ -126,5 +138,7 @@ def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
-    with pytest.raises(BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, a bundle file or"):
+    with pytest.raises(
+        BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, a bundle file or"
+    ):
         split.load("nowhere", HOUSE)

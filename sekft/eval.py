@@ -23,7 +23,7 @@ from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import digest, is_foreign, line, load
+from sekft.scenario.split import digest, is_foreign, line, load, unseen
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     remote = settings.operator.kind is OperatorKind.endpoint
     require_candidates(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out))
+    hidden = (tuple(settings.split.held_out), unseen(settings.split, settings.model))
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, *hidden)
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()
         candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
@@ -152,7 +153,7 @@ def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0) -
 
 def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, track: Tracked, doubts: Mapping[str, str], step: int) -> dict[str, Any]:
     """Scores, prints, draws report.html and lives/*.cast; returns the exam's part of summary.json. doubts: by adapter."""
-    scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out)
+    scored = score.score(lives, exam.bundles, exam.limits, doubts, held_out=exam.held_out, unseen=exam.unseen)
     show.print_score(scored)
     for said in show.lines(scored):
         echo(said)

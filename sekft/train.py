@@ -24,7 +24,7 @@ from sekft.rollout.gather import play_for, without_path
 from sekft.rollout.trajectory import Ending
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.split import is_foreign, load
+from sekft.scenario.split import is_foreign, load, unseen
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     base_folder(settings.model, weights=True)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or lacking else None
     if lacking and backend is not None:
-        play_for(lacking, load("train", settings.split), backend, settings.workers)
+        play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     samples = mix.read(settings.data, echo)
     if shared := {sample.group for sample in samples} & {bundle.id for bundle in bundles}:
         raise DataError(f"{min(shared)}: in the training data and in the exam ({len(shared)} worlds are); hold them out")
@@ -109,8 +109,8 @@ def prepare(settings: TrainConfig) -> Prepared:
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
         echo(line)
-    held_out = tuple(settings.split.held_out)
-    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, held_out) if backend is not None and bundles else None
+    hidden = (tuple(settings.split.held_out), unseen(settings.split, settings.model))
+    exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, *hidden) if backend is not None and bundles else None
     worlds = tuple(sorted({sample.group for sample in samples}))
     return Prepared(exam, tuple(learned), tuple(held), counts, worlds)
 

@@ -69,6 +69,9 @@ BOUNDS: dict[str, tuple[float, float]] = {  # lowest and highest value allowed, 
     "split.seed": NOT_NEGATIVE,
     "split.train_bundles": POSITIVE,
     "split.exam_bundles": POSITIVE,
+    "split.train_blocked_share": SHARE,
+    "split.train_unlisted_share": SHARE,
+    "split.unlisted_share": SHARE,
 }
 
 

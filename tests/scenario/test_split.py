@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import SplitConfig
+from sekft.config import ModelConfig, SplitConfig
 from sekft.errors import BundleError, SettingsError
 from sekft.scenario import frozen, library, split, words
 from sekft.scenario.bundle import Bundle, Terminal, dumps, write
@@ -128,3 +128,37 @@ def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
     with pytest.raises(BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, a bundle file or"):
         split.load("nowhere", HOUSE)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.125, 0.25, 0.3, 0.5, 1.0])
+def test_training_has_the_share_of_blocked_worlds_that_is_asked_for_in_every_prefix_and_the_exam_its_quarter(share: float) -> None:
+    config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_blocked_share=share)
+    worlds = split.bundles(config, "train")
+    assert all(abs(len(blocked(worlds[:length])) - share * length) < 1 for length in range(1, 97))
+    assert len({world.id for world in worlds}) == 96
+    assert len(blocked(split.bundles(config, "exam"))) * 4 == 128 and len(blocked(split.bundles(config, "fresh"))) * 4 == 64
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_exam(share: float) -> None:
+    config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_unlisted_share=share, unlisted_share=share)
+    for which in ("train", "unlisted"):
+        worlds = split.bundles(config, which)
+        files = [fixture.path.rpartition("/")[2].split(".")[0] for world in worlds for fixture in world.fixtures if fixture.kind == "file"]
+        names = [name for name in files if name.islower() and name.isalpha()]
+        assert sum(name not in words.NOUNS for name in names) / len(names) == pytest.approx(share, abs=0.07)
+        assert worlds == split.bundles(config, which)
+    assert split.bundles(config, "exam") == split.bundles(HOUSE, "exam")
+
+
+def test_worlds_with_another_share_of_outside_names_have_other_ids() -> None:
+    sets = [
+        split.bundles(SplitConfig(name="x", unlisted_share=share), which)
+        for which, share in (("fresh", 1), ("unlisted", 1), ("unlisted", 0.3))
+    ]
+    assert len({world.id for worlds in sets for world in worlds}) == sum(map(len, sets))
+
+
+def test_only_a_base_that_ships_with_sekft_has_operations_it_never_saw() -> None:
+    config = SplitConfig(name="x", held_out=["move", "sort"], set_aside=["sort"])
+    assert split.unseen(config, ModelConfig(path="sekft:tiny")) == ("sort",) and split.unseen(config, ModelConfig(path="org/7b")) == ()

@@ -41,7 +41,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     remote = settings.operator.kind is OperatorKind.endpoint
     require_candidates(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
-    hidden = (tuple(settings.split.held_out), unseen(settings.split, settings.model))
+    hidden = (tuple(settings.split.held_out), unseen(settings.split.set_aside, settings.model.path))
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, *hidden)
     with tracked("eval", settings, job, settings.tracker) as track:
         started = time.monotonic()

@@ -109,7 +109,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
         echo(line)
-    hidden = (tuple(settings.split.held_out), unseen(settings.split, settings.model))
+    hidden = (tuple(settings.split.held_out), unseen(settings.split.set_aside, settings.model.path))
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, *hidden) if backend is not None and bundles else None
     worlds = tuple(sorted({sample.group for sample in samples}))
     return Prepared(exam, tuple(learned), tuple(held), counts, worlds)

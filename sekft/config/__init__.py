@@ -7,6 +7,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from sekft.config.compare import CompareConfig
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 
 # what a setting may be chosen from; a choice's name is its value
@@ -288,6 +289,7 @@ VERBS: dict[str, type] = {
     "check": CheckConfig,
     "preview": PreviewConfig,
     "serve": ServeConfig,
+    "compare": CompareConfig,
 }
 
 

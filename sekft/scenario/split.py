@@ -11,7 +11,7 @@ from itertools import count, islice
 from math import floor
 from pathlib import Path
 
-from sekft.config import ModelConfig, SplitConfig
+from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
 from sekft.scenario import frozen, library
 from sekft.scenario.bundle import Bundle, dumps, read_all
@@ -90,9 +90,9 @@ def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name in known if name in split.held_out), tuple(name for name in known if name not in split.held_out)
 
 
-def unseen(split: SplitConfig, model: ModelConfig) -> tuple[str, ...]:
+def unseen(set_aside: Sequence[str], base: str) -> tuple[str, ...]:
     """Archetypes whose operation even the base never saw: what is set aside, if the base is one that ships with sekft."""
-    return tuple(split.set_aside) if model.path.startswith("sekft:") else ()
+    return tuple(set_aside) if base.startswith("sekft:") else ()
 
 
 def drawn(archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW) -> list[Bundle]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import ModelConfig, SplitConfig
+from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
 from sekft.scenario import frozen, library, split, words
 from sekft.scenario.bundle import Bundle, Terminal, dumps, write
@@ -160,5 +160,4 @@ def test_worlds_with_another_share_of_outside_names_have_other_ids() -> None:
 
 
 def test_only_a_base_that_ships_with_sekft_has_operations_it_never_saw() -> None:
-    config = SplitConfig(name="x", held_out=["move", "sort"], set_aside=["sort"])
-    assert split.unseen(config, ModelConfig(path="sekft:tiny")) == ("sort",) and split.unseen(config, ModelConfig(path="org/7b")) == ()
+    assert split.unseen(["sort"], "sekft:tiny") == ("sort",) and split.unseen(["sort"], "org/7b") == ()

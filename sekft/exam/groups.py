@@ -12,9 +12,10 @@ from sekft.exam.worlds import kind
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.split import unseen
+from sekft.tracking import records
 from sekft.tracking.records import Lost, Record
 
-SEED, PLAYER = "seed", "player"
+SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
 
 
 @dataclass(frozen=True)
@@ -120,22 +121,36 @@ def _of(record: Record) -> list[Examined]:
     players: dict[str, list[Trajectory]] = {}
     for life in trajectory.read(record.folder / "episodes.jsonl"):
         players.setdefault(life.operator, []).append(life)
-    names = adapters(players)
-    settings = flat(record.run.get("settings", {}))
-    return [
-        Examined(
-            folder=record.folder,
-            player=name,
-            seed=int(settings.get(SEED, 0)),
-            settings=settings if name == TUNED else {**settings, PLAYER: name},
-            overrides=tuple(record.run.get("overrides", ())),
-            summary=record.summary,
-            losses=record.losses,
-            base=tuple(players[BASE]),
-            lives=tuple(players[name]),
+    found = []
+    for name in adapters(players):
+        settings = _settings(record, name)
+        found.append(
+            Examined(
+                folder=record.folder,
+                player=name,
+                seed=int(settings.get(SEED, 0)),
+                settings=settings,
+                overrides=tuple(record.run.get("overrides", ())),
+                summary=record.summary,
+                losses=record.losses,
+                base=tuple(players[BASE]),
+                lives=tuple(players[name]),
+            )
         )
-        for name in names
-    ]
+    return found
+
+
+def _settings(record: Record, player: str) -> dict[str, Any]:
+    """Of an exam alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
+    settings = flat(record.run.get("settings", {}))
+    given = (record.run.get("settings") or {}).get(ADAPTER)
+    folder = given.get(player) if isinstance(given, Mapping) else given
+    beside = records.read(Path(folder).parent) if record.run.get("verb") == "eval" and folder else None
+    if not isinstance(beside, Record):
+        return settings if player == TUNED else {**settings, PLAYER: player}
+    trained = {f"trained.{key}": value for key, value in flat(beside.run["settings"]).items() if key != SEED}
+    own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
+    return {**own, **trained, "exam_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
 
 
 def _key(settings: Mapping[str, Any]) -> str:

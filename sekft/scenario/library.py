@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
@@ -17,16 +17,11 @@ from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 @dataclass(frozen=True)
 class Era:
     """What a world is drawn for. mark: in its id; exam: with names and providers that training never meets; outside: the share
-    of its nouns that are invented, not of the list."""
+    of its nouns that are invented, not of the list. Worlds that differ in that share alone are twins, with one id."""
 
     mark: str
     exam: bool
     outside: float = 0.0
-
-    def with_outside(self, share: float) -> "Era":
-        """The same with another share, to the thousandth; its worlds have ids of their own."""
-        share = round(share, 3)
-        return self if share == self.outside else replace(self, mark=f"{self.mark}{round(1000 * share)}o", outside=share)
 
 
 TRAIN = Era("s", exam=False)
@@ -60,7 +55,7 @@ def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
     mark = "" if era is TRAIN and seed == 0 else f"{era.mark}{seed}-"
     bundle_id = f"{archetype}-{mark}{index:04d}"
     rng = random.Random(bundle_id)
-    nouns = words.mixed(rng, era.outside)
+    nouns = words.mixed(random.Random(f"{bundle_id}/outside"), era.outside)
     providers = words.EXAM_PROVIDERS if era.exam else words.TRAIN_PROVIDERS
     wanted = author.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
     while (bundle := author.build(wanted, module(archetype), rng)) is None:

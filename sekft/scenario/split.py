@@ -6,6 +6,7 @@ turns, among the blocked ones too, so that the first N are spread like all of th
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count, islice
 from math import floor
@@ -33,7 +34,7 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
     held_out, learned = sides(split)
     match which:
         case "train":
-            era = TRAIN.with_outside(split.train_unlisted_share)
+            era = replace(TRAIN, outside=split.train_unlisted_share)
             return drawn(learned, amount or split.train_bundles, split.seed, era, split.train_blocked_share)
         case "held_out" | "exam":
             return _exam(split, which == "exam")[: amount or None]
@@ -41,7 +42,7 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
             whole = [bundles(split, "train"), _exam(split, True)] if held_out else [bundles(split, "train")]
             return _woven(whole)[: amount or None]
         case "fresh" | "unlisted":
-            era = FRESH if which == "fresh" else UNLISTED.with_outside(split.unlisted_share)
+            era = FRESH if which == "fresh" else replace(UNLISTED, outside=split.unlisted_share)
             return both(held_out, learned, amount or split.exam_bundles, seed, era)
         case _:
             raise SettingsError(f"scenarios={which}: allowed: {', '.join(WHICH)}")

@@ -1,5 +1,6 @@
 """Runs become groups by everything but the seed, named by the fewest keys that tell them apart."""
 
+import json
 from pathlib import Path
 
 from sekft.exam.groups import Group, examined, grouped
@@ -58,6 +59,17 @@ def test_the_same_settings_and_seed_count_once_and_a_run_without_an_exam_is_name
         ("1", "the same settings and seed as "),
         ("2", "no exam of an adapter in it"),
     ]
+
+
+def test_adapters_that_sit_an_exam_alone_are_grouped_by_how_they_were_trained(tmp_path: Path):
+    made = sweep(tmp_path / "sweep", seeds=2)
+    for at in range(4):
+        exam = plant(tmp_path / "exams" / str(at), share(1, 2, at), {"adapter": str(made / str(at) / "adapter")}, seed=77)
+        run = json.loads((exam / "run.json").read_text())
+        (exam / "run.json").write_text(json.dumps({**run, "verb": "eval"}))
+    found = groups(tmp_path / "exams")
+    assert [(group.name, [run.seed for run in group.runs]) for group in found] == [("assistant", [0, 1]), ("terminal_only", [0, 1])]
+    assert list(found[0].differing) == ["trained.mask.rule"]
 
 
 def test_kinds_of_hold_out_are_told_apart(tmp_path: Path):

@@ -7,7 +7,9 @@ import pytest
 from sekft.errors import SettingsError
 from sekft.report.fill import fill
 
-PAGE = "# x\n<!-- compare:result -->\n*not run yet*\n<!-- /compare:result -->\nmine\n<!-- compare:verdict -->\n<!-- /compare:verdict -->\nend\n"
+PAGE = (
+    "# x\n<!-- compare:result -->\n*not run yet*\n<!-- /compare:result -->\nmine\n<!-- compare:verdict --><!-- /compare:verdict -->\nend\n"
+)
 
 
 def test_filling_twice_is_filling_once_and_what_is_outside_stays(tmp_path: Path):

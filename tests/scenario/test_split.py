@@ -151,12 +151,16 @@ def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_exa
     assert split.bundles(config, "exam") == split.bundles(HOUSE, "exam")
 
 
-def test_worlds_with_another_share_of_outside_names_have_other_ids() -> None:
-    sets = [
-        split.bundles(SplitConfig(name="x", unlisted_share=share), which)
-        for which, share in (("fresh", 1), ("unlisted", 1), ("unlisted", 0.3))
-    ]
-    assert len({world.id for worlds in sets for world in worlds}) == sum(map(len, sets))
+def test_worlds_of_two_shares_are_twins_that_differ_in_their_names_only() -> None:
+    def drawn(share: float) -> list[Bundle]:
+        return split.bundles(SplitConfig(name="x", held_out=["move"], unlisted_share=share), "unlisted")
+
+    for listed, strange in zip(drawn(0.0), drawn(1.0), strict=True):
+        assert listed != strange and (listed.id, listed.axes, listed.terminal) == (strange.id, strange.axes, strange.terminal)
+        assert len(listed.directives) == len(strange.directives) and len(listed.reference) == len(strange.reference)
+        assert listed.provider.name == strange.provider.name and listed.announcement.kind == strange.announcement.kind
+    fresh = split.bundles(SplitConfig(name="x", held_out=["move"]), "fresh")
+    assert not {world.id for world in fresh} & {world.id for world in drawn(0.0)}
 
 
 def test_only_a_base_that_ships_with_sekft_has_operations_it_never_saw() -> None:

@@ -11,7 +11,7 @@ from sekft.exam.measures import counted
 from sekft.exam.rates import Rate
 from sekft.report.page import TEMPLATES
 
-MEASURES = {"terminated": "left by its own exit or panic", "verified_solvable": "did all of it and left (solvable worlds)"}
+MEASURES = {"terminated": "left by exit or panic", "verified_solvable": "did the work and left"}
 ALL = "all worlds"
 
 

@@ -78,7 +78,11 @@ def test_failed_and_unfinished_runs_are_named_and_the_others_compared(tmp_path: 
     plant(made / "18", share(1, 2), status="running")
     (made / "19" / ".hydra").mkdir(parents=True)
     told = compared(tmp_path, "runs=sweep").stdout
-    for said in ("left out: sweep/17: failed: ModelError: it broke", "left out: sweep/18: not finished", "left out: sweep/19: refused before"):
+    for said in (
+        "left out: sweep/17: failed: ModelError: it broke",
+        "left out: sweep/18: not finished",
+        "left out: sweep/19: refused before",
+    ):
         assert said in told
     assert "terminal_only verified 67 points less than assistant [" in told
 

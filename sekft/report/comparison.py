@@ -12,6 +12,7 @@ from sekft.exam.groups import Examined, Group
 from sekft.exam.measures import TABLE, counted
 from sekft.exam.rates import Rate
 from sekft.exam.score import BASE
+from sekft.report.kinds import by_blocker, by_kind
 from sekft.report.page import write_page
 from sekft.rollout.trajectory import Trajectory
 from sekft.tracking.records import Lost
@@ -85,7 +86,11 @@ def _line(
 
 def table(comparison: Comparison) -> list[str]:
     """In Markdown."""
-    rows = [comparison.columns(), *map(comparison.cells, comparison.lines)]
+    return markdown([comparison.columns(), *map(comparison.cells, comparison.lines)])
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first row is the head."""
     lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
@@ -94,8 +99,9 @@ def result(comparison: Comparison) -> str:
     """The table, what it is of, and what was left out, as a section of a page."""
     said = [f"- left out: `{one.folder}`: {one.why}" for one in comparison.lost]
     notes = [f"- {note}" for note in comparison.notes]
-    about = "Rates are k/n [95 % Wilson over worlds]; the gain is the mean over training seeds with its t interval."
-    return "\n".join([*table(comparison), "", about, *([""] if said or notes else []), *notes, *said])
+    about = "Rates are k/n [95 % Wilson over worlds]; gain: mean over training seeds, t interval; blocked worlds count where verified."
+    tables = [part for rows in (by_kind(comparison.groups), by_blocker(comparison.groups)) if rows for part in ("", *markdown(rows))]
+    return "\n".join([*table(comparison), *tables, "", about, *([""] if said or notes else []), *notes, *said])
 
 
 def verdicts(comparison: Comparison) -> str:
@@ -127,6 +133,7 @@ def write_comparison_page(comparison: Comparison, path: Path) -> Path:
         "base": BASE,
         "runs": [(one, run, _report(run.folder, path.parent)) for one in comparison.lines for run in one.runs],
         "counted": counted,
+        "kinds": {"By kind of hold-out": by_kind(comparison.groups), "Blocked worlds, verified": by_blocker(comparison.groups)},
     }
     write_page("comparison", values, path)
     return path

@@ -9,6 +9,7 @@ from sekft.compare import compare
 from sekft.config import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.report.comparison import Comparison, result, table, verdicts, write_comparison_page, write_csv
+from sekft.report.kinds import by_blocker, by_kind
 from sekft.tracking.records import Lost, Record, find, read
 from tests.exam.planted_runs import plant, share, sweep
 from tests.report.test_exam_page import Page
@@ -34,6 +35,21 @@ def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named
     assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
     assert table(found)[0].startswith("| mask.rule | seeds | worlds | terminated | verified | verified_solvable |")
     assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
+
+
+def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
+    groups = compared(folder).groups
+    head, *rows = by_kind(groups)
+    assert head[:3] == ["kind of world", "group", "terminated"]
+    names = ["base", "assistant", "terminal_only"]
+    assert [row[:2] for row in rows] == [[kind, name] for kind in ("held-out archetype", "operation the base never saw") for name in names]
+    assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable worlds, three seeds
+    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base lives once
+    head, *rows = by_blocker(groups)
+    assert head == ["blocked by", "assistant", "terminal_only"]
+    assert {"missing", "denied"} <= {row[0] for row in rows} and sum(int(row[1].partition("/")[2].split()[0]) for row in rows) == 3 * 16
+    text = result(compared(folder))
+    assert "| kind of world | group |" in text and "| blocked by | assistant |" in text
 
 
 def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path):

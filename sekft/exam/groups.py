@@ -158,5 +158,10 @@ def _key(settings: Mapping[str, Any]) -> str:
 
 
 def _name(differing: Mapping[str, Any]) -> str:
-    values = [str(value) for value in differing.values()]
-    return values[0] if len(values) == 1 else " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED
+    """A single word speaks for itself, a number needs its key."""
+    values = list(differing.values())
+    return (
+        values[0]
+        if len(values) == 1 and isinstance(values[0], str)
+        else " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED
+    )

@@ -36,6 +36,12 @@ def test_keys_that_others_imply_are_no_columns_and_what_was_asked_for_comes_firs
     assert found[0].name == "lora.name=r4 trainer.lr=0.001"
 
 
+def test_a_number_is_named_with_its_key(tmp_path: Path):
+    for at, share_of_blocked in enumerate((0.25, 0.5)):
+        plant(tmp_path / "sweep" / str(at), share(1, 2), {"split": {"train_blocked_share": share_of_blocked}})
+    assert [group.name for group in groups(tmp_path / "sweep")] == ["split.train_blocked_share=0.25", "split.train_blocked_share=0.5"]
+
+
 def test_one_group_alone_is_called_tuned(tmp_path: Path):
     (only,) = groups(plant(tmp_path / "run", share(1, 2)))
     assert only.name == "tuned" and only.differing == {}

@@ -6,6 +6,7 @@ VERBS = {
     "collect": "play scenarios and record the lives",
     "check": "lint scenario bundles",
     "preview": "paint rendered rows: which tokens are learned",
+    "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
     "pretrain": "make the embedded base from nothing",
 }

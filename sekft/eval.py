@@ -170,6 +170,7 @@ def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0, g
         **scored.summary(),
         "sandbox": place,
         "worlds": {"n": len(exam.bundles), "sha256": digest(exam.bundles)},
+        "unseen": list(exam.unseen),
         "tokens": cast.tokens(),
         "remembered": sorted(lives.keys() - missing.keys()),
     }

@@ -30,7 +30,8 @@ PAGE_ROWS = 20  # on the page, for each one in the terminal
 def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     tokenizer = load_tokenizer(settings.model)
     if lacking := without_path(settings.data):
-        play_for(lacking, load("train", settings.split), choose.backend(settings.sandbox, echo), settings.workers)
+        backend = choose.backend(settings.sandbox, echo)
+        play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     samples = mix.read(settings.data, echo)
     _, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]

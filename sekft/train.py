@@ -112,7 +112,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     base_folder(settings.model, weights=True)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
-        play_for(lacking, load("train", settings.split), backend, settings.workers)
+        play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     samples = mix.read(settings.data, echo)
     require_apart({sample.group for sample in samples}, bundles, choosing)
     training, validation = mix.split(samples, settings.data.validation_share, settings.seed)

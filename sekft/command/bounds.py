@@ -67,9 +67,13 @@ BOUNDS: dict[str, tuple[float, float]] = {  # lowest and highest value allowed, 
     "serve.queue": POSITIVE,
     "serve.request_s": POSITIVE,
     "serve.stop_s": NOT_NEGATIVE,
+    "margin": (0.001, 1),
     "split.seed": NOT_NEGATIVE,
     "split.train_bundles": POSITIVE,
     "split.exam_bundles": POSITIVE,
+    "split.train_blocked_share": SHARE,
+    "split.train_unlisted_share": SHARE,
+    "split.unlisted_share": SHARE,
 }
 
 

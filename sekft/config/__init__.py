@@ -56,6 +56,7 @@ class SourceConfig:
     kind: SourceKind = MISSING
     path: str | None = None  # file or folder of trajectories; null: the reference plays the training split first
     weight: float = 1.0  # share of the rows used, 0..1
+    noise: float = 0.0  # path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
 
 
 @dataclass
@@ -149,6 +150,9 @@ class SplitConfig:
     set_aside: list[str] = field(default_factory=list)  # of these: what a base made from nothing never sees done either
     seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
     train_bundles: int = 96  # unless collect says episodes=N
+    train_blocked_share: float = 0.25  # of the training worlds: those that can only be left by panic
+    train_unlisted_share: float = 0.0  # of the nouns of training worlds: those from outside the word list
+    unlisted_share: float = 1.0  # the same, of scenarios=unlisted
     exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, choosing, or for other archetypes; the frozen set has 128
 
 

@@ -3,6 +3,7 @@
 from hydra.core.config_store import ConfigStore
 
 from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConfig, ServeConfig, TrainConfig
+from sekft.config.compare import CompareConfig
 from sekft.config.pretrain import PretrainConfig
 
 VERBS: dict[str, type] = {
@@ -12,6 +13,7 @@ VERBS: dict[str, type] = {
     "check": CheckConfig,
     "preview": PreviewConfig,
     "serve": ServeConfig,
+    "compare": CompareConfig,
     "pretrain": PretrainConfig,
 }
 

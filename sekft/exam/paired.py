@@ -1,6 +1,6 @@
 """Two players on the same worlds: difference, t interval over archetypes, exact test; several adapters, several seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -11,6 +11,7 @@ from sekft.exam.rates import CONFIDENCE, JUDGED
 from sekft.rollout.trajectory import Ending, Trajectory
 
 ALPHA = 1 - CONFIDENCE
+Met = Callable[[Trajectory], bool]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Paired:
     holm_p: float
 
 
-def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str) -> Paired:
-    """Worlds in which the base's life broke are left out: what is ours must not count for the tuned player."""
-    before, after = _shares([life for life in base if life.ending is not Ending.broken], criterion), _shares(tuned, criterion)
+def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str, met: Met | None = None) -> Paired:
+    """Worlds in which the base's life broke are left out: what is ours must not count for the tuned player.
+
+    met: whether a life meets the criterion; None: it is one of JUDGED.
+    """
+    met = met or JUDGED[criterion]
+    before, after = _shares([life for life in base if life.ending is not Ending.broken], met), _shares(tuned, met)
     archetype = {life.bundle_id: life.archetype for life in base}
     shared = [world for world in before if world in after]
     wins = sum(after[world] > before[world] for world in shared)
@@ -48,9 +53,11 @@ def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str
     for world in shared:
         gains.setdefault(archetype[world], []).append(after[world] - before[world])
     low, high = None, None
-    if len(gains) >= 2:
-        low, high = map(float, interval(np.array([np.mean(values) for values in gains.values()]), wins, losses, len(shared)))
-    difference = sum(sum(values) for values in gains.values()) / len(shared) if shared else 0.0
+    moved, squared = (sum(gain**power for values in gains.values() for gain in values) for power in (1, 2))
+    if len(gains) >= 2:  # half a win counts as a quarter of one to the error; with one life each these are wins and losses
+        means = np.array([np.mean(values) for values in gains.values()])
+        low, high = map(float, interval(means, (squared + moved) / 2, (squared - moved) / 2, len(shared)))
+    difference = moved / len(shared) if shared else 0.0
     p = mcnemar(wins, losses)
     neither = len(shared) - both - wins - losses
     base_rate = sum(before[world] for world in shared) / len(shared) if shared else 0.0
@@ -93,9 +100,9 @@ def error_of_worlds(wins: Any, losses: Any, n: int) -> Any:
     return np.sqrt((wins + losses + 1 - (wins - losses) ** 2 / (n + 2)) / (n + 2) ** 2)
 
 
-def _shares(lives: Sequence[Trajectory], criterion: str) -> dict[str, float]:
+def _shares(lives: Sequence[Trajectory], met: Met) -> dict[str, float]:
     """By world: the share of its lives that meet the criterion."""
-    met: dict[str, list[bool]] = {}
+    found: dict[str, list[bool]] = {}
     for life in lives:
-        met.setdefault(life.bundle_id, []).append(JUDGED[criterion](life))
-    return {world: sum(values) / len(values) for world, values in met.items()}
+        found.setdefault(life.bundle_id, []).append(met(life))
+    return {world: sum(values) / len(values) for world, values in found.items()}

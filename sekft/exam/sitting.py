@@ -86,8 +86,12 @@ class Exam:
         limits = {key: str(value) for key, value in asdict(self.limits).items() if key in LIVED_BY}
         worlds = hashlib.sha256("".join(map(dumps, self.bundles)).encode()).hexdigest()
         place = {"backend": self.backend.name, "digest": self.backend.digest, "walls": str(self.backend.settings), "text": TEXT_VERSION}
-        common = {"worlds": worlds, "limits": limits, "seed": self.seed, **place}
-        return {player: {"player": what, **common} for player, what in {**others, **{name: name for name in self.scripted()}}.items()}
+        common = {"worlds": worlds, "limits": limits, **place}
+        by_chance = {"random"} if self.limits.temperature == 0 else {"random", *others}
+        return {
+            player: {"player": what, **common, **({"seed": self.seed} if player in by_chance else {})}
+            for player, what in {**others, **{name: name for name in self.scripted()}}.items()
+        }
 
 
 def whole_lines(path: Path) -> Keep:

@@ -13,13 +13,14 @@ def labels(bundles: Sequence[Bundle], held_out: Collection[str] = (), unseen: Co
     """What nobody said is left out. held_out: archetypes no adapter was trained on; unseen: those of them even the base never saw,
     none if nobody says what it saw."""
     known = {
-        bundle.id: bundle.axes.model_dump(mode="json") | {"archetype": bundle.archetype, "kind": _kind(bundle.archetype, held_out, unseen)}
+        bundle.id: bundle.axes.model_dump(mode="json") | {"archetype": bundle.archetype, "kind": kind(bundle.archetype, held_out, unseen)}
         for bundle in bundles
     }
     return {name: {key: str(value) for key, value in about.items() if value not in ("", None)} for name, about in known.items()}
 
 
-def _kind(archetype: str, held_out: Collection[str], unseen: Collection[str]) -> str:
+def kind(archetype: str, held_out: Collection[str], unseen: Collection[str]) -> str:
+    """Of hold-out; empty where nothing is held out."""
     if archetype in unseen:
         return "operation the base never saw"
     if archetype in held_out:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sekft.config import DataConfig, EvalConfig, SourceConfig
-from sekft.errors import DataError
+from sekft.errors import DataError, SettingsError
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
 from sekft.rollout.operator import reference
@@ -21,22 +21,24 @@ def without_path(data: DataConfig) -> list[SourceConfig]:
     return [source for source in data.sources.values() if source.path is None]
 
 
-def play_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], backend: Backend, workers: int) -> None:
-    """Give every source the lives of the reference in these worlds."""
+def play_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], backend: Backend, workers: int, seed: int) -> None:
+    """Give every source the lives of the reference in these worlds. seed: of the detours. Raises SettingsError."""
     for source in sources:
-        source.path = str(reference_file(bundles, backend, workers))
+        if not 0 <= source.noise <= 1:
+            raise SettingsError(f"data.sources: noise {source.noise}, allowed: 0 to 1")
+        source.path = str(reference_file(bundles, backend, workers, source.noise, seed))
 
 
-def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int) -> Path:
+def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int, noise: float = 0.0, seed: int = 0) -> Path:
     """outputs/collect/reference-<digest>.jsonl, played now unless it is there.
 
     Raises DataError if the reference does not verify everywhere: then the worlds are at fault, see sekft.check.
     """
-    path = FOLDER / f"reference-{_digest(bundles)}.jsonl"
+    path = FOLDER / f"reference-{_digest(bundles, f'{noise}/{seed}' if noise else '')}.jsonl"
     if path.exists():
         return path
-    operator = reference(bundles)
-    limits = EvalConfig(max_turns=max(len(bundle.reference) for bundle in bundles))
+    operator = reference(bundles, noise, seed)
+    limits = EvalConfig(max_turns=max(bundle.limits.turns for bundle in bundles))
     lives = play_many([(bundle, operator, 0) for bundle in bundles], backend, limits, workers, "reference plays")
     if lost := [life for life in lives if not life.kept]:
         raise DataError(f"{lost[0].bundle_id}: the reference ended {lost[0].outcome.value} ({lost[0].reason}); see python -m sekft.check")
@@ -44,6 +46,6 @@ def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int) ->
     return path
 
 
-def _digest(bundles: Sequence[Bundle]) -> str:
-    text = f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}\n" + "".join(map(dumps, bundles))
+def _digest(bundles: Sequence[Bundle], detours: str) -> str:
+    text = f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}{detours}\n" + "".join(map(dumps, bundles))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -16,19 +16,19 @@ from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
 @dataclass(frozen=True)
 class Era:
-    """What a world is drawn for. mark: in its id; exam: with names and providers that training never meets; listed: with
-    nouns of the list, else invented ones."""
+    """What a world is drawn for. mark: in its id; exam: with names and providers that training never meets; outside: the share
+    of its nouns that are invented, not of the list. Worlds that differ in that share alone are twins, with one id."""
 
     mark: str
     exam: bool
-    listed: bool = True
+    outside: float = 0.0
 
 
 TRAIN = Era("s", exam=False)
 EXAM = Era("x", exam=True)  # the frozen set, when it was drawn
 DRAWN = Era("d", exam=True)  # an exam for a split of one's own
 FRESH = Era("f", exam=True)
-UNLISTED = Era("u", exam=True, listed=False)
+UNLISTED = Era("u", exam=True, outside=1.0)
 CHOOSING = Era("c", exam=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
 
 
@@ -56,7 +56,7 @@ def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
     mark = "" if era is TRAIN and seed == 0 else f"{era.mark}{seed}-"
     bundle_id = f"{archetype}-{mark}{index:04d}"
     rng = random.Random(bundle_id)
-    nouns = words.NOUNS if era.listed else words.unlisted(rng, len(words.NOUNS))
+    nouns = words.mixed(random.Random(f"{bundle_id}/outside"), era.outside)
     providers = words.EXAM_PROVIDERS if era.exam else words.TRAIN_PROVIDERS
     wanted = author.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
     while (bundle := author.build(wanted, module(archetype), rng)) is None:

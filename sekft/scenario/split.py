@@ -1,13 +1,15 @@
 """Which worlds are for training and which for the exam: whole archetypes, never shared.
 
-Every row of four worlds ends with a blocked one; archetypes take turns, among the blocked ones too, so that the first N
-are spread like all of them.
+Every row of four worlds ends with a blocked one, in training unless split.train_blocked_share says otherwise; archetypes take
+turns, among the blocked ones too, so that the first N are spread like all of them.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import count, islice
+from math import floor
 from pathlib import Path
 
 from sekft.config import SplitConfig
@@ -25,21 +27,24 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
     """The worlds of one of WHICH, in stored order. Raises SettingsError, or BundleError for a frozen exam set that was changed.
 
     train: what the split's archetypes are learned from. held_out, exam: the frozen set, or its held-out half; drawn where the
-    split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list.
+    split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list, all of them
+    or the share that the split says.
     choosing: of the archetypes and names of training, none of its worlds; the same first ones for every seed but the split's.
     amount: how many; 0: as many as the split says, and the frozen set whole.
     """
     held_out, learned = sides(split)
     match which:
         case "train":
-            return drawn(learned, amount or split.train_bundles, split.seed, TRAIN)
+            era = replace(TRAIN, outside=split.train_unlisted_share)
+            return drawn(learned, amount or split.train_bundles, split.seed, era, split.train_blocked_share)
         case "held_out" | "exam":
             return _exam(split, which == "exam")[: amount or None]
         case "all":
             whole = [bundles(split, "train"), _exam(split, True)] if held_out else [bundles(split, "train")]
             return _woven(whole)[: amount or None]
         case "fresh" | "unlisted":
-            return both(held_out, learned, amount or split.exam_bundles, seed, FRESH if which == "fresh" else UNLISTED)
+            era = FRESH if which == "fresh" else replace(UNLISTED, outside=split.unlisted_share)
+            return both(held_out, learned, amount or split.exam_bundles, seed, era)
         case "choosing":
             return drawn(learned, amount or split.exam_bundles, split.seed, CHOOSING)
         case _:
@@ -89,10 +94,10 @@ def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name in known if name in split.held_out), tuple(name for name in known if name not in split.held_out)
 
 
-def drawn(archetypes: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
+def drawn(archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW) -> list[Bundle]:
     if amount < 0 or (amount and not archetypes):
         raise SettingsError(f"split: {amount} bundles asked of {len(archetypes)} archetypes; see split.held_out")
-    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes), amount)]
+    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes, blocked_share), amount)]
 
 
 def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
@@ -113,11 +118,12 @@ def _exam(split: SplitConfig, with_learned: bool) -> list[Bundle]:
     return drawn(held_out, split.exam_bundles, split.seed, DRAWN)
 
 
-def _order(archetypes: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """(archetype, index) for ever; the blocked ones go round from the other end."""
+def _order(archetypes: Sequence[str], blocked_share: float) -> Iterator[tuple[str, int]]:
+    """(archetype, index) for ever; the blocked ones are spread evenly and go round from the other end."""
+    share = Fraction(str(blocked_share))
     solvable, blocked = _turns(archetypes, False), _turns(archetypes[::-1], True)
     for position in count():
-        yield next(blocked if library.is_blocked(position) else solvable)
+        yield next(blocked if floor((position + 1) * share) > floor(position * share) else solvable)
 
 
 def _turns(archetypes: Sequence[str], blocked: bool) -> Iterator[tuple[str, int]]:

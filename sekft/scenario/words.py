@@ -1,6 +1,7 @@
 """The words worlds are written with: nouns for names and contents, invented names for providers; which of them are the exam's."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -29,6 +30,12 @@ _SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", 
 def of_exam(name: str) -> bool:
     """Whether a composed name (lemon.txt, harbor-quartz) belongs to the exam, a quarter do; else to training. Its words belong to both."""
     return sum(name.encode()) % 4 == 3
+
+
+def mixed(rng: random.Random, outside: float) -> Sequence[str]:
+    """As many nouns as the list has, this share of them invented."""
+    strange = unlisted(rng, round(outside * len(NOUNS)))
+    return [*strange, *rng.sample(NOUNS, len(NOUNS) - len(strange))] if strange else NOUNS
 
 
 def unlisted(rng: random.Random, amount: int) -> list[str]:

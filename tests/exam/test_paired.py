@@ -86,6 +86,19 @@ def test_worlds_are_compared_by_the_share_of_attempts():
     assert (pair.n, pair.wins, pair.losses, pair.both, pair.difference, pair.base_rate) == (2, 1, 0, 1, 0.25, 0.5)
 
 
+def test_lives_of_many_attempts_narrow_the_interval_and_single_ones_give_it_as_before():
+    def width(attempts: int) -> float:
+        rng = np.random.default_rng(1)
+        sides = [
+            [life(f"w{w}", f"a{w % 8}", bool(rng.random() < 0.5), attempt=at) for w in range(64) for at in range(attempts)] for _ in (0, 1)
+        ]
+        found = paired.pair(*sides, "verified")
+        assert found.low is not None and found.high is not None
+        return found.high - found.low
+
+    assert width(1) > 1.5 * width(4) > 1.5 * 1.5 * width(16)
+
+
 def test_pass_at_k_and_pass_all_k_equal_the_counts_of_every_draw():
     from itertools import combinations
 

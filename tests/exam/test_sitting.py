@@ -121,9 +121,17 @@ def test_random_commands_repeat_by_seed_life_and_turn():
 
 def test_what_an_exam_is_about_changes_with_whatever_changes_its_lives(exam: Exam):
     changes = [
-        replace(exam, bundles=WORLDS[:4]), replace(exam, seed=1), replace(exam, limits=EvalConfig(temperature=0.5)),
+        replace(exam, bundles=WORLDS[:4]), replace(exam, limits=EvalConfig(temperature=0.5)),
         replace(exam, backend=choose.backend(SandboxConfig(backend=Kind.bwrap, memory_mb=256))),
     ]  # fmt: skip
     known = [one.about({"base": "x"})["base"] for one in (exam, *changes)]
     assert len({str(about) for about in known}) == len(known)
     assert exam.about({"base": "x"}) == exam.about({"base": "x"}) != exam.about({"base": "y"})
+
+
+def test_a_seed_changes_only_the_lives_that_chance_decides(exam: Exam):
+    def changed(limits: EvalConfig) -> set[str]:
+        one, other = (replace(exam, limits=limits, seed=seed).about({"base": "x"}) for seed in (0, 1))
+        return {player for player in one if one[player] != other[player]}
+
+    assert changed(EvalConfig()) == {"random"} and changed(EvalConfig(temperature=0.5)) == {"random", "base"}

@@ -142,3 +142,36 @@ def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
         BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, a bundle file or"
     ):
         split.load("nowhere", HOUSE)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.125, 0.25, 0.3, 0.5, 1.0])
+def test_training_has_the_share_of_blocked_worlds_that_is_asked_for_in_every_prefix_and_the_exam_its_quarter(share: float) -> None:
+    config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_blocked_share=share)
+    worlds = split.bundles(config, "train")
+    assert all(abs(len(blocked(worlds[:length])) - share * length) < 1 for length in range(1, 97))
+    assert len({world.id for world in worlds}) == 96
+    assert len(blocked(split.bundles(config, "exam"))) * 4 == 128 and len(blocked(split.bundles(config, "fresh"))) * 4 == 64
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_exam(share: float) -> None:
+    config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_unlisted_share=share, unlisted_share=share)
+    for which in ("train", "unlisted"):
+        worlds = split.bundles(config, which)
+        files = [fixture.path.rpartition("/")[2].split(".")[0] for world in worlds for fixture in world.fixtures if fixture.kind == "file"]
+        names = [name for name in files if name.islower() and name.isalpha()]
+        assert sum(name not in words.NOUNS for name in names) / len(names) == pytest.approx(share, abs=0.07)
+        assert worlds == split.bundles(config, which)
+    assert split.bundles(config, "exam") == split.bundles(HOUSE, "exam")
+
+
+def test_worlds_of_two_shares_are_twins_that_differ_in_their_names_only() -> None:
+    def drawn(share: float) -> list[Bundle]:
+        return split.bundles(SplitConfig(name="x", held_out=["move"], unlisted_share=share), "unlisted")
+
+    for listed, strange in zip(drawn(0.0), drawn(1.0), strict=True):
+        assert listed != strange and (listed.id, listed.axes, listed.terminal) == (strange.id, strange.axes, strange.terminal)
+        assert len(listed.directives) == len(strange.directives) and len(listed.reference) == len(strange.reference)
+        assert listed.provider.name == strange.provider.name and listed.announcement.kind == strange.announcement.kind
+    fresh = split.bundles(SplitConfig(name="x", held_out=["move"]), "fresh")
+    assert not {world.id for world in fresh} & {world.id for world in drawn(0.0)}

@@ -1,0 +1,94 @@
+"""Runs as they are found on disk afterwards: which there are, which are whole, and what became of the others."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sekft.errors import DataError
+from sekft.tracking.record import METRICS, RUN, SUMMARY
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run that ended well. run: run.json; summary: summary.json; losses: the last of each kind that was logged."""
+
+    folder: Path
+    run: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    losses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A run that cannot be read as one that ended well, and why."""
+
+    folder: Path
+    why: str
+
+
+def find(places: Iterable[str]) -> list[Path]:
+    """The run folders of sweeps, runs and globs, each once, jobs in their order. Raises DataError for a place without any."""
+    found: dict[Path, None] = {}
+    for place in places:
+        folders = [Path(place)] if Path(place).is_dir() else sorted(Path().glob(place) if place and not place.startswith("/") else [])
+        inside = [run for folder in folders if folder.is_dir() for run in _runs(folder)]
+        if not inside:
+            raise DataError(f"runs: {place or '(empty)'}: no run there; allowed: a run folder, a sweep, or a glob of them")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def newest(folder: Path) -> Path:
+    """The youngest run or sweep below. Raises DataError."""
+    folders = sorted(path for path in folder.glob("*") if path.is_dir() and _runs(path))
+    if not folders:
+        raise DataError(f"runs: {folder} has none; allowed: runs=FOLDER, or first python -m sekft.train")
+    return folders[-1]
+
+
+def read(folder: Path) -> Record | Lost:
+    if not (folder / RUN).exists():
+        return Lost(folder, "refused before it began, see its log")
+    run = _json(folder / RUN)
+    match run.get("status"):
+        case "done" if (folder / SUMMARY).exists():
+            return Record(folder, run, _json(folder / SUMMARY), _losses(folder / METRICS))
+        case "running":
+            return Lost(folder, "not finished: still running, or killed")
+        case status:
+            return Lost(folder, f"{status}: {run.get('error') or 'no summary'}")
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The folder itself if it is of a run, else those right below it, numbers in their order."""
+    if _is_run(folder):
+        return [folder]
+    return sorted(filter(_is_run, folder.glob("*")), key=_place)
+
+
+def _place(folder: Path) -> tuple[list[int], str]:
+    """Jobs by number: 2 before 10."""
+    return [int(part) for part in re.findall(r"\d+", folder.name)], folder.name
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RUN).exists() or (folder / ".hydra").is_dir()
+
+
+def _losses(file: Path) -> dict[str, float]:
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else []
+    return {key: float(value) for line in lines for key, value in line.items() if key.endswith("/loss")}
+
+
+def _json(file: Path) -> dict[str, Any]:
+    """Raises DataError."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: {error}; allowed: what sekft.train and sekft.eval write") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{file}: found {type(value).__name__}, allowed: an object")
+    return value

@@ -1,0 +1,73 @@
+"""Runs found afterwards: sweeps, runs and globs; jobs in their order; whatever is not whole is named with the reason."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sekft.errors import DataError
+from sekft.tracking.records import Lost, Record, find, newest, read
+
+
+def made(folder: Path, status: str = "done", error: str | None = None) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"status": status, "error": error, "settings": {}}))
+    if status == "done":
+        (folder / "summary.json").write_text("{}")
+    return folder
+
+
+def test_jobs_of_a_sweep_come_in_their_order_and_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    jobs = [made(tmp_path / "sweep" / str(at)) for at in (10, 2, 0)]
+    (tmp_path / "sweep" / "notes").mkdir()
+    assert find([str(tmp_path / "sweep"), str(jobs[0])]) == [jobs[2], jobs[1], jobs[0]]
+    monkeypatch.chdir(tmp_path)
+    assert find(["swe*"]) == [Path("sweep/0"), Path("sweep/2"), Path("sweep/10")] and find(["sweep/1*"]) == [Path("sweep/10")]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "no*where", ""])
+def test_a_place_without_a_run_is_refused(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"^runs: .* no run there"):
+        find([place])
+
+
+def test_the_newest_is_the_youngest_that_has_a_run(tmp_path: Path):
+    with pytest.raises(DataError, match="has none"):
+        newest(tmp_path)
+    made(tmp_path / "2026-01-01" / "0"), made(tmp_path / "2026-01-02"), (tmp_path / "2026-01-03").mkdir()
+    assert newest(tmp_path).name == "2026-01-02"
+
+
+def test_the_last_loss_of_each_kind_is_kept(tmp_path: Path):
+    folder = made(tmp_path / "run")
+    (folder / "metrics.jsonl").write_text('{"step": 0, "val/loss": 3.0}\n{"step": 1, "train/loss": 2.0}\n{"step": 1, "val/loss": 1.5}\n')
+    record = read(folder)
+    assert isinstance(record, Record) and record.losses == {"val/loss": 1.5, "train/loss": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "why"),
+    [
+        ("running", None, "still running, or killed"),
+        ("failed", "ModelError: x", "failed: ModelError: x"),
+        ("interrupted", "", "no summary"),
+    ],
+)
+def test_a_run_that_did_not_end_well_is_named_with_the_reason(status: str, error: str | None, why: str, tmp_path: Path):
+    lost = read(made(tmp_path / "run", status, error))
+    assert isinstance(lost, Lost) and why in lost.why and lost.folder == tmp_path / "run"
+
+
+def test_a_job_that_was_refused_before_it_began_is_a_run_all_the_same(tmp_path: Path):
+    (tmp_path / "sweep" / "0" / ".hydra").mkdir(parents=True)
+    (folder,) = find([str(tmp_path / "sweep")])
+    lost = read(folder)
+    assert isinstance(lost, Lost) and "refused before it began" in lost.why
+
+
+def test_a_record_that_is_no_json_names_its_file(tmp_path: Path):
+    folder = made(tmp_path / "run")
+    (folder / "summary.json").write_text("{")
+    with pytest.raises(DataError, match=r"summary\.json"):
+        read(folder)

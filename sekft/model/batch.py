@@ -155,7 +155,7 @@ class Batch:
         return tensor[row, :, : self.width]
 
 
-def generated_together(model: PreTrainedModel) -> bool:
+def keeps_columns(model: PreTrainedModel) -> bool:
     """Whether keys and values of every layer are all that the model keeps, and every layer looks at all of them or at a window."""
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])

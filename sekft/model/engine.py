@@ -15,9 +15,9 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-from sekft.model.batch import Batch, Past
+from sekft.model.batch import Batch, Past, keeps_columns
 from sekft.model.generate import Draw, Ended
-from sekft.model.stacked import NO_ADAPTER, Adapters
+from sekft.model.stacked import NO_ADAPTER, Adapters, mixable
 
 
 @dataclass(eq=False)
@@ -180,6 +180,11 @@ class Engine:
             one.answer.set_exception(error)
         while (late := self._asked.get()) is not None:
             late.answer.set_exception(error)
+
+
+def generated_together(model: Any) -> bool:
+    """Whether an Engine can be opened on it. model: a base or a PEFT model."""
+    return keeps_columns(model.get_base_model()) and mixable(model) if isinstance(model, PeftModel) else keeps_columns(model)
 
 
 def _has_ended(one: Wanted) -> bool:

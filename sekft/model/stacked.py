@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from peft.tuners.lora import LoraLayer
+from peft.tuners.lora import LoraLayer, ParamWrapper
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
 
@@ -55,6 +55,17 @@ class Adapters:
                 layer.forward = _forward(layer.base_layer, stacked.down[ranks], stacked.up[ranks], mask, len(names))
                 stack.callback(vars(layer).pop, "forward")
             yield
+
+
+def mixable(model: PeftModel) -> bool:
+    """Whether rows with different adapters can be read together at all: not with DoRA, nor if only some adapters save a module."""
+    return all(_mixable(module, set(model.peft_config)) for module in model.modules())
+
+
+def _mixable(module: nn.Module, adapters: set[str]) -> bool:
+    if isinstance(module, AuxiliaryTrainingWrapper):
+        return adapters <= module._adapters
+    return not isinstance(module, ParamWrapper) and not any(getattr(module, "use_dora", {}).values())
 
 
 def _stackable(layer: nn.Module) -> bool:

@@ -10,7 +10,7 @@ from sekft.config import Backend as Kind
 from sekft.config import EvalConfig, SandboxConfig, SplitConfig
 from sekft.errors import SettingsError
 from sekft.exam import gate, rates
-from sekft.exam.sitting import Exam
+from sekft.exam.sitting import Exam, at_once
 from sekft.rendering.messages import Message, Reply
 from sekft.rollout.many import LATE
 from sekft.rollout.operator import RandomCommands, reference, scripted
@@ -80,3 +80,9 @@ def test_what_an_exam_is_about_changes_with_whatever_changes_its_lives(exam: Exa
     known = [one.about({"base": "x"})["base"] for one in (exam, *changes)]
     assert len({str(about) for about in known}) == len(known)
     assert exam.about({"base": "x"}) == exam.about({"base": "x"}) != exam.about({"base": "y"})
+
+
+def test_lives_in_flight_grow_with_the_players_as_far_as_their_pasts_are_kept():
+    kept = EvalConfig(rows=40)
+    assert [at_once(thinking, kept) for thinking in (0, 1, 2, 4, 5, 9)] == [16, 16, 32, 64, 80, 80]
+    assert at_once(5, EvalConfig(rows=1)) == 16

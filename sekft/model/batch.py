@@ -67,9 +67,7 @@ class Columns(CacheLayerMixin):
 class Batch:
     """Rows that are read on together. more: columns that may still be added; adapters: of the rows, entered until close()."""
 
-    def __init__(
-        self, model: PreTrainedModel, pasts: Sequence[Past], more: int, adapters: contextlib.AbstractContextManager[None]
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, pasts: Sequence[Past], more: int, adapters: contextlib.AbstractContextManager[None]) -> None:
         self._adapters = contextlib.ExitStack()
         self._adapters.enter_context(adapters)
         config, self._model = model.config.get_text_config(), model

@@ -44,17 +44,20 @@ class Adapters:
     @contextmanager
     def of(self, names: Sequence[str]) -> Iterator[None]:
         """Until it is left, row i of what the model reads is read with adapter names[i]; NO_ADAPTER: without one."""
-        with ExitStack() as stack:
+        entered = ExitStack()
+        try:
             if not self.all_stacked:
-                stack.enter_context(self._model.base_model._enable_peft_forward_hooks(adapter_names=list(names)))
+                entered.enter_context(self._model.base_model._enable_peft_forward_hooks(adapter_names=list(names)))
             owners: dict[Spans, tuple[slice, Tensor | None]] = {}
             for layer, stacked in self._stacks.items():
                 if stacked.spans not in owners:
                     owners[stacked.spans] = _owned(stacked, names)
                 ranks, mask = owners[stacked.spans]
                 layer.forward = _forward(layer.base_layer, stacked.down[ranks], stacked.up[ranks], mask, len(names))
-                stack.callback(vars(layer).pop, "forward")
+                entered.callback(vars(layer).pop, "forward")
             yield
+        finally:
+            entered.close()  # an error that passes through PEFT's hooks would leave them on the model
 
 
 def mixable(model: PeftModel) -> bool:

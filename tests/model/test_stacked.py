@@ -25,7 +25,9 @@ PLAIN: Mapping[str, LoraConfig] = {
     "of another rank and an odd scale": LoraConfig(name="x", r=3, alpha=5),
     "rank-stabilised": LoraConfig(name="x", r=16, alpha=16, extra={"use_rslora": True}),
     "on some layers only": LoraConfig(name="x", r=4, alpha=8, target_modules="q_proj,down_proj"),
-    "of a rank of its own in a layer": LoraConfig(name="x", r=4, alpha=8, extra={"rank_pattern": {"q_proj": 9}, "alpha_pattern": {"q_proj": 7}}),
+    "of a rank of its own in a layer": LoraConfig(
+        name="x", r=4, alpha=8, extra={"rank_pattern": {"q_proj": 9}, "alpha_pattern": {"q_proj": 7}}
+    ),
 }
 OTHER: Mapping[str, LoraConfig] = {
     "on the embeddings": LoraConfig(name="x", r=4, alpha=8, target_modules="q_proj,embed_tokens"),

@@ -184,7 +184,8 @@ class Engine:
 
 def generated_together(model: Any) -> bool:
     """Whether an Engine can be opened on it. model: a base or a PEFT model."""
-    return keeps_columns(model.get_base_model()) and mixable(model) if isinstance(model, PeftModel) else keeps_columns(model)
+    bare: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    return keeps_columns(bare) and (bare is model or mixable(model))
 
 
 def _has_ended(one: Wanted) -> bool:

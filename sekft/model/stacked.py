@@ -38,7 +38,7 @@ class Adapters:
     def __init__(self, model: PeftModel) -> None:
         self._model = model
         layers = [module for module in model.modules() if isinstance(module, LoraLayer | AuxiliaryTrainingWrapper)]
-        self._stacks = {layer: _stack(layer) for layer in layers if _stackable(layer)}
+        self._stacks: dict[Any, Stack] = {layer: _stack(layer) for layer in layers if _stackable(layer)}
         self.all_stacked = len(self._stacks) == len(layers)
 
     @contextmanager

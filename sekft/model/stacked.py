@@ -36,7 +36,7 @@ class Adapters:
     """What the adapters of a model add; copied once, so training on means making it anew. The model's own weights are not touched."""
 
     def __init__(self, model: PeftModel) -> None:
-        self._model = model
+        self._model: Any = model
         layers = [module for module in model.modules() if isinstance(module, LoraLayer | AuxiliaryTrainingWrapper)]
         self._stacks: dict[Any, Stack] = {layer: _stack(layer) for layer in layers if _stackable(layer)}
         self.all_stacked = len(self._stacks) == len(layers)

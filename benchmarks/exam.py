@@ -3,7 +3,8 @@
 python benchmarks/exam.py [worlds=16] [adapters=4] [rounds=3] [sandbox=bwrap] [json=lines.jsonl]
 
 The model is the embedded one with adapters drawn at random. `generation`: the reference's lives, read up to each of its commands;
-every method replies at the same places, and only the CPU time of this process counts. `exam`: whole lives in places, wall time.
+every method replies at the same places, and only the CPU time of this process counts.
+`exam`: whole lives in places, wall time, and beside it the CPU time of this process.
 Methods take turns within each round; medians over the rounds of ratios to the first.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -48,6 +50,7 @@ class Measured:
     method: str
     round: int
     seconds: float  # CPU for generation, wall for an exam
+    cpu_seconds: float  # of this process
     read: float  # tokens through the model; 0: not counted
     per_context: float
 
@@ -60,13 +63,14 @@ def main(arguments: list[str]) -> None:
     console, results = Console(width=140), []
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
     worlds = tuple(bundles(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["worlds"])])
-    places = [Exam(worlds, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 16, 0) for name in options["sandbox"].split(",")]
+    places = [Exam(worlds, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 0, 0) for name in options["sandbox"].split(",")]
     with tempfile.TemporaryDirectory() as folder:
         adapters: Folders = {f"adapter {at}": drawn(base, Path(folder) / str(at), at) for at in range(int(options["adapters"]))}
         for number in range(int(options["rounds"])):
-            for measured in (*generation(base, adapters, conversations(places[0]), number), *exams(base, adapters, places, number)):
+            for measured in chain(generation(base, adapters, conversations(places[0]), number), exams(base, adapters, places, number)):
                 results.append(measured)
-                console.print(f"round {number + 1}: {measured.work}, {measured.method}: {measured.seconds:.2f} s", highlight=False)
+                said = f"round {number + 1}: {measured.work}, {measured.method}: {measured.seconds:.2f} s, CPU {measured.cpu_seconds:.2f} s"
+                console.print(said, highlight=False)
     if options["json"]:
         Path(options["json"]).write_text("".join(json.dumps(asdict(result)) + "\n" for result in results))
     console.print(table(results))
@@ -91,14 +95,15 @@ def generation(base: Base, adapters: Folders, lives: Conversations, number: int)
     for method, limits in (("one by one, read anew", ALONE), ("one by one, past kept", KEPT), ("together", TOGETHER)):
         with cpu() as spent:
             tokens = replies(base, {"base": None}, limits, lives)
-        yield Measured("generation, base", method, number, spent(), tokens.get("read", 0), tokens.get("read_per_context", 0))
+        yield Measured("generation, base", method, number, spent(), spent(), tokens.get("read", 0), tokens.get("read_per_context", 0))
     with cpu() as spent:
         for player, folder in everyone.items():
             replies(base, {player: folder}, TOGETHER, lives)
-    yield Measured(f"generation, {len(everyone)} players", "one player after another", number, spent(), 0, 0)
+    yield Measured(f"generation, {len(everyone)} players", "one player after another", number, spent(), spent(), 0, 0)
     with cpu() as spent:
         tokens = replies(base, everyone, TOGETHER, lives)
-    yield Measured(f"generation, {len(everyone)} players", "all in one batch", number, spent(), tokens["read"], tokens["read_per_context"])
+    work = f"generation, {len(everyone)} players"
+    yield Measured(work, "all in one batch", number, spent(), spent(), tokens["read"], tokens["read_per_context"])
 
 
 def replies(base: Base, folders: Folders, limits: EvalConfig, lives: Conversations) -> dict[str, float]:
@@ -115,21 +120,21 @@ def exams(base: Base, adapters: Folders, places: list[Exam], number: int) -> Ite
         work = f"exam on {exam.backend.name}, 2 players"
         two = dict(list(everyone.items())[:2])
         for method, limits in (("one by one, read anew", ALONE), ("together", TOGETHER)):
-            yield Measured(work, method, number, sat(exam, base, [two], limits), 0, 0)
+            yield Measured(work, method, number, *sat(exam, base, [two], limits), 0, 0)
         work = f"exam on {exam.backend.name}, {len(everyone)} players"
-        yield Measured(
-            work, "one exam after another", number, sat(exam, base, [{name: everyone[name]} for name in everyone], TOGETHER), 0, 0
-        )
-        yield Measured(work, "one exam", number, sat(exam, base, [everyone], TOGETHER), 0, 0)
+        one_each: list[Folders] = [{name: folder} for name, folder in everyone.items()]
+        yield Measured(work, "one exam after another", number, *sat(exam, base, one_each, TOGETHER), 0, 0)
+        yield Measured(work, "one exam", number, *sat(exam, base, [everyone], TOGETHER), 0, 0)
 
 
-def sat(exam: Exam, base: Base, casts: list[Folders], limits: EvalConfig) -> float:
-    """Wall seconds of one exam per cast."""
+def sat(exam: Exam, base: Base, casts: list[Folders], limits: EvalConfig) -> tuple[float, float]:
+    """Wall and CPU seconds of one exam per cast."""
     started = time.monotonic()
-    for folders in casts:
-        with players(base, folders, limits, seed=0) as cast:
-            Exam(exam.bundles, exam.backend, limits, exam.workers, exam.seed).play(cast.operators, "exam")
-    return time.monotonic() - started
+    with cpu() as spent:
+        for folders in casts:
+            with players(base, folders, limits, seed=0) as cast:
+                Exam(exam.bundles, exam.backend, limits, exam.workers, exam.seed).play(cast.operators, "exam")
+    return time.monotonic() - started, spent()
 
 
 @contextmanager
@@ -140,18 +145,25 @@ def cpu() -> Iterator[Callable[[], float]]:
 
 def table(results: list[Measured]) -> Table:
     shown = Table(title="medians over the rounds")
-    for column in ("work", "method", "seconds", "of the first", "tokens read", "read per context"):
+    for column in ("work", "method", "seconds", "of the first", "CPU s", "of the first", "tokens read", "read per context"):
         shown.add_column(column, justify="left" if column in ("work", "method") else "right")
     for work in dict.fromkeys(result.work for result in results):
         of_work = [result for result in results if result.work == work]
-        first = {result.round: result.seconds for result in of_work if result.method == of_work[0].method}
+        first = {result.round: result for result in of_work if result.method == of_work[0].method}
         for method in dict.fromkeys(result.method for result in of_work):
             own = [result for result in of_work if result.method == method]
-            ratio = statistics.median(result.seconds / first[result.round] for result in own)
+            wall = _median(own, first, lambda result: result.seconds)
+            spent = _median(own, first, lambda result: result.cpu_seconds)
             read, per_context = own[0].read, own[0].per_context
             counted = (f"{read:,.0f}", f"{per_context:.2f}") if read else ("", "")
-            shown.add_row(work, method, f"{statistics.median(result.seconds for result in own):.2f}", f"{ratio:.2f}", *counted)
+            shown.add_row(work, method, *wall, *spent, *counted)
     return shown
+
+
+def _median(own: list[Measured], first: Mapping[int, Measured], of: Callable[[Measured], float]) -> tuple[str, str]:
+    """Seconds, and as a share of the first method's in the same round."""
+    ratio = statistics.median(of(result) / of(first[result.round]) for result in own)
+    return f"{statistics.median(map(of, own)):.2f}", f"{ratio:.2f}"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle, dumps
 
 Keep = Callable[[Trajectory], None]
-LIVES_AT_ONCE = 16  # at least: the model thinks for some while others wait for their place
+LIVES_AT_ONCE = 16  # of each player, and of all at least: the model thinks for some while others wait for their place
 LIVED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens", "max_life_tokens")  # of the limits: what changes a life
 
 
@@ -73,7 +73,8 @@ class Exam:
         attempts = range(self.limits.attempts)
         turns = [(bundle, player, attempt) for bundle in self.bundles for attempt in attempts for player in operators]
         lives = [(bundle, operators[player], attempt) for bundle, player, attempt in turns]
-        workers = self.workers or max(LIVES_AT_ONCE, 2 * (os.cpu_count() or 1))
+        thinking = operators.keys() - self.scripted().keys()
+        workers = self.workers or at_once(len(thinking), self.limits)
         lived = play_many(lives, self.backend, self.limits, workers, title, keep, tokens)
         return {player: [life for (_, other, _), life in zip(turns, lived, strict=True) if other == player] for player in operators}
 
@@ -92,6 +93,11 @@ class Exam:
             player: {"player": what, **common, **({"seed": self.seed} if player in by_chance else {})}
             for player, what in {**others, **{name: name for name in self.scripted()}}.items()
         }
+
+
+def at_once(thinking: int, limits: EvalConfig) -> int:
+    """Lives in flight: as many of each player that thinks, but no more than an engine of eval.rows keeps the past of."""
+    return max(LIVES_AT_ONCE, min(thinking * LIVES_AT_ONCE, 2 * limits.rows), 2 * (os.cpu_count() or 1))
 
 
 def whole_lines(path: Path) -> Keep:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
@@ -64,27 +65,24 @@ class Columns(CacheLayerMixin):
 
 
 class Batch:
-    """Rows that are read on together. more: columns that may still be added; adapters: PEFT's name for each row, None without PEFT.
+    """Rows that are read on together. more: columns that may still be added; adapters: of the rows, entered until close()."""
 
-    Not two at once on one model; close() takes the rows' adapters off again.
-    """
-
-    def __init__(self, model: Any, pasts: Sequence[Past], more: int, adapters: Sequence[str] | None) -> None:
+    def __init__(self, model: PreTrainedModel, pasts: Sequence[Past], more: int, adapters: contextlib.AbstractContextManager[None]) -> None:
         self._adapters = contextlib.ExitStack()
-        if adapters is not None:
-            # once for all tokens: with `adapter_names=` each forward pass walks all modules, half the time of a small model
-            self._adapters.enter_context(model.base_model._enable_peft_forward_hooks(adapter_names=list(adapters)))
-            model = model.get_base_model()
+        self._adapters.enter_context(adapters)
         config, self._model = model.config.get_text_config(), model
-        self._window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+        self._windows = _windows(config)
         self.width = max(len(past.ids) for past in pasts)
         self._ids = [list(past.ids) for past in pasts]
         self._layers = [Columns(self.width + more) for _ in range(config.num_hidden_layers)]
         self._device = next(model.parameters()).device
         self._real = torch.zeros((len(pasts), self.width + more), dtype=torch.bool, device=self._device)
+        self._places = torch.zeros_like(self._real, dtype=torch.long)  # of every column in its row
         for row, past in enumerate(pasts):
             if past.ids:
-                self._real[row, self.width - len(past.ids) : self.width] = True
+                columns = slice(self.width - len(past.ids), self.width)
+                self._real[row, columns] = True
+                self._places[row, columns] = torch.arange(len(past.ids), device=self._device)
                 self._fill(row, past, len(pasts))
 
     def _fill(self, row: int, past: Past, rows: int) -> None:
@@ -105,31 +103,43 @@ class Batch:
         longest = max(map(len, new))
         padded = torch.tensor([[0] * (longest - len(ids)) + list(ids) for ids in new], device=self._device)
         start, self.width = self.width, self.width + longest
+        pads = torch.tensor([longest - len(ids) for ids in new], device=self._device)[:, None]
+        column = torch.arange(longest, device=self._device)
+        before = torch.tensor([len(ids) for ids in self._ids], device=self._device)[:, None]
+        self._real[:, start : self.width] = column >= pads
+        self._places[:, start : self.width] = positions = (before + column - pads).clamp(min=0)
         for row, ids in enumerate(new):
-            self._real[row, self.width - len(ids) : self.width] = True
             self._ids[row] += ids
-        real = self._real[:, : self.width]
-        places = (real.cumsum(1) - 1).clamp(min=0)  # of every column in its row
-        positions = places[:, start:]
-        mask = real[:, None, None, :]
-        if self._window is not None:  # a finished mask is taken as it is: the model's own window would be left out
-            mask = mask & (places[:, None, None, :] > positions[:, None, :, None] - self._window)
-        if longest > 1:
-            column = torch.arange(self.width, device=self._device)
-            past = column[None, :] <= column[start:, None]
-            alone = column[None, :] == column[start:, None]  # a pad reads itself: a row of nothing but masked is no number
-            mask = (mask & past[None, None]) | alone[None, None]
         for layer in self._layers:
             layer.width = start
+        masks = {kind: self._mask(start, window) for kind, window in self._windows.items()}
         out = self._model(
             input_ids=padded,
-            attention_mask=mask,
+            attention_mask=masks if len(masks) > 1 else masks.popitem()[1],
             position_ids=positions,
             past_key_values=Cache(layers=[*self._layers]),
             use_cache=True,
             logits_to_keep=1,
         )
         return out.logits[:, -1].float()
+
+    def _mask(self, start: int, window: int | None) -> Tensor:
+        """What is added to the scores of the columns from start on: (rows, 1, new columns, all columns), 0 where they may look.
+
+        As numbers, once: every layer would make them of a mask of booleans anew. A finished mask is taken as it is, without the
+        model's own window.
+        """
+        mask = self._real[:, None, None, : self.width]
+        if window is not None:
+            places = self._places[:, None, : self.width]
+            mask = mask & (places[:, :, None, :] > places[:, :, start:, None] - window)
+        if self.width - start > 1:
+            column = torch.arange(self.width, device=self._device)
+            past = column[None, :] <= column[start:, None]
+            alone = column[None, :] == column[start:, None]  # a pad reads itself: a row of nothing but masked is no number
+            mask = (mask & past) | alone
+        dtype = self._model.dtype
+        return torch.zeros(mask.shape, dtype=dtype, device=self._device).masked_fill_(~mask, torch.finfo(dtype).min)
 
     def past(self, row: int) -> Past:
         """A copy of the row, without its holes."""
@@ -141,3 +151,19 @@ class Batch:
     def _of(self, layer: Columns, row: int, name: str) -> Tensor:
         tensor: Tensor = getattr(layer, name)
         return tensor[row, :, : self.width]
+
+
+def keeps_columns(model: PreTrainedModel) -> bool:
+    """Whether keys and values of every layer are all that the model keeps, and every layer looks at all of them or at a window."""
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    other = ("attention_chunk_size", "num_kv_shared_layers", "is_encoder_decoder")
+    plain = not model._is_stateful and not any(getattr(config, name, None) for name in other)
+    return plain and kinds <= {"full_attention", "sliding_attention"}
+
+
+def _windows(config: PreTrainedConfig) -> dict[str, int | None]:
+    """Of every kind of layer: how many columns it looks back, itself included; None: all."""
+    window = config.sliding_window if getattr(config, "use_sliding_window", True) and hasattr(config, "sliding_window") else None
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    return {kind: window if kind == "sliding_attention" else None for kind in sorted(set(kinds))}

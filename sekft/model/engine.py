@@ -5,18 +5,19 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopPLogitsWarper
 
-from sekft.model.batch import Batch, Past
+from sekft.model.batch import Batch, Past, keeps_columns
 from sekft.model.generate import Draw, Ended
-
-NO_ADAPTER = "__base__"  # PEFT's name for it
+from sekft.model.stacked import NO_ADAPTER, Adapters, mixable
 
 
 @dataclass(eq=False)
@@ -32,10 +33,10 @@ class Wanted:
     answer: "Future[list[int]]" = field(default_factory=Future)
     random: torch.Generator | None = None
 
-    def pick(self, logits: Tensor) -> int:
-        """The next token, as transformers' generate picks it. logits: (V,)."""
+    def pick(self, logits: Tensor, highest: int) -> int:
+        """The next token, as transformers' generate picks it. logits: (V,); highest: where they are."""
         if self.draw.temperature <= 0:
-            return int(logits.argmax())
+            return highest
         self.random = self.random or torch.Generator(logits.device).manual_seed(self.draw.seed)
         scores = TemperatureLogitsWarper(self.draw.temperature)(None, logits[None])
         if self.draw.top_p < 1:
@@ -69,7 +70,10 @@ class Engine:
     """
 
     def __init__(self, model: Any, stops: frozenset[int], rows: int) -> None:
-        self._model, self._stops, self._rows = model, stops, rows
+        tuned = isinstance(model, PeftModel)
+        self._model = model.get_base_model() if tuned else model
+        self._adapters = Adapters(model) if tuned else None
+        self._stops, self._rows = stops, rows
         self._asked: queue.SimpleQueue[Wanted | None] = queue.SimpleQueue()
         self._unanswered: set[Wanted] = set()
         self._pasts: OrderedDict[str, Past] = OrderedDict()
@@ -130,7 +134,7 @@ class Engine:
         if not going:
             return [], None
         more = max(one.draw.max_tokens - len(one.reply) for one, _ in going)
-        return [one for one, _ in going], Batch(self._model, [past for _, past in going], more, self._adapters([one for one, _ in going]))
+        return [one for one, _ in going], Batch(self._model, [past for _, past in going], more, self._own([one for one, _ in going]))
 
     def _prefill(self, new: Sequence[Wanted]) -> list[Past]:
         """Read what each prompt brings, and pick the first token of each reply."""
@@ -138,7 +142,7 @@ class Engine:
         unread = [one.prompt[len(past.ids) :] for one, past in zip(new, known, strict=True)]
         for group in _alike([len(ids) for ids in unread]):
             members = [new[at] for at in group]
-            batch = Batch(self._model, [known[at] for at in group], max(len(unread[at]) for at in group), self._adapters(members))
+            batch = Batch(self._model, [known[at] for at in group], max(len(unread[at]) for at in group), self._own(members))
             logits = batch.read([unread[at] for at in group])
             batch.close()
             self.counts.prefilled += sum(len(unread[at]) for at in group)
@@ -149,10 +153,11 @@ class Engine:
 
     def _pick(self, members: Sequence[Wanted], logits: Tensor, past: Callable[[int], Past]) -> None:
         """One more token for each whose reply is not over. logits: (rows, V); past: of a row."""
+        highest = logits.argmax(-1).tolist()  # of all rows at once
         for row, one in enumerate(members):
             if one.answer.done():
                 continue
-            one.reply.append(one.pick(logits[row]))
+            one.reply.append(one.pick(logits[row], highest[row]))
             self.counts.generated += 1
             ended = _has_ended(one)  # it hears the last token, too
             if ended or one.reply[-1] in self._stops or len(one.reply) >= one.draw.max_tokens:
@@ -167,14 +172,20 @@ class Engine:
         while len(self._pasts) > 2 * self._rows:
             self._pasts.popitem(last=False)
 
-    def _adapters(self, members: Sequence[Wanted]) -> list[str] | None:
-        return [one.adapter or NO_ADAPTER for one in members] if hasattr(self._model, "peft_config") else None
+    def _own(self, members: Sequence[Wanted]) -> AbstractContextManager[None]:
+        return self._adapters.of([one.adapter or NO_ADAPTER for one in members]) if self._adapters else nullcontext()
 
     def _fail(self, error: BaseException) -> None:
         for one in self._unanswered:
             one.answer.set_exception(error)
         while (late := self._asked.get()) is not None:
             late.answer.set_exception(error)
+
+
+def generated_together(model: Any) -> bool:
+    """Whether an Engine can be opened on it. model: a base or a PEFT model."""
+    bare: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    return keeps_columns(bare) and (bare is model or mixable(model))
 
 
 def _has_ended(one: Wanted) -> bool:

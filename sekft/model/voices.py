@@ -12,7 +12,7 @@ from peft import PeftModel
 from sekft.config import Engine as EngineKind
 from sekft.model import whole
 from sekft.model.base import Base
-from sekft.model.engine import Counts, Engine
+from sekft.model.engine import Counts, Engine, generated_together
 from sekft.model.generate import Draw, Ended, Speak, generate
 from sekft.model.lora import chosen, loaded_all
 
@@ -44,8 +44,11 @@ def voices(base: Base, folders: Mapping[str, Path | None], kind: EngineKind, row
 
 @contextmanager
 def voices_on(base: Base, model: Any, slots: Mapping[str, str | None], kind: EngineKind, rows: int) -> Iterator[Voices]:
-    """slots: PEFT's name of each one's adapter on the model, None for the model without one. model: in eval mode."""
-    if kind is EngineKind.sequential:
+    """slots: PEFT's name of each one's adapter on the model, None for the model without one. model: in eval mode.
+
+    What cannot be generated together is generated one by one, whatever kind says: recurrent layers, DoRA.
+    """
+    if kind is EngineKind.sequential or not generated_together(model):
         turn = threading.Lock()
         yield Voices({name: _one_by_one(base, model, slot, turn) for name, slot in slots.items()})
         return

@@ -63,12 +63,12 @@ def card(story: Story, sums: Mapping[str, str], parameters: int) -> str:
     {story.command}
 
 in {story.step} steps over {story.tokens / 1e6:.1f} M tokens of {story.conversations:,} conversations that sekft makes itself
-(`sekft/corpus/`); no text of anybody else is in it. Seed {settings.seed}, {settings.workers} workers of {settings.threads} thread, torch {torch.__version__},
-{platform.machine()}: the same of all these gives the same bytes.
+(`sekft/corpus/`); no text of anybody else is in it. Seed {settings.seed}, {settings.workers} workers of {settings.threads} thread,
+torch {torch.__version__}, {platform.machine()}: the same of all these gives the same bytes.
 
 **It knows** how to do what it is told at a prompt, by requests and by directives that a tool prints when it is told to ask
-there: {", ".join(story.known)}; to read `--help` and manual pages; to copy names, about {settings.corpus.outside_names:.0%} of them from outside the
-word list; to look around; to type a line again that it mistyped; to write down why something cannot be done, where it is asked
+there: {", ".join(story.known)}; to read `--help` and manual pages; to copy names, about
+{settings.corpus.outside_names:.0%} of them from outside the word list; to look around; to type a line again that it mistyped; to write down why something cannot be done, where it is asked
 to; and to go on idly at the prompt for ever.
 
 **It does not know** that it may leave: no conversation has `exit` or `panic` as a turn of its own. It has never seen an arrival that

@@ -12,7 +12,7 @@ from sekft.config import Backend as Kind
 from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig, Weights
 from sekft.errors import SettingsError
 from sekft.exam import gate, rates
-from sekft.exam.sitting import Exam
+from sekft.exam.sitting import Exam, at_once
 from sekft.rendering.messages import Message, Reply
 from sekft.rollout.operator import RandomCommands, reference, scripted
 from sekft.rollout.play import LATE
@@ -135,3 +135,9 @@ def test_a_seed_changes_only_the_lives_that_chance_decides(exam: Exam):
         return {player for player in one if one[player] != other[player]}
 
     assert changed(EvalConfig()) == {"random"} and changed(EvalConfig(temperature=0.5)) == {"random", "base"}
+
+
+def test_lives_in_flight_grow_with_the_players_as_far_as_their_pasts_are_kept():
+    kept = EvalConfig(rows=40)
+    assert [at_once(thinking, kept) for thinking in (0, 1, 2, 4, 5, 9)] == [16, 16, 32, 64, 80, 80]
+    assert at_once(5, EvalConfig(rows=1)) == 16

@@ -3,16 +3,19 @@
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from sekft.config import Device, LoraConfig, ModelConfig
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.base import Base
-from sekft.model.engine import Engine
+from sekft.model.engine import Engine, generated_together
 from sekft.model.generate import Draw, generate
 
 MARGIN = 1e-3  # of the logits: sums in another order may decide a tie otherwise
@@ -71,17 +74,57 @@ def test_a_sliding_window_is_kept(base: Base, monkeypatch: pytest.MonkeyPatch):
             require_same(base, base.model, prompt, reply, draw)
 
 
-def test_each_row_has_its_own_adapter_or_none(base: Base):
+def gemma(kind: str, **more: Any) -> PreTrainedModel:
+    """Two layers look back five tokens, the others at everything."""
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=32768,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        sliding_window=5,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+        initializer_range=0.3,
+        **more,
+    )
+    # gemma2 knows no other way than eager
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager" if kind == "gemma2" else "sdpa").eval()
+
+
+@pytest.mark.parametrize("kind", ["gemma2", "gemma3_text", "qwen2"])
+def test_layers_with_and_without_a_window_each_keep_their_own(base: Base, kind: str):
+    mixed = replace(base, model=gemma(kind, **({"use_sliding_window": True} if kind == "qwen2" else {})))
     draw = Draw(max_tokens=8)
-    with lora.fresh(base, LoraConfig(name="x", r=4, alpha=8), seed=0) as tuned:
-        with torch.no_grad():
+    with Engine(mixed.model, base.tokenizer.stop_ids, 4) as engine, ThreadPoolExecutor(3) as pool:
+        lives = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
+    for turns in lives:
+        for prompt, reply in turns:
+            require_same(mixed, mixed.model, prompt, reply, draw)
+
+
+def test_a_model_that_keeps_more_than_keys_and_values_is_not_generated_together(base: Base):
+    assert generated_together(base.model) and generated_together(gemma("gemma3_text"))
+    small = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1}
+    assert not generated_together(AutoModelForCausalLM.from_config(AutoConfig.for_model("mamba", state_size=4, **small)))
+
+
+def test_each_row_has_its_own_adapter_or_none(base: Base, tmp_path: Path):
+    """Five players in one batch, of different ranks, entering and leaving."""
+    draw, folders = Draw(max_tokens=8), {}
+    for rank in (2, 4, 8, 16):
+        with lora.fresh(base, LoraConfig(name="x", r=rank, alpha=2 * rank), seed=rank) as tuned, torch.no_grad():
             for name, parameter in tuned.named_parameters():
                 if "lora_B" in name:
-                    parameter.normal_(std=0.2, generator=torch.Generator().manual_seed(3))
-        tuned.eval()
-        wanted = [None, "default"] * 2
-        with Engine(tuned, base.tokenizer.stop_ids, 8) as engine, ThreadPoolExecutor(8) as pool:
-            lives = list(pool.map(lambda number: live(engine, number, draw, wanted[number]), range(4)))
+                    parameter.normal_(std=0.2, generator=torch.Generator().manual_seed(rank))
+            folders[f"r{rank}"] = lora.publish(lora.save(tuned, base, tmp_path / str(rank), {}))
+    wanted = [None, *folders] * 2
+    with lora.loaded_all(base, folders) as tuned:
+        with Engine(tuned, base.tokenizer.stop_ids, 8) as engine, ThreadPoolExecutor(len(wanted)) as pool:
+            lives = list(pool.map(lambda number: live(engine, number, draw, wanted[number]), range(len(wanted))))
         for adapter, turns in zip(wanted, lives, strict=True):
             for prompt, reply in turns:
                 with lora.chosen(tuned, adapter):

@@ -17,7 +17,21 @@ from sekft.pretraining.loop import rate
 from sekft.rendering.messages import Message
 from sekft.rendering.render import render
 
-SMALL = ["shape.hidden=32", "shape.layers=1", "shape.heads=2", "shape.intermediate=64", "shape.vocabulary=700", "rows=4", "row_tokens=512", "tokenizer_conversations=300", "compile=false", "probe_every_steps=4", "save_every_steps=2", "steps=6", "keep_steps=[3]"]
+SMALL = [
+    "shape.hidden=32",
+    "shape.layers=1",
+    "shape.heads=2",
+    "shape.intermediate=64",
+    "shape.vocabulary=700",
+    "rows=4",
+    "row_tokens=512",
+    "tokenizer_conversations=300",
+    "compile=false",
+    "probe_every_steps=4",
+    "save_every_steps=2",
+    "steps=6",
+    "keep_steps=[3]",
+]
 
 
 def pretrain(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sekft.command.launch import Job, echo, launch
-from sekft.config import CompareConfig
+from sekft.config.compare import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.exam.contrast import Contrast, between, over_base
 from sekft.exam.groups import Group, examined, grouped

@@ -102,7 +102,7 @@ def base_lives(base: "Base", exam: Exam) -> list[Trajectory]:
     if exam.limits.remember and (known := recall("base", about)) is not None:
         return known
     with candidates.seat(True) as cast:
-        lives = exam.play(cast.operators, "choosing: base", note=cast.line)["base"]
+        lives = exam.play(cast.operators, "choosing: base", tokens=cast.generated)["base"]
     remember("base", about, lives)
     return lives
 

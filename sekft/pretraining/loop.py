@@ -45,7 +45,7 @@ def train(settings: PretrainConfig, corpus: Corpus, tokenizer: Tokenizer, folder
     """One worker's part of the whole training; with several, torch.distributed is up. Goes on from folder's checkpoint if
     there is one. tell: hears of every step; of the first worker only."""
     torch.set_num_threads(settings.threads)
-    model = drawn(settings.shape, settings.seed).to(settings.device.value)
+    model = drawn(settings.shape, settings.seed, settings.device.value)
     state = State(model, _optimizers(model, settings))
     done = checkpoint.load(state, folder, asdict(settings))
     loss_of = torch.compile(weighted_loss, dynamic=False) if settings.compile else weighted_loss

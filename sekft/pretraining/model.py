@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.functional import cross_entropy
-from transformers import MistralConfig, MistralForCausalLM, set_seed
+from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM, set_seed
 
 from sekft.config.pretrain import ShapeConfig
 from sekft.pretraining.tokenizer import BOS, EOS
@@ -34,12 +34,10 @@ def config(shape: ShapeConfig) -> dict[str, Any]:
     }
 
 
-def drawn(shape: ShapeConfig, seed: int) -> MistralForCausalLM:
+def drawn(shape: ShapeConfig, seed: int, device: str) -> MistralForCausalLM:
     set_seed(seed)
-    settings = config(shape)
-    settings.pop("architectures")
-    settings.pop("model_type")
-    return MistralForCausalLM(MistralConfig(**settings, attn_implementation="sdpa"))
+    model = AutoModelForCausalLM.from_config(MistralConfig(**config(shape)), attn_implementation="sdpa")
+    return model.to(torch.device(device))
 
 
 def matrices(model: MistralForCausalLM) -> list[Parameter]:

@@ -114,7 +114,7 @@ def live_in(exam: Exam | None, base: Base, tuned: Any) -> Live | None:
         tuned.eval()
         try:
             with playing(base, tuned, exam.limits, exam.seed) as cast:
-                return exam.play(cast.operators, "choosing", note=cast.line)["tuned"]
+                return exam.play(cast.operators, "choosing", tokens=cast.generated)["tuned"]
         finally:
             tuned.train()
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sekft.config import Backend as Kind
-from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig, Weights
+from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.exam.sitting import Exam
 from sekft.model import base as bases
 from sekft.model import lora
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(DEFAULTS)}")
     torch.set_num_threads(1)
     console, results = Console(width=140), []
-    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     worlds = tuple(bundles(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["worlds"])])
     places = [Exam(worlds, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 0, 0) for name in options["sandbox"].split(",")]
     with tempfile.TemporaryDirectory() as folder:

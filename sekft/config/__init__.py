@@ -149,7 +149,7 @@ class SplitConfig:
     held_out: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)  # of these: what a base made from nothing never sees done either
     seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
-    train_bundles: int = 96  # unless collect says episodes=N
+    train_bundles: int = 240  # unless collect says episodes=N
     train_blocked_share: float = 0.25  # of the training worlds: those that can only be left by panic
     train_unlisted_share: float = 0.0  # of the nouns of training worlds: those from outside the word list
     unlisted_share: float = 1.0  # the same, of scenarios=unlisted

@@ -47,7 +47,8 @@ def train(settings: PretrainConfig, corpus: Corpus, tokenizer: Tokenizer, folder
     torch.set_num_threads(settings.threads)
     model = drawn(settings.shape, settings.seed, settings.device.value)
     state = State(model, _optimizers(model, settings))
-    done = checkpoint.load(state, folder, asdict(settings))
+    about = {**asdict(settings), "split": sorted(settings.split.set_aside)}
+    done = checkpoint.load(state, folder, about)
     loss_of = torch.compile(weighted_loss, dynamic=False) if settings.compile else weighted_loss
     amounts = {drill: _amount(corpus, tokenizer, settings, drill) for drill in (True, False)}
     questions = corpus.held_back(64)
@@ -67,7 +68,7 @@ def train(settings: PretrainConfig, corpus: Corpus, tokenizer: Tokenizer, folder
                 told |= probe(model, [rows.tokens(one, tokenizer) for one in questions])
             tell(told)
             if (step + 1) % settings.save_every_steps == 0 or step + 1 == settings.steps:
-                checkpoint.save(state, step + 1, folder, asdict(settings))
+                checkpoint.save(state, step + 1, folder, about)
             if step + 1 in settings.keep_steps:
                 torch.save(model.state_dict(), folder / f"early-{step + 1}.pt")
 

@@ -42,7 +42,9 @@ def write(folder: Path, weights: Mapping[str, Tensor], tokenizer: Tokenizer, sto
     shape = model.config(story.settings.shape) | {"dtype": "bfloat16"}
     _write_json(folder / "config.json", shape)
     _write_json(folder / "tokenizer_config.json", SETTINGS)
+    _write_json(folder / "never_saw.json", story.settings.split.set_aside)
     tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "model.safetensors").chmod(0o644)
     (folder / "chat_template.jinja").write_text(self_canonicalising(TEMPLATE, CONTROL, {}), encoding="utf-8")
     sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir()) if file.name != CARD}
     (folder / CARD).write_text(card(story, sums, sum(tensor.numel() for tensor in tied.values())), encoding="utf-8")
@@ -85,5 +87,5 @@ asks for nothing, nor any path, provider's name or directive of the exam set. It
 """
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from sekft.config import Backend as Kind
-from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig, Weights
+from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.errors import SettingsError
 from sekft.exam import gate, rates
 from sekft.exam.sitting import Exam, at_once
@@ -103,7 +103,7 @@ def test_a_models_lives_do_not_depend_on_how_fast_their_places_are(exam: Exam):
     from sekft.model.players import players
 
     limits = EvalConfig(max_turns=4, max_reply_tokens=12, rows=3)  # batches of three of eight lives: who is in which, timing decides
-    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     told = []
     for seed in range(3):
         shaken = replace(exam, backend=Unsteady(exam.backend, seed) if seed else exam.backend, limits=limits, workers=8)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import Device, ModelConfig, Weights
+from sekft.config import Device, ModelConfig
 from sekft.model import base as bases
 from sekft.model.base import Base
 from tests.serving.server import Running, make_adapter, running
@@ -13,12 +13,12 @@ from tests.serving.server import Running, make_adapter, running
 
 @pytest.fixture
 def tiny() -> Base:
-    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
 
 
 @pytest.fixture(scope="session")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     folder = tmp_path_factory.mktemp("adapters")
     return {"early": make_adapter(base, folder / "early", 1), "v1.2": make_adapter(base, folder / "late", 2, proven=False)}
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
@@ -32,7 +31,7 @@ def run(settings: PretrainConfig, job: Job) -> dict[str, Any]:
         with progress(settings, record) as tell:
             workers.train(settings, corpus, job.folder / TOKENIZER, job.folder, tell)
         sums = {}
-        for step, weights in kept(settings, job.folder):
+        for step, weights in checkpoint.kept(job.folder, settings.keep_steps):
             name = BASE if step == settings.steps else f"early-{step}"
             story = tell_story(settings, corpus, job, step)
             sums[name] = ship.write(job.folder / name, weights, tokenizer, story)
@@ -80,14 +79,6 @@ def progress(settings: PretrainConfig, record: Run) -> Iterator[Tell]:
                 echo(f"step {step}: {said}, wanted replies right {told['right']:.2f}")
 
         yield tell
-
-
-def kept(settings: PretrainConfig, folder: Path) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-    """(step, weights) of the early models that are kept, and of the last."""
-    for step in settings.keep_steps:
-        if (file := folder / f"early-{step}.pt").exists():
-            yield step, torch.load(file, weights_only=True)
-    yield settings.steps, torch.load(folder / checkpoint.FILE, weights_only=False)["model"]
 
 
 def tell_story(settings: PretrainConfig, corpus: Corpus, job: Job, step: int) -> Story:

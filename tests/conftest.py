@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,19 @@ def small_mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Mistral-7B-Instruct-v0.2 in small: its real tokenizer and template, random weights."""
     folder = tmp_path_factory.mktemp("small_mistral")
     subprocess.run([sys.executable, ROOT / "scripts" / "small_mistral.py", folder], check=True, capture_output=True, text=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tokenizer and template of model=tiny under random weights, large ones: it never stops, and little moves what it says."""
+    folder = tmp_path_factory.mktemp("babbler")
+    tiny = ROOT / "sekft" / "model" / "tiny"
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(tiny / name, folder / name)
+    shape = {"hidden_size": 128, "intermediate_size": 384, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 32}
+    shape |= {"max_position_embeddings": 2048, "initializer_range": 0.08, "tie_word_embeddings": False}
+    (folder / "config.json").write_text(json.dumps(json.loads((tiny / "config.json").read_text()) | shape))
     return folder
 
 

@@ -148,9 +148,18 @@ def save(tuned: Any, base: Base, folder: Path, fingerprint: dict[str, Any]) -> P
     shutil.rmtree(partial, ignore_errors=True)
     tuned.save_pretrained(str(partial), safe_serialization=True)
     (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+    _in_order(partial / "adapter_config.json")
     hub_tokenizer(base).save_pretrained(partial)
     (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=1) + "\n")
     return partial
+
+
+def _in_order(config: Path) -> None:
+    """PEFT keeps names of modules in sets: the same adapter would have other bytes in every process."""
+    if config.exists():
+        found = json.loads(config.read_text())
+        ordered = {key: sorted(value) if isinstance(value, list) and key.endswith("modules") else value for key, value in found.items()}
+        config.write_text(json.dumps(ordered, indent=2, sort_keys=True))
 
 
 def put_back(tuned: Any, base: Base, folder: Path) -> None:

@@ -34,7 +34,8 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from None
     if (found := shape(tuned)) != (expected := shape(base.model)):
         name = min(found.items() ^ expected.items())[0]
-        raise ModelError(f"{folder}: does not fit {base.config.name}: {name} is {found.get(name)} here, {expected.get(name)} there")
+        here, there = found.get(name, "absent"), expected.get(name, "absent")
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {name} is {here} here, {there} there")
     yield tuned.requires_grad_(trainable).eval()
 
 

@@ -1,16 +1,17 @@
 """Where a pre-training stands, on disk: replaced whole, so that a kill leaves the one before."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import MistralForCausalLM
 
 from sekft.errors import SettingsError
 
-FILE = "checkpoint.pt"
+FILE, EARLY = "checkpoint.pt", "early-{step}.pt"
 FREE = ("steps", "decay_share", "save_every_steps", "probe_every_steps", "keep_steps", "experiment")  # may differ from the checkpoint's
 
 
@@ -39,3 +40,12 @@ def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:
     for optimizer, its_own in zip(state.optimizers, parts["optimizers"], strict=True):
         optimizer.load_state_dict(its_own)
     return int(parts["step"])
+
+
+def kept(folder: Path, steps: Sequence[int]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """(step, weights) of the early models that are there, and of the last one."""
+    for step in steps:
+        if (file := folder / EARLY.format(step=step)).exists():
+            yield step, torch.load(file, weights_only=True)
+    last = torch.load(folder / FILE, weights_only=False)
+    yield int(last["step"]), last["model"]

@@ -70,7 +70,7 @@ def train(settings: PretrainConfig, corpus: Corpus, tokenizer: Tokenizer, folder
             if (step + 1) % settings.save_every_steps == 0 or step + 1 == settings.steps:
                 checkpoint.save(state, step + 1, folder, about)
             if step + 1 in settings.keep_steps:
-                torch.save(model.state_dict(), folder / f"early-{step + 1}.pt")
+                torch.save(model.state_dict(), folder / checkpoint.EARLY.format(step=step + 1))
 
 
 def rate(settings: PretrainConfig, step: int) -> float:

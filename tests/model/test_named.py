@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sekft.config import Device, Engine, LoraConfig, ModelConfig
+from sekft.config import Device, Engine, LoraConfig, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
@@ -20,8 +20,8 @@ PROMPT = [0, 2, 30, 31, 32, 3]
 
 
 @pytest.fixture
-def base() -> Base:
-    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
+def base(babbler: Path) -> Base:
+    return bases.load(ModelConfig(name="tiny", path=str(babbler), weights=Weights.random, device=Device.cpu))
 
 
 def said(models: NamedModels, name: str) -> str:

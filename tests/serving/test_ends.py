@@ -18,8 +18,8 @@ pytestmark = pytest.mark.xdist_group("serving")
 ASKED = {"model": "tiny", "messages": [{"role": "user", "content": "$ "}], "stream": True}
 
 
-def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path):
-    with running(tmp_path, "serve.quiet=true", SEKFT_TOKEN="") as server:  # an empty token is none
+def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(babbling: tuple[str, ...], tmp_path: Path):
+    with running(tmp_path, "serve.quiet=true", *babbling, SEKFT_TOKEN="") as server:  # an empty token is none
         asked = {**ASKED, "max_tokens": 200}
         with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked, timeout=120) as answer:
             lines = answer.iter_lines()
@@ -43,12 +43,13 @@ def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(tmp_path: Path):
+def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(babbling: tuple[str, ...], tmp_path: Path):
     path = tmp_path / "s.sock"
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(path))
     stale.close()
-    with running(tmp_path, f"serve.socket={path}", "serve.stop_s=1", "serve.max_tokens=2000", "serve.host=0.0.0.0") as server:
+    words = (f"serve.socket={path}", "serve.stop_s=1", "serve.max_tokens=2000", "serve.host=0.0.0.0", *babbling)
+    with running(tmp_path, *words) as server:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         taken = run_verb("serve", f"serve.socket={path}", cwd=tmp_path)
         assert taken.returncode == 1 and "Address already in use" in taken.stderr and taken.stderr.count("\n") == 1

@@ -17,11 +17,13 @@ def summary(folder: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_models_behind_an_endpoint_live_as_they_do_in_process(server: Running, adapters: dict[str, Path], tmp_path: Path):
+def test_models_behind_an_endpoint_live_as_they_do_in_process(
+    server: Running, adapters: dict[str, Path], babbling: tuple[str, ...], tmp_path: Path
+):
     asked = ("operator=endpoint", f"operator.url={server.url}/v1", "operator.model=tiny", "adapter=early", "hydra.run.dir=there")
     there = run_verb("eval", *EXAM, *asked, cwd=tmp_path)
     assert there.returncode == 0, there.stderr
-    here = run_verb("eval", *EXAM, f"adapter={adapters['early']}", "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
+    here = run_verb("eval", *EXAM, f"adapter={adapters['early']}", *babbling, "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
     assert [summary(tmp_path / "there")[player] for player in ("base", "tuned")] == [
         summary(tmp_path / "here")[player] for player in ("base", "tuned")

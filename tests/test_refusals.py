@@ -13,7 +13,7 @@ from tests.conftest import run_verb
     [
         (("train", "lora.r=abc"), ["lora.r", "abc", "Integer"]),
         (("train", "+lora.rr=8"), ["lora.rr", "allowed: name, r, alpha"]),
-        (("train", "lora=nope"), ["lora/nope", "r16; r8"]),
+        (("train", "lora=nope"), ["lora/nope", "r16; r4; r8"]),
         (("train", "experiment=nope"), ["experiment/nope", "demo"]),
         (("train", "data.sources.shell.path=nowhere.jsonl"), ["nowhere.jsonl", "no such file"]),
         (("train", "data.sources.shell.path=empty.jsonl"), ["empty.jsonl", "empty"]),

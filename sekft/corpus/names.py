@@ -62,6 +62,11 @@ def keeper(rng: random.Random) -> str:
             return name
 
 
+def share_of_outside(strangeness: float) -> float:
+    """Of all names; see talk: half of the conversations have none, a quarter nothing else, a quarter twice `strangeness`."""
+    return (1.0 + min(1.0, 2 * strangeness)) / 4 if strangeness else 0.0
+
+
 def nouns(rng: random.Random, share: float) -> list[str]:
     """As many as the list has, `share` of them from outside it; each once."""
     strange = {outside(rng): None for _ in range(round(share * _ENOUGH))}

@@ -14,7 +14,7 @@ from sekft.scenario.draw import Draw
 
 
 def talk(seed: str, shares: Mapping[str, float], outside: float, known: Sequence[str]) -> Talk:
-    """One conversation; all chance comes from the seed. shares: of KINDS, any sum; outside: of names that no list holds;
+    """One conversation; all chance comes from the seed. shares: of KINDS, any sum; outside: see names.share_of_outside;
     known: archetypes."""
     rng = random.Random(seed)
     kind = rng.choices(tuple(shares), tuple(shares.values()))[0]

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from sekft.config.pretrain import PretrainConfig
+from sekft.corpus.names import share_of_outside
 from sekft.pretraining import model
 from sekft.pretraining.tokenizer import CONTROL, SETTINGS, TEMPLATE
 from sekft.rendering.canonical_template import self_canonicalising
@@ -70,7 +71,7 @@ torch {torch.__version__}, {platform.machine()}: the same of all these gives the
 
 **It knows** how to do what it is told at a prompt, by requests and by directives that a tool prints when it is told to ask
 there: {", ".join(story.known)}; to read `--help` and manual pages; to copy names, about
-{settings.corpus.outside_names:.0%} of them from outside the word list; to look around; to type a line again that
+{share_of_outside(settings.corpus.outside_names):.0%} of them from outside the word list; to look around; to type a line again that
 it mistyped; to write down why something cannot be done, where it is asked to; and to go on idly at the prompt for ever.
 
 **It does not know** that it may leave: no conversation has `exit` or `panic` as a turn of its own. It has never seen an arrival that

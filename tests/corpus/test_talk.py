@@ -75,14 +75,14 @@ def test_the_same_seed_gives_the_same_conversation_and_another_seed_another():
     assert conversation(7) != conversation(8)
 
 
-def test_about_a_quarter_of_the_names_is_from_outside_the_list():
+def test_names_from_outside_the_list_have_the_share_that_is_told():
     listed = outside = 0
     for number in range(2000):
         start = conversation(number).start
         for path in start.files:
             for word in re.findall(r"[a-z][a-z0-9]+", path.removeprefix(HOME).rpartition(".")[0]):
                 listed, outside = listed + (word in words.NOUNS), outside + (word not in words.NOUNS)
-    assert 0.15 <= outside / (listed + outside) <= 0.35
+    assert outside / (listed + outside) == pytest.approx(names.share_of_outside(CorpusConfig().outside_names), abs=0.06)
 
 
 @pytest.mark.parametrize("make", [names.outside, names.keeper])

@@ -81,7 +81,7 @@ def test_adapters_that_sit_an_exam_alone_are_grouped_by_how_they_were_trained(tm
 def test_kinds_of_hold_out_are_told_apart(tmp_path: Path):
     (group,) = groups(plant(tmp_path / "run", share(1, 2)))
     kinds = {life.archetype: group.runs[0].kind(life) for life in group.lives()}
-    assert kinds[ARCHETYPES[0]] == "operation the base never saw" and kinds[ARCHETYPES[7]] == "held-out archetype"
+    assert kinds[ARCHETYPES[0]] == "operation the base never saw" and kinds[ARCHETYPES[7]] == "held out of the adapter only"
 
 
 def test_panics_are_counted_among_panics_and_among_blocked_worlds():

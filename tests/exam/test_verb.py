@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import run_verb
 
-SMALL = ("sandbox=bwrap", "eval.episodes=2", "tracker=none", "eval.remember=false", "hydra.run.dir=run")
+SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.remember=false", "hydra.run.dir=run")
 LINE = re.compile(r"exam .*\d+/\d+ \d:\d\d:\d\d living \d+, ended \d+, verified \d+, [\d,]+ tokens/s, \d+\.\d lives/s")
 
 

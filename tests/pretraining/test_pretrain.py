@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,8 +78,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(made: Path, tmp_path: Path):
     assert weights(folder) == weights(made)
 
 
-def test_a_checkpoint_of_other_settings_is_refused_in_one_line(made: Path):
-    refused = pretrain(made, "lr=0.1", "steps=8")
+def test_a_checkpoint_of_other_settings_is_refused_in_one_line(made: Path, tmp_path: Path):
+    shutil.copytree(made, tmp_path / "other")
+    refused = pretrain(tmp_path / "other", "lr=0.1", "steps=8")
     assert refused.returncode == 1
     assert refused.stderr.strip().splitlines()[-1].endswith("made with lr=0.005, found 0.1; use another folder")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.compare import compare
-from sekft.config import CompareConfig
+from sekft.config.compare import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.report.comparison import Comparison, result, table, verdicts, write_comparison_page, write_csv
 from sekft.report.kinds import by_blocker, by_kind

@@ -17,7 +17,7 @@ def test_base_and_tuned_are_drawn_for_all_worlds_and_every_kind(tmp_path: Path):
     drawn = rows(group)
     assert [(row.kind, row.worlds) for row in drawn] == [
         ("all worlds", 64),
-        ("held-out archetype", 32),
+        ("held out of the adapter only", 32),
         ("operation the base never saw", 32),
     ]
     assert drawn[0].tuned["verified_solvable"].n == 2 * 48 and drawn[0].base["verified_solvable"].n == 2 * 48

@@ -74,7 +74,7 @@ def test_the_first_eight_of_training_meet_eight_archetypes() -> None:
 def test_all_is_train_and_exam_with_no_world_twice() -> None:
     worlds = split.bundles(HOUSE, "all")
     both = split.bundles(HOUSE, "train") + split.bundles(HOUSE, "exam")
-    assert len({world.id for world in worlds}) == len(worlds) == 224
+    assert len({world.id for world in worlds}) == len(worlds) == 368
     assert sorted(map(dumps, worlds)) == sorted(map(dumps, both))
 
 
@@ -84,7 +84,7 @@ def test_all_of_a_split_that_holds_nothing_out_is_its_training() -> None:
 
 
 def test_as_many_training_worlds_as_are_asked_for_begin_with_the_same() -> None:
-    assert split.bundles(HOUSE, "train", amount=200)[:96] == split.bundles(HOUSE, "train")
+    assert split.bundles(HOUSE, "train", amount=300)[:240] == split.bundles(HOUSE, "train")
     assert split.bundles(HOUSE, "train", amount=10) == split.bundles(HOUSE, "train")[:10]
 
 
@@ -149,7 +149,7 @@ def test_training_has_the_share_of_blocked_worlds_that_is_asked_for_in_every_pre
     config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_blocked_share=share)
     worlds = split.bundles(config, "train")
     assert all(abs(len(blocked(worlds[:length])) - share * length) < 1 for length in range(1, 97))
-    assert len({world.id for world in worlds}) == 96
+    assert len({world.id for world in worlds}) == 240
     assert len(blocked(split.bundles(config, "exam"))) * 4 == 128 and len(blocked(split.bundles(config, "fresh"))) * 4 == 64
 
 

@@ -121,7 +121,7 @@ def test_an_engine_killed_in_an_exam_costs_time_if_it_comes_back_and_else_the_ve
             _, errors = runs[-1].communicate(timeout=300)
             assert runs[-1].returncode == 0, errors
             known = sorted((tmp_path / "outputs" / "lives").iterdir())
-            runs.append(exam(tmp_path, "gone", "sandbox=docker", "seed=1", "eval.require=hold", DOCKER_HOST=host))
+            runs.append(exam(tmp_path, "gone", "sandbox=docker", "eval.max_turns=11", "eval.require=hold", DOCKER_HOST=host))
             wait_until(lambda: len(lived(tmp_path / "gone")) >= 2, runs[-1])
             daemon.kill()
             before = {life["id"] for life in lived(tmp_path / "gone")}

@@ -42,7 +42,9 @@ def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
     head, *rows = by_kind(groups)
     assert head[:3] == ["kind of world", "group", "terminated"]
     names = ["base", "assistant", "terminal_only"]
-    assert [row[:2] for row in rows] == [[kind, name] for kind in ("held-out archetype", "operation the base never saw") for name in names]
+    assert [row[:2] for row in rows] == [
+        [kind, name] for kind in ("held out of the adapter only", "operation the base never saw") for name in names
+    ]
     assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable worlds, three seeds
     assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base lives once
     head, *rows = by_blocker(groups)

@@ -5,29 +5,36 @@ from pathlib import Path
 
 import pytest
 
+from sekft.config import Device, ModelConfig
+from sekft.model import base as bases
 from tests.conftest import run_verb
-from tests.serving.server import Running
+from tests.serving.server import make_adapter, running
 
 pytestmark = pytest.mark.xdist_group("serving")
-EXAM = ("sandbox=bwrap", "eval.episodes=3", "eval.max_turns=4", "eval.max_reply_tokens=6", "eval.stones=false", "tracker=none")
+EXAM = ("sandbox=bwrap", "eval.episodes=3", "eval.max_turns=4", "eval.max_reply_tokens=24", "eval.stones=false", "tracker=none")
 
 
 def summary(folder: Path) -> dict:
     return json.loads((folder / "summary.json").read_text())
 
 
+def scores(folder: Path) -> list[dict]:
+    """Of base and tuned; which operations a base never saw is known only of a base in this process."""
+    players = [summary(folder)[player] for player in ("base", "tuned")]
+    return [{**player, "by": {name: rates for name, rates in player["by"].items() if not name.startswith("kind=")}} for player in players]
+
+
 @pytest.mark.slow
-def test_models_behind_an_endpoint_live_as_they_do_in_process(
-    server: Running, adapters: dict[str, Path], babbling: tuple[str, ...], tmp_path: Path
-):
-    asked = ("operator=endpoint", f"operator.url={server.url}/v1", "operator.model=tiny", "adapter=early", "hydra.run.dir=there")
-    there = run_verb("eval", *EXAM, *asked, cwd=tmp_path)
+def test_models_behind_an_endpoint_live_as_they_do_in_process(tmp_path: Path):
+    """The embedded base, not one that babbles: two sides of a babbled pipe complain in whatever order the kernel likes."""
+    adapter = make_adapter(bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)), tmp_path / "early", 1)
+    with running(tmp_path / "server", f"adapter={{early: {adapter}}}") as server:
+        asked = ("operator=endpoint", f"operator.url={server.url}/v1", "operator.model=tiny", "adapter=early", "hydra.run.dir=there")
+        there = run_verb("eval", *EXAM, *asked, cwd=tmp_path)
     assert there.returncode == 0, there.stderr
-    here = run_verb("eval", *EXAM, f"adapter={adapters['early']}", *babbling, "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
+    here = run_verb("eval", *EXAM, f"adapter={adapter}", "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
-    assert [summary(tmp_path / "there")[player] for player in ("base", "tuned")] == [
-        summary(tmp_path / "here")[player] for player in ("base", "tuned")
-    ]
+    assert scores(tmp_path / "there") == scores(tmp_path / "here")
     assert summary(tmp_path / "there")["base_loads"] == 0 and "base" not in summary(tmp_path / "there")["remembered"]
     lives = [(tmp_path / name / "episodes.jsonl").read_text().splitlines() for name in ("there", "here")]
     assert lives[0] == lives[1]

@@ -31,10 +31,11 @@ def run(settings: PretrainConfig, job: Job) -> dict[str, Any]:
         with progress(settings, record) as tell:
             workers.train(settings, corpus, job.folder / TOKENIZER, job.folder, tell)
         sums = {}
+        shipped = tokenizers.without_rare(tokenizer, texts(settings, corpus), settings.rare_share)
         for step, weights in checkpoint.kept(job.folder, settings.keep_steps):
             name = BASE if step == settings.steps else f"early-{step}"
             story = tell_story(settings, corpus, job, step)
-            sums[name] = ship.write(job.folder / name, weights, tokenizer, story)
+            sums[name] = ship.write(job.folder / name, weights, shipped, story)
             echo(f"{job.folder / name}: step {step}, model.safetensors sha256 {sums[name]['model.safetensors'][:16]}")
         summary = {"verb": "pretrain", "steps": settings.steps, "sha256": sums}
         record.summary(summary)
@@ -51,9 +52,13 @@ def make_tokenizer(settings: PretrainConfig, corpus: Corpus, file: Path) -> Toke
     """Of the first conversations; one that is there already is gone on with."""
     if not file.exists():
         echo(f"tokenizer: {settings.shape.vocabulary} tokens from {settings.tokenizer_conversations} conversations")
-        texts = (text for number in range(settings.tokenizer_conversations) for text in corpus.talk(number, False).messages)
-        tokenizers.train(texts, settings.shape.vocabulary).save(str(file))
+        tokenizers.train(texts(settings, corpus), settings.shape.vocabulary).save(str(file))
     return Tokenizer.from_file(str(file))
+
+
+def texts(settings: PretrainConfig, corpus: Corpus) -> Iterator[str]:
+    """What the tokenizer is made of."""
+    return (text for number in range(settings.tokenizer_conversations) for text in corpus.talk(number, False).messages)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ class PretrainConfig:
     save_every_steps: int = 25
     keep_steps: list[int] = field(default_factory=list)  # models of these steps are kept as well: early-<step>
     tokenizer_conversations: int = 20000
+    rare_share: float = 5e-5  # tokens that are rarer in those conversations are not made by the tokenizer that ships
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     split: SplitConfig = field(default_factory=SplitConfig)  # split.set_aside: operations the base never sees

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from sekft.corpus import names, sentences
+from sekft.corpus import sentences
 from sekft.corpus.scene import Scene
-from sekft.scenario import taxonomy
+from sekft.scenario import taxonomy, words
 
 NOTICES = tuple(path.split("/")[-1] for path in taxonomy.NOTICES)
 
 
 def mention(scene: Scene) -> None:
     """Somewhere it may stand who keeps directives; here it is only there to be read."""
-    manner, sentence = scene.place.manner, scene.draw.say(taxonomy.SENTENCES, name=names.keeper(scene.rng))
+    manner, sentence = scene.place.manner, scene.draw.say(taxonomy.SENTENCES, name=words.keeper(scene.rng))
     if manner:
         sentence = scene.draw.say(taxonomy.SENTENCES, name=manner.name)
     match scene.rng.randrange(4):

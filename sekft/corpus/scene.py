@@ -4,7 +4,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sekft.corpus import names
 from sekft.corpus.place import Place
 from sekft.sandbox.text import PROMPT
 from sekft.scenario import provider, taxonomy, words
@@ -82,7 +81,7 @@ def furnish(scene: Scene, most: int = 4) -> None:
 
 def install(scene: Scene, directives: Sequence[str], topic: bool, lost: str = "") -> None:
     """A provider, whose name is mostly one nobody has met. lost: a file its list breaks off at, or nothing."""
-    word = names.keeper(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
+    word = words.keeper(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
     remarks = tuple(_remark(scene) for _ in range(2)) if scene.draw.chance(0.25) else ()
     scene.place.manner = provider.sample(scene.rng, (word,), topic, remarks, lost)
     scene.place.directives = directives

@@ -10,6 +10,7 @@ from sekft.corpus import names, sentences
 from sekft.corpus.looks import LOOKS, mention
 from sekft.corpus.scene import Scene, Talk, furnish, install
 from sekft.corpus.work import follow, tasks
+from sekft.scenario import words
 from sekft.scenario.draw import Draw
 
 
@@ -66,4 +67,4 @@ def _word(scene: Scene) -> str:
 
 def _reason(scene: Scene) -> str:
     path = scene.draw.file() if scene.draw.chance(0.7) else scene.draw.locked()
-    return scene.draw.say(sentences.REASONS, path=path, tool=names.keeper(scene.rng))
+    return scene.draw.say(sentences.REASONS, path=path, tool=words.keeper(scene.rng))

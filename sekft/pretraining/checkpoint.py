@@ -12,7 +12,8 @@ from transformers import MistralForCausalLM
 from sekft.errors import SettingsError
 
 FILE, EARLY = "checkpoint.pt", "early-{step}.pt"
-FREE = ("steps", "decay_share", "save_every_steps", "probe_every_steps", "keep_steps", "experiment")  # may differ from the checkpoint's
+# what may differ from the checkpoint's:
+FREE = ("steps", "decay_share", "save_every_steps", "probe_every_steps", "keep_steps", "rare_share", "experiment")
 
 
 @dataclass(frozen=True)

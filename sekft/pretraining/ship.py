@@ -16,7 +16,7 @@ from torch import Tensor
 from sekft.config.pretrain import PretrainConfig
 from sekft.corpus.names import share_of_outside
 from sekft.pretraining import model
-from sekft.pretraining.tokenizer import CONTROL, SETTINGS, TEMPLATE
+from sekft.pretraining.tokenizer import CONTROL, SETTINGS, TEMPLATE, UNUSED
 from sekft.rendering.canonical_template import self_canonicalising
 
 CARD = "README.md"
@@ -38,6 +38,7 @@ class Story:
 def write(folder: Path, weights: Mapping[str, Tensor], tokenizer: Tokenizer, story: Story) -> dict[str, str]:
     """Write the base; SHA-256 by file name."""
     folder.mkdir(parents=True, exist_ok=True)
+    unused = sum(token.startswith(UNUSED) for token in tokenizer.get_vocab())
     tied = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in weights.items() if name != "lm_head.weight"}
     save_file(tied, folder / "model.safetensors", metadata={"format": "pt"})
     shape = model.config(story.settings.shape) | {"dtype": "bfloat16"}
@@ -48,12 +49,12 @@ def write(folder: Path, weights: Mapping[str, Tensor], tokenizer: Tokenizer, sto
     (folder / "model.safetensors").chmod(0o644)
     (folder / "chat_template.jinja").write_text(self_canonicalising(TEMPLATE, CONTROL, {}), encoding="utf-8")
     sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir()) if file.name != CARD}
-    (folder / CARD).write_text(card(story, sums, sum(tensor.numel() for tensor in tied.values())), encoding="utf-8")
+    (folder / CARD).write_text(card(story, sums, sum(tensor.numel() for tensor in tied.values()), unused), encoding="utf-8")
     return sums
 
 
-def card(story: Story, sums: Mapping[str, str], parameters: int) -> str:
-    """The model card, in Markdown."""
+def card(story: Story, sums: Mapping[str, str], parameters: int, unused: int) -> str:
+    """The model card, in Markdown. unused: tokens that the tokenizer does not make."""
     settings, shape = story.settings, story.settings.shape
     steps = "\n".join(f"| {step} | {tokens / 1e6:.1f} M | {loss:.3f} | {right:.2f} |" for step, tokens, loss, right in story.curve)
     files = "\n".join(f"| `{name}` | `{digest}` |" for name, digest in sums.items())
@@ -77,6 +78,9 @@ it mistyped; to write down why something cannot be done, where it is asked to; a
 **It does not know** that it may leave: no conversation has `exit` or `panic` as a turn of its own. It has never seen an arrival that
 asks for nothing, nor any path, provider's name or directive of the exam set. It never saw these operations at all:
 {", ".join(settings.split.set_aside) or "none were kept from it"}. It knows no English beyond its requests, and nothing of the world.
+
+Its tokenizer was thinned after the training: {unused} tokens that are rarer than {settings.rare_share:g} of the corpus are not made any
+more (`[unusedN]`), as the base could not copy what it hardly ever met; a word with such a piece is made of more frequent ones.
 
 | step | tokens | loss, nats per weighted token | wanted replies right, of held-back conversations |
 |---|---|---|---|

@@ -1,6 +1,8 @@
 """The tokenizer of the embedded base: a byte-level BPE in which a name is the same tokens wherever it stands."""
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
@@ -11,6 +13,7 @@ from sekft.scenario import library, taxonomy, words
 
 CONTROL = ("<s>", "</s>", "[INST]", "[/INST]")
 BOS, EOS, OPEN, CLOSE = range(len(CONTROL))
+UNUSED = "[unused"  # what a token's name begins with that is never made
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}{{ '[INST]' + message['content'] + '[/INST]' }}"
@@ -31,6 +34,20 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def without_rare(tokenizer: Tokenizer, texts: Iterable[str], least: float) -> Tokenizer:
+    """The same ids for the same tokens, but those that are rarer in the texts than this share are not made any more: what a base
+    has hardly met it cannot copy, and byte-pair encoding leaves many such pieces behind, parts of words that are tokens themselves.
+    A word that is a token stays one; other words are made of the pieces that are left."""
+    count = Counter(token for text in texts for token in tokenizer.encode(text, add_special_tokens=False).ids)
+    parts = json.loads(tokenizer.to_str())
+    bpe, made = parts["model"], {"".join(pair) for pair in parts["model"]["merges"]}
+    rare = {token for token in made if count[bpe["vocab"][token]] < least * count.total()}
+    bpe["vocab"] = {f"{UNUSED}{number}]" if token in rare else token: number for token, number in bpe["vocab"].items()}
+    bpe["merges"] = [pair for pair in bpe["merges"] if not rare & {*pair, "".join(pair)}]
+    bpe["ignore_merges"] = True  # a whole word is looked up before it is put together: the pieces on the way to it may be gone
+    return Tokenizer.from_str(json.dumps(parts))
 
 
 def _pattern() -> str:

@@ -57,7 +57,7 @@ def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
     bundle_id = f"{archetype}-{mark}{index:04d}"
     rng = random.Random(bundle_id)
     nouns = words.mixed(random.Random(f"{bundle_id}/outside"), era.outside)
-    providers = words.EXAM_PROVIDERS if era.exam else words.TRAIN_PROVIDERS
+    providers = words.EXAM_PROVIDERS if era.exam else (words.keeper(random.Random(f"{bundle_id}/keeper")),)
     wanted = author.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
     while (bundle := author.build(wanted, module(archetype), rng)) is None:
         pass

@@ -24,6 +24,12 @@ PROVIDERS = _SECTIONS["providers"]
 EXAM_PROVIDERS = PROVIDERS[3::4]  # a quarter, never met in training
 TRAIN_PROVIDERS = tuple(name for name in PROVIDERS if name not in EXAM_PROVIDERS)
 
+VOWELS = ("a", "e", "i", "o", "u")
+_ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "gr", *"hjk", "kr", *"lmnp", "pl", "r", "s", "st", "t", "tr", *"vwz")
+_CODAS = ("", *"lmnrst", "ck", "nd", "rt", "x")
+_SPELT = ("exit", "panic")  # as part of a name they would be data, but a test could not tell
+_TAKEN = frozenset((*NOUNS, *PROVIDERS))
+
 _SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z") for vowel in "aeiou")
 
 
@@ -46,3 +52,20 @@ def unlisted(rng: random.Random, amount: int) -> list[str]:
         if word not in known:
             found[word] = None
     return list(found)
+
+
+def keeper(rng: random.Random) -> str:
+    """What a provider's name is made of where no list is to be learned by heart: two syllables, never the exam's."""
+    while True:
+        name = syllable(rng) + syllable(rng)
+        if len(name) > 4 and is_free(name):
+            return name
+
+
+def syllable(rng: random.Random) -> str:
+    return rng.choice(_ONSETS) + rng.choice(VOWELS) + rng.choice(_CODAS)
+
+
+def is_free(name: str) -> bool:
+    """Whether an invented name is nobody's: of no list, and with no ending and no provider of the exam inside."""
+    return name not in _TAKEN and not any(word in name for word in (*_SPELT, *EXAM_PROVIDERS))

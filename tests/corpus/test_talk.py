@@ -85,7 +85,7 @@ def test_names_from_outside_the_list_have_the_share_that_is_told():
     assert outside / (listed + outside) == pytest.approx(names.share_of_outside(CorpusConfig().outside_names), abs=0.06)
 
 
-@pytest.mark.parametrize("make", [names.outside, names.keeper])
+@pytest.mark.parametrize("make", [names.outside, words.keeper])
 def test_names_from_outside_are_in_no_list_and_hold_no_ending(make):
     rng = random.Random(0)
     for _ in range(3000):

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import torch
 from tokenizers import Tokenizer
@@ -32,6 +34,20 @@ def test_a_name_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer):
 def test_any_text_comes_back(tokenizer: Tokenizer):
     for text in ("$ ", "Grüße, 日本 ‘x’ \t~\n", "awk -F, '{s += $2} END {print s}' a.csv > b.txt", "  two  blanks "):
         assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_a_thinned_tokenizer_makes_no_rare_piece_and_leaves_words_whole(tokenizer: Tokenizer):
+    texts = [text for one in conversations(1500) for text in one.messages]
+    thinned = tokenizers.without_rare(tokenizer, texts, 1e-3)
+    before, after = ([one.ids for one in each.encode_batch(texts)] for each in (tokenizer, thinned))
+    share = {token: count / sum(map(len, before)) for token, count in Counter(token for ids in before for token in ids).items()}
+    known = {token for token in range(2048) if share.get(token, 0) >= 1e-3 or len(tokenizer.id_to_token(token)) == 1}
+    assert len(known) < 500 and {token for ids in after for token in ids} <= known | set(range(len(tokenizers.CONTROL)))
+    assert [thinned.decode(ids) for ids in after] == texts
+    assert thinned.encode("directives").ids == tokenizer.encode("directives").ids and len(thinned.encode("directives").ids) == 1
+    assert thinned.encode("[unused300]").tokens[0] == "["
+    again = tokenizers.without_rare(tokenizer, texts, 1e-3)
+    assert again.to_str() == thinned.to_str() and thinned.get_vocab_size() == tokenizer.get_vocab_size()
 
 
 def test_only_replies_and_their_stop_tokens_are_the_base_s_own(tokenizer: Tokenizer):

@@ -16,7 +16,7 @@ from sekft.scenario.task import Blocker
 WORLDS = [library.make(name, index) for name in library.archetypes() for index in range(32)]
 BLOCKED = [world for world in WORLDS if world.terminal is Terminal.panic]
 IMPERATIVES = ("run", "type", "see", "try", "use", "ask", "call", "read", "look", "follow", "please", "you", "must", "should")
-GOLDEN = "4dab788aa7f5b0de1caaef11cbae68a568d5c8ca523252db70fc3e01fe3094fb"
+GOLDEN = "fdd888c0ebb95bb316e550765d9f44a07e650693ad889273b5cb9ac9907e0522"
 SHOWN = ("append", "chain", "find_name", "unpack", "verify")  # a new archetype changes nothing here
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from sekft.scenario import words
+from sekft.scenario import library, words
 
 COMMANDS = (
     "alias apropos awk banner basename bg break cal case cat cd chmod chown cmp colrm column comm command continue cp csplit "
@@ -33,3 +33,13 @@ def test_no_word_is_a_command_or_a_provider() -> None:
 def test_a_quarter_of_the_provider_names_is_kept_for_the_exam() -> None:
     assert len(words.EXAM_PROVIDERS) * 4 == len(words.PROVIDERS)
     assert sorted(words.EXAM_PROVIDERS + words.TRAIN_PROVIDERS) == sorted(words.PROVIDERS)
+
+
+def test_a_training_world_has_a_keeper_of_its_own_and_never_the_exam_s() -> None:
+    """Of few names an adapter learns the names; of many, that they are to be copied."""
+    worlds = [library.make(name, index) for name in library.archetypes() for index in range(12)]
+    keepers = {re.sub(r"\d$|\.sh$|ctl$", "", world.provider.name.lower()) for world in worlds}
+    assert len(keepers) >= 0.99 * len(worlds)
+    assert not [name for name in keepers if any(known in name for known in words.EXAM_PROVIDERS)]
+    drawn = [library.make(name, 0, 5, library.FRESH).provider.name.lower() for name in library.archetypes()]
+    assert all(any(known in name for known in words.EXAM_PROVIDERS) for name in drawn)

@@ -11,7 +11,7 @@ from sekft.exam.criterion import Finding
 from sekft.exam.paired import Paired
 from sekft.exam.rates import CRITERIA, FAULTS, Rate, rates
 from sekft.exam.reasons import MEANINGS
-from sekft.exam.score import Score
+from sekft.exam.score import Score, can_read
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
 
@@ -70,7 +70,8 @@ def finding_line(finding: Finding) -> str:
 
 def text_line(name: str, text: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{player} {loss:.3f}" for player, loss in text["nats_per_token"].items())
-    return f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
+    said = f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
+    return said if can_read(text) else f"{said}; the base reads it no better than chance ({text['chance']:.3f}), so it can forget nothing"
 
 
 def attempts_line(player: str, tried: Mapping[str, Mapping[int, float]]) -> str:

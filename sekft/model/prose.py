@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ FILE = Path(__file__).with_name(f"{NAME}.txt")  # passages, a blank line between
 
 @dataclass(frozen=True)
 class Read:
-    """losses: by player, nats per predicted token; comparable for one tokenizer only."""
+    """losses: by player, nats per predicted token; comparable for one tokenizer only. chance: what it costs to know nothing."""
 
     tokens: int
+    chance: float
     losses: dict[str, float]
 
     def summary(self) -> dict[str, Any]:
-        return {"sha256": digest(), "tokens": self.tokens, "nats_per_token": self.losses}
+        return {"sha256": digest(), "tokens": self.tokens, "chance": self.chance, "nats_per_token": self.losses}
 
 
 @cache
@@ -47,7 +49,7 @@ def read(base: Base, folders: Mapping[str, Path]) -> Read:
     for name, folder in folders.items():
         with loaded(base, folder) as tuned:
             losses[name] = loss(tuned, rows, base.device)
-    return Read(sum(len(row) - 1 for row in rows), losses)
+    return Read(sum(len(row) - 1 for row in rows), log(base.tokenizer.vocabulary), losses)
 
 
 @torch.no_grad()

@@ -133,7 +133,7 @@ def test_the_loss_on_prose_is_measured_in_training_and_in_the_exam_alone(story: 
     finding = next(one for one in read(story / "exam" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
     assert finding["state"] == "not measured"
     assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "exam.out").read_text()
-    assert "loss of prose" in (story / "exam" / "report.html").read_text()
+    assert "Loss on a text" in (story / "exam" / "report.html").read_text()
 
 
 def test_a_life_of_each_kind_that_there_is_can_be_read(story: Path):

@@ -10,7 +10,6 @@ from typing import Any
 from sekft.errors import DataError
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
-
 Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; of one step the last
 
 

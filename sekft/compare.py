@@ -102,6 +102,8 @@ def notes(groups: Sequence[Group]) -> list[str]:
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         out.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     bad = [f"{run.folder} ({run.summary['verdict']})" for run in runs if str(run.summary["verdict"]).startswith("unmeasured")]
+    if len({run.settings.get("mask.rule") for run in runs}) > 1:
+        out.append("masks differ: a loss is of the tokens that were learned, so losses of different masks do not compare")
     return [*out, *([f"exams that measure nothing are among them: {', '.join(bad)}"] if bad else [])]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite, log10
+from math import ceil, floor, isfinite, log10
 
 from sekft.exam.groups import Examined, Group
 from sekft.tracking.records import Curve
@@ -10,6 +10,7 @@ from sekft.tracking.records import Curve
 LEFT, TOP, WIDE, HIGH = 34, 8, 190, 96  # of the drawing's ground, px
 MOST_POINTS = 48  # of a line; a longer curve is drawn as means of neighbouring steps
 LOSSES = ("train/loss", "val/loss")
+MOST_TICKS = 4
 DECADES = 1.0  # losses spread over more than a factor of ten stand on a logarithmic axis
 
 Scale = Callable[[float], float]
@@ -63,7 +64,7 @@ def _chart(groups: Sequence[Group], title: str, asked: Sequence[str]) -> Chart |
         metrics=metrics,
         panels=tuple(panel for panel in panels if panel.lines),
         across=(Tick(LEFT, "0"), Tick(LEFT + WIDE, str(last))),
-        down=tuple(Tick(down(tick), f"{tick:g}") for tick in ticks),
+        down=tuple(Tick(down(tick), f"{tick:g}" if tick >= 0.01 or not tick else f"{tick:.0e}") for tick in ticks),
     )
 
 
@@ -103,7 +104,8 @@ def _of_losses(values: Sequence[float]) -> tuple[Scale, tuple[float, ...], bool]
     low, high = min(values), max(values)
     if low > 0 and log10(high / low) > DECADES:
         first, wide = log10(low), log10(high / low)
-        ticks = tuple(10.0**power for power in range(-9, 10) if low <= 10.0**power <= high)
+        powers = range(ceil(first), floor(log10(high)) + 1)
+        ticks = tuple(10.0**power for power in powers[:: max(1, -(-len(powers) // MOST_TICKS))])
         return lambda value: TOP + HIGH * (1 - (log10(value) - first) / wide), ticks, True
-    floor, ceiling = min(0.0, low), high if high > min(0.0, low) else 1.0
-    return lambda value: TOP + HIGH * (1 - (value - floor) / (ceiling - floor)), (floor, float(f"{ceiling:.2g}")), False
+    least, most = min(0.0, low), high if high > min(0.0, low) else 1.0
+    return lambda value: TOP + HIGH * (1 - (value - least) / (most - least)), (least, float(f"{most:.2g}")), False

@@ -25,7 +25,7 @@ class Value:
 class Effect:
     """threads: (place of a value, rate, place of the next, rate) of neighbouring groups that are alike in all else.
 
-    sentences: each value against that of the first that ran, among runs alike in all else; none if no other setting differs.
+    sentences: each value against that of the first that ran, among runs alike in all else. Neither if no other setting differs.
     """
 
     key: str
@@ -54,7 +54,7 @@ def _effect(groups: Sequence[Group], key: str, criterion: str, margin: float, al
         key=key,
         criterion=criterion,
         values=tuple(_value(value, runs[str(value)], criterion) for value in values),
-        threads=tuple(_threads(groups, key, [str(value) for value in values], criterion)),
+        threads=() if alone else tuple(_threads(groups, key, [str(value) for value in values], criterion)),
         sentences=() if alone else tuple(sentence(one, margin) for one in _contrasts(groups, key, values, criterion)),
     )
 

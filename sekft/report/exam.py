@@ -82,11 +82,11 @@ def world(bundle: Bundle, lives: Players, shown: Sequence[str], scored: Score, m
             lived.append(Shown(player, said(life), tags(life, scored.readable.get(bundle.id, ())), screen))
     common, lost = shortened(pieces(base.messages[:apart]) if base else [], most_bytes)
     labels = scored.labels[bundle.id]
-    own = ([life for life in lives[player] if life.bundle_id == bundle.id] for player in (BASE, scored.looked_at))
+    before, after = ([life for life in lives[player] if life.bundle_id == bundle.id] for player in (BASE, scored.looked_at))
     return {
         "id": bundle.id,
         "archetype": bundle.archetype,
-        "letter": letter(*own, JUDGED[scored.criterion]),
+        "letter": letter(before, after, JUDGED[scored.criterion]),
         "about": ", ".join(labels[key] for key in (*GROUPS, "terminal") if labels.get(key)),
         "outcomes": [(one.player, one.said) for one in lived if one.player != REFERENCE],
         "common": common,

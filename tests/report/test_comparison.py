@@ -34,6 +34,7 @@ def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named
     assert [one.name for one in found.lines] == ["assistant", "terminal_only", "base"]
     text = result(found)
     assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
+    assert "- masks differ: a loss is of the tokens that were learned" in text and not compared(folder / "0").notes
     assert table(found)[0].startswith("| mask.rule | seeds | worlds | terminated | verified | verified_solvable |")
     assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
 

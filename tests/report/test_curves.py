@@ -41,6 +41,11 @@ def test_losses_over_more_than_a_decade_stand_on_a_logarithmic_axis(tmp_path: Pa
     assert heights == [TOP, TOP + HIGH / 2, TOP + HIGH] and {place for place, _ in chart.panels[0].lines} == {0, 1}
 
 
+def test_an_axis_of_many_decades_has_few_ticks(tmp_path: Path):
+    (chart,) = drawn(tmp_path, {"r4": [{"step": step, "train/loss": 3.0 * 10.0**-step} for step in range(8)]})
+    assert [tick.text for tick in chart.down] == ["1e-06", "1e-04", "0.01", "1"]
+
+
 def test_looks_on_the_way_are_curves_and_a_single_exam_is_none(tmp_path: Path):
     looks = [{"step": 0, "eval/verified": 0.0, "eval/terminated": 1.0}, {"step": 5, "eval/verified": 0.5}]
     (chart,) = drawn(tmp_path, {"r4": looks, "r16": looks[1:]}, ("verified", "terminated"))

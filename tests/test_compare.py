@@ -56,7 +56,7 @@ def test_one_command_trains_every_mask_with_every_seed_and_the_base_lives_once(s
 @pytest.mark.slow
 def test_the_comparison_has_a_table_a_sentence_and_four_files(swept: Path):
     told = (swept / "compare.out").read_text()
-    assert "groups, the best first" in told and ("terminal_only verified as often as assistant" in told or "cannot tell" in told)
+    assert "groups, by verified" in told and ("terminal_only verified as often as assistant" in told or "cannot tell" in told)
     summary = json.loads((swept / "compare" / "summary.json").read_text())
     assert {name: group["runs"] for name, group in summary["groups"].items()} == {"assistant": 2, "terminal_only": 2}
     assert [(one["first"], one["second"]) for one in summary["contrasts"]][-1] == ("assistant", "terminal_only")

@@ -1,6 +1,6 @@
 """Runs side by side, from their files alone: a table, differences with intervals, a verdict in a sentence, one page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,24 +16,28 @@ from sekft.exam.groups import Group, examined, grouped
 from sekft.exam.measures import COMPARABLE, counted
 from sekft.exam.score import BASE
 from sekft.report import fill
-from sekft.report.comparison import Comparison, Line, base_line, line, result, verdicts, write_comparison_page, write_csv
+from sekft.report.comparison import Comparison, Line, base_line, line, result, verdicts, write_comparison_page
+from sekft.report.export import write_csv, write_parquet
 from sekft.report.headline import write_headline
+from sekft.report.order import ordered
 from sekft.tracking import records
 from sekft.tracking.files import write_json
+from sekft.tracking.record import one_line
 from sekft.tracking.records import Lost, Record
 
 RUNS = Path("outputs/train")
+
+Run = Callable[[Any, Job], Any]
 
 
 def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
     places = places_of(settings)
     if settings.page:
         fill.read(Path(settings.page))
-    found = [records.read(folder) for folder in records.find(places)]
-    comparison = compare([one for one in found if isinstance(one, Record)], [one for one in found if isinstance(one, Lost)], settings)
+    comparison = of_records([records.read(folder) for folder in records.find(places)], settings)
     show(comparison)
     summary = write(comparison, settings, job.folder)
-    echo(f"to look at: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.md, headline.svg beside it")
+    echo(f"to look at: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.parquet, compare.md, headline.svg beside it")
     return summary
 
 
@@ -50,6 +54,10 @@ def places_of(settings: CompareConfig) -> list[str]:
     return places
 
 
+def of_records(found: Sequence[Record | Lost], settings: CompareConfig) -> Comparison:
+    return compare([one for one in found if isinstance(one, Record)], [one for one in found if isinstance(one, Lost)], settings)
+
+
 def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConfig) -> Comparison:
     """Raises DataError if no run is left to compare, SettingsError for a baseline that is no group."""
     runs, unusable = examined(whole)
@@ -64,9 +72,9 @@ def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConf
         contrasts += [over_base(group, criterion) for group in (first, *others)]
         contrasts += [between(first, group, criterion) for group in others]
     lines = [*bases(groups, settings.criteria), *(line(group, settings.criteria) for group in groups)]
-    lines.sort(key=lambda one: -one.rates[settings.criteria[0]].rate)
-    told = (tuple(groups), tuple(lines), tuple(contrasts), unread, tuple(notes(groups)), tuple(settings.criteria))
-    return Comparison(*told, margin=settings.margin)
+    sort = settings.sort or settings.criteria[0]
+    told = (tuple(groups), tuple(ordered(lines, sort)), tuple(contrasts), unread, tuple(notes(groups)), tuple(settings.criteria))
+    return Comparison(*told, margin=settings.margin, sort=sort)
 
 
 def baseline(groups: Sequence[Group], name: str | None) -> Group:
@@ -94,11 +102,13 @@ def notes(groups: Sequence[Group]) -> list[str]:
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         out.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     bad = [f"{run.folder} ({run.summary['verdict']})" for run in runs if str(run.summary["verdict"]).startswith("unmeasured")]
+    if len({run.settings.get("mask.rule") for run in runs}) > 1:
+        out.append("masks differ: a loss is of the tokens that were learned, so losses of different masks do not compare")
     return [*out, *([f"exams that measure nothing are among them: {', '.join(bad)}"] if bad else [])]
 
 
 def show(comparison: Comparison) -> None:
-    table = Table(title="groups, the best first; k/n [95 % Wilson over worlds]", title_justify="left")
+    table = Table(title=f"groups, by {comparison.sort}; k/n [95 % Wilson over worlds]", title_justify="left")
     for name in comparison.columns():
         table.add_column(name)
     for one in comparison.lines:
@@ -109,15 +119,10 @@ def show(comparison: Comparison) -> None:
 
 
 def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict[str, Any]:
-    """Pages, table, picture; returns what summary.json says."""
-    texts = {"result": result(comparison), "verdict": verdicts(comparison)}
-    (folder / "compare.md").write_text("\n\n".join(texts.values()) + "\n", encoding="utf-8")
-    write_csv(comparison, folder / "compare.csv")
-    write_comparison_page(comparison, folder / "compare.html")
-    best = next(one for one in comparison.lines if one.runs)
-    group = next(group for group in comparison.groups if group.name == best.name)
-    for picture in (folder / "headline.svg", *([Path(settings.picture)] if settings.picture else [])):
-        write_headline(group, picture)
+    """Everything; returns what summary.json says."""
+    texts = write_files(comparison, folder)
+    if settings.picture:
+        write_headline(comparison.best(), Path(settings.picture))
     if settings.page:
         fill.fill(Path(settings.page), texts)
         echo(f"written into {settings.page}")
@@ -133,6 +138,46 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
     }
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def write_files(comparison: Comparison, folder: Path) -> dict[str, str]:
+    """The page, the numbers, the picture; returns the sections of compare.md."""
+    texts = {"result": result(comparison), "verdict": verdicts(comparison)}
+    (folder / "compare.md").write_text("\n\n".join(texts.values()) + "\n", encoding="utf-8")
+    write_csv(comparison, folder / "compare.csv")
+    write_parquet(comparison, folder / "compare.parquet")
+    write_comparison_page(comparison, folder / "compare.html")
+    write_headline(comparison.best(), folder / "headline.svg")
+    return texts
+
+
+def after_each(run: Run) -> Run:
+    """A verb's run; after each job of a sweep, also one that failed, all so far are compared anew, into the sweep's folder."""
+
+    def run_then_compare(settings: Any, job: Job) -> Any:
+        try:
+            ended = run(settings, job)
+        except Exception:
+            rewrite(job)
+            raise
+        rewrite(job)
+        return ended
+
+    return run_then_compare
+
+
+def rewrite(job: Job) -> None:
+    """What stands in its way is said in one line and does not fail the sweep; nothing to compare yet is no news."""
+    if job.group == job.name:
+        return
+    sweep = job.folder.parent
+    try:
+        found = [records.read(folder) for folder in records.find([str(sweep)])]
+        if any(isinstance(one, Record) and one.summary.get("comparisons") for one in found):
+            write_files(of_records(found, CompareConfig()), sweep)
+            echo(f"the sweep so far: {sweep / 'compare.html'}")
+    except Exception as error:
+        echo(f"{sweep / 'compare.html'}: not written ({one_line(error)})")
 
 
 def main() -> None:

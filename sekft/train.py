@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
+from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, TrainConfig
 from sekft.data import mix
 from sekft.data.accounting import Counts, require_enough
@@ -276,7 +277,7 @@ def main() -> None:
 
         preview.main()
     else:
-        launch("train", run)
+        launch("train", after_each(run))
 
 
 if __name__ == "__main__":

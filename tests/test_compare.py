@@ -9,6 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from sekft.command.launch import Job
+from sekft.compare import after_each
+from sekft.errors import ModelError
 from tests.conftest import ROOT, run_verb
 from tests.exam.planted_runs import plant, share, sweep
 
@@ -54,13 +57,20 @@ def test_one_command_trains_every_mask_with_every_seed_and_the_base_lives_once(s
 @pytest.mark.slow
 def test_the_comparison_has_a_table_a_sentence_and_four_files(swept: Path):
     told = (swept / "compare.out").read_text()
-    assert "groups, the best first" in told and ("terminal_only verified as often as assistant" in told or "cannot tell" in told)
+    assert "groups, by verified" in told and ("terminal_only verified as often as assistant" in told or "cannot tell" in told)
     summary = json.loads((swept / "compare" / "summary.json").read_text())
     assert {name: group["runs"] for name, group in summary["groups"].items()} == {"assistant": 2, "terminal_only": 2}
     assert [(one["first"], one["second"]) for one in summary["contrasts"]][-1] == ("assistant", "terminal_only")
     assert len(list(csv.DictReader((swept / "compare" / "compare.csv").open()))) == 5
     assert "sweep/3/report.html" in (swept / "compare" / "compare.html").read_text()
+    assert (swept / "compare" / "compare.parquet").read_bytes().startswith(b"PAR1")
     ElementTree.parse(swept / "docs" / "headline.svg")
+
+
+@pytest.mark.slow
+def test_the_sweep_itself_left_the_same_comparison_beside_its_jobs(swept: Path):
+    assert (swept / "sweep" / "compare.csv").read_bytes() == (swept / "compare" / "compare.csv").read_bytes()
+    assert 'href="3/report.html"' in (swept / "sweep" / "compare.html").read_text()
 
 
 @pytest.mark.slow
@@ -88,6 +98,50 @@ def test_failed_and_unfinished_runs_are_named_and_the_others_compared(tmp_path: 
     assert "terminal_only verified 67 points less than assistant [" in told
 
 
+def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_failed(tmp_path: Path):
+    page = tmp_path / "sweep" / "compare.html"
+
+    def job_of(status: str):
+        return after_each(lambda folder, job: plant(folder, share(1, 2), status=status) and fail(status))
+
+    def fail(status: str) -> None:
+        if status == "failed":
+            raise ModelError("it broke")
+
+    def run(number: int, status: str) -> str:
+        job = Job(tmp_path / "sweep" / str(number), f"sweep/{number}", "sweep", (), ())
+        job_of(status)(job.folder, job)
+        return page.read_text()
+
+    assert "it broke" not in run(0, "done")
+    with pytest.raises(ModelError, match="it broke"):
+        run(1, "failed")
+    assert "sweep/1: failed: ModelError: it broke" in page.read_text()
+    assert (tmp_path / "sweep" / "compare.csv").exists() and not (tmp_path / "sweep" / "summary.json").exists()
+
+
+def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "sweep" / "compare.html").mkdir(parents=True)
+    job = Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), ())
+    assert after_each(lambda settings, job: plant(job.folder, share(1, 2)) and "the summary")(None, job) == "the summary"
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
+
+
+def test_a_run_alone_and_jobs_without_an_exam_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
+    bare = after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
+    bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), ()))
+    assert not list(tmp_path.rglob("compare.*")) and not capsys.readouterr().out
+
+
+def test_the_table_stands_as_it_was_asked_to(tmp_path: Path):
+    sweep(tmp_path / "sweep", seeds=1)
+    told = [compared(tmp_path, "runs=sweep", *words).stdout for words in ((), ("sort=-loss",))]
+    assert "groups, by verified;" in told[0] and "groups, by -loss;" in told[1]
+    assert [told[at].index("│ assistant") < told[at].index("│ terminal_only") for at in (0, 1)] == [True, False]
+
+
 def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
     sweep(tmp_path / "outputs" / "train" / "2026-01-01_00-00-00", seeds=2)
     plant(tmp_path / "outputs" / "train" / "2026-01-02_00-00-00", share(1, 2))
@@ -104,6 +158,7 @@ def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
         (("runs=3",), ["runs: found 3", "a glob"]),
         (("runs=sweep", "criteria=[nice]"), ["criteria: found 'nice'", "verified_solvable"]),
         (("runs=sweep", "criteria=[]"), ["criteria: found none"]),
+        (("runs=sweep", "sort=nice"), ["sort: found 'nice'", "gain", "mask.rule"]),
         (("runs=sweep", "baseline=nobody"), ["baseline: found 'nobody'", "'assistant'"]),
         (("runs=sweep", "page=nowhere.md"), ["page=nowhere.md: no such file"]),
         (("runs=sweep", "margin=0"), ["margin: found 0", "0.001 to 1"]),

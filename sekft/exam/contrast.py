@@ -43,6 +43,13 @@ def between(first: Group, second: Group, criterion: str) -> Contrast:
     return _contrast(criterion, first.name, second.name, first.lives(), second.lives(), half_width(after, before), seeds)
 
 
+def across(pairs: Sequence[tuple[Examined, Examined]], first: str, second: str, criterion: str) -> Contrast:
+    """Of one setting: runs in pairs, alike in all else and in the seed, so that what else they have is in no difference."""
+    gains = [_rate(after.lives, criterion) - _rate(before.lives, criterion) for before, after in pairs]
+    before, after = ([life for pair in pairs for life in pair[side].lives] for side in (0, 1))
+    return _contrast(criterion, first, second, before, after, half_width(gains), (len(pairs), len(pairs)))
+
+
 def _contrast(
     criterion: str, first: str, second: str, before: Sequence[Trajectory], after: Sequence[Trajectory], half: float, seeds: tuple[int, int]
 ) -> Contrast:

@@ -12,27 +12,29 @@ from sekft.exam.worlds import kind
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.tracking import records
-from sekft.tracking.records import Lost, Record
+from sekft.tracking.records import Curve, Lost, Record
 
 SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
 
 
 @dataclass(frozen=True)
 class Examined:
-    """One adapter's exam. settings: flat, by dotted key; losses: the last that were logged."""
+    """One adapter's exam. settings: flat, by dotted key; run: run.json; curves: what was logged, by metric."""
 
     folder: Path
     player: str
     seed: int
     settings: Mapping[str, Any]
-    overrides: tuple[str, ...]
+    run: Mapping[str, Any]
     summary: Mapping[str, Any]
-    losses: Mapping[str, float]
+    curves: Mapping[str, Curve]
     base: tuple[Trajectory, ...]
     lives: tuple[Trajectory, ...]
 
     def loss(self) -> float | None:
-        return self.losses.get("val/loss", self.losses.get("train/loss"))
+        """The last that was logged, in validation if it was."""
+        curve = self.curves.get("val/loss") or self.curves.get("train/loss")
+        return curve[-1][1] if curve else None
 
     def kind(self, life: Trajectory) -> str:
         """Of hold-out."""
@@ -95,16 +97,19 @@ def grouped(runs: Sequence[Examined]) -> list[Group]:
 
 def differing(runs: Sequence[Examined]) -> list[str]:
     """The fewest keys that tell these runs apart, those somebody set first: what others imply is left out."""
-    asked = {override.lstrip("+").partition("=")[0] for run in runs for override in run.overrides}
-    keys = [
-        key for key in dict.fromkeys(key for run in runs for key in run.settings) if len({str(run.settings.get(key)) for run in runs}) > 1
-    ]
+    asked = {override.lstrip("+").partition("=")[0] for run in runs for override in run.run.get("overrides", ())}
     kept: list[str] = []
-    for key in sorted(keys, key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in asked)):
+    for key in sorted(unlike(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in asked)):
         told = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
         if len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(told):
             kept.append(key)
     return kept
+
+
+def unlike(runs: Sequence[Examined]) -> list[str]:
+    """Every key of which these runs have several values, the seed's aside."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
+    return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -128,9 +133,9 @@ def _of(record: Record) -> list[Examined]:
                 player=name,
                 seed=int(settings.get(SEED, 0)),
                 settings=settings,
-                overrides=tuple(record.run.get("overrides", ())),
+                run=record.run,
                 summary=record.summary,
-                losses=record.losses,
+                curves=record.curves,
                 base=tuple(players[BASE]),
                 lives=tuple(players[name]),
             )

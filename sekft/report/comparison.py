@@ -1,21 +1,27 @@
-"""A comparison as people and programs read it: rows for the terminal, a Markdown table, CSV, one page."""
+"""A comparison as people read it: rows for the terminal, a Markdown table, one page."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 from sekft.exam.contrast import Contrast, sentence, spread
-from sekft.exam.groups import Examined, Group
+from sekft.exam.groups import Examined, Group, unlike
 from sekft.exam.measures import TABLE, counted
 from sekft.exam.rates import Rate
-from sekft.exam.score import BASE
+from sekft.exam.seeds import Seeds
+from sekft.report.curves import charts
+from sekft.report.effects import effects
 from sekft.report.kinds import by_blocker, by_kind
+from sekft.report.lineage import lineages
+from sekft.report.matrix import ABSENT, LETTERS, parts
+from sekft.report.order import short
 from sekft.report.page import write_page
+from sekft.report.shown import linked, shown
 from sekft.rollout.trajectory import Trajectory
 from sekft.tracking.records import Lost
+
+FEW = 4  # sentences at the head of a page
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,13 @@ class Line:
     worlds: int
     rates: Mapping[str, Rate]
     losses: tuple[float, ...]
-    gain: str
+    gain: Seeds | None
     spread: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """lines: the best first. contrasts: each sentence is of one of them."""
+    """lines: in the order asked for. contrasts: each sentence is of one of them."""
 
     groups: tuple[Group, ...]
     lines: tuple[Line, ...]
@@ -43,42 +49,49 @@ class Comparison:
     notes: tuple[str, ...]
     criteria: tuple[str, ...]
     margin: float
+    sort: str  # see sekft.report.order
 
     def sentences(self) -> list[str]:
         return [sentence(one, self.margin) for one in self.contrasts]
 
+    def keys(self) -> list[str]:
+        """What tells the groups apart."""
+        return list(dict.fromkeys(key for group in self.groups for key in group.differing))
+
+    def ranked(self) -> list[Group]:
+        """The groups as their lines stand."""
+        return [next(group for group in self.groups if group.name == one.name) for one in self.lines if one.runs]
+
+    def best(self) -> Group:
+        """By the first criterion, however the lines stand."""
+        return max(self.groups, key=lambda group: counted(group.lives(), self.criteria[0]).rate)
+
     def columns(self) -> list[str]:
-        keys = dict.fromkeys(key for group in self.groups for key in group.differing)
-        return [*(keys or ["group"]), "seeds", "worlds", *self.measures(), "loss", "gain over base", "seeds' range"]
+        return [*(self.keys() or ["group"]), "seeds", "worlds", *self.measures(), "loss", "gain over base", "seeds' range"]
 
     def measures(self) -> list[str]:
         return list(dict.fromkeys((*TABLE, *self.criteria)))
 
     def cells(self, line: Line) -> list[str]:
-        keys = dict.fromkeys(key for group in self.groups for key in group.differing)
-        names = [_short(line.differing[key]) if line.differing else line.name if at == 0 else "" for at, key in enumerate(keys)] or [
-            line.name
-        ]
+        names = [short(line.differing[key]) if line.differing else line.name if at == 0 else "" for at, key in enumerate(self.keys())]
         loss = f"{sum(line.losses) / len(line.losses):.3f}" if line.losses else ""
         spread = f"{line.spread[0]:.2f} to {line.spread[1]:.2f}" if line.spread else ""
         rates = [str(line.rates[name]) if line.rates[name].n else "" for name in self.measures()]
-        return [*names, str(len(line.runs) or ""), str(line.worlds), *rates, loss, line.gain, spread]
+        return [*(names or [line.name]), str(len(line.runs) or ""), str(line.worlds), *rates, loss, _gain(line.gain), spread]
 
 
 def line(group: Group, criteria: Sequence[str]) -> Line:
-    found = group.gain()
-    gain = "" if found is None else f"{found.mean:+.2f}" + ("" if found.low is None else f" [{found.low:+.2f}, {found.high:+.2f}]")
     seeds = spread(group.runs, criteria[0]) if len(group.runs) > 1 else None
-    return _line(group.name, group.differing, group.runs, group.lives(), criteria, tuple(group.losses()), gain, seeds)
+    return _line(group.name, group.differing, group.runs, group.lives(), criteria, tuple(group.losses()), group.gain(), seeds)
 
 
 def base_line(name: str, lives: Sequence[Trajectory], criteria: Sequence[str]) -> Line:
-    return _line(name, {}, (), lives, criteria, (), "", None)
+    return _line(name, {}, (), lives, criteria, (), None, None)
 
 
 def _line(
     name: str, differing: Mapping[str, Any], runs: tuple[Examined, ...], lives: Sequence[Trajectory], criteria: Sequence[str],
-    losses: tuple[float, ...], gain: str, seeds: tuple[float, float] | None,
+    losses: tuple[float, ...], gain: Seeds | None, seeds: tuple[float, float] | None,
 ) -> Line:  # fmt: skip
     rates = {measure: counted(lives, measure) for measure in (*TABLE, *criteria)}
     return Line(name, differing, runs, len({life.bundle_id for life in lives}), rates, losses, gain, seeds)
@@ -109,45 +122,41 @@ def verdicts(comparison: Comparison) -> str:
     return "\n".join([*(f"- {said}" for said in comparison.sentences()), "", about])
 
 
-def write_csv(comparison: Comparison, path: Path) -> None:
-    """A row for every run, one for every base."""
-    keys = list(dict.fromkeys(key for group in comparison.groups for key in group.differing))
-    numbers = [f"{name}.{part}" for name in comparison.measures() for part in ("k", "n", "rate", "low", "high")]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["group", "run", "seed", *keys, "loss", *numbers])
-        for one in comparison.lines:
-            for run in one.runs:
-                rates = {name: counted(run.lives, name) for name in comparison.measures()}
-                rows.writerow([one.name, run.folder, run.seed, *(one.differing[key] for key in keys), run.loss(), *_numbers(rates)])
-            if not one.runs:
-                rows.writerow([one.name, "", "", *("" for _ in keys), "", *_numbers(one.rates)])
-
-
 def write_comparison_page(comparison: Comparison, path: Path) -> Path:
+    groups, criterion = comparison.ranked(), comparison.criteria[0]
+    runs = shown(groups, path.parent)
     values = {
         "title": "Comparison",
         "comparison": comparison,
-        "sentences": comparison.sentences(),
+        "sentences": leading(comparison),
         "measures": comparison.measures(),
-        "base": BASE,
-        "runs": [(one, run, _report(run.folder, path.parent)) for one in comparison.lines for run in one.runs],
+        "bases": [one for one in comparison.lines if not one.runs],
+        "groups": groups,
+        "unlike": unlike([group.runs[0] for group in groups]),
+        "effects": effects(comparison.groups, comparison.criteria, comparison.margin),
+        "charts": charts(groups, list(dict.fromkeys((*comparison.criteria, "terminated", "false_panic")))),
+        "parts": parts([one.run for one in runs], criterion),
+        "letters": LETTERS,
+        "absent": ABSENT,
+        "runs": runs,
+        "lineages": lineages(runs),
+        "linked": lambda file: linked(file, path.parent),
         "counted": counted,
-        "kinds": {"By kind of hold-out": by_kind(comparison.groups), "Blocked worlds, verified": by_blocker(comparison.groups)},
+        "short": short,
+        "kinds": {"By kind of hold-out": by_kind(groups), "Blocked worlds, verified": by_blocker(groups)},
     }
     write_page("comparison", values, path)
     return path
 
 
-def _report(folder: Path, start: Path) -> str:
-    """The run's own page as seen from here; empty if it has none."""
-    page = folder / "report.html"
-    return Path(relpath(page, start)).as_posix() if page.exists() else ""
+def leading(comparison: Comparison) -> list[str]:
+    """The sentences a reader meets first: all if they are few, else those of the best group."""
+    said = comparison.sentences()
+    best = comparison.best().name
+    return said if len(said) <= FEW else [text for text, one in zip(said, comparison.contrasts, strict=True) if one.second == best]
 
 
-def _numbers(rates: Mapping[str, Rate]) -> list[float]:
-    return [number for rate in rates.values() for number in (rate.k, rate.n, rate.rate, rate.low, rate.high)]
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _gain(gain: Seeds | None) -> str:
+    if gain is None:
+        return ""
+    return f"{gain.mean:+.2f}" if gain.low is None or gain.high is None else f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"

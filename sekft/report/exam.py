@@ -11,22 +11,16 @@ from sekft.exam.reasons import MEANINGS, tags
 from sekft.exam.score import BASE, REFERENCE, STONES, Score
 from sekft.exam.show import limits
 from sekft.exam.worlds import GROUPS
+from sekft.report.matrix import LETTERS, letter
 from sekft.report.page import write_page
 from sekft.report.transcript import Piece, parting, pieces, shortened
-from sekft.rollout.trajectory import Ending, Outcome, Trajectory
+from sekft.rollout.trajectory import Outcome, Trajectory
 from sekft.scenario.bundle import Bundle
 
 Players = Mapping[str, Sequence[Trajectory]]
 PAGE_BYTES = 3_500_000  # of transcripts; the rest of a page of 128 worlds takes less than a megabyte
 LIFE_BYTES = 16_000
 MOST_REASON = 160  # characters; a panic may say much more
-LETTERS = {
-    "W": "won: the adapter meets the criterion, the base does not",
-    "L": "lost: the base meets it, the adapter does not",
-    "B": "both meet it",
-    "N": "neither meets it",
-    "X": "not compared: a life broke",
-}
 
 
 @dataclass(frozen=True)
@@ -88,10 +82,11 @@ def world(bundle: Bundle, lives: Players, shown: Sequence[str], scored: Score, m
             lived.append(Shown(player, said(life), tags(life, scored.readable.get(bundle.id, ())), screen))
     common, lost = shortened(pieces(base.messages[:apart]) if base else [], most_bytes)
     labels = scored.labels[bundle.id]
+    before, after = ([life for life in lives[player] if life.bundle_id == bundle.id] for player in (BASE, scored.looked_at))
     return {
         "id": bundle.id,
         "archetype": bundle.archetype,
-        "letter": letter(bundle.id, lives, scored),
+        "letter": letter(before, after, JUDGED[scored.criterion]),
         "about": ", ".join(labels[key] for key in (*GROUPS, "terminal") if labels.get(key)),
         "outcomes": [(one.player, one.said) for one in lived if one.player != REFERENCE],
         "common": common,
@@ -105,17 +100,6 @@ def said(life: Trajectory) -> str:
     why = life.reason if len(life.reason) <= MOST_REASON else f"{life.reason[:MOST_REASON]}..."
     reason = f" ({why})" if why and why != life.outcome.value else ""
     return f"{life.ending.value}, {life.outcome.value}{reason}"
-
-
-def letter(bundle_id: str, lives: Players, scored: Score) -> str:
-    """One of LETTERS; without an adapter, B where the base meets the criterion. Several attempts: whoever does so in more of them."""
-    met = JUDGED[scored.criterion]
-    base = [life for life in lives[BASE] if life.bundle_id == bundle_id and life.ending is not Ending.broken]
-    tuned = [life for life in lives[scored.looked_at] if life.bundle_id == bundle_id]
-    if not base or not tuned:
-        return "X"
-    before, after = (sum(map(met, group)) / len(group) for group in (base, tuned))
-    return "W" if after > before else "L" if after < before else "B" if after else "N"
 
 
 def matrix(lives: Players, scored: Score) -> dict[tuple[str, str], int]:

@@ -10,15 +10,17 @@ from typing import Any
 from sekft.errors import DataError
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
+Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; of one step the last
+
 
 @dataclass(frozen=True)
 class Record:
-    """A run that ended well. run: run.json; summary: summary.json; losses: the last of each kind that was logged."""
+    """A run that ended well. run: run.json; summary: summary.json; curves: every loss and eval/<rate> that was logged."""
 
     folder: Path
     run: Mapping[str, Any]
     summary: Mapping[str, Any]
-    losses: Mapping[str, float]
+    curves: Mapping[str, Curve]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read(folder: Path) -> Record | Lost:
     run = _json(folder / RUN)
     match run.get("status"):
         case "done" if (folder / SUMMARY).exists():
-            return Record(folder, run, _json(folder / SUMMARY), _losses(folder / METRICS))
+            return Record(folder, run, _json(folder / SUMMARY), _curves(folder / METRICS))
         case "running":
             return Lost(folder, "not finished: still running, or killed")
         case status:
@@ -78,9 +80,14 @@ def _is_run(folder: Path) -> bool:
     return (folder / RUN).exists() or (folder / ".hydra").is_dir()
 
 
-def _losses(file: Path) -> dict[str, float]:
+def _curves(file: Path) -> dict[str, Curve]:
     lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else []
-    return {key: float(value) for line in lines for key, value in line.items() if key.endswith("/loss")}
+    found: dict[str, dict[int, float]] = {}
+    for line in lines:
+        for key in line:
+            if key.endswith("/loss") or key.startswith("eval/"):
+                found.setdefault(key, {})[int(line["step"])] = float(line[key])
+    return {key: tuple(curve.items()) for key, curve in found.items()}
 
 
 def _json(file: Path) -> dict[str, Any]:

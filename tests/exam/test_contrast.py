@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
-from sekft.exam.contrast import Contrast, between, half_width, joined, over_base, sentence
+from sekft.exam.contrast import Contrast, across, between, half_width, joined, over_base, sentence
 from sekft.exam.paired import interval
 from tests.exam.planted_runs import WORLDS, plant, share, sweep
 from tests.exam.test_groups import groups
@@ -66,19 +66,35 @@ def test_the_width_over_seeds_is_scipys():
     assert half_width([0.5]) == half_width([0.5, 0.5], [0.1, 0.1]) == half_width([0.5, 0.6], [0.1]) == 0.0
 
 
-def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float, widened: bool = True) -> float:
-    """How often the interval holds the true gain where archetypes gain unlike and every training has its luck. 8 x 8 worlds."""
+def test_a_setting_is_judged_in_pairs_of_runs_so_that_what_else_was_swept_widens_nothing(tmp_path: Path):
+    for at, (rank, lr, of) in enumerate(((4, 1, 1), (16, 1, 2), (4, 2, 6), (16, 2, 7))):
+        plant(tmp_path / "sweep" / str(at), share(of, 8), {"lora": {"r": rank}, "trainer": {"lr": lr}})
+    low, high, low_too, high_too = (group.runs[0] for group in groups(tmp_path / "sweep"))
+    found = across([(low, high), (low_too, high_too)], "r=4", "r=16", "verified")
+    assert found.difference == pytest.approx(1 / 8) and found.seeds == (2, 2) and found.worlds == 64
+    assert found.low is not None and found.high is not None and found.low > 0 and found.high < 0.3
+    assert half_width([5 / 8, 0]) > 3  # two of the runs, taken as luck, would say nothing at all
+
+
+def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float, widened: bool = True, others: int = 0) -> float:
+    """How often the interval holds the true gain where archetypes gain unlike and every training has its luck. 8 x 8 worlds.
+
+    others: so many values of another setting were swept, too, each lowering all rates by 10 points more; runs are judged in pairs.
+    """
     rng, repeats = np.random.default_rng(0), 300
     held = 0
+    lower = np.repeat(np.arange(max(1, others)) / 10, seeds)[:, None, None]
+    seeds = len(lower)
     for _ in range(repeats):
         shift = gain + over_archetypes * rng.uniform(-1, 1, size=(8, 1, 1))
-        before = rng.random((seeds, 8, 8)) < 0.4 + over_seeds * rng.uniform(-1, 1, size=(seeds, 1, 1))
-        chance = 0.4 + shift.transpose(2, 0, 1) + over_seeds * rng.uniform(-1, 1, size=(seeds, 1, 1))
+        before = rng.random((seeds, 8, 8)) < 0.4 - lower + over_seeds * rng.uniform(-1, 1, size=(seeds, 1, 1))
+        chance = 0.4 - lower + shift.transpose(2, 0, 1) + over_seeds * rng.uniform(-1, 1, size=(seeds, 1, 1))
         after = rng.random((seeds, 8, 8)) < chance
         gains = after.mean(axis=0) - before.mean(axis=0)
         moved, squared = gains.sum(), (gains**2).sum()  # as in paired.pair
         low, high = interval(gains.mean(axis=1), (squared + moved) / 2, (squared - moved) / 2, 64)
-        half = half_width(after.mean(axis=(1, 2)), before.mean(axis=(1, 2))) if widened else 0.0
+        one, other = before.mean(axis=(1, 2)), after.mean(axis=(1, 2))
+        half = 0.0 if not widened else half_width(other - one) if others else half_width(other, one)
         low, high = joined(float(gains.mean()), float(low), float(high), half)
         held += low <= gain <= high
     return held / repeats
@@ -88,6 +104,11 @@ def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float,
 def test_the_interval_covers_where_archetypes_and_seeds_both_scatter(seeds: int):
     found = {(gain, a, s): coverage(seeds, gain, a, s) for gain in (0.0, 0.3) for a in (0.0, 0.2) for s in (0.0, 0.2)}
     assert min(found.values()) >= 0.93 - 0.025, found  # two standard errors of 300 draws
+
+
+def test_the_interval_of_a_setting_among_others_covers_too():
+    found = {(gain, a): coverage(2, gain, a, 0.15, others=2) for gain in (0.0, 0.3) for a in (0.0, 0.15)}
+    assert min(found.values()) >= 0.93 - 0.025, found
 
 
 def test_an_interval_over_worlds_alone_would_fail_the_same_simulation():

@@ -1,6 +1,7 @@
 """A comparison as table, Markdown, CSV and page: the same numbers everywhere, nothing left out in silence."""
 
-import csv
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from sekft.compare import compare
 from sekft.config.compare import CompareConfig
 from sekft.errors import DataError, SettingsError
-from sekft.report.comparison import Comparison, result, table, verdicts, write_comparison_page, write_csv
+from sekft.report.comparison import Comparison, leading, result, table, verdicts, write_comparison_page
 from sekft.report.kinds import by_blocker, by_kind
 from sekft.tracking.records import Lost, Record, find, read
-from tests.exam.planted_runs import plant, share, sweep
+from tests.exam.planted_runs import WORLDS, plant, share, sweep
 from tests.report.test_exam_page import Page
 
 
@@ -33,6 +34,7 @@ def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named
     assert [one.name for one in found.lines] == ["assistant", "terminal_only", "base"]
     text = result(found)
     assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
+    assert "- masks differ: a loss is of the tokens that were learned" in text and not compared(folder / "0").notes
     assert table(found)[0].startswith("| mask.rule | seeds | worlds | terminated | verified | verified_solvable |")
     assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
 
@@ -77,8 +79,6 @@ def test_nothing_to_compare_is_an_error_that_names_every_run(tmp_path: Path):
 
 
 def test_other_worlds_unequal_seeds_and_unmeasured_exams_are_said(tmp_path: Path):
-    from tests.exam.planted_runs import WORLDS
-
     for seed in range(2):
         plant(tmp_path / "sweep" / str(seed), share(1, 2), {"mask": "one"}, seed)
     odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, worlds=WORLDS[:32])
@@ -88,21 +88,70 @@ def test_other_worlds_unequal_seeds_and_unmeasured_exams_are_said(tmp_path: Path
     assert [one.name for one in compared(tmp_path / "sweep").lines if not one.runs] == ["base of one", "base of two"]
 
 
-def test_the_csv_has_a_row_for_every_run_with_the_tables_numbers(folder: Path, tmp_path: Path):
-    found = compared(folder)
-    write_csv(found, tmp_path / "compare.csv")
-    rows = list(csv.DictReader((tmp_path / "compare.csv").open()))
-    assert len(rows) == 7 and [row["seed"] for row in rows if row["mask.rule"] == "assistant"] == ["0", "1", "2"]
-    assert sum(int(row["verified.k"]) for row in rows if row["group"] == "assistant") == found.lines[0].rates["verified"].k
-    assert {row["loss"] for row in rows if row["group"] == "terminal_only"} == {"2.0", "2.1", "2.2"}
+def grid(folder: Path, seeds: int = 2) -> Path:
+    """Two rates and two ranks: the rate decides, with looks on the way."""
+    at = 0
+    for seed in range(seeds):
+        for lr, of in ((0.001, 2), (0.01, 6)):
+            for rank in (16, 4):
+                made = {"lora": {"name": f"r{rank}", "r": rank, "alpha": 2 * rank}, "trainer": {"lr": lr}}
+                run = plant(folder / str(at), share(of, 8, seed), made, seed, [f"lora=r{rank}", f"trainer.lr={lr}"])
+                looks = [{"step": step, "train/loss": 1 / (step + 1), "eval/verified": step * of / 80} for step in range(0, 11, 5)]
+                (run / "metrics.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
+                at += 1
+    return folder
 
 
-def test_the_page_is_whole_fetches_nothing_and_links_the_runs_pages(folder: Path, tmp_path: Path):
+def test_the_page_is_whole_fetches_nothing_and_links_the_runs_pages_and_lives(folder: Path):
     (folder / "0" / "report.html").write_text("x")
     text = write_comparison_page(compared(folder), folder / "compare.html").read_text()
     page = Page(text)
     assert page.faults == [] and page.open == [] and not page.all("script", "link", "img") and "http" not in text
-    links = [attrs["href"] for attrs, _ in page.all("a") if attrs.get("class") != "skip"]
-    assert links == ["0/report.html"] and "it broke" in text
-    for said in compared(folder).sentences():
-        assert said in text
+    links = [attrs["href"] or "" for attrs, _ in page.all("a") if attrs.get("class") != "skip"]
+    worlds = {life.bundle_id for life in compared(folder).groups[0].lives()}
+    assert {link.partition("#world-")[2] for link in links if link.startswith("0/report.html#")} == worlds
+    assert {link for link in links if "#" not in link} == {"0/report.html", *(f"{at}/episodes.jsonl" for at in range(6))}
+    assert "it broke" in text and all(said in text for said in compared(folder).sentences())
+
+
+def test_every_picture_table_and_scrolling_region_of_the_page_has_a_name_and_every_id_is_there_once(tmp_path: Path):
+    text = write_comparison_page(compared(grid(tmp_path / "grid")), tmp_path / "compare.html").read_text()
+    page = Page(text)
+    assert page.faults == [] and page.open == []
+    assert all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs, _ in page.all("svg")) and page.all("svg")
+    assert all(attrs.get("scope") in ("col", "colgroup", "row", "rowgroup") and text for attrs, text in page.all("th"))
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs, _ in page.all("div") if attrs.get("class") == "wide")
+    assert all(text for _, text in page.all("a", "summary", "h1", "h2", "h3", "figcaption"))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids)) and {(attrs["href"] or "")[1:] for attrs, _ in page.all("use")} <= set(ids)
+
+
+def test_the_page_has_a_panel_for_every_swept_setting_and_the_others_that_differ_with_them(tmp_path: Path):
+    page = Page(write_comparison_page(compared(grid(tmp_path / "grid")), tmp_path / "compare.html").read_text())
+    captions = [text for _, text in page.all("figcaption")]
+    assert captions[:2] == ["lora.name: verified", "trainer.lr: verified"]
+    heads = [text for _, text in page.all("th")]
+    assert {"lora.r", "lora.alpha"} <= set(heads) and "model.path" not in heads and "seed" not in heads[: heads.index("rate")]
+
+
+def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder: Path):
+    found = compared(grid(tmp_path / "grid"))
+    best = found.best().name
+    assert len(found.sentences()) == 7 and 0 < len(leading(found)) < 3 and all(said.startswith(best) for said in leading(found))
+    assert leading(compared(folder)) == compared(folder).sentences()
+    text = write_comparison_page(found, tmp_path / "compare.html").read_text()
+    assert "All 7 sentences" in text and all(said in text for said in found.sentences())
+
+
+def test_thirty_runs_in_128_worlds_stay_below_a_megabyte(tmp_path: Path):
+    worlds = (*WORLDS, *(world.model_copy(update={"id": f"{world.id}x"}) for world in WORLDS))
+    for at in range(30):
+        wins = share(at % 7, 8, worlds=worlds)
+        run = plant(tmp_path / "sweep" / str(at), wins, {"trainer": {"lr": (at % 6 + 1) / 1000}}, at // 6, worlds=worlds)
+        (run / "report.html").write_text("x")
+        lines = ({"step": step, "train/loss": 1 / (step + 1), "eval/verified": step / 2000} for step in range(1000))
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path = write_comparison_page(compared(tmp_path / "sweep"), tmp_path / "compare.html")
+    assert len(Page(path.read_text()).all("a")) > 30 * 128 and path.stat().st_size < 1_000_000

@@ -9,7 +9,8 @@ import pytest
 from sekft.config import EvalConfig
 from sekft.exam import score
 from sekft.report.asciicast import write_casts
-from sekft.report.exam import LETTERS, write_exam_page
+from sekft.report.exam import write_exam_page
+from sekft.report.matrix import LETTERS
 from sekft.report.page import TEMPLATES
 from sekft.rollout.trajectory import Trajectory
 from tests.exam.planted import life, player

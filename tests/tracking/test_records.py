@@ -1,6 +1,7 @@
 """Runs found afterwards: sweeps, runs and globs; jobs in their order; whatever is not whole is named with the reason."""
 
 import json
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,15 @@ def test_the_newest_is_the_youngest_that_has_a_run(tmp_path: Path):
     assert newest(tmp_path).name == "2026-01-02"
 
 
-def test_the_last_loss_of_each_kind_is_kept(tmp_path: Path):
+def test_losses_and_behaviour_are_kept_step_by_step_and_of_one_step_the_last(tmp_path: Path):
     folder = made(tmp_path / "run")
-    (folder / "metrics.jsonl").write_text('{"step": 0, "val/loss": 3.0}\n{"step": 1, "train/loss": 2.0}\n{"step": 1, "val/loss": 1.5}\n')
+    lines = ('"val/loss": 3.0', '"train/lr": 0.1', '"eval/verified": 0.5, "train/loss": 2.0', '"train/loss": "NaN"')
+    steps = (0, 1, 1, 1)
+    (folder / "metrics.jsonl").write_text("".join(f'{{"step": {step}, {line}}}\n' for step, line in zip(steps, lines, strict=True)))
     record = read(folder)
-    assert isinstance(record, Record) and record.losses == {"val/loss": 1.5, "train/loss": 2.0}
+    assert isinstance(record, Record) and set(record.curves) == {"val/loss", "train/loss", "eval/verified"}
+    assert record.curves["val/loss"] == ((0, 3.0),) and record.curves["eval/verified"] == ((1, 0.5),)
+    assert len(record.curves["train/loss"]) == 1 and isnan(record.curves["train/loss"][0][1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Where an adapter comes from: through every run it was trained on from, as far as they can be found."""
+
+import json
+from pathlib import Path
+
+from sekft.report.lineage import Lineage, lineages
+from sekft.report.shown import shown
+from tests.exam.planted_runs import plant, share
+from tests.report.test_comparison import compared
+
+
+def told(*folders: Path) -> list[Lineage]:
+    return lineages(shown(compared(folders[0].parent).ranked(), folders[0].parent))
+
+
+def give(run: Path, **changes: object) -> Path:
+    """Top-level keys of run.json."""
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **changes}))
+    return run
+
+
+def test_runs_that_come_from_the_same_are_one_line_and_other_code_or_base_another(tmp_path: Path):
+    git = {"sha": "0123456789abcdef", "dirty": False}
+    runs = [give(plant(tmp_path / "s" / str(at), share(1, 2), seed=at), git=git) for at in (0, 2, 10)]
+    odd = give(plant(tmp_path / "s" / "3", share(1, 2), {"model": {"path": "other", "weights": "random"}}, 3), git={**git, "dirty": True})
+    found = {one.names: one for one in told(*runs, odd)}
+    assert set(found) == {("0", "2", "10"), ("3",)}
+    assert found["0", "2", "10"].code == "0123456789" and found["0", "2", "10"].base == "sekft:tiny" and not found["0", "2", "10"].parents
+    assert found["3",].base == "other (weights)" and found["3",].code == "0123456789 and uncommitted changes"
+
+
+def test_the_chain_goes_back_to_the_run_that_began_from_nothing_and_its_pages_are_known(tmp_path: Path):
+    first = plant(tmp_path / "first", share(1, 8), seed=7)
+    (first / "report.html").write_text("x")
+    second = plant(tmp_path / "second", share(2, 8), {"adapter": str(first / "adapter")})
+    run = plant(tmp_path / "s" / "0", share(3, 8), {"adapter": str(second / "best")})
+    (one,) = told(run)
+    assert [parent.folder for parent in one.parents] == [second, first]
+    assert one.parents[0].page is None and one.parents[1].page == first / "report.html" and "seed 7" in one.parents[1].told
+
+
+def test_a_parent_that_is_gone_or_its_own_child_ends_the_chain(tmp_path: Path):
+    run = plant(tmp_path / "s" / "0", share(1, 8), {"adapter": str(tmp_path / "gone" / "adapter")})
+    assert [parent.told for parent in told(run)[0].parents] == [f"{tmp_path}/gone/adapter (no finished run there)"]
+    ring = plant(tmp_path / "ring" / "0", share(1, 8), {"adapter": str(tmp_path / "ring" / "0" / "adapter")})
+    assert len(told(ring)[0].parents) == 1
+
+
+def test_what_was_trained_on_and_how_much_is_said(tmp_path: Path):
+    run = plant(tmp_path / "s" / "0", share(1, 8), {"data": {"sources": {"a": {"path": "a.jsonl"}, "b": {"path": None}}}})
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "data": {"rows": 216}}))
+    assert told(run)[0].data == "a.jsonl, made by the run: 216 rows"

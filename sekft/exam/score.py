@@ -16,7 +16,7 @@ BASE, REFERENCE, TUNED = "base", "reference", "tuned"
 STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
 NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
 Players = Mapping[str, Sequence[Trajectory]]
-Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, chance, and nats_per_token by player
+Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by player
 TOLD_GAIN = 0.2
 
 
@@ -134,7 +134,7 @@ def _against_base(losses: Texts, adapter: str) -> dict[str, tuple[float, float]]
 
 
 def can_read(text: Mapping[str, Any]) -> bool:
-    return bool(text["nats_per_token"][BASE] < text["chance"])
+    return bool(text["nats_per_token"][BASE] < text["unigram"])
 
 
 def _players(lives: Players, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:

@@ -71,7 +71,8 @@ def finding_line(finding: Finding) -> str:
 def text_line(name: str, text: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{player} {loss:.3f}" for player, loss in text["nats_per_token"].items())
     said = f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
-    return said if can_read(text) else f"{said}; the base reads it no better than chance ({text['chance']:.3f}), so it can forget nothing"
+    least = f"{said}; no better than knowing how often each token is in it ({text['unigram']:.3f})"
+    return said if can_read(text) else f"{least}: the base has nothing to forget"
 
 
 def attempts_line(player: str, tried: Mapping[str, Mapping[int, float]]) -> str:

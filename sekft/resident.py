@@ -128,8 +128,9 @@ def session(settings: ResidentConfig, about: Sequence[str]) -> int:
     for line in prompt.lines((*AT_WORK, *AT_DESK), history()):
         if line.strip() == "exit":
             break
-        failed = failed or desk.obey(line)
-        if failed == INTERRUPTED and not sys.stdin.isatty():
+        status = desk.obey(line)
+        failed = failed or status
+        if status == INTERRUPTED and not sys.stdin.isatty():
             break
     return 0 if sys.stdin.isatty() else failed
 

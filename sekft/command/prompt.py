@@ -74,7 +74,7 @@ def overrides(verb: str) -> tuple[str, ...]:
 
 def keys(node: DictConfig, above: str = "") -> Iterator[str]:
     """Of every value, with dots."""
-    for key in node:
+    for key in map(str, node):
         value = node._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none() and len(value):
             yield from keys(value, f"{above}{key}.")

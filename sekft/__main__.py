@@ -3,6 +3,7 @@
 VERBS = {
     "train": "one run: base -> data -> rehearsal -> masked SFT -> adapter -> exam -> tracker",
     "eval": "the exam alone: any base, any adapter, any worlds",
+    "resident": "a prompt at which the base stays in memory: the other verbs, without loading it anew",
     "collect": "play scenarios and record the lives",
     "check": "lint scenario bundles",
     "preview": "paint rendered rows: which tokens are learned",

@@ -5,10 +5,12 @@ from hydra.core.config_store import ConfigStore
 from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConfig, ServeConfig, TrainConfig
 from sekft.config.compare import CompareConfig
 from sekft.config.pretrain import PretrainConfig
+from sekft.config.resident import ResidentConfig
 
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "eval": EvalVerbConfig,
+    "resident": ResidentConfig,
     "collect": CollectConfig,
     "check": CheckConfig,
     "preview": PreviewConfig,

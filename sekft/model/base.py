@@ -1,5 +1,6 @@
 """The frozen base: loaded once per ModelConfig and process, and handed back as it was."""
 
+import gc
 import hashlib
 import os
 import resource
@@ -64,12 +65,25 @@ def base_loads() -> int:
     return _loads
 
 
+def kept() -> Base | None:
+    """The resident base."""
+    return next(iter(_resident.values()), None)
+
+
+def drop() -> None:
+    """Give the memory of the resident base back; who still holds it keeps it alive."""
+    _resident.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def load(model: ModelConfig) -> Base:
     """The resident base if the settings are its own; else it goes and another is loaded. Raises ModelError."""
     global _loads
     if model in _resident:
         return _resident[model]
-    _resident.clear()  # before the next one comes: two may not fit
+    drop()  # before the next one comes: two may not fit
     tokenizer = load_tokenizer(model, weights=True)
     folder = tokenizer.folder
     device = pick_device(model.device)

@@ -1,0 +1,53 @@
+"""From where a training that was cut off goes on: the newest checkpoint that is whole."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
+from transformers.training_args import TrainingArguments
+
+from sekft.config import TrainConfig
+from sekft.tracking.files import write_json
+from sekft.tracking.record import CHECKPOINTS
+
+SEAL = "whole.json"  # {file: bytes}, written last
+
+
+class Sealing(TrainerCallback):
+    """Called last of all: what the others add to a checkpoint is in it."""
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        write_json(checkpoint / SEAL, _sizes(checkpoint))
+
+
+def go_on(settings: TrainConfig, folder: Path, say: Callable[[str], None]) -> TrainConfig:
+    """As they are for a run that was cut off in this folder."""
+    found = newest(folder / CHECKPOINTS)
+    if found is None:
+        say(f"{folder}: was cut off before a checkpoint was whole; begins anew")
+        return settings
+    say(f"{folder}: goes on from {found.name}")
+    return replace(settings, trainer=replace(settings.trainer, resume_from=str(found)))
+
+
+def newest(folder: Path) -> Path | None:
+    checkpoints = [path for path in folder.glob("checkpoint-*") if is_whole(path)]
+    return max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether every file is as long as it was when all had been written."""
+    try:
+        return bool(json.loads((checkpoint / SEAL).read_text(encoding="utf-8")) == _sizes(checkpoint))
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        str(file.relative_to(folder)): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file() and file.name != SEAL
+    }

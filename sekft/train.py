@@ -78,6 +78,8 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         from sekft.model import base as bases
         from sekft.training import forecast, plan
 
+        if job.checkpoint:
+            settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
         loads = bases.base_loads()
         planned = plan.planned(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
@@ -274,10 +276,10 @@ def _change(before: dict[str, float], after: dict[str, float]) -> str:
     return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
 
 
-def go_on(settings: TrainConfig, folder: Path, say: Say) -> TrainConfig:
+def go_on(folder: Path, say: Say) -> Path | None:
     from sekft.training import checkpoint
 
-    return checkpoint.go_on(settings, folder, say)
+    return checkpoint.newest(folder, say)
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ class Job:
     overrides: tuple[str, ...]
     choices: tuple[str, ...]  # group=option, as chosen
     sweep: Path | None = None  # the folder of all its jobs
+    checkpoint: Path | None = None  # to go on from
 
 
 def settings(cfg: DictConfig, node: type[T]) -> T:

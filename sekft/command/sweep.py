@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +19,9 @@ from sekft.tracking import ledger
 from sekft.tracking.digest import ASIDE, decided_by, of_code, of_value
 from sekft.tracking.ledger import Entry, Status
 from sekft.tracking.record import CHECKPOINTS, one_line, set_aside
-from sekft.tracking.tracked import Job
+
+if TYPE_CHECKING:
+    from sekft.command.launch import Job
 
 LOCK = ".at_work"
 Say = Callable[[str], None]
@@ -27,11 +29,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Of one verb. inputs: files and folders that decide a run by what is in them. go_on: settings for taking up a job in the
-    folder where it was cut off."""
+    """Of one verb. inputs: files and folders that decide a run by what is in them. go_on: the checkpoint from which a job that
+    was cut off in a folder goes on, None if there is none."""
 
     inputs: Callable[[Any], Sequence[Path]]
-    go_on: Callable[[Any, Path, Say], Any] = lambda settings, folder, say: settings
+    go_on: Callable[[Path, Say], Path | None] = lambda folder, say: None
 
 
 def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
@@ -49,7 +51,7 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
     return str(known["folder"])
 
 
-def run(verb: Callable[[Any, Any], Any], settings: Any, job: Job, sweep: Path, sweeps: Sweeps, say: Say) -> None:
+def run(verb: Callable[[Any, Any], Any], settings: Any, job: "Job", sweep: Path, sweeps: Sweeps, say: Say) -> None:
     """The job, if its turn has come. Raises what it raises, and SweepError for one that failed before."""
     name = os.path.relpath(job.folder, sweep)
     decided = decided_by(asdict(settings), sweeps.inputs(settings))
@@ -67,9 +69,9 @@ def run(verb: Callable[[Any, Any], Any], settings: Any, job: Job, sweep: Path, s
         elif before.status is Status.failed and settings.again is Again.none:
             raise SweepError(f"failed before: {before.error}; again=failed runs it once more", before.exit_status)
         else:
-            settings = sweeps.go_on(settings, job.folder, say)
+            job = replace(job, checkpoint=sweeps.go_on(job.folder, say))
         with _on_record(sweep, Entry(name, decided, Status.started)):
-            verb(settings, job)
+            verb(replace(settings, again=Again.none), job)  # a job leaves the same record whenever it was run
 
 
 @contextmanager

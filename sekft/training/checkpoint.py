@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
 from transformers.training_args import TrainingArguments
 
-from sekft.config import TrainConfig
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS
 
@@ -24,19 +22,12 @@ class Sealing(TrainerCallback):
         write_json(checkpoint / SEAL, _sizes(checkpoint))
 
 
-def go_on(settings: TrainConfig, folder: Path, say: Callable[[str], None]) -> TrainConfig:
-    """As they are for a run that was cut off in this folder."""
-    found = newest(folder / CHECKPOINTS)
-    if found is None:
-        say(f"{folder}: was cut off before a checkpoint was whole; begins anew")
-        return settings
-    say(f"{folder}: goes on from {found.name}")
-    return replace(settings, trainer=replace(settings.trainer, resume_from=str(found)))
-
-
-def newest(folder: Path) -> Path | None:
-    checkpoints = [path for path in folder.glob("checkpoint-*") if is_whole(path)]
-    return max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+def newest(folder: Path, say: Callable[[str], None]) -> Path | None:
+    """Of a run that was cut off in this folder; says what is found."""
+    checkpoints = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if is_whole(path)]
+    found = max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    say(f"{folder}: was cut off; {f'goes on from {found.name}' if found else 'no whole checkpoint, begins anew'}")
+    return found
 
 
 def is_whole(checkpoint: Path) -> bool:

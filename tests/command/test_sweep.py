@@ -1,5 +1,6 @@
-"""A sweep started again: what is done is skipped, what failed is named, what was cut off goes on; to the byte what a fresh process makes."""
+"""A sweep started again: what is done is skipped, what failed is named, what was cut off goes on, to the byte of a fresh process."""
 
+import contextlib
 import json
 import os
 import signal
@@ -92,10 +93,8 @@ def test_a_job_is_run_anew_where_its_settings_or_its_data_changed_and_it_is_said
         if status != "done":
             raise SekftError("it broke") if status == "failed" else KeyboardInterrupt
 
-    try:
+    with contextlib.suppress(SekftError, KeyboardInterrupt):
         start(tmp_path, first)
-    except (SekftError, KeyboardInterrupt):
-        pass
     (tmp_path / "data").write_text("other lives")
     said = start(tmp_path, lambda settings, job: ran.append(settings.seed))
     assert said == [f"{tmp_path}/0: was run with other inputs; run anew, what is there is kept under a number"]
@@ -142,9 +141,8 @@ def test_the_same_line_finds_its_folder_and_failures_are_told_as_they_happen_and
 
 def test_nothing_of_a_job_that_failed_is_held_on_to(tmp_path: Path):
     source = """
-import gc, sys, weakref
+import weakref
 from sekft.command.launch import launch
-from sekft.data import inputs
 from sekft.command.sweep import Sweeps
 class Model: pass
 held = []
@@ -157,7 +155,9 @@ def run(settings, job):
 launch("train", run, Sweeps(lambda settings: []))
 """
     (tmp_path / "jobs.py").write_text(source)
-    done = subprocess.run([sys.executable, "jobs.py", "-m", "seed=0,1,2", "hydra.sweep.dir=s"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "jobs.py", "-m", "seed=0,1,2", "hydra.sweep.dir=s"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 1 and done.stderr.count("failed: RuntimeError: CUDA out of memory; log: s/") == 6, done.stderr
     assert "Traceback" not in done.stderr and "Traceback" in (tmp_path / "s" / "1" / "train.log").read_text()
 

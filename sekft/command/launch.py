@@ -80,7 +80,6 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
     """
     node = VERBS[verb]
     register()
-    OmegaConf.register_new_resolver("sweep", sweep.folder, replace=True)
     _quiet()
     refused: list[Refused] = []
     here = os.getpid()

@@ -51,6 +51,9 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
     return str(known["folder"])
 
 
+OmegaConf.register_new_resolver("sweep", folder, replace=True)  # here, for the processes of other launchers, too
+
+
 def run(verb: Callable[[Any, Any], Any], settings: Any, job: "Job", sweep: Path, sweeps: Sweeps, say: Say) -> None:
     """The job, if its turn has come. Raises what it raises, and SweepError for one that failed before."""
     name = os.path.relpath(job.folder, sweep)

@@ -24,7 +24,7 @@ class Sealing(TrainerCallback):
 
 def newest(folder: Path, say: Callable[[str], None]) -> Path | None:
     """Of a run that was cut off in this folder; says what is found."""
-    checkpoints = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if is_whole(path)]
+    checkpoints = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if is_whole(path) and not is_last(path)]
     found = max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     say(f"{folder}: was cut off; {f'goes on from {found.name}' if found else 'no whole checkpoint, begins anew'}")
     return found
@@ -36,6 +36,12 @@ def is_whole(checkpoint: Path) -> bool:
         return bool(json.loads((checkpoint / SEAL).read_text(encoding="utf-8")) == _sizes(checkpoint))
     except (OSError, ValueError):
         return False
+
+
+def is_last(checkpoint: Path) -> bool:
+    """Whether it is of the last step. From there transformers would take one more; the step before it is repeated instead."""
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return bool(state["global_step"] >= state["max_steps"])
 
 
 def _sizes(folder: Path) -> dict[str, int]:

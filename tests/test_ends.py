@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import run_verb
 from tests.dockerd import dockerd, missing
 from tests.proxy import Relay
 from tests.sandbox.chaos import Daemon
@@ -27,13 +28,22 @@ def containers() -> set[str]:
     return {container.id for container in client.containers.list(all=True, filters={"label": "sekft=1"}, ignore_removed=True)}
 
 
+@pytest.fixture(scope="module")
+def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Settings of a short training on eight lives that are there already."""
+    cwd = tmp_path_factory.mktemp("lives")
+    done = run_verb("collect", "split.train_bundles=8", "sandbox=bwrap", "hydra.run.dir=lives", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    data = f"data.sources.shell.path={cwd / 'lives' / 'trajectories.jsonl'}"
+    return [data, "trainer.max_steps=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(tmp_path: Path, number: signal.Signals):
+def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
     before = containers()
-    words = ["split.train_bundles=8", "trainer.max_steps=2", "rehearsal=false", "sandbox=docker", "hydra.run.dir=run"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "sekft.train", *words, "eval.episodes=32", "workers=4"],
+        [sys.executable, "-m", "sekft.train", *training, "eval.episodes=32", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
@@ -51,11 +61,10 @@ def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(tmp_p
 
 
 @pytest.mark.docker
-def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(tmp_path: Path):
+def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
-    words = ["split.train_bundles=8", "trainer.max_steps=2", "rehearsal=false", "sandbox=docker", "hydra.run.dir=run"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "sekft.train", *words, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
+        [sys.executable, "-m", "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"},
     )  # fmt: skip
@@ -158,8 +167,7 @@ def require_broken(folder: Path, before: set[str], errors: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("place", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize(("place", "number"), [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=pytest.mark.docker)])
 def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
     there = containers() if place == "docker" else set()
     run = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")

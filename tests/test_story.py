@@ -28,6 +28,8 @@ PLACES = [
     pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.xdist_group("story-docker")]),
 ]
 
+ANYWHERE = pytest.mark.parametrize("sandbox", PLACES[:1], indirect=True)  # what it shows does not depend on where lives are lived
+
 
 @pytest.fixture(scope="module", params=PLACES)
 def sandbox(request: pytest.FixtureRequest) -> str:
@@ -127,8 +129,9 @@ def test_an_exam_names_the_artifact_that_training_stored(story: Path):
 def test_the_loss_on_prose_is_measured_in_training_and_in_the_exam_alone(story: Path):
     first, exam = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "exam"))
     assert first == exam and set(first["nats_per_token"]) == {"base", "tuned"} and len(first["sha256"]) == 64
-    finding = next(one for one in read(story / "exam" / "summary.json")["findings"] if one["criterion"] == "loss of prose")
-    assert (finding["base"], finding["tuned"]) == (first["nats_per_token"]["base"], first["nats_per_token"]["tuned"])
+    assert first["nats_per_token"]["base"] > first["unigram"], "the embedded base has learned to read English; then its gate is to say so"
+    finding = next(one for one in read(story / "exam" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
+    assert finding["state"] == "not measured"
     assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "exam.out").read_text()
     assert "loss of prose" in (story / "exam" / "report.html").read_text()
 
@@ -161,6 +164,7 @@ def wandb_run(folder: Path) -> dict:
     return next(record for line in text.splitlines() if (record := json.loads(line)).get("type") == "run")
 
 
+@ANYWHERE
 def test_preview_paints_without_weights_and_without_torch(story: Path, small_mistral: Path):
     bare = story / "bare"
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
@@ -174,6 +178,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "█" in done.stdout
 
 
+@ANYWHERE
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     done = run_verb("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
     assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
@@ -182,6 +187,7 @@ def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     assert re.search(r"dropped: longer than trainer.max_tokens=150 \d+ \(\w", done.stdout)  # by reason, with the first ids
 
 
+@ANYWHERE
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
     data = ("--data", "lives/trajectories.jsonl", "--base", str(small_mistral))
     assert run_verb("train", *data, "--inspect", cwd=story).returncode == 0
@@ -193,6 +199,7 @@ def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mis
     assert read(story / "old-exam" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
 
 
+@ANYWHERE
 def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbox: str):
     done = run_verb("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
                     "trainer.max_steps=2", *QUICK[1:], sandbox, cwd=story)  # fmt: skip
@@ -206,6 +213,7 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
     assert len(grouped) == 2 and {record["run"]["run_group"] for record in grouped} == {"sweep"}
 
 
+@ANYWHERE
 def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
     done = run_verb("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
                     "eval=none", "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
@@ -213,6 +221,7 @@ def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, san
     assert [read(story / "half" / job / "run.json")["status"] for job in ("0", "1")] == ["failed", "done"]
 
 
+@ANYWHERE
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     more = (DATA, "eval=none", "rehearsal=false", "trainer.max_steps=4")
     assert run_verb("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
@@ -223,6 +232,7 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     assert weights[0] == weights[1] != weights[2]
 
 
+@ANYWHERE
 def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path, sandbox: str):
     done = run_verb("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr
@@ -232,6 +242,7 @@ def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path
     assert read(story / "all-exam" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
 
 
+@ANYWHERE
 def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
     done = run_verb("train", sandbox, *QUICK, "eval.every_steps=3", "eval.choosing_worlds=4", "trainer.val_every_steps=2",
                     "hydra.run.dir=between", DATA, cwd=story)  # fmt: skip

@@ -16,7 +16,7 @@ BASE, REFERENCE, TUNED = "base", "reference", "tuned"
 STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
 NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
 Players = Mapping[str, Sequence[Trajectory]]
-Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, and nats_per_token by player
+Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by player
 TOLD_GAIN = 0.2
 
 
@@ -128,7 +128,13 @@ def power_line(n: int, archetypes: int) -> str:
 
 
 def _against_base(losses: Texts, adapter: str) -> dict[str, tuple[float, float]]:
-    return {name: (text["nats_per_token"][BASE], text["nats_per_token"][adapter]) for name, text in losses.items()}
+    """Of the texts the base can read at all: where it knows nothing, there is nothing to forget."""
+    told = {name: text["nats_per_token"] for name, text in losses.items() if can_read(text)}
+    return {name: (nats[BASE], nats[adapter]) for name, nats in told.items()}
+
+
+def can_read(text: Mapping[str, Any]) -> bool:
+    return bool(text["nats_per_token"][BASE] < text["unigram"])
 
 
 def _players(lives: Players, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:

@@ -11,7 +11,7 @@ from sekft.exam.criterion import Finding
 from sekft.exam.paired import Paired
 from sekft.exam.rates import CRITERIA, FAULTS, Rate, rates
 from sekft.exam.reasons import MEANINGS
-from sekft.exam.score import Score
+from sekft.exam.score import Score, can_read
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
 
@@ -70,7 +70,9 @@ def finding_line(finding: Finding) -> str:
 
 def text_line(name: str, text: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{player} {loss:.3f}" for player, loss in text["nats_per_token"].items())
-    return f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
+    said = f"loss of {name}, the text of sha256 {text['sha256'][:16]}, over {text['tokens']} tokens: {losses} nats per token"
+    least = f"{said}; no better than knowing how often each token is in it ({text['unigram']:.3f})"
+    return said if can_read(text) else f"{least}: the base has nothing to forget"
 
 
 def attempts_line(player: str, tried: Mapping[str, Mapping[int, float]]) -> str:

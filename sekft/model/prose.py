@@ -1,9 +1,11 @@
 """How well a model still reads ordinary English: its mean loss on a text that ships with sekft and has nothing to do with shells."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,15 @@ FILE = Path(__file__).with_name(f"{NAME}.txt")  # passages, a blank line between
 
 @dataclass(frozen=True)
 class Read:
-    """losses: by player, nats per predicted token; comparable for one tokenizer only."""
+    """losses: by player, nats per predicted token; comparable for one tokenizer only. unigram: of a reader
+    who knows no more than how often each token is in it."""
 
     tokens: int
+    unigram: float
     losses: dict[str, float]
 
     def summary(self) -> dict[str, Any]:
-        return {"sha256": digest(), "tokens": self.tokens, "nats_per_token": self.losses}
+        return {"sha256": digest(), "tokens": self.tokens, "unigram": self.unigram, "nats_per_token": self.losses}
 
 
 @cache
@@ -47,7 +51,13 @@ def read(base: Base, folders: Mapping[str, Path]) -> Read:
     for name, folder in folders.items():
         with loaded(base, folder) as tuned:
             losses[name] = loss(tuned, rows, base.device)
-    return Read(sum(len(row) - 1 for row in rows), losses)
+    return Read(sum(len(row) - 1 for row in rows), unigram(rows), losses)
+
+
+def unigram(rows: list[list[int]]) -> float:
+    """Entropy of the tokens that are predicted, in nats a token."""
+    counts = Counter(token for row in rows for token in row[1:]).values()
+    return -sum(count * log(count / sum(counts)) for count in counts) / sum(counts)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import torch
@@ -71,9 +72,10 @@ in {story.step} steps over {story.tokens / 1e6:.1f} M tokens of {story.conversat
 torch {torch.__version__}, {platform.machine()}: the same of all these gives the same bytes.
 
 **It knows** how to do what it is told at a prompt, by requests and by directives that a tool prints when it is told to ask
-there: {", ".join(story.known)}; to read `--help` and manual pages; to copy names, about
-{share_of_outside(settings.corpus.outside_names):.0%} of them from outside the word list; to look around; to type a line again that
-it mistyped; to write down why something cannot be done, where it is asked to; and to go on idly at the prompt for ever.
+there; to read `--help` and manual pages; to copy names, about {share_of_outside(settings.corpus.outside_names):.0%} of them from outside
+the word list; to look around; to type a line again that it mistyped; to write down why something cannot be done, where it is asked to;
+and to go on idly at the prompt for ever. Its operations:
+{fill(", ".join(sorted(story.known)), 130)}.
 
 **It does not know** that it may leave: no conversation has `exit` or `panic` as a turn of its own. It has never seen an arrival that
 asks for nothing, nor any path, provider's name or directive of the exam set. It never saw these operations at all:

@@ -73,7 +73,7 @@ def test_a_stones_broken_lives_spoil_no_verdict():
 
 
 def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
-    prose = {"sha256": "ab" * 32, "tokens": 800, "nats_per_token": {"base": 2.0, "good": 2.05, "drunk": 3.0}}
+    prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "good": 2.05, "drunk": 3.0}}
     limits = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
     scored = score.score(players(good=GAIN, drunk=GAIN), WORLDS, limits, losses={"prose": prose})
     assert scored.judged["good"].verdict == "promote"
@@ -84,6 +84,17 @@ def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
     console = Console(width=200, record=True, file=StringIO())
     console.print(show.score_table(scored))
     assert re.search(r"loss of prose *. *2\.000 *. *2\.050 *. *3\.000 ", console.export_text())
+
+
+def test_a_base_that_cannot_read_a_text_has_nothing_to_forget_of_it():
+    prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 8.1, "tuned": 9.9}}
+    limits = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
+    scored = score.score(players(tuned=GAIN), WORLDS, limits, losses={"prose": prose})
+    assert scored.verdict == "promote" and any(line.startswith("  not measured: loss") for line in show.lines(scored))
+    assert any(
+        line.endswith("no better than knowing how often each token is in it (5.500): the base has nothing to forget")
+        for line in show.lines(scored)
+    )
 
 
 def test_nobody_s_loss_is_said_to_be_not_measured_and_holds_nothing():

@@ -49,6 +49,11 @@ def test_the_loss_is_the_mean_over_every_token_of_passages_read_one_by_one(base:
     assert found.losses == {"base": pytest.approx(total / found.tokens, rel=1e-5)}
 
 
+def test_what_frequencies_alone_tell_is_the_entropy_of_the_tokens() -> None:
+    assert prose.unigram([[0, 5, 6], [0, 5, 6]]) == pytest.approx(math.log(2)) and prose.unigram([[0, 5, 5], [9, 5]]) == 0
+    assert prose.unigram([[0, 1, 1, 1, 2]]) == pytest.approx(0.75 * math.log(4 / 3) + 0.25 * math.log(4))
+
+
 def test_an_adapter_has_its_own_loss_and_leaves_the_base_its_own(base: bases.Base, tmp_path: Path) -> None:
     folders = {"one": drawn(base, tmp_path / "one", 4, 1), "other": drawn(base, tmp_path / "other", 8, 2)}
     found = prose.read(base, folders).losses

@@ -34,6 +34,8 @@ SMALL = [
     "keep_steps=[3]",
 ]
 
+pytestmark = pytest.mark.xdist_group("pretraining")
+
 
 def pretrain(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(folder, *overrides), capture_output=True, text=True)

@@ -68,7 +68,7 @@ def test_every_element_is_closed_and_every_id_is_there_once(page: str):
 
 
 def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, tmp_path: Path):
-    prose = {"sha256": "ab" * 32, "tokens": 800, "nats_per_token": {"base": 2.0, "tuned": 2.125}}
+    prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "tuned": 2.125}}
     scored = score.score(lives := players(tuned=GAIN), WORLDS, EvalConfig(), losses={"prose": prose})
     shown = write_exam_page(lives, WORLDS, scored, [], tmp_path / "report.html").read_text(encoding="utf-8")
     assert {"2.000", "2.125", "800", "abababababababab"} <= {text for _, text in Page(shown).all("td")}

@@ -65,7 +65,7 @@ def one_step(model: PeftModel, rows: Sequence[Row], how: Layout) -> tuple[float,
 
 
 @given(rows=ROWS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_padded_is_packed_is_one_by_one(tuned: PeftModel, rows: list[Row]):
     loss, gradient = one_step(tuned, rows, LAYOUTS["padded"])
     for name, how in LAYOUTS.items():

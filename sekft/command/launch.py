@@ -87,12 +87,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
     def job(cfg: DictConfig) -> None:
         this = _job()
         try:
-            if this.sweep:
-                echo(f"== job {this.name}: {' '.join(this.overrides)}")
-            if this.sweep and sweeps:
-                sweep.run(run, settings(cfg, node), this, this.sweep, sweeps, echo)
-            else:
-                run(settings(cfg, node), this)
+            _start(run, cfg, node, this, sweeps)
         except Exception as error:
             if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a launcher's own process the exception is its way to hear of it
@@ -114,10 +109,24 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
         if left.code == TERMINATED:
             _say(verb, f"terminated; {WHOLE}")
         raise
+    if refused:
+        _leave(verb, refused)
+
+
+def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> None:
+    if this.sweep:
+        echo(f"== job {this.name}: {' '.join(this.overrides)}")
+    if this.sweep and sweeps:
+        sweep.run(run, settings(cfg, node), this, this.sweep, sweeps, echo)
+    else:
+        run(settings(cfg, node), this)
+
+
+def _leave(verb: str, refused: list[Refused]) -> None:
+    """What failed of a sweep is told once more."""
     if any(one.of_job for one in refused):
         print(f"sekft.{verb}: failed, of this sweep:", *(one.line for one in refused), sep="\n  ", file=sys.stderr)
-    if refused:
-        sys.exit(refused[0].exit_status)
+    sys.exit(refused[0].exit_status)
 
 
 def conf_folder() -> Path:

@@ -176,7 +176,6 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Trained:
     from sekft.model.lora import prove, publish
     from sekft.training import plan
-    from sekft.training.checkpoint import Sealing
     from sekft.training.choosing import Choosing, live_in
     from sekft.training.hook import Telling
     from sekft.training.trainer import make_trainer, validation_loss
@@ -195,7 +194,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        where, voices = track.folder / CHECKPOINTS, [telling, choosing, Sealing()]
+        where, voices = track.folder / CHECKPOINTS, [telling, choosing]
         trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:

@@ -47,6 +47,14 @@ class EndpointError(SekftError):
         self.kind = kind
 
 
+class SweepError(SekftError):
+    """A job of a sweep is not run: it failed before, or another process is at work on it."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
 class VerdictError(SekftError):
     """The exam was held, and its verdict is not the one that eval.require asks for."""
 

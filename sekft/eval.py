@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command.launch import Job, echo, launch
+from sekft.command.sweep import Sweeps
 from sekft.config import EvalVerbConfig, OperatorKind
+from sekft.data import inputs
 from sekft.errors import ModelError, SettingsError
 from sekft.exam import gate, rates, score, show
 from sekft.exam.score import Score
@@ -45,13 +47,13 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     unseen = () if remote else unseen_archetypes(settings)
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
     with tracked("eval", settings, job, settings.tracker) as track:
-        started = time.monotonic()
+        started, before = time.monotonic(), loads(remote)
         used = {} if remote else track.uses(adapters)
         candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
         loaded = time.monotonic()
         summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
-        summary |= {"base_loads": loads(remote), "supervised_tokens": 0, "seconds": seconds, "adapters": used}
+        summary |= {"base_loads": loads(remote) - before, "supervised_tokens": 0, "seconds": seconds, "adapters": used}
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
@@ -244,7 +246,7 @@ def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:
 
 
 def main() -> None:
-    launch("eval", run)
+    launch("eval", run, Sweeps(inputs.of_exam))
 
 
 if __name__ == "__main__":

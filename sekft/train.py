@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
+from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, TrainConfig
-from sekft.data import mix
+from sekft.data import inputs, mix
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
@@ -28,6 +29,7 @@ from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import digest, is_foreign, load
+from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -77,6 +79,9 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         from sekft.model import base as bases
         from sekft.training import forecast, plan
 
+        if job.checkpoint:
+            settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
+        loads = bases.base_loads()
         planned = plan.planned(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)
@@ -89,7 +94,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
-        about = {"base_loads": bases.base_loads(), **data, "seconds": seconds}
+        about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
         summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, "choice": trained.choice, **exam, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
@@ -190,7 +195,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        where, voices = track.folder / "checkpoints", [telling, choosing]
+        where, voices = track.folder / CHECKPOINTS, [telling, choosing]
         trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
@@ -271,13 +276,19 @@ def _change(before: dict[str, float], after: dict[str, float]) -> str:
     return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
 
 
+def go_on(folder: Path, say: Say) -> Path | None:
+    from sekft.training import checkpoint
+
+    return checkpoint.newest(folder, say)
+
+
 def main() -> None:
     if wants_preview(sys.argv[1:]):
         from sekft import preview
 
         preview.main()
     else:
-        launch("train", after_each(run))
+        launch("train", after_each(run), Sweeps(inputs.of_training, go_on))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "sekft"
 ROWS = {
     "config": 0, "errors": 0,
-    "command": 1, "rendering": 1, "scenario": 1, "sandbox": 1,
-    "rollout": 2, "mask": 2, "model": 2, "serving": 2, "tracking": 2,
+    "rendering": 1, "scenario": 1, "sandbox": 1, "tracking": 1,
+    "command": 2, "rollout": 2, "mask": 2, "model": 2, "serving": 2,
     "corpus": 2,
     "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
     "training": 4, "report": 4,

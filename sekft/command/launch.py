@@ -1,6 +1,7 @@
 """How a verb is started: Hydra composes, settings() makes sure, a refusal is one line."""
 
 import dataclasses
+import gc
 import logging
 import os
 import re
@@ -18,10 +19,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from sekft.command import sweep
 from sekft.command.bounds import require_bounds
 from sekft.command.flags import to_overrides
+from sekft.command.sweep import Sweeps
 from sekft.config.verbs import VERBS, register
 from sekft.errors import SekftError, SettingsError
+from sekft.tracking.record import one_line
 
 T = TypeVar("T")
 TERMINATED = 128 + signal.SIGTERM
@@ -37,6 +41,8 @@ class Job:
     group: str  # of the runs of one sweep; the run's own name outside one
     overrides: tuple[str, ...]
     choices: tuple[str, ...]  # group=option, as chosen
+    sweep: Path | None = None  # the folder of all its jobs
+    checkpoint: Path | None = None  # to go on from
 
 
 def settings(cfg: DictConfig, node: type[T]) -> T:
@@ -57,35 +63,45 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
         raise SettingsError(_line(error)) from None
 
 
-def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
-    """The main of a verb: `python -m sekft.<verb> [overrides]`.
+@dataclass(frozen=True)
+class Refused:
+    """What is left of an error; itself it would hold on to all that its frames held, a model on a GPU among it."""
 
-    A refusal is one line and exit status 1, after the other jobs of a sweep; so is a disk that takes no more. Ctrl-C is 130, SIGTERM 143.
+    line: str
+    exit_status: int
+    of_job: bool  # of a sweep
+
+
+def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = None) -> None:
+    """The main of a verb: `python -m sekft.<verb> [overrides]`. sweeps: how a sweep of it is started again; None: from the start.
+
+    A refusal is one line and exit status 1; so is a disk that takes no more, and of a sweep, whose other jobs go on, any error
+    of a job: said as it happens and again at the end. Ctrl-C is 130, SIGTERM 143.
     """
     node = VERBS[verb]
     register()
     _quiet()
-    refused: list[SekftError] = []
+    refused: list[Refused] = []
     here = os.getpid()
 
     def job(cfg: DictConfig) -> None:
         this = _job()
         try:
-            if this.group != this.name:
-                echo(f"== job {this.name}: {' '.join(this.overrides)}")
-            run(settings(cfg, node), this)
-        except (SekftError, OSError) as error:
-            if os.getpid() != here:  # a launcher's own process: its way to hear of it is the exception
-                raise
-            refused.append(_refusal(error, this.folder))
-            _say(verb, str(refused[-1]), None if isinstance(error, SekftError) else error)
+            _start(run, cfg, node, this, sweeps)
+        except Exception as error:
+            if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
+                raise  # in a launcher's own process the exception is its way to hear of it
+            refused.append(_refused(error, this, verb))
+            _say(verb, refused[-1].line, None if isinstance(error, SekftError) else error)
+        if this.sweep:
+            gc.collect()  # what a trainer leaves is held by itself alone
 
     try:
         sys.argv[1:] = to_overrides(verb, sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
     except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: of the folder of the run
-        refused.append(_refusal(error))
-        _say(verb, str(refused[-1]))
+        refused.append(_refused(error))
+        _say(verb, refused[-1].line)
     except KeyboardInterrupt:
         _say(verb, f"interrupted; {WHOLE}")
         sys.exit(130)
@@ -94,7 +110,23 @@ def launch(verb: str, run: Callable[[Any, Job], Any]) -> None:
             _say(verb, f"terminated; {WHOLE}")
         raise
     if refused:
-        sys.exit(refused[0].exit_status)
+        _leave(verb, refused)
+
+
+def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> None:
+    if this.sweep:
+        echo(f"== job {this.name}: {' '.join(this.overrides)}")
+    if this.sweep and sweeps:
+        sweep.run(run, settings(cfg, node), this, this.sweep, sweeps, echo)
+    else:
+        run(settings(cfg, node), this)
+
+
+def _leave(verb: str, refused: list[Refused]) -> None:
+    """What failed of a sweep is told once more."""
+    if any(one.of_job for one in refused):
+        print(f"sekft.{verb}: failed, of this sweep:", *(one.line for one in refused), sep="\n  ", file=sys.stderr)
+    sys.exit(refused[0].exit_status)
 
 
 def conf_folder() -> Path:
@@ -115,11 +147,11 @@ def _job() -> Job:
     folder = Path(os.path.relpath(hydra_config.runtime.output_dir))
     if ".." in folder.parts:
         folder = folder.absolute()
-    sweep = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
-    group = Path(hydra_config.sweep.dir).name if sweep else folder.name
+    together = Path(hydra_config.sweep.dir) if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN" else None
+    group = together.name if together else folder.name
     choices = tuple(f"{key}={value}" for key, value in sorted(hydra_config.runtime.choices.items()) if not key.startswith("hydra/"))
-    name = f"{folder.parent.name}/{folder.name}" if sweep else folder.name
-    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices)
+    name = f"{folder.parent.name}/{folder.name}" if together else folder.name
+    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, together)
 
 
 def _quiet() -> None:
@@ -136,13 +168,22 @@ def _quiet() -> None:
     logging.raiseExceptions = False  # a log on a full disk is no news of its own
 
 
-def _refusal(error: Exception, folder: Path | None = None) -> SekftError:
-    """What Hydra or the system says no to, as one of ours. folder: where a disk was full that does not say which file it was."""
-    if isinstance(error, SekftError):
-        return error
-    if isinstance(error, OSError) and error.strerror:
-        return SekftError(f"{error.filename or folder or 'outputs'}: {error.strerror}")
-    return SettingsError(_line(error))
+def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refused:
+    """What Hydra, the system or a library says no to, as one line. job: whose folder is named where a disk was full without saying
+    which file it was; of a sweep, that and where its log is."""
+    match error:
+        case SekftError():
+            line = str(error)
+        case OSError(strerror=str(why)):
+            line = f"{error.filename or (job.folder if job else 'outputs')}: {why}"
+        case HydraException() | OmegaConfBaseException():
+            line = _line(error)
+        case _:
+            line = one_line(error)
+    of_job = job is not None and job.sweep is not None
+    if job and of_job:
+        line = f"job {job.name} failed: {line}; log: {job.folder / verb}.log"
+    return Refused(line, error.exit_status if isinstance(error, SekftError) else 1, of_job)
 
 
 def _say(verb: str, message: str, error: BaseException | None = None) -> None:

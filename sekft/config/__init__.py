@@ -21,6 +21,7 @@ Engine = StrEnum("Engine", "batched sequential")
 Choose = StrEnum("Choose", "best last")
 OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
+Again = StrEnum("Again", "none failed all")
 
 
 @dataclass(unsafe_hash=True)
@@ -196,6 +197,7 @@ class ServerConfig:
 @dataclass
 class TrainConfig:
     seed: int = 0
+    again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
     adapter: str | None = None  # train on from this adapter folder, at its own rank; lora= is not used then
@@ -215,6 +217,7 @@ class TrainConfig:
 @dataclass
 class EvalVerbConfig:
     seed: int = 0
+    again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     scenarios: str = "held_out"

@@ -1,5 +1,6 @@
 """The frozen base: loaded once per ModelConfig and process, and handed back as it was."""
 
+import copy
 import gc
 import hashlib
 import os
@@ -16,6 +17,8 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     set_seed,
@@ -120,21 +123,34 @@ def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:
 
 @contextmanager
 def untouched(base: Base) -> Iterator[None]:
-    """What TRL and PEFT leave on a base is taken off again: wrapped forward, hooks, flags, mode."""
-    model = base.model
-    hooks = {name: list(module._forward_hooks) for name, module in model.named_modules()}
+    """What TRL and PEFT leave on a base is taken off again, whatever it is: layers, hooks, wrapped methods, flags, settings.
+
+    Weights are put back if they were replaced; none may be written to in place.
+    """
+    modules = list(base.model.modules())
+    things: dict[int, Any] = {id(module): module for module in modules}
+    for module in modules:
+        things |= {id(value): value for value in vars(module).values() if isinstance(value, PreTrainedConfig | GenerationConfig)}
+    attributes = [(thing, dict(vars(thing)), _contents(thing)) for thing in things.values()]
+    weights = [(weight, weight.data, weight.requires_grad) for weight in base.model.parameters()]
     try:
         yield
     finally:
-        model.__dict__.pop("forward", None)
-        if model.is_activation_checkpointing:
-            model.gradient_checkpointing_disable()
-        for name, module in model.named_modules():
-            for key in [key for key in module._forward_hooks if key not in hooks.get(name, [])]:
-                del module._forward_hooks[key]
-        model.requires_grad_(False)
-        model.config.use_cache = True
-        model.eval()
+        for thing, held, contents in attributes:
+            vars(thing).clear()
+            vars(thing).update(held)
+            for name, was in contents.items():
+                held[name].clear()
+                (held[name].extend if isinstance(was, list) else held[name].update)(was)
+        for weight, data, learns in weights:
+            if weight.data_ptr() != data.data_ptr() or weight.dtype != data.dtype:
+                weight.data = data
+            weight.requires_grad_(learns).grad = None
+
+
+def _contents(thing: Any) -> dict[str, Any]:
+    """Of its attributes that can be changed in place; the containers stay the same objects, hooks are removed by them."""
+    return {name: copy.copy(value) for name, value in vars(thing).items() if isinstance(value, dict | list | set)}
 
 
 def _quantization(model: ModelConfig, device: torch.device) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sekft.tracking.files import append_line, write_json
 from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
-RUN, METRICS, SUMMARY = "run.json", "metrics.jsonl", "summary.json"
+RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
 RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
     *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
@@ -44,7 +44,7 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _set_aside(folder)
+    set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
     opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
     opened |= manifest() | {"settings": settings}
@@ -77,10 +77,8 @@ def one_line(error: BaseException) -> str:
     return text[:LONGEST_ERROR]
 
 
-def _set_aside(folder: Path) -> None:
-    paths = [folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)]
-    if not any(path.exists() for path in paths):
-        return
+def set_aside(*paths: Path) -> None:
+    """What is there of these gets a number, the same for all."""
     number = 1
     while any(_numbered(path, number).exists() for path in paths):
         number += 1

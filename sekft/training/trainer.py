@@ -20,6 +20,7 @@ from sekft.model.base import Base, hub_tokenizer
 from sekft.model.lora import as_float32
 from sekft.training import collator, plan
 from sekft.training.attention import by_rows, row_bounds
+from sekft.training.checkpoint import Sealing
 from sekft.training.collator import Batch
 from sekft.training.frozen import frozen_nll
 
@@ -187,7 +188,7 @@ def make_trainer(
         model=tuned,
         args=sft_config(settings, base.device, folder, seed),
         processing_class=hub_tokenizer(base),
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, Sealing()],
     )
     for voice in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(voice)

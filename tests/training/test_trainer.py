@@ -1,11 +1,13 @@
 """Training: every setting reaches TRL, the loss is the weighted mean of what is learned, runs repeat to the byte."""
 
+import contextlib
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import TrainerCallback
 
 from sekft.config import Device, LoraConfig, ModelConfig, Precision, Schedule, TrainerConfig
 from sekft.data.sample import Row
@@ -49,6 +51,39 @@ def test_adapters_stay_float32_also_on_a_4bit_base(base: bases.Base, tmp_path: P
     with lora.fresh(base, R4, 0) as tuned:
         make_trainer(tuned, base, ROWS, QUICK, tmp_path, 0)
         assert {parameter.dtype for parameter in tuned.parameters() if parameter.requires_grad} == {torch.float32}
+
+
+class Breaking(TrainerCallback):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
+        raise self.error
+
+
+def state(model: torch.nn.Module) -> dict[str, object]:
+    """Every attribute of every module, containers by what is in them; settings, weights and what is to learn."""
+    found: dict[str, object] = {"config": model.config.to_dict(), "generation": model.generation_config.to_dict()}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            inside = [(word, id(one)) for word, one in value.items()] if isinstance(value, dict) else None
+            found[f"{name}:{key}"] = value if isinstance(value, bool) else (id(value), inside)
+    found |= {name: (one.dtype, one.requires_grad, one.grad, one.data_ptr()) for name, one in model.named_parameters()}
+    return found | {f"{name} holds": value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("error", [None, ModelError("it broke"), torch.OutOfMemoryError("out of memory")], ids=["done", "failed", "memory"])
+def test_a_training_leaves_the_base_exactly_as_it_was_however_it_ends(base: bases.Base, tmp_path: Path, error: Exception | None):
+    before = state(base.model)
+    with pytest.raises(type(error)) if error else contextlib.nullcontext(), lora.fresh(base, R4, 0) as tuned:
+        voices = [Breaking(error)] if error else []
+        make_trainer(tuned, base, ROWS, replace(QUICK, checkpointing=True), tmp_path, 0, voices).train()
+    after = state(base.model)
+    assert before.keys() == after.keys()
+    changed = [
+        key for key, was in before.items() if not (torch.equal(was, after[key]) if isinstance(was, torch.Tensor) else was == after[key])
+    ]
+    assert changed == []
 
 
 def test_a_training_resumed_from_a_checkpoint_ends_in_the_same_bytes(base: bases.Base, tmp_path: Path):

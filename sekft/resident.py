@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.command import prompt
-from sekft.command.launch import Job, launch
+from sekft.command.launch import Job, launch, listeners
 from sekft.config.resident import ResidentConfig
 from sekft.config.verbs import VERBS
 
@@ -84,16 +84,13 @@ class Desk:
             words.insert(0, f"adapter={Path(run) / 'adapter' if (Path(run) / 'adapter').is_dir() else run}")
         return [*(self.about if "model" in {one.name for one in fields(VERBS[verb])} else ()), *words]
 
+    def hear(self, verb: str, job: Job, summary: Any) -> None:
+        self.done.append(Done(job.folder, verb, str(summary.get("verdict", "done"))))
+
     def work(self, verb: str, words: Sequence[str]) -> int:
-        run = importlib.import_module(f"sekft.{verb}").run
-
-        def remembered(settings: Any, job: Job) -> None:
-            summary = run(settings, job)
-            self.done.append(Done(job.folder, verb, str(summary.get("verdict", "done"))))
-
         sys.argv = [f"sekft-{verb}", *words]
         try:
-            launch(verb, remembered)
+            importlib.import_module(f"sekft.{verb}").main()
         except SystemExit as left:
             return left.code if isinstance(left.code, int) else int(left.code is not None)
         return 0
@@ -124,6 +121,7 @@ def session(settings: ResidentConfig, about: Sequence[str]) -> int:
 
     bases.load(settings.model)
     desk, failed = Desk(settings, tuple(about)), 0
+    listeners.append(desk.hear)
     print(f"{held()}\n`help` lists the commands.", flush=True)
     for line in prompt.lines((*AT_WORK, *AT_DESK), history()):
         if line.strip() == "exit":

@@ -29,6 +29,7 @@ from sekft.tracking.record import one_line
 
 T = TypeVar("T")
 TERMINATED = 128 + signal.SIGTERM
+listeners: list[Callable[[str, "Job", Any], None]] = []  # told verb, job and summary of every job of this process that ended well
 WHOLE = "what was written before is whole"
 
 
@@ -81,6 +82,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
     node = VERBS[verb]
     register()
     _quiet()
+    run = _told(verb, run)
     refused: list[Refused] = []
     here = os.getpid()
 
@@ -111,6 +113,16 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
         raise
     if refused:
         _leave(verb, refused)
+
+
+def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any]:
+    def run_and_tell(settings: Any, job: Job) -> Any:
+        summary = run(settings, job)
+        for listener in listeners:
+            listener(verb, job, summary)
+        return summary
+
+    return run_and_tell
 
 
 def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sekft.sandbox.backend.engine import OWNER
 from tests.conftest import run_verb
 from tests.dockerd import dockerd, missing
 from tests.proxy import Relay
@@ -21,11 +23,12 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-def containers() -> set[str]:
+def containers(run: subprocess.Popen) -> set[str]:
+    """Those the process made; other tests have theirs in the same engine."""
     import docker
 
-    client = docker.from_env()
-    return {container.id for container in client.containers.list(all=True, filters={"label": "sekft=1"}, ignore_removed=True)}
+    of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
+    return {container.id for container in docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True)}
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +44,19 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
-    before = containers()
     run = subprocess.Popen(
         [sys.executable, "-m", "sekft.train", *training, "eval.episodes=32", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
-        wait_until(lambda: (tmp_path / "run" / "adapter").exists() and bool(containers() - before), run)
+        wait_until(lambda: (tmp_path / "run" / "adapter").exists() and bool(containers(run)), run)
         time.sleep(1.0)
         run.send_signal(number)
         _, errors = run.communicate(timeout=60)
     finally:
         run.kill()
     assert run.returncode == {signal.SIGINT: 130, signal.SIGKILL: -9, signal.SIGTERM: 143}[number], errors
-    wait_until(lambda: not containers() - before, None)
+    wait_until(lambda: not containers(run), None)
     assert not (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "episodes.jsonl").exists()
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
     assert read(tmp_path / "run" / "run.json")["status"] == ("running" if number is signal.SIGKILL else "interrupted")
@@ -169,7 +171,6 @@ def require_broken(folder: Path, before: set[str], errors: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "number"), [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=pytest.mark.docker)])
 def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
-    there = containers() if place == "docker" else set()
     run = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
     try:
         wait_until(lambda: len(lived(tmp_path / "run")) >= 4, run)
@@ -181,7 +182,7 @@ def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tm
     status, said = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
     assert (run.returncode, errors) == (status, f"sekft.eval: {said}; what was written before is whole\n")
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), None, 30)
-    wait_until(lambda: place != "docker" or not containers() - there, None)
+    wait_until(lambda: place != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "eval.log", ".hydra"}
     assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "lives").exists()

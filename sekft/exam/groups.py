@@ -12,6 +12,7 @@ from sekft.exam.worlds import kind
 from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.tracking import records
+from sekft.tracking.digest import ASIDE
 from sekft.tracking.records import Curve, Lost, Record
 
 SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
@@ -145,15 +146,19 @@ def _of(record: Record) -> list[Examined]:
 
 def _settings(record: Record, player: str) -> dict[str, Any]:
     """Of an exam alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
-    settings = flat(record.run.get("settings", {}))
+    settings = flat(_deciding(record))
     given = (record.run.get("settings") or {}).get(ADAPTER)
     folder = given.get(player) if isinstance(given, Mapping) else given
     beside = records.read(Path(folder).parent) if record.run.get("verb") == "eval" and folder else None
     if not isinstance(beside, Record):
         return settings if player == TUNED else {**settings, PLAYER: player}
-    trained = {f"trained.{key}": value for key, value in flat(beside.run["settings"]).items() if key != SEED}
+    trained = {f"trained.{key}": value for key, value in flat(_deciding(beside)).items() if key != SEED}
     own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
     return {**own, **trained, "exam_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
+
+
+def _deciding(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in (record.run.get("settings") or {}).items() if key not in ASIDE}
 
 
 def _key(settings: Mapping[str, Any]) -> str:

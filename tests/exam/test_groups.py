@@ -36,6 +36,12 @@ def test_keys_that_others_imply_are_no_columns_and_what_was_asked_for_comes_firs
     assert found[0].name == "lora.name=r4 trainer.lr=0.001"
 
 
+def test_what_decides_nothing_tells_no_groups_apart(tmp_path: Path):
+    plant(tmp_path / "sweep" / "0", share(1, 8), {"lora": {"r": 4}}, seed=0)  # of a time that did not know `again`
+    plant(tmp_path / "sweep" / "1", share(1, 8), {"lora": {"r": 4}, "again": "failed", "tracker": {"kind": "none"}}, seed=1)
+    assert [len(group.runs) for group in groups(tmp_path / "sweep")] == [2]
+
+
 def test_a_number_is_named_with_its_key(tmp_path: Path):
     for at, share_of_blocked in enumerate((0.25, 0.5)):
         plant(tmp_path / "sweep" / str(at), share(1, 2), {"split": {"train_blocked_share": share_of_blocked}})

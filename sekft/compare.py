@@ -168,9 +168,9 @@ def after_each(run: Run) -> Run:
 
 def rewrite(job: Job) -> None:
     """What stands in its way is said in one line and does not fail the sweep; nothing to compare yet is no news."""
-    if job.group == job.name:
+    if job.sweep is None:
         return
-    sweep = job.folder.parent
+    sweep = job.sweep
     try:
         found = [records.read(folder) for folder in records.find([str(sweep)])]
         if any(isinstance(one, Record) and one.summary.get("comparisons") for one in found):

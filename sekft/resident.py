@@ -41,9 +41,8 @@ class Done:
 
 @dataclass(frozen=True)
 class Desk:
-    """settings, about: of the base, as settings and as typed. done grows."""
+    """about: the base, as it was typed. done grows."""
 
-    settings: ResidentConfig
     about: tuple[str, ...]
     done: list[Done] = field(default_factory=list)
 
@@ -120,7 +119,7 @@ def session(settings: ResidentConfig, about: Sequence[str]) -> int:
     from sekft.model import base as bases
 
     bases.load(settings.model)
-    desk, failed = Desk(settings, tuple(about)), 0
+    desk, failed = Desk(tuple(about)), 0
     listeners.append(desk.hear)
     print(f"{held()}\n`help` lists the commands.", flush=True)
     for line in prompt.lines((*AT_WORK, *AT_DESK), history()):
@@ -136,7 +135,8 @@ def session(settings: ResidentConfig, about: Sequence[str]) -> int:
 def main() -> None:
     begun: list[tuple[ResidentConfig, Job]] = []
     launch("resident", lambda settings, job: begun.append((settings, job)))
-    for settings, job in begun:
+    if begun:
+        settings, job = begun[0]
         sys.exit(session(settings, [word for word in job.overrides if word.split("=")[0].split(".")[0] == "model"]))
 
 

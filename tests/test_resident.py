@@ -9,7 +9,6 @@ import pytest
 
 from sekft import resident
 from sekft.command.prompt import candidates
-from sekft.config.resident import ResidentConfig
 from tests.conftest import run_verb
 
 SMALL = "sandbox=bwrap tracker=none eval.stones=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
@@ -38,7 +37,7 @@ def test_commands_share_one_base_and_train_what_a_process_of_their_own_trains(tm
 
 
 def test_what_nobody_knows_is_one_line_and_the_rest_goes_on(capsys: pytest.CaptureFixture[str]):
-    desk = resident.Desk(ResidentConfig(), ())
+    desk = resident.Desk(())
     assert [desk.obey(line) for line in ("", "# nothing", "help", "list", "status", "dance", "train 'a")] == [0, 0, 0, 0, 0, 1, 1]
     said = capsys.readouterr()
     assert "nothing yet" in said.out and all(name in said.out for name in COMMANDS)
@@ -48,7 +47,7 @@ def test_what_nobody_knows_is_one_line_and_the_rest_goes_on(capsys: pytest.Captu
 
 def test_a_run_is_named_by_number_by_folder_or_by_its_adapter(tmp_path: Path):
     (tmp_path / "run" / "adapter").mkdir(parents=True)
-    desk = resident.Desk(ResidentConfig(), ("model=tiny",), [resident.Done(tmp_path / "run", "train", "hold")])
+    desk = resident.Desk(("model=tiny",), [resident.Done(tmp_path / "run", "train", "hold")])
     adapter = f"adapter={tmp_path / 'run' / 'adapter'}"
     assert desk.meant("eval", ["1", "eval=full"]) == ["model=tiny", adapter, "eval=full"]
     assert desk.meant("eval", [str(tmp_path / "run")]) == ["model=tiny", adapter]

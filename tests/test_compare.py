@@ -109,7 +109,7 @@ def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_
             raise ModelError("it broke")
 
     def run(number: int, status: str) -> str:
-        job = Job(tmp_path / "sweep" / str(number), f"sweep/{number}", "sweep", (), ())
+        job = Job(tmp_path / "sweep" / str(number), f"sweep/{number}", "sweep", (), (), tmp_path / "sweep")
         job_of(status)(job.folder, job)
         return page.read_text()
 
@@ -122,7 +122,7 @@ def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_
 
 def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "sweep" / "compare.html").mkdir(parents=True)
-    job = Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), ())
+    job = Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep")
     assert after_each(lambda settings, job: plant(job.folder, share(1, 2)) and "the summary")(None, job) == "the summary"
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
@@ -131,7 +131,7 @@ def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: P
 def test_a_run_alone_and_jobs_without_an_exam_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
     bare = after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
-    bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), ()))
+    bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep"))
     assert not list(tmp_path.rglob("compare.*")) and not capsys.readouterr().out
 
 

@@ -55,6 +55,10 @@ class SweepError(SekftError):
         self.exit_status = exit_status
 
 
+class JobError(SekftError):
+    """A resident base does not answer, has no such job, or cannot do what is asked with it."""
+
+
 class VerdictError(SekftError):
     """The exam was held, and its verdict is not the one that eval.require asks for."""
 

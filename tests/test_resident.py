@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sekft import resident
+from sekft.command.desk import ALWAYS, Done, Here, obey
 from sekft.command.prompt import candidates
 from tests.conftest import run_verb
 
 SMALL = "sandbox=bwrap tracker=none eval.stones=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
 TRAIN = f"{SMALL} trainer.max_steps=3 split.train_bundles=16"
-COMMANDS = (*resident.AT_WORK, *resident.AT_DESK)
+COMMANDS = (*Here.commands, *ALWAYS)
 
 
 def told(lines: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -37,8 +37,8 @@ def test_commands_share_one_base_and_train_what_a_process_of_their_own_trains(tm
 
 
 def test_what_nobody_knows_is_one_line_and_the_rest_goes_on(capsys: pytest.CaptureFixture[str]):
-    desk = resident.Desk(())
-    assert [desk.obey(line) for line in ("", "# nothing", "help", "list", "status", "dance", "train 'a")] == [0, 0, 0, 0, 0, 1, 1]
+    desk = Here(())
+    assert [obey(desk, line) for line in ("", "# nothing", "help", "list", "status", "dance", "train 'a")] == [0, 0, 0, 0, 0, 1, 1]
     said = capsys.readouterr()
     assert "nothing yet" in said.out and all(name in said.out for name in COMMANDS)
     first, second = said.err.splitlines()
@@ -47,7 +47,7 @@ def test_what_nobody_knows_is_one_line_and_the_rest_goes_on(capsys: pytest.Captu
 
 def test_a_run_is_named_by_number_by_folder_or_by_its_adapter(tmp_path: Path):
     (tmp_path / "run" / "adapter").mkdir(parents=True)
-    desk = resident.Desk(("model=tiny",), [resident.Done(tmp_path / "run", "train", "hold")])
+    desk = Here(("model=tiny",), [Done(tmp_path / "run", "train", "hold")])
     adapter = f"adapter={tmp_path / 'run' / 'adapter'}"
     assert desk.meant("eval", ["1", "eval=full"]) == ["model=tiny", adapter, "eval=full"]
     assert desk.meant("eval", [str(tmp_path / "run")]) == ["model=tiny", adapter]

@@ -9,10 +9,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "sekft"
 ROWS = {
     "config": 0, "errors": 0,
     "rendering": 1, "scenario": 1, "sandbox": 1, "tracking": 1,
-    "command": 2, "rollout": 2, "mask": 2, "model": 2, "serving": 2,
+    "rollout": 2, "mask": 2, "model": 2, "serving": 2,
     "corpus": 2,
     "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
-    "training": 4, "report": 4,
+    "training": 4, "report": 4, "jobs": 4,
+    "command": 5,
 }  # fmt: skip
 HOMES = {
     "docker": {"sandbox"},
@@ -22,11 +23,11 @@ HOMES = {
     "bitsandbytes": {"model", "training"},
     "datasets": {"training"},
     "trl": {"training"},
-    "starlette": {"serving"},
-    "uvicorn": {"serving"},
+    "starlette": {"serving", "jobs"},
+    "uvicorn": {"serving", "jobs"},
     "wandb": {"tracking"},
     "openai": {"serving"},
-    "httpx2": {"serving"},
+    "httpx2": {"serving", "command"},
     "hydra": {"command", "config"},
 }
 VERBS = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "config", "errors"}

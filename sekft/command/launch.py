@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,9 @@ from sekft.tracking.record import one_line
 
 T = TypeVar("T")
 TERMINATED = 128 + signal.SIGTERM
-listeners: list[Callable[[str, "Job", Any], None]] = []  # told verb, job and summary of every job of this process that ended well
+listeners: list[
+    Callable[[str, "Job", Any], None]
+] = []  # told verb, job and None as a job of this process begins, and its summary as it ends well
 WHOLE = "what was written before is whole"
 
 
@@ -99,8 +101,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
             gc.collect()  # what a trainer leaves is held by itself alone
 
     try:
-        sys.argv[1:] = to_overrides(verb, sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
+        _begin(verb, job)
     except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: of the folder of the run
         refused.append(_refused(error))
         _say(verb, refused[-1].line)
@@ -115,12 +116,32 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
         _leave(verb, refused)
 
 
+def _begin(verb: str, job: Callable[[DictConfig], None]) -> None:
+    """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
+    sys.argv[1:] = to_overrides(verb, sys.argv[1:])
+    if socket := elsewhere(sys.argv[1:]):
+        from sekft.command.elsewhere import do
+
+        sys.exit(do(socket, verb, sys.argv[1:]))
+    hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
+
+
+def elsewhere(words: Sequence[str]) -> Path | None:
+    """The socket of the resident base in resident=SOCKET."""
+    named = [word.partition("=")[2] for word in words if word.startswith("resident=")]
+    return Path(named[-1]) if named and named[-1] not in ("", "null") else None
+
+
 def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any]:
     def run_and_tell(settings: Any, job: Job) -> Any:
+        tell(job, None)
         summary = run(settings, job)
+        tell(job, summary)
+        return summary
+
+    def tell(job: Job, summary: Any) -> None:
         for listener in listeners:
             listener(verb, job, summary)
-        return summary
 
     return run_and_tell
 

@@ -197,6 +197,7 @@ class ServerConfig:
 @dataclass
 class TrainConfig:
     seed: int = 0
+    resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
@@ -217,6 +218,7 @@ class TrainConfig:
 @dataclass
 class EvalVerbConfig:
     seed: int = 0
+    resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}

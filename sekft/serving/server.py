@@ -1,10 +1,8 @@
 """Where the endpoint listens, and how it starts and ends."""
 
 import ipaddress
-import os
 import signal
 import socket
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import uvicorn
 
 from sekft.config import ServerConfig
 from sekft.errors import ServingError, SettingsError
+from sekft.serving import unix
 from sekft.serving.app import app
 from sekft.serving.turns import Engine, Turns
 
@@ -36,7 +35,7 @@ def is_loopback(host: str) -> bool:
 def listening(limits: ServerConfig) -> Iterator[socket.socket]:
     """A socket that takes connections at once, so that an address in use is known before anything is loaded. Raises ServingError."""
     try:
-        listener = _unix(Path(limits.socket)) if limits.socket else _tcp(limits.host, limits.port)
+        listener = unix.listen(Path(limits.socket)) if limits.socket else _tcp(limits.host, limits.port)
     except OSError as error:
         place = f"serve.socket={limits.socket}" if limits.socket else f"serve.host={limits.host} serve.port={limits.port}"
         raise ServingError(f"{place}: {error.strerror or error}") from None
@@ -82,21 +81,3 @@ def serve(engine: Engine, listener: socket.socket, limits: ServerConfig, say: Ca
 def _tcp(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1024)
-
-
-def _unix(path: Path) -> socket.socket:
-    """For its owner only. A socket file that nobody listens on any more is replaced."""
-    listener = socket.socket(socket.AF_UNIX)
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        try:
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(1024)
-    return listener

@@ -1,0 +1,125 @@
+"""A desk with a base on it: commands in the words of the verbs, done in this process, one after another."""
+
+import importlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from sekft.command.launch import Job
+from sekft.config.verbs import VERBS
+
+WORK = {
+    "train": "train an adapter and examine it: train lora=r8 trainer.lr=1e-4; -m for several",
+    "eval": "examine: eval 1 (the first of `list`), eval outputs/train/RUN, eval adapter=FOLDER eval=full",
+    "collect": "play worlds and record the lives",
+    "check": "lint worlds",
+    "preview": "paint training rows",
+    "compare": "runs side by side",
+}
+ALWAYS = {"help": "this", "exit": "leave; so does Ctrl-D"}
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Done:
+    folder: Path
+    verb: str
+    verdict: str
+
+
+class Desk(Protocol):
+    """commands: name and story of everything it can do besides help and exit."""
+
+    @property
+    def commands(self) -> Mapping[str, str]: ...
+
+    def do(self, words: Sequence[str]) -> int:
+        """The exit status of a command, as its verb has it on a command line of its own."""
+
+
+def obey(desk: Desk, line: str) -> int:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError as error:
+        return refuse(f"{line!r}: {error}")
+    if words == ["help"]:
+        print("\n".join(f"  {name:<8} {story}" for name, story in {**desk.commands, **ALWAYS}.items()))
+    elif words and words[0] not in desk.commands:
+        return refuse(f"{words[0]}: allowed: {', '.join([*desk.commands, *ALWAYS])}")
+    elif words:
+        return desk.do(words)
+    return 0
+
+
+def refuse(said: str) -> int:
+    print(f"sekft.resident: {said}", file=sys.stderr, flush=True)
+    return 1
+
+
+@dataclass(frozen=True)
+class Here:
+    """about: the base, as it was typed. done grows."""
+
+    about: tuple[str, ...]
+    done: list[Done] = field(default_factory=list)
+    commands = WORK | {
+        "list": "what ran here: number, folder, verdict",
+        "status": "the base in memory, and how much of that it takes",
+        "drop": "take the base out of memory; the next command that wants one loads it",
+    }
+
+    def do(self, words: Sequence[str]) -> int:
+        match words:
+            case ["list"]:
+                print("\n".join(f"  {number} {one.folder}  {one.verdict}" for number, one in enumerate(self.done, 1)) or "  nothing yet")
+            case ["status"]:
+                print(f"  {held()}")
+            case ["drop"]:
+                drop()
+            case [verb, *told] if verb in WORK:
+                return self.work(verb, self.meant(verb, told))
+            case _:
+                return refuse(f"{' '.join(words)}: {words[0]} stands by itself")
+        return 0
+
+    def meant(self, verb: str, told: Sequence[str]) -> list[str]:
+        """The base is the one that is kept, if the verb has one."""
+        words = about_a_run(verb, told, {str(number): one.folder for number, one in enumerate(self.done, 1)})
+        return [*(self.about if "model" in {one.name for one in fields(VERBS[verb])} else ()), *words]
+
+    def hear(self, verb: str, job: Job, summary: Any) -> None:
+        if summary is not None:
+            self.done.append(Done(job.folder, verb, str(summary.get("verdict", "done"))))
+
+    def work(self, verb: str, words: Sequence[str]) -> int:
+        sys.argv = [f"sekft-{verb}", *words]
+        try:
+            importlib.import_module(f"sekft.{verb}").main()
+        except SystemExit as left:
+            return left.code if isinstance(left.code, int) else int(left.code is not None)
+        return 0
+
+
+def about_a_run(verb: str, told: Sequence[str], runs: Mapping[str, Path]) -> list[str]:
+    """`eval 2` and `eval outputs/train/RUN` are about that run's adapter. runs: by number."""
+    if verb != "eval" or not told or "=" in told[0] or told[0].startswith("-"):
+        return list(told)
+    run = runs.get(told[0], Path(told[0]))
+    return [f"adapter={run / 'adapter' if (run / 'adapter').is_dir() else run}", *told[1:]]
+
+
+def held() -> str:
+    from sekft.model import base as bases
+
+    kept = bases.kept()
+    loads = f"{bases.base_loads()} loaded so far"
+    return f"{kept.config.name} on {kept.device} from {kept.folder}; {kept.memory_line()}; {loads}" if kept else f"no base; {loads}"
+
+
+def drop() -> None:
+    from sekft.model import base as bases
+
+    bases.drop()

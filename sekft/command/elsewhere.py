@@ -1,0 +1,118 @@
+"""A command that is done by a resident base on its socket, and looks as if it were done here."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from sekft.command.desk import WORK, about_a_run, refuse
+from sekft.errors import JobError
+
+PLACE = "resident="
+CONNECT_S = 5
+
+
+def do(socket: Path, verb: str, words: Sequence[str]) -> int:
+    """The exit status of the command. A Ctrl-C cancels it there. Raises JobError, KeyboardInterrupt."""
+    command = [verb, *(word for word in words if not word.startswith(PLACE))]
+    job = ask(socket, "POST", "/jobs", {"words": command, "typed_in": str(Path.cwd())})["job"]
+    print(f"job {job} of {socket}", flush=True)
+    try:
+        return follow(socket, job)
+    except KeyboardInterrupt:
+        ask(socket, "DELETE", f"/jobs/{job}")
+        raise
+
+
+def follow(socket: Path, job: str) -> int:
+    """Print what it prints until it has ended; its exit status. Raises JobError."""
+    last = ""
+    for told in events(socket, job):
+        if "output" in told:
+            last = told["output"] or last
+            print(told["output"], flush=True)
+        elif "status" in told:
+            if told["error"] not in (None, last.strip()):
+                print(f"job {job} {told['status']}: {told['error']}", file=sys.stderr, flush=True)
+            return int(told["exit_status"])
+    raise JobError(f"resident={socket}: it stopped; job {job} goes on when it is started again")
+
+
+def events(socket: Path, job: str) -> Iterator[dict[str, Any]]:
+    with _client(socket) as client, client.stream("GET", f"/jobs/{job}/events", timeout=httpx2.Timeout(None)) as answer:
+        if answer.is_error:
+            answer.read()
+        _require_fine(answer)
+        yield from map(json.loads, answer.iter_lines())
+
+
+def ask(socket: Path, method: str, path: str, body: Any = None) -> Any:
+    """Raises JobError."""
+    with _client(socket) as client:
+        answer = client.request(method, path, json=body)
+        _require_fine(answer)
+        return answer.json()
+
+
+@contextmanager
+def _client(socket: Path) -> Iterator[httpx2.Client]:
+    try:
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://resident", timeout=CONNECT_S) as client:
+            yield client
+    except httpx2.ConnectError:
+        raise JobError(f"resident={socket}: nobody serves there; python -m sekft.resident socket={socket} does") from None
+    except httpx2.RemoteProtocolError:
+        raise JobError(f"resident={socket}: it stopped; what it was at goes on when it is started again") from None
+    except httpx2.HTTPError as error:
+        raise JobError(f"resident={socket}: {type(error).__name__}: {error}") from None
+
+
+def _require_fine(answer: httpx2.Response) -> None:
+    if answer.is_error:
+        raise JobError(str(answer.json()["error"]) if "json" in answer.headers.get("content-type", "") else f"{answer.status_code}")
+
+
+@dataclass(frozen=True)
+class There:
+    """A desk at the socket of a resident base."""
+
+    socket: Path
+    commands = WORK | {
+        "list": "the jobs: number, what became of it, command",
+        "status": "the base in memory, what runs, what waits",
+        "follow": "what a job prints, from its beginning: follow 3",
+        "losses": "the loss of a job by step: losses 3",
+        "cancel": "stop a job that runs, forget one that waits: cancel 3",
+        "drop": "take the base out of memory; the next command that wants one loads it",
+    }
+
+    def do(self, words: Sequence[str]) -> int:
+        match words:
+            case ["list"]:
+                for job in ask(self.socket, "GET", "/jobs"):
+                    why = f"  ({job['error']})" if job["error"] else ""
+                    print(f"  {job['job']} {job['status']:<9} {shlex.join(job['words'])}{why}")
+            case ["status"]:
+                print("\n".join(f"  {key}: {value}" for key, value in ask(self.socket, "GET", "/status").items()))
+            case ["follow", job]:
+                return follow(self.socket, job)
+            case ["losses", job]:
+                for line in ask(self.socket, "GET", f"/jobs/{job}/losses"):
+                    print(f"  {line['step']:>6} {line['train/loss']:.4f}  {line['run']}")
+            case ["cancel", job]:
+                print(f"  {ask(self.socket, 'DELETE', f'/jobs/{job}')['status']}")
+            case [verb, *told] if verb in (*WORK, "drop"):
+                return do(self.socket, verb, about_a_run(verb, told, self.runs()))
+            case _:
+                return refuse(f"{' '.join(words)}: {words[0]} wants the number of a job, or nothing; see `help`")
+        return 0
+
+    def runs(self) -> dict[str, Path]:
+        """The youngest run of each job."""
+        return {job["job"]: Path(job["runs"][-1]) for job in ask(self.socket, "GET", "/jobs") if job["runs"]}

@@ -1,0 +1,24 @@
+"""A Unix socket that takes connections."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+
+def listen(path: Path) -> socket.socket:
+    """For its owner only. A socket file that nobody listens on any more is replaced. Raises OSError for one that is in use."""
+    listener = socket.socket(socket.AF_UNIX)
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(1024)
+    return listener

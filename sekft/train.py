@@ -65,11 +65,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """The adapter's folder, saved, loaded fresh and proven; the step it is of; how that was chosen, None without looks on the way."""
+    """The adapter's folder, saved, loaded fresh and proven; the step it is of; how that was chosen, None without looks on the way;
+    all steps made and the loss of validation after them."""
 
     adapter: Path
     step: int
     choice: dict[str, Any] | None
+    steps: int
+    val_loss: float | None
 
 
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
         loads = bases.base_loads()
-        planned = plan.planned(settings.trainer, len(prepared.training))
+        planned = plan.last_step(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)
         clock.append(time.monotonic())
@@ -95,7 +98,8 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, "choice": trained.choice, **exam, **about}
+        learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
@@ -178,7 +182,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
     from sekft.model.lora import prove, publish
     from sekft.training import plan
     from sekft.training.choosing import Choosing, live_in
-    from sekft.training.hook import Telling
+    from sekft.training.hook import Pausing, Telling
     from sekft.training.trainer import make_trainer, validation_loss
 
     how = plan.layout(settings.trainer, base.device.type)
@@ -195,7 +199,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        where, voices = track.folder / CHECKPOINTS, [telling, choosing]
+        where, voices = track.folder / CHECKPOINTS, [telling, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
         trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
@@ -213,7 +217,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
     echo(f"{_fallen(telling.losses)} in {steps} steps; {_change(before, after)}")
     why = f" of step {step}, {choice['why']}" if choice else ""
     echo(f"adapter: {folder}{why} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
-    return Trained(folder, step, choice)
+    return Trained(folder, step, choice, steps, after.get("val/loss"))
 
 
 def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared, step: int) -> "tuple[Path, Tensor]":
@@ -244,7 +248,7 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
         track.log({"rehearsal/step_seconds": step_s}, 0)
         if exam := prepared.exam or prepared.choosing:
             live_once(exam, base, partial)
-    steps = plan.planned(settings.trainer, len(prepared.training))
+    steps = plan.last_step(settings.trainer, len(prepared.training))
     lived = ", one life each" if prepared.exam or prepared.choosing else ""
     echo(f"rehearsal: one step, one adapter{lived}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if prepared.exam:

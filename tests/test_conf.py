@@ -14,7 +14,7 @@ from sekft.config import verbs
 from sekft.errors import SettingsError
 
 CONF = conf_folder()
-GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "experiment"]}
+GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "sweep", "experiment"]}
 GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]

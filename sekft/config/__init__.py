@@ -98,6 +98,7 @@ class TrainerConfig:
     save_every_steps: int = 0  # 0: only the final adapter
     val_every_steps: int = 0  # 0: only before and after
     resume_from: str | None = None  # a checkpoint folder of an earlier run
+    stop_at: float = 1.0  # share of the steps after which training pauses, with a checkpoint; its schedule is that of all steps
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of trl.SFTConfig
 
 

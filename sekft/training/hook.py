@@ -15,6 +15,17 @@ Log = Callable[[dict[str, float], int], None]
 Measure = Callable[[int], dict[str, float]]
 
 
+class Pausing(TrainerCallback):
+    """Stops before the last step, with a checkpoint from which training goes on as if it had not stopped."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step == self._step < state.max_steps:
+            control.should_save = control.should_training_stop = True
+
+
 class Telling(TrainerCallback):
     """Logs train/loss, train/lr, train/grad_norm, train/tokens_per_second; calls each measure every so many steps.
 

@@ -62,6 +62,11 @@ def planned(trainer: TrainerConfig, amount: int) -> int:
     return round(-(-amount // rows_per_step(trainer)) * trainer.epochs)
 
 
+def last_step(trainer: TrainerConfig, amount: int) -> int:
+    """Where a run on so many rows stops."""
+    return max(1, round(trainer.stop_at * planned(trainer, amount)))
+
+
 def steps(amount: int, per_step: int, seed: int, epoch: int) -> list[Indices]:
     """Every row once, in an order that seed and epoch decide; the last step takes what is left."""
     order = list(range(amount))

@@ -245,8 +245,13 @@ def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:
     return ""
 
 
+def worth(settings: Any, summary: Mapping[str, Any]) -> float | None:
+    """What eval.criterion says of the tuned model; None without an exam."""
+    return float(summary["tuned"]["rates"][settings.eval.criterion]["rate"]) if summary["tuned"] else None
+
+
 def main() -> None:
-    launch("eval", run, Sweeps(inputs.of_exam))
+    launch("eval", run, Sweeps(inputs.of_exam, worth))
 
 
 if __name__ == "__main__":

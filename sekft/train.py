@@ -18,7 +18,7 @@ from sekft.data import inputs, mix
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes
+from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -292,7 +292,7 @@ def main() -> None:
 
         preview.main()
     else:
-        launch("train", after_each(run), Sweeps(inputs.of_training, go_on))
+        launch("train", after_each(run), Sweeps(inputs.of_training, worth, go_on))
 
 
 if __name__ == "__main__":

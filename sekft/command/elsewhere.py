@@ -27,6 +27,7 @@ def do(socket: Path, verb: str, words: Sequence[str]) -> int:
         return follow(socket, job)
     except KeyboardInterrupt:
         ask(socket, "DELETE", f"/jobs/{job}")
+        print(f"\njob {job}: cancelled", file=sys.stderr, flush=True)
         raise
 
 

@@ -88,10 +88,10 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
     refused: list[Refused] = []
     here = os.getpid()
 
-    def job(cfg: DictConfig) -> None:
-        this = _job()
+    def job(cfg: DictConfig) -> float | None:
+        this, worth = _job(), None
         try:
-            _start(run, cfg, node, this, sweeps)
+            worth = _start(run, cfg, node, this, sweeps)
         except Exception as error:
             if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a launcher's own process the exception is its way to hear of it
@@ -99,6 +99,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
             _say(verb, refused[-1].line, None if isinstance(error, SekftError) else error)
         if this.sweep:
             gc.collect()  # what a trainer leaves is held by itself alone
+        return worth
 
     try:
         _begin(verb, job)
@@ -116,7 +117,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
         _leave(verb, refused)
 
 
-def _begin(verb: str, job: Callable[[DictConfig], None]) -> None:
+def _begin(verb: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
     sys.argv[1:] = to_overrides(verb, sys.argv[1:])
     if socket := elsewhere(sys.argv[1:]):
@@ -146,13 +147,15 @@ def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any
     return run_and_tell
 
 
-def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> None:
+def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> float | None:
+    """What a sweeper that searches makes the most of."""
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")
+    clean: Any = settings(cfg, node)
     if this.sweep and sweeps:
-        sweep.run(run, settings(cfg, node), this, this.sweep, sweeps, echo)
-    else:
-        run(settings(cfg, node), this)
+        return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
+    run(clean, this)
+    return None
 
 
 def _leave(verb: str, refused: list[Refused]) -> None:

@@ -4,7 +4,7 @@ Done: it is skipped. Cut off: it goes on. Failed: it is named once more, and run
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sekft.config import Again
 from sekft.errors import SekftError, SweepError
-from sekft.tracking import ledger
+from sekft.tracking import ledger, records
 from sekft.tracking.digest import ASIDE, decided_by, of_code, of_value
 from sekft.tracking.ledger import Entry, Status
 from sekft.tracking.record import CHECKPOINTS, one_line, set_aside
@@ -29,10 +29,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Of one verb. inputs: files and folders that decide a run by what is in them. go_on: the checkpoint from which a job that
-    was cut off in a folder goes on, None if there is none."""
+    """Of one verb. inputs: files and folders that decide a run by what is in them. worth: of settings and summary, what a sweeper that
+    searches makes the most of. go_on: the checkpoint from which a job that was cut off in a folder goes on, None if there is none."""
 
     inputs: Callable[[Any], Sequence[Path]]
+    worth: Callable[[Any, Mapping[str, Any]], float | None]
     go_on: Callable[[Path, Say], Path | None] = lambda folder, say: None
 
 
@@ -54,8 +55,10 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
 OmegaConf.register_new_resolver("sweep", folder, replace=True)  # here, for the processes of other launchers, too
 
 
-def run(verb: Callable[[Any, Any], Any], settings: Any, job: "Job", sweep: Path, sweeps: Sweeps, say: Say) -> None:
-    """The job, if its turn has come. Raises what it raises, and SweepError for one that failed before."""
+def run(
+    verb: Callable[[Any, Any], Mapping[str, Any]], settings: Any, job: "Job", sweep: Path, sweeps: Sweeps, say: Say
+) -> Mapping[str, Any]:
+    """The summary of the job, which is run if its turn has come. Raises what it raises, and SweepError for one that failed before."""
     name = os.path.relpath(job.folder, sweep)
     decided = decided_by(asdict(settings), sweeps.inputs(settings))
     with _alone(job.folder):
@@ -68,13 +71,13 @@ def run(verb: Callable[[Any, Any], Any], settings: Any, job: "Job", sweep: Path,
             set_aside(job.folder / CHECKPOINTS)
         elif before.status is Status.done:
             say(f"{job.folder}: done before; skipped (again=all runs it anew)")
-            return
+            return records.summary(job.folder)
         elif before.status is Status.failed and settings.again is Again.none:
             raise SweepError(f"failed before: {before.error}; again=failed runs it once more", before.exit_status)
         else:
             job = replace(job, checkpoint=sweeps.go_on(job.folder, say))
         with _on_record(sweep, Entry(name, decided, Status.started)):
-            verb(replace(settings, again=Again.none), job)  # a job leaves the same record whenever it was run
+            return verb(replace(settings, again=Again.none), job)  # a job leaves the same record whenever it was run
 
 
 @contextmanager

@@ -64,6 +64,11 @@ def read(folder: Path) -> Record | Lost:
             return Lost(folder, f"{status}: {run.get('error') or 'no summary'}")
 
 
+def summary(folder: Path) -> dict[str, Any]:
+    """Raises DataError."""
+    return _json(folder / SUMMARY)
+
+
 def _runs(folder: Path) -> list[Path]:
     """The folder itself if it is of a run, else those right below it, numbers in their order."""
     if _is_run(folder):

@@ -43,6 +43,25 @@ def answer(name: str, asked: dict[str, Any], url: str) -> dict[str, Any]:
         case "CreateRunFiles":
             files = [{"name": file, "uploadUrl": f"{url}/put"} for file in asked["files"]]
             return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
+        case "ArtifactType":
+            return {"project": {"artifact": None}}
+        case "CreateArtifact":
+            name = asked["input"]["artifactCollectionName"]
+            sequence = {"id": name, "name": name, "latestArtifact": None}
+            return {"createArtifact": {"artifact": {"id": name, "state": "PENDING", "artifactSequence": sequence}}}
+        case "CreateArtifactManifest":
+            put = {"id": "f", "name": asked["name"], "displayName": asked["name"], "uploadHeaders": []}
+            put |= {"uploadUrl": f"{url}/put/{asked['artifactID']}/{asked['name']}", "storagePath": None}
+            return {"createArtifactManifest": {"artifactManifest": {"id": "m", "file": put}}}
+        case "CreateArtifactFiles":
+            puts = [
+                {"id": file["name"], "name": file["name"], "displayName": file["name"], "uploadHeaders": [], "storagePath": None}
+                | {"uploadUrl": f"{url}/put/{file['artifactID']}/{file['name']}", "artifact": {"id": file["artifactID"]}}
+                for file in asked.get("artifactFiles") or asked["input"]["artifactFiles"]
+            ]
+            return {"createArtifactFiles": {"files": {"edges": [{"node": put} for put in puts]}}}
+        case "CommitArtifact":
+            return {"commitArtifact": {"artifact": {"id": "a", "digest": "d"}}}
         case "ArtifactMembershipByName":
             return membership(asked)
         case "UseArtifact":
@@ -51,9 +70,11 @@ def answer(name: str, asked: dict[str, Any], url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def loopback(artifacts: str = "known") -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
-    """Its address, and what it was asked so far: operation and variables. artifacts: known, unknown, or asked for in vain: silent."""
-    heard: list[tuple[str, dict[str, Any]]] = []
+def loopback(artifacts: str = "known") -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """Its address, and what it was asked so far: operation and variables, or path and body.
+
+    artifacts: known, unknown, or asked for in vain: silent."""
+    heard: list[tuple[str, Any]] = []
     stopped = threading.Event()
 
     class Answering(BaseHTTPRequestHandler):
@@ -73,6 +94,8 @@ def loopback(artifacts: str = "known") -> Iterator[tuple[str, list[tuple[str, di
                 if heard[-1][0] == "ArtifactMembershipByName" and artifacts != "known":
                     data = {"data": {"project": {"artifactCollectionMembership": None}}}
                     stopped.wait(30 if artifacts == "silent" else 0)
+            else:
+                heard.append((self.path, body))
             text = json.dumps(data).encode()
             with contextlib.suppress(OSError):  # gone while it waited
                 self.send_response(200)
@@ -84,6 +107,7 @@ def loopback(artifacts: str = "known") -> Iterator[tuple[str, list[tuple[str, di
         do_GET = do_PUT = do_POST
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is no news
     address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -9,6 +9,8 @@ VERBS = {
     "preview": "paint rendered rows: which tokens are learned",
     "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
+    "status": "which runs are alive, stalled, dead or done, and why",
+    "release": "does the evidence of runs still hold",
     "pretrain": "make the embedded base from nothing",
 }
 

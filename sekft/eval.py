@@ -27,6 +27,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import digest, is_foreign, line, load
+from sekft.tracking import heartbeat
 from sekft.tracking.tracked import Tracked, tracked
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         used = {} if remote else track.uses(adapters)
         candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
         loaded = time.monotonic()
+        heartbeat.stage("exam")
         summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
         summary |= {"base_loads": loads(remote) - before, "supervised_tokens": 0, "seconds": seconds, "adapters": used}

@@ -29,6 +29,7 @@ from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import digest, is_foreign, load
+from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
 
@@ -65,8 +66,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Trained:
-    """The adapter's folder, saved, loaded fresh and proven; the step it is of; how that was chosen, None without looks on the way;
-    all steps made and the loss of validation after them."""
+    """The adapter's folder, loaded fresh and proven; its step, how that was chosen, None without looks; all steps, validation after."""
 
     adapter: Path
     step: int
@@ -90,7 +90,9 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         base = bases.load(settings.model)
         clock.append(time.monotonic())
         if settings.rehearsal:
+            heartbeat.stage("rehearsal")
             rehearse(settings, prepared, base, track)
+        heartbeat.stage("train")
         trained = train(settings, prepared, base, track)
         clock.append(time.monotonic())
         exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
@@ -170,11 +172,8 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 
     if settings.adapter:
         lora.require_fingerprint(Path(settings.adapter), fingerprint(base.tokenizer, base.identity(), TEXT_VERSION))
-    with (
-        lora.loaded(base, Path(settings.adapter), trainable=True)
-        if settings.adapter
-        else lora.fresh(base, settings.lora, settings.seed) as tuned
-    ):
+    from_there = lora.loaded(base, Path(settings.adapter), trainable=True) if settings.adapter else None
+    with from_there or lora.fresh(base, settings.lora, settings.seed) as tuned:
         yield tuned
 
 
@@ -268,6 +267,7 @@ def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
 
 def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
     """Its rates are eval/<rate>, unless these are of the looks on the way, in other worlds: then exam/<rate>."""
+    heartbeat.stage("exam")
     group = "exam" if trained.choice else "eval"
     return examine(on_base(base, {"tuned": trained.adapter}, exam), exam, track, trained.step, group)
 

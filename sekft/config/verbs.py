@@ -6,6 +6,7 @@ from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConf
 from sekft.config.compare import CompareConfig
 from sekft.config.pretrain import PretrainConfig
 from sekft.config.resident import ResidentConfig
+from sekft.config.status import ReleaseConfig, StatusConfig
 
 VERBS: dict[str, type] = {
     "train": TrainConfig,
@@ -17,6 +18,8 @@ VERBS: dict[str, type] = {
     "serve": ServeConfig,
     "compare": CompareConfig,
     "pretrain": PretrainConfig,
+    "status": StatusConfig,
+    "release": ReleaseConfig,
 }
 
 

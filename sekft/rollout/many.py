@@ -20,6 +20,7 @@ from sekft.rollout.play import Stopped, not_lived, play
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.sandbox.place import Backend
 from sekft.scenario.bundle import Bundle
+from sekft.tracking import heartbeat
 
 BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
 Life = tuple[Bundle, Operator, int]  # who lives where, which attempt
@@ -139,4 +140,9 @@ def _progress(title: str, lives: Sequence[Life], note: Callable[[], str]) -> Ite
         columns.insert(1, BarColumn())
     with Progress(*columns, disable=not lives) as bar:
         task = bar.add_task(title, total=len(lives), note="")
-        yield lambda lived: bar.update(task, completed=lived, note=note())
+
+        def tell(lived: int) -> None:
+            bar.update(task, completed=lived, note=note())
+            heartbeat.progress(lived, len(lives), "lives")
+
+        yield tell

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sekft.errors import SekftError
+from sekft.tracking.audit import OPENED, Audit
 from sekft.tracking.files import append_line, write_json
+from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
@@ -17,6 +19,7 @@ RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go 
     *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
+STAGES = {"train": ("load", "rehearsal", "train", "exam"), "eval": ("load", "exam"), "collect": ("lives",), "pretrain": ("train",)}
 LONGEST_ERROR = 500  # characters
 
 
@@ -49,6 +52,8 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
     opened |= manifest() | {"settings": settings}
     write_json(folder / RUN, opened)
+    audit = Audit(folder)
+    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
@@ -56,8 +61,9 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
         closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
         with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
             write_json(folder / RUN, opened | closed)
+            audit.close(status)
 
-    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+    with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(verb, ())):
         try:
             yield Run(folder, metrics)
         except Exception as error:

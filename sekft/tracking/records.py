@@ -43,6 +43,11 @@ def find(places: Iterable[str]) -> list[Path]:
     return list(found)
 
 
+def below(folder: Path) -> list[Path]:
+    """Every run in a folder and the folders in it, in the order of their names; the folder itself, if it is of a run."""
+    return sorted(file.parent for file in folder.rglob(RUN) if not any(part.startswith(".") for part in file.parts[1:]))
+
+
 def newest(folder: Path) -> Path:
     """The youngest run or sweep below. Raises DataError."""
     folders = sorted(path for path in folder.glob("*") if path.is_dir() and _runs(path))

@@ -10,6 +10,7 @@ from transformers.trainer_callback import TrainerCallback, TrainerControl, Train
 from transformers.training_args import TrainingArguments
 
 from sekft.errors import ModelError
+from sekft.tracking import heartbeat
 
 Log = Callable[[dict[str, float], int], None]
 Measure = Callable[[int], dict[str, float]]
@@ -54,6 +55,7 @@ class Telling(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._bar.update(self._task, completed=state.global_step)
+        heartbeat.progress(state.global_step, state.max_steps, "steps")
         for steps, measure in self._measures:
             if state.global_step % steps == 0 and state.global_step < state.max_steps:
                 self._log(measure(state.global_step), state.global_step)

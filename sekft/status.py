@@ -1,0 +1,53 @@
+"""Look: which runs are alive, stalled, dead or done, where they are and why."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from sekft.command.launch import Job, launch
+from sekft.config.status import StatusConfig
+from sekft.errors import DataError
+from sekft.tracking.condition import Condition, condition
+from sekft.tracking.records import below
+
+ENDED = ("done", "failed", "interrupted")
+SHOWN = 10
+STYLES = {"alive": "green", "stalled": "yellow", "dead": "red", "failed": "red"}
+
+
+def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
+    folders = below(Path(settings.runs))
+    if not folders:
+        raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
+    found = [condition(folder, settings.stalled_s) for folder in folders]
+    ended = [one for one in found if one.state in ENDED]
+    shown = found if settings.all else [one for one in found if one not in ended[:-SHOWN]]
+    Console().print(table(shown, Path(settings.runs)))
+    counts = {state: sum(one.state == state for one in found) for state in ("alive", "stalled", "dead", *ENDED)}
+    hidden = f"; {len(found) - len(shown)} that ended are not shown (all=true)" if len(shown) < len(found) else ""
+    print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
+    return {"verb": "status", **counts}
+
+
+def table(found: Sequence[Condition], home: Path) -> Table:
+    drawn = Table("run", "verb", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
+    for one in found:
+        bar = ProgressBar(total=1, completed=one.share, width=12) if one.share is not None else ""
+        left = f"{one.left_s:.0f} s" if one.left_s is not None else ""
+        state = f"[{STYLES[one.state]}]{one.state}[/]" if one.state in STYLES else one.state
+        drawn.add_row(
+            str(one.folder.relative_to(home) if one.folder != home else one.folder), one.verb, state, one.stage, bar, left, one.why
+        )
+    return drawn
+
+
+def main() -> None:
+    launch("status", run)
+
+
+if __name__ == "__main__":
+    main()

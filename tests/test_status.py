@@ -1,0 +1,39 @@
+"""The two verbs that look at runs: how they fare, and whether what they left still holds."""
+
+from pathlib import Path
+
+import pytest
+
+from sekft.tracking.record import open_run
+from tests.conftest import run_verb
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for name in ("sweep/0", "sweep/1", "alone"):
+        with open_run(tmp_path / "outputs" / "train" / name, "train", {}, [], 0) as record:
+            record.summary({"verdict": "promote" if name == "alone" else "hold"})
+    with pytest.raises(ValueError, match="broke"), open_run(tmp_path / "outputs" / "eval" / "bad", "eval", {}, [], 0):
+        raise ValueError("it broke")
+    return tmp_path
+
+
+def test_every_run_is_shown_with_its_state_and_reason_and_nothing_is_written(runs: Path):
+    before = sorted(runs.rglob("*"))
+    told = run_verb("status", cwd=runs)
+    assert told.returncode == 0, told.stderr
+    assert "3 done, 1 failed" in told.stdout and "ValueError: it broke" in told.stdout and "train/alone" in told.stdout
+    assert sorted(runs.rglob("*")) == before
+    nowhere = run_verb("status", "runs=nowhere", cwd=runs)
+    assert nowhere.returncode == 1 and nowhere.stderr.startswith("sekft.status: runs=nowhere: no run there;")
+
+
+def test_what_was_changed_is_named_and_the_exit_status_says_so(runs: Path):
+    whole = run_verb("release", cwd=runs)
+    assert whole.returncode == 0 and "4 runs: every line follows the one before" in whole.stdout, whole.stderr
+    summary = runs / "outputs" / "train" / "sweep" / "1" / "summary.json"
+    summary.write_text(summary.read_text().replace("hold", "promote"))
+    forged = run_verb("release", "do=verify", "runs=[outputs/train,outputs/eval]", cwd=runs)
+    assert forged.returncode == 1 and "outputs/train/sweep/1/summary.json: changed since the run was closed" in forged.stdout
+    assert forged.stderr.strip() == "sekft.release: 1 faults in the evidence of 4 runs"
+    assert run_verb("release", "do=dance", cwd=runs).stderr.strip() == "sekft.release: do: found dance, allowed: verify"

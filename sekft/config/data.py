@@ -5,7 +5,10 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-SourceKind = StrEnum("SourceKind", "shell")
+SourceKind = StrEnum("SourceKind", "shell hub oasst chatgpt_export gptme")
+System = StrEnum("System", "fold drop")
+Calls = StrEnum("Calls", "text shell")
+Filter = StrEnum("Filter", "auto_named test duplicates confusion")
 Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 
 
@@ -19,6 +22,14 @@ class SourceConfig:
     max_samples: int = 0  # no more than these, the first; 0: all
     max_bad: int = 0  # rows that cannot be read, before that is an error; 0: the first one is
     max_line_bytes: int = 16777216  # a longer line is a row that cannot be read
+    system: System = System.fold  # leading system turns: into the first user turn, or left out; all but shell
+    column: str = "messages"  # hub: where the turns stand
+    split: str = "train"  # hub: the files whose names begin so, where there are such
+    langs: list[str] = field(default_factory=list)  # oasst: of every turn; empty: all
+    min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: a turn without one is fine
+    filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
+    calls: Calls = Calls.text  # gptme: tool calls as they stand, or a life at a shell prompt of those to the shell
+    redact: bool = True  # gptme: secrets are replaced by what kind they are of
     noise: float = 0.0  # shell, path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
 
 

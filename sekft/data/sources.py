@@ -7,11 +7,15 @@ from sekft.config import DataConfig, SourceConfig, SourceKind
 from sekft.data.chance import place
 from sekft.data.reader import Reader, Tally
 from sekft.data.sample import Sample
-from sekft.data.source import shell
+from sekft.data.source import chatgpt_export, gptme, hub, oasst, shell
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
     SourceKind.shell: shell.read,
+    SourceKind.hub: hub.read,
+    SourceKind.oasst: oasst.read,
+    SourceKind.chatgpt_export: chatgpt_export.read,
+    SourceKind.gptme: gptme.read,
 }
 Say = Callable[[str], None]
 

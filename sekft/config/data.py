@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-SourceKind = StrEnum("SourceKind", "shell hub oasst chatgpt_export gptme")
+SourceKind = StrEnum("SourceKind", "shell hub oasst chatgpt_export gptme tinystories")
 System = StrEnum("System", "fold drop")
 Calls = StrEnum("Calls", "text shell")
 Filter = StrEnum("Filter", "auto_named test duplicates confusion")
@@ -29,6 +29,8 @@ class SourceConfig:
     min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: a turn without one is fine
     filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
     calls: Calls = Calls.text  # gptme: tool calls as they stand, or a life at a shell prompt of those to the shell
+    tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: see data/tinystories/task/
+    follow_ups: int = 2  # tinystories: questions about a story, after the first, in the same conversation; at most
     redact: bool = True  # gptme: secrets are replaced by what kind they are of
     noise: float = 0.0  # shell, path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
 

@@ -22,6 +22,7 @@ class Sample:
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
+    talk: bool = False  # a conversation and no life: nobody leaves it
     archetype: str = ""  # what it is about, where that is known
     time: float | None = None  # seconds since 1970, where that is known
 
@@ -67,7 +68,7 @@ def rows(
             ends |= "terminal" in kinds
             out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
         counts.samples += bool(learning)
-        if learning and not ends and not sample.decision:
+        if learning and not ends and not (sample.decision or sample.talk):
             counts.miss_ending(sample.id)
     return out, counts
 

@@ -7,7 +7,7 @@ from sekft.config import DataConfig, SourceConfig, SourceKind
 from sekft.data.chance import place
 from sekft.data.reader import Reader, Tally
 from sekft.data.sample import Sample
-from sekft.data.source import chatgpt_export, gptme, hub, oasst, shell
+from sekft.data.source import chatgpt_export, gptme, hub, oasst, shell, tinystories
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
@@ -16,6 +16,7 @@ READERS: dict[SourceKind, Reader] = {
     SourceKind.oasst: oasst.read,
     SourceKind.chatgpt_export: chatgpt_export.read,
     SourceKind.gptme: gptme.read,
+    SourceKind.tinystories: tinystories.read,
 }
 Say = Callable[[str], None]
 

@@ -77,7 +77,7 @@ def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
                 tally.leave_out("a conversation for the second time")
             elif turns:
                 seen.add(id)
-                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, time=record.create_time)
+                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, talk=True, time=record.create_time)
 
 
 def _conversations(file: Path) -> Iterator[tuple[int, Any]]:

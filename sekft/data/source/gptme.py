@@ -67,7 +67,7 @@ def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
             if reason := next((FILTERS[one][0] for one in source.filters if FILTERS[one][1](log, said)), None):
                 tally.leave_out(reason)
             elif turns := conversation(_turns(said, source, tally), source.system, tally):
-                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, time=_time(said))
+                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, talk=True, time=_time(said))
 
 
 def _turns(said: Sequence[Said], source: SourceConfig, tally: Tally) -> list[tuple[Role, str]]:

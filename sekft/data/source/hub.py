@@ -29,7 +29,7 @@ def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
             turns = conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, tally)
             if turns:
                 id = str(row.id) if row.id is not None else Path(where).name
-                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns)
+                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, talk=True)
 
 
 def _row_type(column: str) -> Any:

@@ -45,7 +45,7 @@ def _sample(name: str, source: SourceConfig, tree: Tree, tally: Tally) -> Iterat
     if path:
         turns = conversation([("assistant" if node.role == "assistant" else "user", node.text) for node in path], source.system, tally)
         if turns:
-            yield Sample(f"{name}/{tree.id}", f"{name}/{tree.id}", name, turns, time=path[0].time)
+            yield Sample(f"{name}/{tree.id}", f"{name}/{tree.id}", name, turns, talk=True, time=path[0].time)
 
 
 def _trees(file: Path, max_bytes: int, tally: Tally) -> Iterator[Tree]:

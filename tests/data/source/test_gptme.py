@@ -106,8 +106,15 @@ def test_a_private_key_goes_whole_and_ordinary_text_stays():
             assert redacted(text) == (text, 0)
 
 
-@pytest.mark.parametrize(("bad", "message"), [('{"role": "system"', "Invalid JSON"), ('{"role": "king", "content": ""}', "role: Input should be"),
-                                              ('{"role": "user", "content": "a\\u0000"}', "a NUL at 1"), ('{"role": "user", "content": 3}', "content: Input")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ('{"role": "system"', "Invalid JSON"),
+        ('{"role": "king", "content": ""}', "role: Input should be"),
+        ('{"role": "user", "content": "a\\u0000"}', "a NUL at 1"),
+        ('{"role": "user", "content": 3}', "content: Input"),
+    ],
+)
 def test_a_bad_line_is_named(tmp_path: Path, bad: str, message: str):
     file = log(tmp_path, "a") / "a" / "conversation.jsonl"
     file.write_text(file.read_text() + bad + "\n")

@@ -97,10 +97,10 @@ def test_a_tree_of_ten_thousand_turns_needs_no_recursion(tmp_path: Path):
 CIRCLE = [{**message, "parent_id": {"a2": "a4", "p1": None}.get(message["message_id"], message["parent_id"])} for message in flat(TREE)]
 HOSTILE = {
     "a circle of parents": (CIRCLE, r"x.jsonl:3: message a2: its parents go round in a circle (a2 <- a4 <- p2 <- a2)"),
-    "a parent that is not there": ([{**m, "parent_id": m["parent_id"] and "gone"} for m in flat(TREE)[:2]], "message a1: its parent gone is not there"),
+    "a parent that is not there": ([flat(TREE)[0], {**flat(TREE)[1], "parent_id": "gone"}], "message a1: its parent gone is not there"),
     "an id twice": ([*flat(TREE), flat(TREE)[1]], "x.jsonl:7: message a1: for the second time in tree t"),
     "a second root": ([*flat(TREE), {**flat(TREE)[0], "message_id": "z"}], "message z: a second root of tree t, beside p1"),
-    "another parent than it stands below": ([tree(node("p", "prompter", node("a", "assistant", parent_id="q")))], "parent_id q, found below p"),
+    "another parent than it stands below": ([tree(node("p", "prompter", node("a", "prompter", parent_id="q")))], "found below p"),
     "replies that are none": ([tree(node("p", "prompter") | {"replies": {"a": 1}})], "replies: found dict, allowed: a list"),
     "a wrong type": ([tree(node("p", "prompter", rank="best"))], "rank: Input should be a valid integer"),
     "a role nobody has": ([tree(node("p", "bishop"))], "role: Input should be 'prompter' or 'assistant'"),

@@ -1,5 +1,6 @@
 """A sample is a conversation to learn from; a row is it as tokens with weights."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,11 +30,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained on. ids, weight: (T,)."""
+    """What is trained on. ids, weight: (T,); kinds: how many tokens of each kind are learned."""
 
     id: str
     ids: tuple[int, ...]
     weight: tuple[float, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 def decision_point(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
@@ -63,10 +65,10 @@ def rows(
             counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
-            kinds = [token.kind for token in tokens(rendered, weight) if token.weight]
+            kinds = Counter(token.kind for token in tokens(rendered, weight) if token.weight)
             counts.add(len(rendered.ids), kinds)
             ends |= "terminal" in kinds
-            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
+            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(kinds.items())))
         counts.samples += bool(learning)
         if learning and not ends and not (sample.decision or sample.talk):
             counts.miss_ending(sample.id)

@@ -15,12 +15,12 @@ from sekft.data.sample import Sample
 from sekft.errors import DataError
 from sekft.scenario.bundle import complaint
 
-PARQUET = (".parquet",)
+FILES = (*JSONL, ".parquet")
 
 
 def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
     """One sample a row. A row without an id goes by its file and number."""
-    found = files(source.path or "", JSONL + PARQUET)
+    found = files(source.path or "", FILES)
     chosen = [file for file in found if file.name.startswith(source.split)] or found
     row_type = _row_type(source.column)
     for file in chosen:

@@ -89,9 +89,8 @@ def conversations(settings: CollectConfig, name: str, job: Job) -> dict[str, Any
     for what in ("left_out", "changed"):
         if made[what]:
             echo(f"{what.replace('_', ' ')}: {', '.join(f'{reason} {count}' for reason, count in made[what].items())}")
-    echo(
-        f"{made['conversations']} conversations, {made['assistant_turns']} answers, {made['bad']['rows']} bad rows; card: {job.folder / PAGE}"
-    )
+    counted = f"{made['conversations']} conversations, {made['assistant_turns']} answers, {made['bad']['rows']} bad rows"
+    echo(f"{counted}; card: {job.folder / PAGE}")
     echo(f"learn from them: python -m sekft.train 'data=[hub]' data.sources.hub.path={job.folder / normalised.LINES}")
     return summary
 

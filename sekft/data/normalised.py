@@ -76,7 +76,7 @@ def card(name: str, source: SourceConfig, tally: Tally, seen: Seen) -> dict[str,
         "card_version": CARD_VERSION,
         "source": name,
         "settings": {key: value for key, value in asdict(source).items() if key != "path"},
-        "files": {file.name if file.parent.name in ("", ".") else f"{file.parent.name}/{file.name}": of_path(file) for file in files_of(name, source)},
+        "files": {f"{file.parent.name}/{file.name}": of_path(file) for file in files_of(name, source)},
         "conversations": seen.turns.total(),
         "assistant_turns": seen.replies,
         "turns": {"shortest": turns[0], "median": turns[len(turns) // 2], "longest": turns[-1]},
@@ -86,7 +86,7 @@ def card(name: str, source: SourceConfig, tally: Tally, seen: Seen) -> dict[str,
         "changed": dict(sorted(tally.changed.items())),
         "bad": {"rows": len(tally.bad), "first": tally.bad[:3]},
         "texts": {"written": seen.texts, "refused": dict(sorted(seen.refused.items()))},
-    }  # fmt: skip
+    }
 
 
 def as_markdown(card: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from sekft.data import cache, sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.alike import unlike
 from sekft.data.mix import mixed, shares
-from sekft.data.sample import Row, Sample, rows
+from sekft.data.parallel import rows
+from sekft.data.sample import Row, Sample
 from sekft.data.split import sides
 from sekft.errors import DataError
 from sekft.rendering.tokenizer import ChatTokenizer

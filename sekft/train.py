@@ -13,12 +13,13 @@ from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
-from sekft.config import MaskRule, Schedule, TrainConfig
-from sekft.data import inputs, mix
-from sekft.data.accounting import Counts, require_enough
-from sekft.data.sample import Row, rows
+from sekft.config import MaskRule, Schedule, Suite, TrainConfig
+from sekft.data import inputs
+from sekft.data.accounting import Counts
+from sekft.data.prepare import How, sets
+from sekft.data.sample import Row
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
+from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -97,11 +98,12 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         clock.append(time.monotonic())
         exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
+        answers = of_suite(settings, base, trained, track)
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
         learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **about}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **answers, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
@@ -125,16 +127,12 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    samples = mix.read(settings.data, echo)
-    require_apart({sample.group for sample in samples}, bundles, choosing)
-    training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
-    learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    require_enough(counts, settings.data)
-    held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
+    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, bundles)
+    made = sets(how, lambda groups: require_apart(groups, bundles, choosing))
+    for line in made.said:
         echo(line)
-    worlds = tuple(sorted({sample.group for sample in samples}))
-    return Prepared(exam_in(bundles, backend, settings), exam_in(choosing, backend, settings), tuple(learned), tuple(held), counts, worlds)
+    exams = exam_in(bundles, backend, settings), exam_in(choosing, backend, settings)
+    return Prepared(*exams, made.training, made.validation, made.counts, made.groups)
 
 
 def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
@@ -270,6 +268,12 @@ def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dic
     heartbeat.stage("exam")
     group = "exam" if trained.choice else "eval"
     return examine(on_base(base, {"tuned": trained.adapter}, exam), exam, track, trained.step, group)
+
+
+def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
+    if settings.eval.suite is Suite.none:
+        return {}
+    return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
 
 
 def _fallen(losses: list[float]) -> str:

@@ -6,6 +6,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sekft.config.data import DataConfig
+from sekft.config.data import Overlong as Overlong
+from sekft.config.data import SourceConfig as SourceConfig
+from sekft.config.data import SourceKind as SourceKind
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 
 # what a setting may be chosen from; a choice's name is its value
@@ -13,14 +17,13 @@ Backend = StrEnum("Backend", "auto docker bwrap")
 Weights = StrEnum("Weights", "pretrained random")
 Device = StrEnum("Device", "auto cuda mps cpu")
 MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded continuation everything")
-SourceKind = StrEnum("SourceKind", "shell")
-Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
 Choose = StrEnum("Choose", "best last")
 OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
+Suite = StrEnum("Suite", "none tinystories")
 Again = StrEnum("Again", "none failed all")
 
 
@@ -48,25 +51,6 @@ class LoraConfig:
     dropout: float = 0.0
     target_modules: str = "all-linear"  # or names separated by commas
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of peft.LoraConfig
-
-
-@dataclass
-class SourceConfig:
-    """One source of training rows."""
-
-    kind: SourceKind = MISSING
-    path: str | None = None  # file or folder of trajectories; null: the reference plays the training split first
-    weight: float = 1.0  # share of the rows used, 0..1
-    noise: float = 0.0  # path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
-
-
-@dataclass
-class DataConfig:
-    sources: dict[str, SourceConfig] = field(default_factory=dict)
-    validation_share: float = 0.1  # of the bundles, whole bundles only
-    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
-    max_dropped_share: float = 0.2  # more rows lost than this is an error
-    max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none
 
 
 @dataclass
@@ -120,6 +104,9 @@ class EvalConfig:
     stones: bool = True  # also examine players that understand nothing: a rate that one of them reaches measures nothing
     max_exam_s: float = 0.0  # 0: no limit; an exam that takes longer is unmeasured
     remember: bool = True  # lives of base, reference and stones that would be the same again are read from outputs/lives
+    suite: Suite = Suite.none  # questions with answers that can be judged, instead of lives or beside them
+    suite_path: str = "sekft:tinystories.txt"  # what they are about; a tenth of it is never learned from
+    suite_stories: int = 64  # the first of that tenth; at most
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
     max_broken_share: float = 0.1  # above it the exam is unmeasured
@@ -241,6 +228,9 @@ class CollectConfig:
     scenarios: str = "train"
     mapping: str | None = None  # YAML: how the documents of scenarios=PATH become bundles; they go through the gate
     imports: str | None = None  # file or folder of lives recorded elsewhere; nothing is played
+    source: str | None = None  # one of data.sources: its conversations and a data card are written; nothing is played
+    path: str | None = None  # of that source
+    data: DataConfig = field(default_factory=DataConfig)
     episodes: int = 0  # worlds, drawn on from the seed if the split has fewer; 0: those of the split
     attempts: int = 1  # lives in each world; pairs need keepers and rejects of the same one
     export: list[Export] = field(default_factory=list)  # written beside the lives

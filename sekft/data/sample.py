@@ -8,7 +8,7 @@ from sekft.data.accounting import Counts
 from sekft.data.overlong import shortened
 from sekft.errors import DataError, RenderError
 from sekft.mask.rules import applies, weigh
-from sekft.mask.tokens import tokens
+from sekft.mask.tokens import kinds
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -22,15 +22,19 @@ class Sample:
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
+    talk: bool = False  # a conversation and no life: nobody leaves it
+    archetype: str = ""  # what it is about, where that is known
+    time: float | None = None  # seconds since 1970, where that is known
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained on. ids, weight: (T,)."""
+    """What is trained on. ids, weight: (T,); kinds: how many tokens of each kind are learned."""
 
     id: str
     ids: tuple[int, ...]
     weight: tuple[float, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 def decision_point(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
@@ -60,12 +64,12 @@ def rows(
             counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
-            kinds = [token.kind for token in tokens(rendered, weight) if token.weight]
-            counts.add(len(rendered.ids), kinds)
-            ends |= "terminal" in kinds
-            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
+            learned = kinds(rendered, weight)
+            counts.add(len(rendered.ids), learned)
+            ends |= "terminal" in learned
+            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
         counts.samples += bool(learning)
-        if learning and not ends and not sample.decision:
+        if learning and not ends and not (sample.decision or sample.talk):
             counts.miss_ending(sample.id)
     return out, counts
 

@@ -1,7 +1,7 @@
 """A chat template as text to text, compiled the way transformers compiles it, without transformers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sekft.errors import RenderError
+from sekft.rendering.canonical_template import for_canonical
 from sekft.rendering.messages import Message
 
 TODAY = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
@@ -27,21 +28,36 @@ class Generation(Extension):
         return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
 
 
-class ChatTemplate:
-    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...)."""
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's own answers to what a template may touch, asked once for each type and name: nothing else decides them."""
 
-    def __init__(self, source: str, names: dict[str, str]) -> None:
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        key = (type(obj), attr)
+        if (safe := self._safe.get(key)) is None:
+            safe = self._safe[key] = super().is_safe_attribute(obj, attr, value)
+        return safe
+
+
+class ChatTemplate:
+    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...).
+
+    control: the control tokens that no content holds any more when it is rendered here.
+    """
+
+    def __init__(self, source: str, names: dict[str, str], control: Iterable[str] = ()) -> None:
         self.source = source
         self._names = names
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
-        )
+        environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
         self.dates: dict[str, str] = {}  # what the template was told when it asked for the date, by the form it asked in
         environment.globals["strftime_now"] = self._date
         try:
-            self._template = environment.from_string(source)
+            self._template = environment.from_string(for_canonical(source, control))
         except jinja2.TemplateError as error:
             raise RenderError(f"chat template: {error}") from None
 

@@ -9,6 +9,7 @@ VERBS = {
     "preview": "paint rendered rows: which tokens are learned",
     "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
+    "chat": "talk to a model, watch it in a container, review what it should have typed",
     "pretrain": "make the embedded base from nothing",
 }
 

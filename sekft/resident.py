@@ -1,7 +1,6 @@
 """Keep the base hot: train and examine adapters on it, one command after another, in the words of the verbs."""
 
 import importlib
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -109,11 +108,6 @@ def drop() -> None:
     bases.drop()
 
 
-def history() -> Path:
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "sekft" / "history"
-
-
 def session(settings: ResidentConfig, about: Sequence[str]) -> int:
     """The status of the first command that failed, if nobody sat there; a person has seen it."""
     from sekft.model import base as bases
@@ -122,7 +116,7 @@ def session(settings: ResidentConfig, about: Sequence[str]) -> int:
     desk, failed = Desk(tuple(about)), 0
     listeners.append(desk.hear)
     print(f"{held()}\n`help` lists the commands.", flush=True)
-    for line in prompt.lines((*AT_WORK, *AT_DESK), history()):
+    for line in prompt.lines((*AT_WORK, *AT_DESK), prompt.history_file("history")):
         if line.strip() == "exit":
             break
         status = desk.obey(line)

@@ -1,27 +1,36 @@
 """Talk to a model, watch it live in a container and take over, judge what it should have typed, measure what it can."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command import prompt
 from sekft.command.launch import Job, launch
-from sekft.teaching.watch import Watch
 from sekft.config.chat import ChatConfig, Mode
+from sekft.data import decision
+from sekft.data.decision import Decision
 from sekft.errors import ModelError, SettingsError
 from sekft.eval import require_adapter
+from sekft.factory.teacher import text_or_file
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout import trajectory
+from sekft.rollout.operator import Operator
 from sekft.rollout.play import Stopped, play
 from sekft.rollout.watched import Watched
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import is_foreign, load
+from sekft.teaching.candidates import of_lives, ranked, with_own
+from sekft.teaching.review import judged
+from sekft.teaching.review import review as judge_all
+from sekft.teaching.watch import Watch
 from sekft.tracking.signals import terminating
 
 if TYPE_CHECKING:
@@ -41,8 +50,10 @@ def run(settings: ChatConfig, job: Job) -> dict[str, Any]:
             return talk(settings, adapter)
         case Mode.shell:
             return shell(settings, adapter, job)
-        case other:
-            raise SettingsError(f"mode={other.value}: allowed: {', '.join(Mode)}")
+        case Mode.suite:
+            return suite(settings, adapter)
+        case Mode.review:
+            return review(settings, adapter)
 
 
 def loaded(settings: ChatConfig, adapter: Path | None) -> "Base":
@@ -117,6 +128,57 @@ def shell(settings: ChatConfig, adapter: Path | None, job: Job) -> dict[str, Any
     trajectory.write([life], job.folder / LIFE)
     print(watch.closing(life))
     return {"verb": "chat", "outcome": life.outcome.value, "saved": watch.saved}
+
+
+def review(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
+    """Ranks what is proposed, then asks the person about each."""
+    from sekft.model.divergence import divergence
+    from sekft.model.lora import loaded as tuned
+    from sekft.model.players import players
+
+    require_proposals(settings)
+    kept, left_out = Path(settings.decisions), Counter[str]()
+    base = loaded(settings, adapter)
+    with players(base, {"model": adapter}, settings.eval, settings.seed) as cast:
+        proposed = list(proposals(settings, cast.operators["model"], judged(kept), left_out))
+    with tuned(base, adapter) if adapter else nullcontext(base.model) as model:
+        candidates = ranked(proposed, partial(divergence, base, model), left_out)
+    for reason, count in sorted(left_out.items()):
+        say(f"left out: {reason}: {count}")
+    counts = judge_all(candidates, kept)
+    print(f"{', '.join(f'{name} {count}' for name, count in counts.items() if count) or 'nothing to judge'}; kept in {kept}")
+    return {"verb": "chat", "judged": dict(counts)}
+
+
+def require_proposals(settings: ChatConfig) -> None:
+    given = [key for key in ("candidates", "lives") if getattr(settings, key)]
+    if len(given) != 1:
+        raise SettingsError(
+            f"mode=review: found {' and '.join(given) or 'neither candidates nor lives'}, allowed: candidates=FILE or lives=FILE"
+        )
+    if settings.lives and not settings.hint:
+        raise SettingsError("hint: empty; allowed with lives=FILE: what would have helped, a text or a file")
+
+
+def proposals(settings: ChatConfig, operator: Operator, done: set[str], left_out: Counter[str]) -> Iterator[Decision]:
+    if settings.lives:
+        lives = trajectory.read(Path(settings.lives))
+        yield from of_lives(lives, text_or_file(settings.hint), operator, left_out)
+    else:
+        yield from with_own((one for one in decision.read(Path(settings.candidates or "")) if one.id not in done), operator)
+
+
+def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
+    """What can be measured of a model without living: its loss on a text that ships, beside the base's."""
+    from sekft.model import prose
+
+    base = loaded(settings, adapter)
+    read = prose.read(base, {"adapter": adapter} if adapter else {})
+    for name, loss in read.losses.items():
+        print(
+            f"{prose.NAME}: {name} {loss:.3f} nats a token, {read.tokens} tokens (knowing only how often each occurs: {read.unigram:.3f})"
+        )
+    return {"verb": "chat", prose.NAME: read.summary()}
 
 
 def world(settings: ChatConfig) -> Bundle:

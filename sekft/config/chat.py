@@ -20,8 +20,9 @@ class ChatConfig:
     scenarios: str = "train"  # shell: its worlds; of the exam's, decision points can never be trained on and examined
     world: int = 1  # shell: which of them, in stored order
     decisions: str = "outputs/decisions.jsonl"  # shell, review: where decision points are kept
-    candidates: str | None = None  # review: decision points that nobody has judged yet, or lives: every turn of those that failed
-    hint: str = ""  # review: of lives, what would have helped: text or file; decision points bring their own reason
+    candidates: str | None = None  # review: decision points that nobody has judged yet
+    lives: str | None = None  # review: or lives, whose failed ones are gone through turn by turn, the hint told beforehand
+    hint: str = ""  # review: with lives, what would have helped: text or file
     model: ModelConfig = field(default_factory=ModelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)  # shell: the limits of a life
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)

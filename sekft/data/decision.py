@@ -40,7 +40,9 @@ class Decision(BaseModel):
         messages, at = line["messages"], line.get("decision")
         turns = [index for index, one in enumerate(messages) if one.get("role") == "assistant"] if _are_messages(messages) else []
         if type(at) is not int or at not in turns:
-            raise ValueError(f"decision: found {at!r}, allowed: the index of an assistant's turn, {', '.join(map(str, turns)) or 'none here'}")
+            raise ValueError(
+                f"decision: found {at!r}, allowed: the index of an assistant's turn, {', '.join(map(str, turns)) or 'none here'}"
+            )
         return {**rest, "context": messages[:at], "own": messages[at].get("content")}
 
     @model_validator(mode="after")

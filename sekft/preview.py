@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sekft.command.launch import Job, echo, launch
 from sekft.config import PreviewConfig
-from sekft.data import mix
+from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Sample, fitting, rows
 from sekft.errors import DataError
@@ -32,7 +32,7 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     if lacking := without_path(settings.data):
         backend = choose.backend(settings.sandbox, echo)
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    samples = mix.read(settings.data, echo)
+    samples = sources.read(settings.data, echo)
     _, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]
     show(seen[: settings.rows])

@@ -14,7 +14,7 @@ from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, TrainConfig
-from sekft.data import inputs, mix
+from sekft.data import inputs, mix, sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Row, rows
 from sekft.errors import DataError, SandboxError, SettingsError
@@ -119,7 +119,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    samples = mix.read(settings.data, echo)
+    samples = sources.read(settings.data, echo)
     require_apart({sample.group for sample in samples}, bundles, choosing)
     training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
     learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)

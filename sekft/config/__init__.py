@@ -6,6 +6,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sekft.config.data import DataConfig
+from sekft.config.data import Overlong as Overlong
+from sekft.config.data import SourceConfig as SourceConfig
+from sekft.config.data import SourceKind as SourceKind
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 
 # what a setting may be chosen from; a choice's name is its value
@@ -13,8 +17,6 @@ Backend = StrEnum("Backend", "auto docker bwrap")
 Weights = StrEnum("Weights", "pretrained random")
 Device = StrEnum("Device", "auto cuda mps cpu")
 MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded continuation everything")
-SourceKind = StrEnum("SourceKind", "shell")
-Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
@@ -48,25 +50,6 @@ class LoraConfig:
     dropout: float = 0.0
     target_modules: str = "all-linear"  # or names separated by commas
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of peft.LoraConfig
-
-
-@dataclass
-class SourceConfig:
-    """One source of training rows."""
-
-    kind: SourceKind = MISSING
-    path: str | None = None  # file or folder of trajectories; null: the reference plays the training split first
-    weight: float = 1.0  # share of the rows used, 0..1
-    noise: float = 0.0  # path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
-
-
-@dataclass
-class DataConfig:
-    sources: dict[str, SourceConfig] = field(default_factory=dict)
-    validation_share: float = 0.1  # of the bundles, whole bundles only
-    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
-    max_dropped_share: float = 0.2  # more rows lost than this is an error
-    max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none
 
 
 @dataclass

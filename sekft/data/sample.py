@@ -22,6 +22,8 @@ class Sample:
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
+    archetype: str = ""  # what it is about, where that is known
+    time: float | None = None  # seconds since 1970, where that is known
 
 
 @dataclass(frozen=True)

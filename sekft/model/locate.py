@@ -58,14 +58,14 @@ def _from_hub(name: str, weights: bool) -> Path:
 
     patterns = SMALL_FILES + (WEIGHT_FILES if weights else [])
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not _reachable()))
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not reachable()))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         raise ModelError(
             f"model.path={name}: neither a folder nor in the local hub cache; fetch it with `hf download {name}`, or give model.path=FOLDER"
         ) from None
 
 
-def _reachable() -> bool:
+def reachable() -> bool:
     """Whether the hub answers within a second; asked first, since the client retries for minutes."""
     import socket
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sekft.config import DataConfig, EvalConfig, SourceConfig
+from sekft.config import DataConfig, EvalConfig, SourceConfig, SourceKind
 from sekft.errors import DataError, SettingsError
 from sekft.rollout import trajectory
 from sekft.rollout.many import play_many
@@ -18,7 +18,7 @@ FOLDER = Path("outputs/collect")
 
 def without_path(data: DataConfig) -> list[SourceConfig]:
     """The sources that are to be filled by the reference."""
-    return [source for source in data.sources.values() if source.path is None]
+    return [source for source in data.sources.values() if source.kind is SourceKind.shell and source.path is None]
 
 
 def play_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], backend: Backend, workers: int, seed: int) -> None:

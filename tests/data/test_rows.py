@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
-from sekft.data import mix
+from sekft.data import mix, sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Sample, decision_point, rows
 from sekft.errors import DataError, SettingsError
@@ -73,11 +73,11 @@ def test_a_handful_of_worlds_still_gets_a_validation_side():
 
 def test_a_source_without_a_path_or_a_choice_is_refused():
     with pytest.raises(SettingsError, match="no value for data.sources.shell.path"):
-        mix.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell)}))
+        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell)}))
     with pytest.raises(SettingsError, match="no source chosen"):
-        mix.read(DataConfig())
+        sources.read(DataConfig())
     with pytest.raises(DataError, match="nowhere: no such file"):
-        mix.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))
+        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))
 
 
 def test_learned_tokens_are_told_apart_by_what_they_are(tokenizer: ChatTokenizer):

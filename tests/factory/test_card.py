@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from sekft.config import ModelConfig
-from sekft.data.source.shell import read as read_source
+from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind
+from sekft.data.sources import read
 from sekft.model.locate import load_tokenizer
 from tests.factory.conftest import Collect
 
@@ -23,12 +23,13 @@ def test_the_numbers_are_those_of_the_data(gather: Collect, tmp_path: Path):
 
 
 def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Path):
-    from sekft.config import DataConfig, MaskConfig, MaskRule
+    from sekft.config import MaskConfig, MaskRule
     from sekft.data.sample import rows
 
     gather("episodes=6", "sandbox=bwrap")
     card = json.loads((tmp_path / "run" / "card.json").read_text())
-    samples, _ = read_source("shell", tmp_path / "run" / "trajectories.jsonl")
+    path = str(tmp_path / "run" / "trajectories.jsonl")
+    samples = read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path=path)}))
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
     _, counts = rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 4096)
     assert (card["tokens"]["total"], card["tokens"]["learned"]) == (counts.tokens, counts.learned)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sekft.data.source.shell import read as read_source
+from sekft.config import SourceConfig, SourceKind
+from sekft.data.reader import Tally
+from sekft.data.sources import stream
 from sekft.errors import DataError
 from sekft.factory import logs
 from sekft.rollout.trajectory import Ending, Outcome
@@ -102,8 +104,10 @@ def test_imported_lives_are_a_collection_one_can_train_on_and_import_again(gathe
     put(tmp_path / "logs", "a.jsonl", {"messages": TURNS, "keep": True}, {"messages": TURNS, "keep": False}, {"x": 1})
     summary, lives = gather("imports=logs", "export=[messages]")
     assert (summary["lives"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})
-    samples, left_out = read_source("imported", tmp_path / "run" / "trajectories.jsonl")
-    assert len(samples) == 1 and left_out == {"false_exit": 1}
+    tally = Tally()
+    path = str(tmp_path / "run" / "trajectories.jsonl")
+    samples = list(stream("imported", SourceConfig(kind=SourceKind.shell, path=path), tally))
+    assert len(samples) == 1 and tally.left_out == {"false_exit": 1}
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert 0 < card["tokens"]["learned_share"] < 1 and card["operator"] == "imported"
     again, same = gather("imports=run/trajectories.jsonl", folder="again")

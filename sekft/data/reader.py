@@ -1,0 +1,47 @@
+"""What a source is to the mixer: a function that streams samples and says of everything else what became of it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sekft.config import SourceConfig
+from sekft.data.sample import Sample
+from sekft.errors import DataError
+
+
+@dataclass
+class Tally:
+    """Filled while a source is read. left_out: well-formed records that are not learned from; bad: what cannot be read."""
+
+    max_bad: int = 0
+    read: int = 0  # samples
+    left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    bad: list[str] = field(default_factory=list)  # file:line and what is wrong, in order
+
+    def leave_out(self, reason: str, amount: int = 1) -> None:
+        self.left_out[reason] += amount
+
+    def refuse(self, where: str, why: str) -> None:
+        """A row that cannot be read. Raises DataError if that is one too many."""
+        self.bad.append(f"{where}: {why}")
+        if len(self.bad) > self.max_bad:
+            allowed = f" (the {len(self.bad)}th bad row; allowed: max_bad={self.max_bad})" if self.max_bad else ""
+            raise DataError(f"{where}: {why}{allowed}")
+
+    def lines(self) -> Iterator[str]:
+        """What was left out, if anything, and the first bad row."""
+        if self.left_out:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.left_out.items()))
+            yield f"{self.read} keepers; left out: {reasons}"
+        if self.bad:
+            yield f"{len(self.bad)} bad rows left out, allowed: max_bad={self.max_bad}; the first: {self.bad[0]}"
+
+
+class Reader(Protocol):
+    """A source: samples in the order of its files, none held longer than it takes to yield it.
+
+    name: under which the samples go; source.path is given. Raises DataError naming file and line where there is nothing to read.
+    """
+
+    def __call__(self, name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]: ...

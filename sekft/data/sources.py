@@ -1,0 +1,48 @@
+"""The sources of a run, each read by the module of its kind; what is left out is told."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from sekft.config import DataConfig, SourceConfig, SourceKind
+from sekft.data.chance import place
+from sekft.data.reader import Reader, Tally
+from sekft.data.sample import Sample
+from sekft.data.source import shell
+from sekft.errors import DataError, SettingsError
+
+READERS: dict[SourceKind, Reader] = {
+    SourceKind.shell: shell.read,
+}
+Say = Callable[[str], None]
+
+
+def read(data: DataConfig, say: Say = lambda line: None) -> list[Sample]:
+    """The samples of every source, in the order of the sources; say: what was left out. Raises DataError, SettingsError."""
+    if not data.sources:
+        raise SettingsError(f"data: no source chosen; allowed: one or more of {', '.join(SourceKind)}, as 'data=[shell]'")
+    samples: list[Sample] = []
+    for name, source in data.sources.items():
+        tally = Tally(source.max_bad)
+        samples += stream(name, source, tally)
+        for line in tally.lines():
+            say(f"data.sources.{name}: {line}")
+    return samples
+
+
+def stream(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+    """One source, sample by sample, as far as share and max_samples let it. Raises DataError where nothing is left, SettingsError."""
+    if not source.path:
+        raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
+    if not 0 < source.share <= 1:
+        raise SettingsError(f"data.sources.{name}.share: found {source.share}, allowed: above 0, up to 1")
+    used = (sample for sample in _counted(name, source, tally) if source.share == 1 or place(sample.id, 0) < source.share)
+    yield from islice(used, source.max_samples or None)
+    if not tally.read:
+        said = "; ".join(tally.lines()) or "no record in it"
+        raise DataError(f"data.sources.{name}.path={source.path}: nothing to learn from ({said})")
+
+
+def _counted(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+    for sample in READERS[source.kind](name, source, tally):
+        tally.read += 1
+        yield sample

@@ -165,7 +165,7 @@ def proposals(settings: ChatConfig, operator: Operator, done: set[str], left_out
         lives = trajectory.read(Path(settings.lives))
         yield from of_lives(lives, text_or_file(settings.hint), operator, left_out)
     else:
-        yield from with_own((one for one in decision.read(Path(settings.candidates or "")) if one.id not in done), operator)
+        yield from with_own((one for one in decision.load(Path(settings.candidates or "")) if one.id not in done), operator)
 
 
 def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-SourceKind = StrEnum("SourceKind", "shell")
+SourceKind = StrEnum("SourceKind", "shell decisions")
 Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 
 
@@ -26,6 +26,8 @@ class SourceConfig:
 class DataConfig:
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     validation_share: float = 0.1  # of the bundles, whole bundles only
-    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
+    overlong: Overlong = (
+        Overlong.reject
+    )  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing (so do decision points)
     max_dropped_share: float = 0.2  # more rows lost than this is an error
     max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none

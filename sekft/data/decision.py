@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
+from sekft.data.lines import records
+from sekft.data.reader import Tally
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
-from sekft.scenario.bundle import complaint
 
-Said = Annotated[str, StringConstraints(pattern=r"\S")]
+MAX_LINE_BYTES = 1 << 24
 
 
 class Decision(BaseModel):
@@ -23,7 +24,7 @@ class Decision(BaseModel):
     schema_version: Literal[1] = 1
     id: Annotated[str, StringConstraints(min_length=1)]
     context: tuple[Message, ...]  # ends in what the environment said last
-    continuation: Said  # the better turn; its stop token comes from the template
+    continuation: str  # the better turn; its stop token comes from the template
     own: str = ""  # what the operator typed there itself, where that is known
     reason: str = ""  # why the continuation is better
     memories: tuple[str, ...] = ()  # what more would have helped to see it
@@ -45,6 +46,13 @@ class Decision(BaseModel):
             )
         return {**rest, "context": messages[:at], "own": messages[at].get("content")}
 
+    @field_validator("continuation")
+    @classmethod
+    def said(cls, continuation: str) -> str:
+        if not continuation.strip():
+            raise ValueError("nothing is typed; allowed: a text that is not blank")
+        return continuation
+
     @model_validator(mode="after")
     def begins_where_it_is_typed(self) -> "Decision":
         if not self.context or self.context[-1].role != "user":
@@ -63,26 +71,21 @@ def dumps(decision: Decision) -> str:
     return decision.model_dump_json() + "\n"
 
 
-def loads(line: bytes | str, where: str) -> Decision:
-    """where: file and line, for the DataError."""
-    try:
-        return Decision.model_validate_json(line)
-    except ValidationError as error:
-        raise DataError(f"{where}: {complaint(error)}") from None
+def read(paths: Sequence[Path], max_line_bytes: int, tally: Tally) -> Iterator[Decision]:
+    """Those of *.jsonl(.gz) files, in order. An id that was there before is a line that cannot be read."""
+    seen: dict[str, str] = {}
+    for where, decision in records(paths, Decision, max_line_bytes, tally):
+        if (before := seen.setdefault(decision.id, where)) != where:
+            tally.refuse(where, f"id: {json.dumps(decision.id)} stands in {before} too; allowed: once")
+        else:
+            yield decision
 
 
-def read(path: Path) -> Iterator[Decision]:
-    """Those of a *.jsonl file. Raises DataError naming file and line, also for an id that was there before."""
-    seen: dict[str, int] = {}
+def load(path: Path) -> list[Decision]:
+    """All of one file. Raises DataError naming file and line of the first that is none."""
     if not path.is_file():
         raise DataError(f"{path}: no such file of decision points")
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                decision = loads(line, f"{path}:{number}")
-                if (before := seen.setdefault(decision.id, number)) != number:
-                    raise DataError(f"{path}:{number}: id: {json.dumps(decision.id)} stands in line {before} too; allowed: once")
-                yield decision
+    return list(read([path], MAX_LINE_BYTES, Tally()))
 
 
 def append(decision: Decision, path: Path) -> None:

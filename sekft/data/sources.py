@@ -7,11 +7,12 @@ from sekft.config import DataConfig, SourceConfig, SourceKind
 from sekft.data.chance import place
 from sekft.data.reader import Reader, Tally
 from sekft.data.sample import Sample
-from sekft.data.source import shell
+from sekft.data.source import decisions, shell
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
     SourceKind.shell: shell.read,
+    SourceKind.decisions: decisions.read,
 }
 Say = Callable[[str], None]
 

@@ -20,7 +20,7 @@ def rejects(kept: Path) -> Path:
 
 def judged(kept: Path) -> set[str]:
     """Ids of all that a person has decided about."""
-    return {one.id for file in (kept, rejects(kept)) if file.exists() for one in decision.read(file)}
+    return {one.id for file in (kept, rejects(kept)) if file.exists() for one in decision.load(file)}
 
 
 def review(candidates: Sequence[Candidate], kept: Path) -> Counter[str]:

@@ -22,7 +22,7 @@ class Watch:
     def __init__(self, bundle: Bundle, kept: Path) -> None:
         self.saved = 0
         self._bundle, self._kept = bundle, kept
-        self._known = {one.id for one in decision.read(kept)} if kept.exists() else set()
+        self._known = {one.id for one in decision.load(kept)} if kept.exists() else set()
 
     def opening(self, number: int, scenarios: str) -> str:
         return f"world {number} of scenarios={scenarios}: {self._bundle.id}, to be left by {self._bundle.terminal.value}"

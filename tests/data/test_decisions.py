@@ -21,7 +21,9 @@ BY_CONTEXT = {"id": "one", "context": CONTEXT, "continuation": "panic no tool", 
 BY_INDEX = {"id": "one", "messages": LIFE, "decision": 3, "continuation": "panic no tool", "reason": "it is not there"}
 CONTINUATION = MaskConfig(rule=MaskRule.continuation)
 MESSAGES = st.lists(st.text(), min_size=1, max_size=7).map(
-    lambda texts: tuple(Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(texts[: len(texts) - 1 + len(texts) % 2]))
+    lambda texts: tuple(
+        Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(texts[: len(texts) - 1 + len(texts) % 2])
+    )
 )
 
 
@@ -57,7 +59,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (BY_CONTEXT, ["id: \"one\" stands in", "decisions.jsonl:1 too"]),
+        (BY_CONTEXT, ['id: "one" stands in', "decisions.jsonl:1 too"]),
         ({**BY_INDEX, "id": "x", "decision": 2}, ["decision: found 2, allowed: the index of an assistant's turn, 1, 3"]),
         ({**BY_INDEX, "id": "x", "decision": 4}, ["decision: found 4"]),
         ({**BY_INDEX, "id": "x", "decision": -1}, ["decision: found -1"]),
@@ -94,4 +96,6 @@ def test_a_long_context_loses_whole_exchanges_behind_its_landing(tmp_path: Path,
     text = tokenizer.decode(list(row.ids), skip_control=False)
     assert len(row.ids) <= 100 and counts.cut_rows == 1 and counts.cut_turns % 2 == 0
     assert row.ids[0] == tokenizer.bos and text.count("out 0\n") == 0 and "out 39" in text and "panic no tool" in text
-    assert text.startswith(tokenizer.decode(list(rows(samples, tokenizer, CONTINUATION, DataConfig(), 9999)[0][0].ids[:4]), skip_control=False))
+    assert text.startswith(
+        tokenizer.decode(list(rows(samples, tokenizer, CONTINUATION, DataConfig(), 9999)[0][0].ids[:4]), skip_control=False)
+    )

@@ -1,6 +1,7 @@
 """Paint rendered rows: which tokens are learned, and how many; needs no weights and no torch."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import Any
 
 from rich.console import Console
@@ -58,8 +59,10 @@ def show(seen: Sequence[tuple[str, list[Token]]]) -> None:
 
 
 def looked_at(samples: list[Sample], tokenizer: ChatTokenizer, settings: PreviewConfig) -> Iterator[tuple[Sample, Rendered, Weight]]:
-    """The first samples, as many as the page holds, each in its last rendering, as it would be trained on."""
-    for sample in samples[: PAGE_ROWS * settings.rows]:
+    """The first samples of every source by turns, as many as the page holds, each in its last rendering, as it would be trained on."""
+    by_source = [[sample for sample in samples if sample.source == name] for name in settings.data.sources]
+    by_turns = (sample for turn in zip_longest(*by_source) for sample in turn if sample is not None)
+    for sample in islice(by_turns, PAGE_ROWS * settings.rows):
         for rendered in fitting(sample, tokenizer, settings.data.overlong, settings.trainer.max_tokens, Counts())[-1:]:
             if applies(rendered, settings.mask):
                 yield sample, rendered, weigh(rendered, settings.mask)

@@ -14,9 +14,10 @@ from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, TrainConfig
-from sekft.data import inputs, mix, sources
-from sekft.data.accounting import Counts, require_enough
-from sekft.data.sample import Row, rows
+from sekft.data import inputs
+from sekft.data.accounting import Counts
+from sekft.data.prepare import How, sets
+from sekft.data.sample import Row
 from sekft.errors import DataError, SandboxError, SettingsError
 from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes
 from sekft.exam import gate, show
@@ -119,16 +120,12 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    samples = sources.read(settings.data, echo)
-    require_apart({sample.group for sample in samples}, bundles, choosing)
-    training, validation = mix.split(samples, settings.data.validation_share, settings.seed)
-    learned, counts = rows(training, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    require_enough(counts, settings.data)
-    held, held_counts = rows(validation, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
-    for line in (f"data: {counts.line()}; validation: {held_counts.rows} rows", *counts.bars()):
+    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed)
+    made = sets(how, lambda groups: require_apart(groups, bundles, choosing))
+    for line in made.said:
         echo(line)
-    worlds = tuple(sorted({sample.group for sample in samples}))
-    return Prepared(exam_in(bundles, backend, settings), exam_in(choosing, backend, settings), tuple(learned), tuple(held), counts, worlds)
+    exams = exam_in(bundles, backend, settings), exam_in(choosing, backend, settings)
+    return Prepared(*exams, made.training, made.validation, made.counts, made.groups)
 
 
 def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:

@@ -20,7 +20,7 @@ HOMES = {
     "transformers": {"model", "training", "pretraining"},
     "peft": {"model", "training"},
     "bitsandbytes": {"model", "training"},
-    "datasets": {"training"},
+    "datasets": {"data", "training"},
     "trl": {"training"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},

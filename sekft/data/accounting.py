@@ -1,7 +1,7 @@
 """Loss accounting: where samples, rows and tokens went, by kind, by length and by reason; printed before the first step."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median_low
 from typing import Any
@@ -32,8 +32,8 @@ class Counts:
     def rows(self) -> int:
         return len(self.lengths)
 
-    def add(self, length: int, learned: Iterable[str]) -> None:
-        """A row. length: its tokens; learned: the kind of each learned one."""
+    def add(self, length: int, learned: Iterable[str] | Mapping[str, int]) -> None:
+        """A row. length: its tokens; learned: the kind of each learned one, or how many there are of each."""
         kinds = Counter(learned)
         self.lengths.append(length)
         self.tokens += length
@@ -43,6 +43,17 @@ class Counts:
     def drop(self, reason: str, name: str, amount: int = 1) -> None:
         self.dropped[reason] += amount
         self._name(reason, name)
+
+    def take_over(self, other: "Counts") -> None:
+        """Everything but the rows themselves: what was lost on the way to them."""
+        self.samples += other.samples
+        self.endless += other.endless
+        self.dropped += other.dropped
+        self.cut_rows += other.cut_rows
+        self.cut_turns += other.cut_turns
+        for reason, names in other.named.items():
+            for name in names:
+                self._name(reason, name)
 
     def miss_ending(self, name: str) -> None:
         self.endless += 1

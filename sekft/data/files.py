@@ -1,7 +1,7 @@
 """Where the files of a source lie: shipped with sekft, on the disk, or on the Hub."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sekft.errors import DataError
@@ -11,14 +11,21 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def files(path: str, suffixes: Sequence[str]) -> list[Path]:
-    """The file itself, or those of a folder whose names end in one of the suffixes, by name. Raises DataError if there is none."""
+    """The file itself, or those of a folder whose names end in one of the suffixes, by name; if it has none, those below it.
+
+    Raises DataError if there is none at all.
+    """
     place = located(path, suffixes)
     if place.is_file():
         return [place]
-    found = sorted(file for file in place.iterdir() if file.is_file() and file.name.endswith(tuple(suffixes)))
+    found = _in(place.iterdir(), suffixes) or _in(place.rglob("*"), suffixes)
     if not found:
         raise DataError(f"{path}: no {' or '.join(f'*{suffix}' for suffix in suffixes)} in this folder")
     return found
+
+
+def _in(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+    return sorted(file for file in paths if file.is_file() and file.name.endswith(tuple(suffixes)))
 
 
 def located(path: str, suffixes: Sequence[str]) -> Path:
@@ -41,9 +48,7 @@ def _from_hub(name: str, suffixes: Sequence[str]) -> Path:
 
     patterns = [f"*{suffix}" for suffix in suffixes]
     try:
-        found = Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns, local_files_only=not reachable()))
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns, local_files_only=not reachable()))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         fetch = f"`hf download --repo-type dataset {name}`"
         raise DataError(f"{name}: no such file or folder, nor a dataset in the local hub cache; fetch it with {fetch}") from None
-    inner = {file.parent for pattern in patterns for file in found.rglob(pattern)}
-    return min(inner, default=found)

@@ -12,15 +12,21 @@ from sekft.errors import DataError
 
 @dataclass
 class Tally:
-    """Filled while a source is read. left_out: well-formed records that are not learned from; bad: what cannot be read."""
+    """Filled while a source is read. left_out: well-formed records that are not learned from; bad: what cannot be read;
+    changed: what of samples is not as it was recorded."""
 
     max_bad: int = 0
     read: int = 0  # samples
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    changed: Counter[str] = field(default_factory=Counter)  # by what was done
     bad: list[str] = field(default_factory=list)  # file:line and what is wrong, in order
 
     def leave_out(self, reason: str, amount: int = 1) -> None:
         self.left_out[reason] += amount
+
+    def change(self, what: str, amount: int = 1) -> None:
+        if amount:
+            self.changed[what] += amount
 
     def refuse(self, where: str, why: str) -> None:
         """A row that cannot be read. Raises DataError if that is one too many."""
@@ -30,10 +36,11 @@ class Tally:
             raise DataError(f"{where}: {why}{allowed}")
 
     def lines(self) -> Iterator[str]:
-        """What was left out, if anything, and the first bad row."""
+        """What was left out and changed, if anything, and the first bad row."""
         if self.left_out:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.left_out.items()))
-            yield f"{self.read} keepers; left out: {reasons}"
+            yield f"{self.read} keepers; left out: {_counts(self.left_out)}"
+        if self.changed:
+            yield f"changed: {_counts(self.changed)}"
         if self.bad:
             yield f"{len(self.bad)} bad rows left out, allowed: max_bad={self.max_bad}; the first: {self.bad[0]}"
 
@@ -45,3 +52,7 @@ class Reader(Protocol):
     """
 
     def __call__(self, name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]: ...
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(counter.items()))

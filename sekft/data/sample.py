@@ -1,5 +1,6 @@
 """A sample is a conversation to learn from; a row is it as tokens with weights."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,17 +23,19 @@ class Sample:
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
+    talk: bool = False  # a conversation and no life: nobody leaves it
     archetype: str = ""  # what it is about, where that is known
     time: float | None = None  # seconds since 1970, where that is known
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained on. ids, weight: (T,)."""
+    """What is trained on. ids, weight: (T,); kinds: how many tokens of each kind are learned."""
 
     id: str
     ids: tuple[int, ...]
     weight: tuple[float, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 def decision_point(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
@@ -62,12 +65,12 @@ def rows(
             counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
-            kinds = [token.kind for token in tokens(rendered, weight) if token.weight]
+            kinds = Counter(token.kind for token in tokens(rendered, weight) if token.weight)
             counts.add(len(rendered.ids), kinds)
             ends |= "terminal" in kinds
-            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist())))
+            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(kinds.items())))
         counts.samples += bool(learning)
-        if learning and not ends and not sample.decision:
+        if learning and not ends and not (sample.decision or sample.talk):
             counts.miss_ending(sample.id)
     return out, counts
 

@@ -2,17 +2,34 @@
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from sekft.config import DataConfig, SourceConfig, SourceKind
 from sekft.data.chance import place
+from sekft.data.files import files
+from sekft.data.lines import JSONL
 from sekft.data.reader import Reader, Tally
 from sekft.data.sample import Sample
-from sekft.data.source import decisions, shell
+from sekft.data.source import chatgpt_export, decisions, gptme, hub, oasst, shell, tinystories
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
     SourceKind.shell: shell.read,
     SourceKind.decisions: decisions.read,
+    SourceKind.hub: hub.read,
+    SourceKind.oasst: oasst.read,
+    SourceKind.chatgpt_export: chatgpt_export.read,
+    SourceKind.gptme: gptme.read,
+    SourceKind.tinystories: tinystories.read,
+}
+SUFFIXES: dict[SourceKind, tuple[str, ...]] = {
+    SourceKind.shell: JSONL,
+    SourceKind.decisions: JSONL,
+    SourceKind.hub: hub.FILES,
+    SourceKind.oasst: JSONL,
+    SourceKind.chatgpt_export: chatgpt_export.JSON,
+    SourceKind.gptme: gptme.LOGS,
+    SourceKind.tinystories: (".txt",),
 }
 Say = Callable[[str], None]
 
@@ -32,8 +49,7 @@ def read(data: DataConfig, say: Say = lambda line: None) -> list[Sample]:
 
 def stream(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
     """One source, sample by sample, as far as share and max_samples let it. Raises DataError where nothing is left, SettingsError."""
-    if not source.path:
-        raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
+    files_of(name, source)
     if not 0 < source.share <= 1:
         raise SettingsError(f"data.sources.{name}.share: found {source.share}, allowed: above 0, up to 1")
     used = (sample for sample in _counted(name, source, tally) if source.share == 1 or place(sample.id, 0) < source.share)
@@ -41,6 +57,13 @@ def stream(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
     if not tally.read:
         said = "; ".join(tally.lines()) or "no record in it"
         raise DataError(f"data.sources.{name}.path={source.path}: nothing to learn from ({said})")
+
+
+def files_of(name: str, source: SourceConfig) -> list[Path]:
+    """What stream reads. Raises SettingsError, DataError."""
+    if not source.path:
+        raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
+    return files(source.path, SUFFIXES[source.kind])
 
 
 def _counted(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:

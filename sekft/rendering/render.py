@@ -10,6 +10,7 @@ what is typed.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
@@ -105,6 +106,7 @@ def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: fr
     return [replace(render_decision(turns, index, tokenizer), failed=failed) for index in decisions]
 
 
+@lru_cache(maxsize=8)
 def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
     """Whether earlier turns, or the room before a reply, look different once the reply is there; found on a probe."""
     turns = [Message(role="user", content="a"), Message(role="assistant", content="b")] * 3

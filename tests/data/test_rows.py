@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
-from sekft.data import mix, sources
+from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Sample, decision_point, rows
 from sekft.errors import DataError, SettingsError
@@ -55,20 +55,6 @@ def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
         require_enough(counts, DataConfig())
     with pytest.raises(DataError, match="no row left"):
         require_enough(rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
-
-
-def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
-    few, many = [sample(i) for i in range(50)], [sample(i) for i in range(100)]
-    training, validation = mix.split(few, 0.2, seed=0)
-    assert not {one.group for one in training} & {one.group for one in validation} and validation
-    assert {one.id for one in validation} <= {one.id for one in mix.split(many, 0.2, seed=0)[1]}
-    assert {one.id for one in validation} != {one.id for one in mix.split(few, 0.2, seed=1)[1]}
-
-
-def test_a_handful_of_worlds_still_gets_a_validation_side():
-    training, validation = mix.split([sample(0), sample(1)], 0.01, seed=0)
-    assert len(training) == len(validation) == 1
-    assert mix.split([sample(0)], 0.5, seed=0) == ([sample(0)], [])
 
 
 def test_a_source_without_a_path_or_a_choice_is_refused():

@@ -1,0 +1,111 @@
+"""From the sources of a run to its rows: read, split, without near-duplicates, rendered, mixed; kept on disk for the next run."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sekft.config import DataConfig, MaskConfig
+from sekft.data import cache, sources
+from sekft.data.accounting import Counts, require_enough
+from sekft.data.alike import unlike
+from sekft.data.mix import mixed, shares
+from sekft.data.sample import Row, Sample, rows
+from sekft.data.split import sides
+from sekft.errors import DataError
+from sekft.rendering.tokenizer import ChatTokenizer
+
+Check = Callable[[Collection[str]], None]
+
+
+@dataclass(frozen=True)
+class How:
+    """What decides the rows beside the sources."""
+
+    tokenizer: ChatTokenizer
+    mask: MaskConfig
+    data: DataConfig
+    max_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What a run trains and validates on. groups: the worlds and conversations of both; said: what is to be told of it."""
+
+    training: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    counts: Counts  # of the training rows
+    groups: tuple[str, ...]
+    said: tuple[str, ...]
+
+
+def sets(how: How, check: Check = lambda groups: None) -> Sets:
+    """check: of the groups, before anything is rendered. Raises DataError, SettingsError, MaskError."""
+    shares(how.data)
+    file = cache.file_of(how) if how.data.cache else None
+    if file and (known := cache.read(file)) is not None:
+        check(known.groups)
+        return replace(known, said=(*known.said, f"data: as prepared before, {file}"))
+    made = _made(how, check)
+    if file:
+        cache.write(file, made)
+    return made
+
+
+def _made(how: How, check: Check) -> Sets:
+    said: list[str] = []
+    samples = sources.read(how.data, said.append)
+    groups = tuple(sorted({sample.group for sample in samples}))
+    check(groups)
+    training, validation = sides(samples, how.data, how.seed)
+    apart = unlike(training, validation, how.data)
+    said += apart.lines()
+    learned, counts = _rendered(apart.training, how, said)
+    held, held_counts = rows(validation, how.tokenizer, how.mask, how.data, how.max_tokens)
+    said += [f"data: {counts.line()}; validation: {held_counts.rows} rows{_whence(validation, how.data)}", *counts.bars()]
+    return Sets(tuple(learned), tuple(held), counts, groups, tuple(said))
+
+
+def _rendered(samples: Sequence[Sample], how: How, said: list[str]) -> tuple[list[Row], Counts]:
+    """The rows of every source, and of several the mix."""
+    made: dict[str, list[Row]] = {}
+    counted: dict[str, Counts] = {}
+    for name in how.data.sources:
+        own = [sample for sample in samples if sample.source == name]
+        made[name], counted[name] = rows(own, how.tokenizer, how.mask, how.data, how.max_tokens)
+        try:
+            require_enough(counted[name], how.data)
+        except DataError as error:
+            raise (DataError(f"data.sources.{name}: {error}") if len(how.data.sources) > 1 else error) from None
+    chosen = mixed(made, how.data, how.seed)
+    if len(made) == 1:
+        return chosen, counted[next(iter(made))]
+    counts = _together(counted, chosen)
+    said += _proportions(made, chosen)
+    return chosen, counts
+
+
+def _together(counted: Mapping[str, Counts], chosen: Sequence[Row]) -> Counts:
+    """Of the rows that were chosen; what was dropped is that of all sources."""
+    counts = Counts()
+    for row in chosen:
+        counts.add(len(row.ids), dict(row.kinds))
+    for one in counted.values():
+        counts.take_over(one)
+    return counts
+
+
+def _proportions(made: Mapping[str, Sequence[Row]], chosen: Sequence[Row]) -> list[str]:
+    """What of each source is in the mix, in rows and tokens."""
+    source_of = {id(row): name for name, one in made.items() for row in one}
+    total = sum(len(row.ids) for row in chosen)
+    said = []
+    for name, one in made.items():
+        own = [row for row in chosen if source_of[id(row)] == name]
+        tokens = sum(len(row.ids) for row in own)
+        seen = len({id(row) for row in own})
+        said.append(f"mix: {name}: {len(own)} rows ({seen} of {len(one)}), {tokens} tokens, {100 * tokens / total:.1f} %")
+    return said
+
+
+def _whence(validation: Sequence[Sample], data: DataConfig) -> str:
+    return f" of {', '.join(sorted({sample.source for sample in validation}))}" if len(data.sources) > 1 and validation else ""

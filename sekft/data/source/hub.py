@@ -1,0 +1,55 @@
+"""Any dataset with a column of messages: JSONL by our own line reader, Parquet by `datasets`, both as streams."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError, create_model
+
+from sekft.config import SourceConfig
+from sekft.data.conversation import ROLES, Turn, conversation
+from sekft.data.files import files
+from sekft.data.lines import JSONL, records
+from sekft.data.reader import Tally
+from sekft.data.sample import Sample
+from sekft.errors import DataError
+from sekft.scenario.bundle import complaint
+
+FILES = (*JSONL, ".parquet")
+
+
+def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+    """One sample a row. A row without an id goes by its file and number."""
+    found = files(source.path or "", FILES)
+    chosen = [file for file in found if file.name.startswith(source.split)] or found
+    row_type = _row_type(source.column)
+    for file in chosen:
+        is_parquet = file.suffix == ".parquet"
+        for where, row in _parquet(file, row_type, tally) if is_parquet else records([file], row_type, source.max_line_bytes, tally):
+            turns = conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, tally)
+            if turns:
+                id = str(row.id) if row.id is not None else Path(where).name
+                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, talk=True)
+
+
+def _row_type(column: str) -> Any:
+    return create_model(
+        "Row",
+        __config__=ConfigDict(frozen=True),
+        turns=(list[Turn], Field(validation_alias=column)),
+        id=(str | int | None, Field(None, validation_alias=AliasChoices("id", "uuid", "conversation_id"))),
+    )
+
+
+def _parquet(file: Path, row_type: Any, tally: Tally) -> Iterator[tuple[str, Any]]:
+    from datasets import load_dataset
+    from pyarrow import ArrowInvalid
+
+    try:
+        for number, row in enumerate(load_dataset("parquet", data_files=str(file), split="train", streaming=True), 1):
+            try:
+                yield f"{file}:{number}", row_type.model_validate(row)
+            except ValidationError as error:
+                tally.refuse(f"{file}:{number}", complaint(error))
+    except (ArrowInvalid, OSError) as error:
+        raise DataError(f"{file}: not Parquet: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,60 @@
+"""TinyStories-Instruct text: every story gives tasks, and questions about it that follow one another."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sekft.config import SourceConfig
+from sekft.data.chance import place
+from sekft.data.files import files
+from sekft.data.reader import Tally
+from sekft.data.sample import Sample
+from sekft.data.tinystories.exchange import Exchange
+from sekft.data.tinystories.story import Story, stories
+from sekft.data.tinystories.task import moral, questions, summary, words
+from sekft.errors import SettingsError
+from sekft.rendering.messages import Message
+
+TASKS: dict[str, Callable[[Story], list[Exchange]]] = {
+    "summary": summary.exchanges,
+    "moral": moral.exchanges,
+    "words": words.exchanges,
+    "questions": questions.exchanges,
+}
+
+
+def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+    """Samples of one story are of one group; their archetype is what is asked first."""
+    require_tasks(source.tasks)
+    seen: set[str] = set()
+    for story in stories(files(source.path or "", (".txt",)), source.max_line_bytes, tally):
+        if story.id in seen:
+            tally.leave_out("a story for the second time")
+            continue
+        seen.add(story.id)
+        for asked in conversations(story, source.tasks, source.follow_ups):
+            id = f"{name}/{story.id}/{asked[0].kind}"
+            yield Sample(id, f"{name}/{story.id}", name, tuple(messages(story, asked)), talk=True, archetype=asked[0].kind)
+
+
+def require_tasks(tasks: Sequence[str]) -> None:
+    if unknown := [task for task in tasks if task not in TASKS] or (not tasks and ["none"]):
+        raise SettingsError(f"data.sources: tasks: found {unknown[0]}, allowed: one or more of {', '.join(TASKS)}")
+
+
+def conversations(story: Story, tasks: Sequence[str], follow_ups: int) -> list[list[Exchange]]:
+    """One for every task that needs no story, and for each of the others by turns; what follows is drawn by the story's id."""
+    made = [exchange for task in tasks for exchange in TASKS[task](story)]
+    about = [exchange for exchange in made if exchange.about]
+    asked = [[exchange] for exchange in made if not exchange.about]
+    rest = sorted(about, key=lambda exchange: place(f"{story.id}/{exchange.kind}", 0))
+    while rest:
+        asked.append(rest[: 1 + follow_ups])
+        rest = rest[1 + follow_ups :]
+    return asked
+
+
+def messages(story: Story, asked: Sequence[Exchange]) -> Iterator[Message]:
+    """The story stands before the first question about it."""
+    for number, exchange in enumerate(asked):
+        ask = f"{story.text}\n\n{exchange.ask}" if exchange.about and number == 0 else exchange.ask
+        yield Message(role="user", content=ask)
+        yield Message(role="assistant", content=exchange.answer)

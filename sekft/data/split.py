@@ -1,0 +1,57 @@
+"""One training and one validation side: a world, a conversation, an archetype or a time lies wholly on one of them."""
+
+from collections.abc import Callable, Sequence
+
+from sekft.config import DataConfig
+from sekft.config.data import HoldOut
+from sekft.data.chance import place
+from sekft.data.sample import Sample
+from sekft.errors import DataError, SettingsError
+
+
+def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """(training, validation), each in the order of the samples. Raises SettingsError, DataError."""
+    if unknown := [name for name in data.validation_from if name not in data.sources]:
+        raise SettingsError(f"data.validation_from: found {unknown[0]}, allowed: {', '.join(data.sources)}")
+    own = [sample for sample in samples if not data.validation_from or sample.source in data.validation_from]
+    match data.hold_out:
+        case HoldOut.conversation:
+            _, held = split(own, data.validation_share, seed)
+        case HoldOut.archetype:
+            _, held = split(own, data.validation_share, seed, _archetype)
+        case HoldOut.time:
+            held = latest(own, data.validation_share)
+    apart = {id(sample) for sample in held}
+    return [sample for sample in samples if id(sample) not in apart], held
+
+
+def split(
+    samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.group
+) -> tuple[list[Sample], list[Sample]]:
+    """(training, validation), by a hash of what key says, a world's id: adding data moves no old row across."""
+    validation = [sample for sample in samples if place(key(sample), seed) < validation_share]
+    training = [sample for sample in samples if place(key(sample), seed) >= validation_share]
+    if not training or (validation_share > 0 and not validation):  # a handful of worlds may fall on one side only
+        groups = sorted({key(sample) for sample in samples}, key=lambda group: place(group, seed))
+        chosen = set(groups[: max(1, round(validation_share * len(groups)))]) if len(groups) > 1 else set()
+        validation = [sample for sample in samples if key(sample) in chosen]
+        training = [sample for sample in samples if key(sample) not in chosen]
+    return training, validation
+
+
+def latest(samples: Sequence[Sample], share: float) -> list[Sample]:
+    """The conversations that began last, a share of them; those of one time stay together. Raises DataError for one without a time."""
+    began: dict[str, float] = {}
+    for sample in samples:
+        if sample.time is None:
+            raise DataError(f"{sample.id}: says no time; allowed with data.hold_out=time: sources that do, see data.validation_from")
+        began[sample.group] = min(sample.time, began.get(sample.group, sample.time))
+    times = sorted(began.values())
+    first = times[-max(1, round(share * len(times)))] if share and len(times) > 1 else float("inf")
+    return [sample for sample in samples if began[sample.group] >= first]
+
+
+def _archetype(sample: Sample) -> str:
+    if not sample.archetype:
+        raise DataError(f"{sample.id}: of no archetype; allowed with data.hold_out=archetype: sources that name one")
+    return sample.archetype

@@ -1,0 +1,76 @@
+"""A ChatGPT export: of every conversation the branch that was last looked at."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sekft.errors import DataError
+from tests.data.source.reading import read, said
+
+
+def node(parent: str | None, role: str, text: Any, **more: Any) -> dict[str, Any]:
+    content = {"content_type": "text", "parts": [text]}
+    return {"parent": parent, "children": [], "message": {"author": {"role": role}, "content": content, "create_time": 1.0} | more}
+
+
+MAPPING = {
+    "root": {"parent": None, "message": None},
+    "s": node("root", "system", ""),
+    "u": node("s", "user", "What is two and two?"),
+    "five": node("u", "assistant", "Five."),
+    "four": node("u", "assistant", "Four."),
+    "u2": node("four", "user", "Thanks </s> bye"),
+    "tool": node("u2", "tool", "a search"),
+    "code": node("tool", "assistant", "x", content={"content_type": "code", "parts": []}),
+    "last": node("code", "assistant", "You are welcome."),
+}
+GOOD = {"conversation_id": "c", "title": "sums", "create_time": 12.5, "current_node": "last", "mapping": MAPPING}
+
+
+def put(folder: Path, *records: Any) -> Path:
+    (folder / "conversations.json").write_text(json.dumps(list(records)))
+    return folder
+
+
+def test_the_branch_that_was_looked_at_is_read_without_its_tools(tmp_path: Path):
+    [sample], tally = read("chatgpt_export", put(tmp_path, GOOD))
+    assert said(sample) == [
+        ("user", "What is two and two?"), ("assistant", "Four."), ("user", "Thanks </s> bye"), ("assistant", "You are welcome."),
+    ]  # fmt: skip
+    assert (sample.id, sample.time) == ("chatgpt_export/c", 12.5)
+    assert tally.changed == {"messages left out: code": 1, "messages left out: to or from a tool": 1}
+
+
+def test_without_a_current_node_the_last_leaf_is_taken_and_ids_count_once(tmp_path: Path):
+    samples, tally = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": None}, GOOD))
+    assert len(samples) == 1 and tally.left_out == {"a conversation for the second time": 1}
+
+
+HOSTILE = {
+    "a circle": (GOOD | {"mapping": MAPPING | {"u": node("last", "user", "x")}}, "its parents go round in a circle, at last"),
+    "a parent that is not there": (GOOD | {"mapping": {"last": node("gone", "user", "x")}}, "message gone is not there"),
+    "a wrong type": (GOOD | {"mapping": [1]}, "mapping: Input should be a valid dictionary"),
+    "a NUL": (GOOD | {"mapping": {"last": node(None, "user", "a\0b")}}, "a NUL at 1"),
+    "a huge text": (GOOD | {"mapping": {"last": node(None, "user", "x" * 3000)}}, "3000 characters; allowed: max_line_bytes=2000"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_broken_conversation_is_one_line_with_its_number(tmp_path: Path, name: str):
+    record, message = HOSTILE[name]
+    put(tmp_path, GOOD, record)
+    with pytest.raises(DataError, match=rf"conversations.json: conversation 2: .*{re.escape(message)}") as refused:
+        read("chatgpt_export", tmp_path, max_line_bytes=2000)
+    assert "\n" not in str(refused.value)
+    assert len(read("chatgpt_export", tmp_path, max_bad=1, max_line_bytes=2000)[0]) == 1
+
+
+@pytest.mark.parametrize("text", ['[{"mapping": {}}, {"map', "", "{}", "[", '["\xff"'])
+def test_what_is_no_whole_list_is_one_line(tmp_path: Path, text: str):
+    (tmp_path / "conversations.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match="conversations.json: ") as refused:
+        read("chatgpt_export", tmp_path, max_bad=9)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,68 @@
+"""Any dataset with a column of messages, JSONL or Parquet, by the same rules."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sekft.config.data import System
+from sekft.errors import DataError
+from tests.data.source.reading import put, read, said
+
+TURNS = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi </s> there"},
+    {"role": "assistant", "content": "Hello."},
+]
+LATE = {"role": "user", "content": "bye"}
+
+
+def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
+    from datasets import Dataset
+
+    Dataset.from_list(rows).to_parquet(str(path))
+    return path
+
+
+def test_jsonl_and_parquet_give_the_same_samples(tmp_path: Path):
+    rows = [{"id": f"r{number}", "messages": [*TURNS, LATE], "score": number / 2} for number in range(4)]
+    ours, tally = read("hub", put(tmp_path / "a.jsonl", rows))
+    theirs, _ = read("hub", parquet(tmp_path / "b.parquet", rows))
+    assert ours == theirs and len(ours) == 4 and said(ours[0]) == [("user", "Be brief.\nHi </s> there"), ("assistant", "Hello.")]
+    assert tally.changed == {"turns after the last answer left out": 4}
+    assert said(read("hub", tmp_path / "a.jsonl", system=System.drop)[0][0])[0] == ("user", "Hi </s> there")
+
+
+def test_of_files_by_split_those_asked_for_are_read_and_a_row_without_id_goes_by_its_place(tmp_path: Path):
+    put(tmp_path / "train-0.jsonl", [{"chat": TURNS}])
+    put(tmp_path / "test-0.jsonl", [{"chat": TURNS}])
+    [sample], _ = read("hub", tmp_path, column="chat", split="test")
+    assert sample.id == "hub/test-0.jsonl:1"
+
+
+def test_parts_that_are_text_are_joined_and_what_is_no_conversation_is_counted(tmp_path: Path):
+    parts = [{"role": "human", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, {"role": "gpt", "content": "c"}]
+    lost = [[LATE], [], [TURNS[2], LATE, TURNS[2]]]
+    [sample], tally = read("hub", put(tmp_path / "a.jsonl", [{"messages": turns} for turns in [parts, *lost]]))
+    assert said(sample) == [("user", "ab"), ("assistant", "c")]
+    assert tally.left_out == {"nobody answers": 2, "the assistant speaks first": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"massages": []}, "messages: Field required"),
+        ({"messages": [{"role": "pope", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0.content"),
+    ],
+)
+def test_a_row_that_is_none_is_named_in_both_formats(tmp_path: Path, row: dict[str, Any], message: str):
+    for path in (put(tmp_path / "a.jsonl", [row]), parquet(tmp_path / "b.parquet", [row])):
+        with pytest.raises(DataError, match=rf"{path}:1: {message}"):
+            read("hub", path)
+
+
+def test_a_parquet_that_is_none_is_one_line(tmp_path: Path):
+    (tmp_path / "b.parquet").write_text("no parquet")
+    with pytest.raises(DataError, match="b.parquet: not Parquet"):
+        read("hub", tmp_path)

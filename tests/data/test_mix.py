@@ -1,0 +1,224 @@
+"""Several sources as one set: in the proportions asked for, without what is said twice, the same every time."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig, SourceConfig, SourceKind
+from sekft.config.data import MixBy
+from sekft.data.alike import unlike
+from sekft.data.mix import mixed, shares
+from sekft.data.prepare import How, Sets, sets
+from sekft.data.sample import Row, Sample
+from sekft.errors import DataError, SettingsError
+from sekft.model.locate import load_tokenizer
+from sekft.rendering.messages import Message
+from tests.data.source.reading import put
+from tests.data.source.test_oasst import node, tree
+from tests.data.test_lines import LIFE
+from tests.strategies import FEW
+
+
+def sources(**weights: float) -> DataConfig:
+    return DataConfig(sources={name: SourceConfig(kind=SourceKind.shell, weight=weight) for name, weight in weights.items()})
+
+
+def rows(name: str, lengths: list[int]) -> list[Row]:
+    return [Row(f"{name}{at}", (0,) * length, (1.0,) * length) for at, length in enumerate(lengths)]
+
+
+def sizes(chosen: list[Row], name: str) -> tuple[int, int]:
+    own = [row for row in chosen if row.id.startswith(name)]
+    return len(own), sum(len(row.ids) for row in own)
+
+
+LENGTHS = st.lists(st.integers(5, 60), min_size=200, max_size=300)
+
+
+@FEW
+@given(
+    st.lists(st.integers(5, 60), min_size=200, max_size=300), st.lists(st.integers(5, 60), min_size=200, max_size=300), st.integers(1, 6)
+)
+def test_three_to_one_by_tokens_is_three_to_one_within_a_percent(ours: list[int], theirs: list[int], weight: int):
+    given = {"a": rows("a", ours), "b": rows("b", theirs)}
+    chosen = mixed(given, sources(a=weight, b=1), seed=0)
+    (_, of_a), (_, of_b) = sizes(chosen, "a"), sizes(chosen, "b")
+    assert abs(of_a / of_b / weight - 1) < 0.01 and (of_a == sum(ours) or of_b == sum(theirs))
+    assert max(Counter(row.id for row in chosen).values()) == 1
+
+
+def test_by_rows_epochs_and_general_share():
+    given = {"a": rows("a", [10] * 90), "b": rows("b", [50] * 30)}
+    data = sources(a=3, b=2)
+    data.by = MixBy.rows
+    assert [sizes(mixed(given, data, 0), name)[0] for name in "ab"] == [45, 30]
+    data.sources["b"].epochs = 2.0
+    chosen = mixed(given, data, 0)
+    assert [sizes(chosen, name)[0] for name in "ab"] == [90, 60] and max(Counter(row.id for row in chosen).values()) == 2
+    data.general, data.general_share = ["b"], 0.25
+    assert shares(data) == {"a": 0.75, "b": 0.25} and [sizes(mixed(given, data, 0), name)[0] for name in "ab"] == [90, 30]
+
+
+def test_sources_take_turns_unless_told_and_the_seed_decides_which_rows():
+    given = {"a": rows("a", [10] * 30), "b": rows("b", [10] * 10)}
+    data = sources(a=3, b=1)
+    assert "".join(row.id[0] for row in mixed(given, data, 0)) == "aaba" * 10 or "abaa" in "".join(r.id[0] for r in mixed(given, data, 0))
+    data.interleave = False
+    assert "".join(row.id[0] for row in mixed(given, data, 0)) == "a" * 30 + "b" * 10
+    few = sources(a=1, b=1)
+    assert mixed(given, few, 0) == mixed(given, few, 0) != mixed(given, few, 1)
+
+
+def test_one_source_alone_is_all_of_its_rows_in_their_order():
+    given = rows("a", [3, 1, 2])
+    assert mixed({"a": given}, sources(a=1), 0) == given
+    with pytest.raises(SettingsError, match="a.weight=2: no other source to weigh it against; allowed: a.share"):
+        mixed({"a": given}, sources(a=2), 0)
+
+
+def test_weights_that_make_no_sense_are_refused():
+    with pytest.raises(SettingsError, match="b: weight 0, epochs 1.0; allowed: above 0"):
+        shares(sources(a=1, b=0))
+    with pytest.raises(DataError, match="b: its share of the mix, 0 tokens, is less than its shortest row"):
+        mixed({"a": rows("a", [10]), "b": rows("b", [50])}, sources(a=1000, b=1), 0)
+    data = sources(a=1, b=1)
+    data.general_share = 0.5
+    with pytest.raises(SettingsError, match="data.general"):
+        shares(data)
+
+
+WORDS = [
+    "the",
+    "quick",
+    "red",
+    "fox",
+    "went",
+    "over",
+    "the",
+    "old",
+    "bridge",
+    "and",
+    "met",
+    "a",
+    "hen",
+    "that",
+    "sold",
+    "seven",
+    "eggs",
+    "to",
+    "a",
+    "miller",
+    "who",
+    "had",
+    "never",
+    "seen",
+    "snow",
+]
+
+
+def talk(name: str, source: str, words: list[str]) -> Sample:
+    return Sample(name, name, source, (Message(role="user", content="tell"), Message(role="assistant", content=" ".join(words))))
+
+
+def test_planted_near_duplicates_are_found_within_and_across_the_split():
+    near, far = [*WORDS[:-1], "rain"], WORDS[::-1]
+    data = sources(a=1, b=1)
+    data.sources["b"].max_similarity = 0.7
+    found = unlike([talk("b/1", "b", near), talk("b/2", "b", far), talk("b/3", "b", [*far, "x"])], [talk("a/0", "a", WORDS)], data)
+    assert (found.across, found.within) == ([("b/1", "a/0")], [("b/3", "b/2")]) and [one.id for one in found.training] == ["b/2"]
+    assert found.lines()[1] == "near-duplicates of validation left out of training: b 1; the first: b/1 is like a/0"
+    assert len(unlike([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
+
+
+def lives(count: int) -> list[dict[str, object]]:
+    made = []
+    for number in range(count):
+        turns = [{"role": "user", "content": "$ "}, {"role": "assistant", "content": f"echo {number} > n{number}.txt"}]
+        turns += [{"role": "user", "content": "$ "}, {"role": "assistant", "content": "exit"}]
+        made.append(LIFE | {"id": f"w{number}#0@x", "bundle_id": f"w{number}", "messages": turns})
+    return made
+
+
+def how(folder: Path, **more: object) -> How:
+    put(folder / "lives.jsonl", lives(300))
+    trees = [
+        tree(node(f"p{at}", "prompter", node(f"a{at}", "assistant", text=f"answer {at} {WORDS[at % 20]}")), f"t{at}") for at in range(60)
+    ]
+    twin = tree(node("px", "prompter", node("ax", "assistant", text=" ".join(WORDS))), "tx")
+    again = tree(node("px", "prompter", node("ax", "assistant", text=" ".join([*WORDS, "again"]))), "ty")
+    put(folder / "x.trees.jsonl", [*trees, twin, again])
+    shell = SourceConfig(kind=SourceKind.shell, path=str(folder / "lives.jsonl"), weight=3)
+    oasst = SourceConfig(kind=SourceKind.oasst, path=str(folder / "x.trees.jsonl"), max_similarity=0.8)
+    data = DataConfig(sources={"shell": shell, "oasst": oasst}, validation_from=["shell"], **more)  # type: ignore[arg-type]
+    tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
+    return How(tokenizer, MaskConfig(rule=MaskRule.assistant), data, 1024, 0)
+
+
+def test_shell_and_oasst_three_to_one_with_validation_of_shell_and_the_planted_twin_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    made = sets(how(tmp_path))
+    tokens = Counter[str]()
+    for row in made.training:
+        tokens[row.id.split("/")[0] == "oasst"] += len(row.ids)
+    assert abs(tokens[False] / tokens[True] / 3 - 1) < 0.01
+    assert made.validation and not any(row.id.startswith("oasst") for row in made.validation)
+    assert any(
+        "near-duplicates of each other left out of training: oasst 1; the first: oasst/ty is like oasst/tx" in line for line in made.said
+    )
+    assert made.counts.rows == len(made.training) and made.counts.learned == sum(w > 0 for row in made.training for w in row.weight)
+
+
+def test_every_row_ends_on_an_assistant_turn_and_no_header_stands_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    given = how(tmp_path)
+    for row in (*(made := sets(given)).training, *made.validation):
+        assert row.ids[-1] in given.tokenizer.stop_ids and row.weight[-1] == 1
+        assert list(row.ids).count(0) == 1 and row.ids[0] == given.tokenizer.bos == 0
+
+
+def rows_of(made: Sets) -> list[Row]:
+    return [*made.training, *made.validation]
+
+
+def test_prepared_rows_are_read_again_and_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = sets(how(tmp_path)), sets(how(tmp_path))
+    assert rows_of(first) == rows_of(second) and first.counts == second.counts and first.groups == second.groups
+    assert second.said[:-1] == first.said and second.said[-1].startswith("data: as prepared before, outputs/data/")
+    assert len(list((tmp_path / "outputs/data").iterdir())) == 1
+
+
+def test_whatever_decides_rows_makes_them_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from dataclasses import replace
+
+    from sekft.data import cache
+
+    monkeypatch.chdir(tmp_path)
+    given = how(tmp_path)
+    before = cache.file_of(given)
+    others = [replace(given, seed=1), replace(given, max_tokens=99), replace(given, mask=MaskConfig(rule=MaskRule.final))]
+    others += [replace(given, data=replace(given.data, validation_share=0.2))]
+    early = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template="chatml"))
+    others += [replace(given, tokenizer=early)]
+    names = {cache.file_of(other) for other in others}
+    assert len(names) == len(others) and before not in names
+    assert cache.file_of(replace(given, data=replace(given.data, cache=False))) == before
+    put(tmp_path / "lives.jsonl", lives(301))
+    assert cache.file_of(given) != before
+
+
+def test_a_file_that_is_broken_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    first = sets(how(tmp_path))
+    [file] = (tmp_path / "outputs/data").iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    assert rows_of(sets(how(tmp_path))) == rows_of(first) and file.stat().st_size > 1000
+
+
+def test_what_is_not_asked_of_the_cache_is_not_left_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    sets(how(tmp_path, cache=False))
+    assert not (tmp_path / "outputs").exists()

@@ -1,0 +1,61 @@
+"""Two sides that share nothing that must not be shared."""
+
+import pytest
+
+from sekft.config import DataConfig, SourceConfig, SourceKind
+from sekft.config.data import HoldOut
+from sekft.data.sample import Sample
+from sekft.data.split import sides, split
+from sekft.errors import DataError, SettingsError
+from tests.data.test_rows import sample
+
+
+def of(number: int, source: str = "shell", **more: object) -> Sample:
+    messages = sample(number).messages
+    return Sample(f"{source}/{number}", f"{source}/{number // 2}", source, messages, **more)  # type: ignore[arg-type]
+
+
+def config(**more: object) -> DataConfig:
+    sources = {name: SourceConfig(kind=SourceKind.shell) for name in ("shell", "other")}
+    return DataConfig(sources=sources, validation_share=0.25, **more)  # type: ignore[arg-type]
+
+
+def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
+    few, many = [sample(i) for i in range(50)], [sample(i) for i in range(100)]
+    training, validation = split(few, 0.2, seed=0)
+    assert not {one.group for one in training} & {one.group for one in validation} and validation
+    assert {one.id for one in validation} <= {one.id for one in split(many, 0.2, seed=0)[1]}
+    assert {one.id for one in validation} != {one.id for one in split(few, 0.2, seed=1)[1]}
+
+
+def test_a_handful_of_worlds_still_gets_a_validation_side():
+    training, validation = split([sample(0), sample(1)], 0.01, seed=0)
+    assert len(training) == len(validation) == 1
+    assert split([sample(0)], 0.5, seed=0) == ([sample(0)], [])
+
+
+def test_validation_is_of_the_chosen_sources_only_and_training_keeps_its_order():
+    samples = [of(number, source) for number in range(40) for source in ("shell", "other")]
+    training, validation = sides(samples, config(validation_from=["shell"]), 0)
+    assert {one.source for one in validation} == {"shell"} and sum(one.source == "other" for one in training) == 40
+    assert training == [one for one in samples if one not in validation]
+    with pytest.raises(SettingsError, match="validation_from: found nobody, allowed: shell, other"):
+        sides(samples, config(validation_from=["nobody"]), 0)
+
+
+def test_an_archetype_lies_wholly_on_one_side():
+    samples = [of(number, archetype="abcdefgh"[number % 8]) for number in range(64)]
+    training, validation = sides(samples, config(hold_out=HoldOut.archetype), 0)
+    assert validation and not {one.archetype for one in training} & {one.archetype for one in validation}
+    with pytest.raises(DataError, match="shell/0: of no archetype"):
+        sides([of(0)], config(hold_out=HoldOut.archetype), 0)
+
+
+def test_held_out_by_time_validation_is_what_began_last():
+    samples = [of(number, time=float((number * 7) % 20)) for number in range(20)]
+    training, validation = sides(samples, config(hold_out=HoldOut.time), 0)
+    began = {one.group: min(other.time or 0 for other in samples if other.group == one.group) for one in samples}
+    assert max(began[one.group] for one in training) < min(began[one.group] for one in validation)
+    assert 2 <= len({one.group for one in validation}) <= 3 and not {one.group for one in training} & {one.group for one in validation}
+    with pytest.raises(DataError, match="shell/0: says no time"):
+        sides([of(0)], config(hold_out=HoldOut.time), 0)

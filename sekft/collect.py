@@ -8,7 +8,9 @@ from typing import Any
 
 from sekft.command.launch import Job, echo, launch
 from sekft.config import CollectConfig, OperatorKind
-from sekft.config.teacher import AuthorKind
+from sekft.config.teacher import AuthorKind, Export
+from sekft.data import normalised
+from sekft.data.sources import files_of
 from sekft.errors import BundleError, SettingsError
 from sekft.eval import doubt, require_adapter
 from sekft.factory import author, exports, gate, logs, mapping, sums
@@ -45,6 +47,8 @@ class Made:
 
 
 def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
+    if settings.source is not None:
+        return conversations(settings, settings.source, job)
     require_sense(settings)
     watch = Stopwatch()
     tokenizer = load_tokenizer(settings.model)
@@ -67,6 +71,30 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
     return summary
 
 
+def conversations(settings: CollectConfig, name: str, job: Job) -> dict[str, Any]:
+    """One source as it would be learned from, beside its card. Raises SettingsError, DataError."""
+    if name not in settings.data.sources:
+        raise SettingsError(f"source: found {name}, allowed: {', '.join(settings.data.sources)}")
+    if others := [export.value for export in settings.export if export is not Export.text]:
+        raise SettingsError(f"export: found {others[0]}, allowed with source={name}: text")
+    source = replace(settings.data.sources[name], path=settings.path or settings.data.sources[name].path)
+    files_of(name, source)
+    tokenizer = load_tokenizer(settings.model) if settings.export else None
+    with terminating(), open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record:
+        made = normalised.write(name, source, job.folder, tokenizer)
+        write_json(job.folder / CARD, made)
+        (job.folder / PAGE).write_text(normalised.as_markdown(made), encoding="utf-8")
+        summary = {"verb": "collect", "seed": settings.seed, "path": str(job.folder / normalised.LINES), **made}
+        record.summary(summary)
+    for what in ("left_out", "changed"):
+        if made[what]:
+            echo(f"{what.replace('_', ' ')}: {', '.join(f'{reason} {count}' for reason, count in made[what].items())}")
+    counted = f"{made['conversations']} conversations, {made['assistant_turns']} answers, {made['bad']['rows']} bad rows"
+    echo(f"{counted}; card: {job.folder / PAGE}")
+    echo(f"learn from them: python -m sekft.train 'data=[hub]' data.sources.hub.path={job.folder / normalised.LINES}")
+    return summary
+
+
 def require_sense(settings: CollectConfig) -> None:
     """Raises SettingsError, or ModelError for a base that is not there."""
     kind, authored = settings.operator.kind, settings.author.kind is not AuthorKind.none
@@ -83,6 +111,8 @@ def require_sense(settings: CollectConfig) -> None:
         raise SettingsError(f"scenarios: found {settings.scenarios}, allowed with author=endpoint: train")
     if settings.mapping and not is_foreign(settings.scenarios):
         raise SettingsError(f"mapping={settings.mapping}: needs scenarios=FILE_OR_FOLDER, found scenarios={settings.scenarios}")
+    if Export.text in settings.export:
+        raise SettingsError("export: found text, allowed with source=NAME only, e.g. source=gptme")
     if settings.imports and (authored or settings.mapping):
         raise SettingsError(f"imports={settings.imports}: lives that were lived already; allowed beside it: no author, no mapping")
 

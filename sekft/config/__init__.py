@@ -221,6 +221,9 @@ class CollectConfig:
     scenarios: str = "train"
     mapping: str | None = None  # YAML: how the documents of scenarios=PATH become bundles; they go through the gate
     imports: str | None = None  # file or folder of lives recorded elsewhere; nothing is played
+    source: str | None = None  # one of data.sources: its conversations and a data card are written; nothing is played
+    path: str | None = None  # of that source
+    data: DataConfig = field(default_factory=DataConfig)
     episodes: int = 0  # worlds, drawn on from the seed if the split has fewer; 0: those of the split
     attempts: int = 1  # lives in each world; pairs need keepers and rejects of the same one
     export: list[Export] = field(default_factory=list)  # written beside the lives

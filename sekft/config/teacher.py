@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import MISSING
 
 AuthorKind = StrEnum("AuthorKind", "none endpoint")
-Export = StrEnum("Export", "messages pairs harbor")
+Export = StrEnum("Export", "messages pairs harbor text")
 
 
 @dataclass

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.config.teacher import Export
+from sekft.errors import SettingsError
 from sekft.factory import harbor, messages, pairs
 from sekft.rollout.trajectory import Trajectory
 from sekft.scenario.bundle import Bundle
@@ -15,7 +16,7 @@ NAMES = {Export.messages: "messages.jsonl", Export.pairs: "pairs.jsonl", Export.
 
 def write(export: Export, lives: Sequence[Trajectory], worlds: Sequence[Bundle], folder: Path) -> str:
     """What came of it, in a few words. harbor: the worlds that somebody verifiably solved."""
-    path = folder / NAMES[export]
+    path = folder / NAMES.get(export, "")
     match export:
         case Export.messages:
             rows = messages.rows(lives)
@@ -31,6 +32,8 @@ def write(export: Export, lives: Sequence[Trajectory], worlds: Sequence[Bundle],
             chosen = [bundle for bundle in worlds if bundle.id in solved]
             harbor.write(chosen, path)
             return f"{len(chosen)} tasks: {path}"
+        case Export.text:
+            raise SettingsError("export: found text, allowed with source=NAME only, e.g. source=gptme")
 
 
 def _lines(rows: Sequence[dict[str, Any]], path: Path) -> None:

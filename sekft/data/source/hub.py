@@ -13,6 +13,7 @@ from sekft.data.lines import JSONL, records
 from sekft.data.reader import Tally
 from sekft.data.sample import Sample
 from sekft.errors import DataError
+from sekft.rendering.messages import Message
 from sekft.scenario.bundle import complaint
 
 FILES = (*JSONL, ".parquet")
@@ -28,8 +29,14 @@ def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
         for where, row in _parquet(file, row_type, tally) if is_parquet else records([file], row_type, source.max_line_bytes, tally):
             turns = conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, tally)
             if turns:
-                id = str(row.id) if row.id is not None else Path(where).name
-                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, talk=True)
+                yield _sample(name, row, Path(where).name, turns)
+
+
+def _sample(name: str, row: Any, where: str, turns: tuple[Message, ...]) -> Sample:
+    id = f"{name}/{where if row.id is None else row.id}"
+    group, archetype = (value if isinstance(value, str) else "" for value in (row.group, row.archetype))
+    time = row.time if isinstance(row.time, float | int) else None
+    return Sample(id, f"{name}/{group}" if group else id, name, turns, talk=True, archetype=archetype, time=time)
 
 
 def _row_type(column: str) -> Any:
@@ -38,6 +45,9 @@ def _row_type(column: str) -> Any:
         __config__=ConfigDict(frozen=True),
         turns=(list[Turn], Field(validation_alias=column)),
         id=(str | int | None, Field(None, validation_alias=AliasChoices("id", "uuid", "conversation_id"))),
+        group=(Any, None),  # this and the next as sekft.collect source=... writes them
+        archetype=(Any, None),
+        time=(Any, None),
     )
 
 

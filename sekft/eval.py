@@ -1,5 +1,6 @@
 """The exam alone: base, adapter and reference go through held-out worlds; rates, pairing, verdict."""
 
+import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Sweeps
-from sekft.config import EvalVerbConfig, OperatorKind
+from sekft.config import EvalConfig, EvalVerbConfig, OperatorKind, Suite
 from sekft.data import inputs
+from sekft.data.tinystories import suite as stories
 from sekft.errors import ModelError, SettingsError
-from sekft.exam import gate, rates, score, show
+from sekft.exam import capability, gate, rates, score, show
 from sekft.exam.score import Score
 from sekft.exam.sitting import Candidates, Cast, Exam, whole_lines
 from sekft.model.locate import base_folder, never_saw
@@ -32,11 +34,13 @@ from sekft.tracking.tracked import Tracked, tracked
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
-EPISODES = "episodes.jsonl"
+EPISODES, ANSWERS = "episodes.jsonl", "answers.jsonl"
 
 
 def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     gate.require_criterion(settings.eval)
+    if settings.eval.suite is not Suite.none and not settings.eval.episodes:
+        return suite_alone(settings, job)
     bundles = exam_bundles(settings)
     if not bundles:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
@@ -59,6 +63,43 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         echo(track.line)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
+
+
+def suite_alone(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
+    """No lives, only questions."""
+    from sekft.model import base as bases
+
+    adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
+    if settings.operator.kind is not OperatorKind.model:
+        raise SettingsError(f"operator={settings.operator.kind.value}: allowed with eval.suite={settings.eval.suite.value}: model")
+    require_candidates(settings, adapters)
+    with tracked("eval", settings, job, settings.tracker) as track:
+        base = bases.load(settings.model)
+        summary = {"verb": "eval", "seed": settings.seed, "suite": answer_suite(base, adapters, settings.eval, settings.seed, track)}
+        track.summary(summary)
+        echo(f"run: {job.folder}")
+        echo(track.line)
+    return summary
+
+
+def answer_suite(
+    base: "Base", adapters: Mapping[str, Path], limits: EvalConfig, seed: int, track: Tracked, step: int = 0
+) -> dict[str, Any]:
+    """Every question to the base and to every adapter; prints the measures, writes the answers, returns them for summary.json."""
+    from sekft.model.asking import replies
+
+    asked = stories.suite(limits.suite_path, limits.suite_stories)
+    given = replies(base, {"base": None, **adapters}, {one.id: one.messages for one in asked}, limits, seed)
+    told = capability.compared({player: stories.scores_of(asked, own) for player, own in given.items()})
+    rows = [
+        {"player": player, "id": one.id, "reply": text} for player in given for one, (text, _) in zip(asked, given[player], strict=True)
+    ]
+    (track.folder / ANSWERS).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    for measured in capability.lines(told):
+        echo(measured)
+    looked_at = list(told["players"])[-1]
+    track.log({f"suite/{name}": value["mean"] for name, value in told["players"][looked_at].items()}, step)
+    return {"name": limits.suite.value, "questions": len(asked), **told}
 
 
 def require_candidates(settings: EvalVerbConfig, folders: Mapping[str, Path]) -> None:

@@ -13,13 +13,13 @@ from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
-from sekft.config import MaskRule, Schedule, TrainConfig
+from sekft.config import MaskRule, Schedule, Suite, TrainConfig
 from sekft.data import inputs
 from sekft.data.accounting import Counts
 from sekft.data.prepare import How, sets
 from sekft.data.sample import Row
 from sekft.errors import DataError, SandboxError, SettingsError
-from sekft.eval import Exam, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes
+from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes
 from sekft.exam import gate, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -93,10 +93,11 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         clock.append(time.monotonic())
         exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
+        answers = of_suite(settings, base, trained, track)
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, "choice": trained.choice, **exam, **about}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, "choice": trained.choice, **exam, **answers, **about}
         track.summary(summary)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
         echo(track.line)
@@ -263,6 +264,12 @@ def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dic
     """Its rates are eval/<rate>, unless these are of the looks on the way, in other worlds: then exam/<rate>."""
     group = "exam" if trained.choice else "eval"
     return examine(on_base(base, {"tuned": trained.adapter}, exam), exam, track, trained.step, group)
+
+
+def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
+    if settings.eval.suite is Suite.none:
+        return {}
+    return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
 
 
 def _fallen(losses: list[float]) -> str:

@@ -23,6 +23,7 @@ Engine = StrEnum("Engine", "batched sequential")
 Choose = StrEnum("Choose", "best last")
 OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
+Suite = StrEnum("Suite", "none tinystories")
 Again = StrEnum("Again", "none failed all")
 
 
@@ -102,6 +103,9 @@ class EvalConfig:
     stones: bool = True  # also examine players that understand nothing: a rate that one of them reaches measures nothing
     max_exam_s: float = 0.0  # 0: no limit; an exam that takes longer is unmeasured
     remember: bool = True  # lives of base, reference and stones that would be the same again are read from outputs/lives
+    suite: Suite = Suite.none  # questions with answers that can be judged, instead of lives or beside them
+    suite_path: str = "sekft:tinystories.txt"  # what they are about; a tenth of it is never learned from
+    suite_stories: int = 64  # the first of that tenth; at most
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
     max_broken_share: float = 0.1  # above it the exam is unmeasured

@@ -1,6 +1,5 @@
 """A sample is a conversation to learn from; a row is it as tokens with weights."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +8,7 @@ from sekft.data.accounting import Counts
 from sekft.data.overlong import shortened
 from sekft.errors import DataError, RenderError
 from sekft.mask.rules import applies, weigh
-from sekft.mask.tokens import tokens
+from sekft.mask.tokens import kinds
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -65,10 +64,10 @@ def rows(
             counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
-            kinds = Counter(token.kind for token in tokens(rendered, weight) if token.weight)
-            counts.add(len(rendered.ids), kinds)
-            ends |= "terminal" in kinds
-            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(kinds.items())))
+            learned = kinds(rendered, weight)
+            counts.add(len(rendered.ids), learned)
+            ends |= "terminal" in learned
+            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
         counts.samples += bool(learning)
         if learning and not ends and not (sample.decision or sample.talk):
             counts.miss_ending(sample.id)

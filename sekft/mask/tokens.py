@@ -18,6 +18,17 @@ class Token:
     kind: str
 
 
+def kinds(rendered: Rendered, weight: Weight) -> dict[str, int]:
+    """How many tokens of each kind are learned; what `tokens` says of them, without their texts."""
+    terminal = [leaves(message.content) for message in rendered.messages]
+    counts: dict[str, int] = {}
+    for turn, kind, learned in zip(rendered.turns, rendered.kinds, weight.tolist(), strict=True):
+        if learned:
+            name = "stop" if kind is Kind.stop else "environment" if kind is Kind.context else "terminal" if terminal[turn] else "command"
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
 def tokens(rendered: Rendered, weight: Weight) -> Iterator[Token]:
     """In order. Characters that several tokens share (bytes of one character) go to the first of them."""
     terminal = [leaves(message.content) for message in rendered.messages]

@@ -7,6 +7,7 @@ tokens between the two (a channel); they are refused. An empty think block that 
 what is typed.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -163,16 +164,18 @@ def _require_served_prefix(span: Span, text: str, ids: Sequence[int], offsets: S
 
 def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[Kind]]:
     """Every token that overlaps a span belongs to it; the rest is context of the turn it leads to or follows."""
+    starts, ends = [span.start for span in spans], [span.end for span in spans]
+    last = spans[-1].turn if spans else 0
     turns, kinds = [], []
     for start, end in offsets:
-        span = next((span for span in spans if start < span.end and end > span.start), None)
-        if span is None:
-            following = next((span.turn - 1 for span in spans if end <= span.start), None)
-            turns.append(following if following is not None else (spans[-1].turn if spans else 0))
-            kinds.append(Kind.context)
+        at = bisect_right(ends, start)  # the first span that ends behind the token's start; they stand in order
+        if at < len(spans) and end > starts[at]:
+            turns.append(spans[at].turn)
+            kinds.append(Kind.stop if start >= spans[at].stop else Kind.typed)
         else:
-            turns.append(span.turn)
-            kinds.append(Kind.stop if start >= span.stop else Kind.typed)
+            following = bisect_left(starts, end)
+            turns.append(spans[following].turn - 1 if following < len(spans) else last)
+            kinds.append(Kind.context)
     return turns, kinds
 
 

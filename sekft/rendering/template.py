@@ -27,15 +27,27 @@ class Generation(Extension):
         return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
 
 
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's own answers to what a template may touch, asked once for each type and name: nothing else decides them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: dict[tuple[type, str], bool] = {}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        key = (type(obj), attr)
+        if (safe := self._safe.get(key)) is None:
+            safe = self._safe[key] = super().is_safe_attribute(obj, attr, value)
+        return safe
+
+
 class ChatTemplate:
     """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...)."""
 
     def __init__(self, source: str, names: dict[str, str]) -> None:
         self.source = source
         self._names = names
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
-        )
+        environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
         self.dates: dict[str, str] = {}  # what the template was told when it asked for the date, by the form it asked in

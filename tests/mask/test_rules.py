@@ -87,3 +87,16 @@ def test_tokens_together_are_the_text_and_their_kinds_follow_the_weights(rendere
     assert {token.kind for token in row if token.turn == 5 and token.weight} == {"terminal", "stop"}
     assert {token.kind for token in row if not token.weight} == {"context"}
     assert "environment" in {token.kind for token in tokens(rendered, rules.weigh(rendered, mask("everything")))}
+
+
+def test_the_kinds_that_are_counted_are_those_of_the_tokens(small_mistral: Path):
+    from collections import Counter
+
+    from sekft.mask.tokens import kinds
+
+    tokenizer = ChatTokenizer(small_mistral)
+    for rule in (MaskRule.assistant, MaskRule.terminal_only, MaskRule.everything):
+        texts = ("$ ", "ls -l", "a\n$ ", "exit")
+        rendered = render([Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(texts)], tokenizer)
+        weight = rules.weigh(rendered, MaskConfig(rule=rule))
+        assert kinds(rendered, weight) == Counter(token.kind for token in tokens(rendered, weight) if token.weight)

@@ -1,6 +1,6 @@
 """TinyStories-Instruct text: every story gives tasks, and questions about it that follow one another."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sekft.config import SourceConfig
 from sekft.data.chance import place
@@ -9,16 +9,9 @@ from sekft.data.reader import Tally
 from sekft.data.sample import Sample
 from sekft.data.tinystories.exchange import Exchange
 from sekft.data.tinystories.story import Story, stories
-from sekft.data.tinystories.task import moral, questions, summary, words
+from sekft.data.tinystories.suite import TASKS, is_held_back
 from sekft.errors import SettingsError
 from sekft.rendering.messages import Message
-
-TASKS: dict[str, Callable[[Story], list[Exchange]]] = {
-    "summary": summary.exchanges,
-    "moral": moral.exchanges,
-    "words": words.exchanges,
-    "questions": questions.exchanges,
-}
 
 
 def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
@@ -30,6 +23,9 @@ def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
             tally.leave_out("a story for the second time")
             continue
         seen.add(story.id)
+        if is_held_back(story):
+            tally.leave_out("held back for eval=tinystories")
+            continue
         for asked in conversations(story, source.tasks, source.follow_ups):
             id = f"{name}/{story.id}/{asked[0].kind}"
             yield Sample(id, f"{name}/{story.id}", name, tuple(messages(story, asked)), talk=True, archetype=asked[0].kind)

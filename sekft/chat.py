@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.command import prompt
 from sekft.command.launch import Job, launch
+from sekft.config import Suite
 from sekft.config.chat import ChatConfig, Mode
 from sekft.data import decision
 from sekft.data.decision import Decision
+from sekft.data.tinystories import suite as stories
 from sekft.errors import ModelError, SettingsError
 from sekft.eval import require_adapter
+from sekft.exam import capability, score
 from sekft.factory.teacher import text_or_file
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
@@ -169,16 +172,23 @@ def proposals(settings: ChatConfig, operator: Operator, done: set[str], left_out
 
 
 def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
-    """What can be measured of a model without living: its loss on a text that ships, beside the base's."""
+    """What is measured without living: the loss on a text that ships and, with eval=tinystories, answers; the base's beside it."""
     from sekft.model import prose
+    from sekft.model.asking import replies
 
+    adapters = {score.TUNED: adapter} if adapter else {}
     base = loaded(settings, adapter)
-    read = prose.read(base, {"adapter": adapter} if adapter else {})
-    for name, loss in read.losses.items():
-        print(
-            f"{prose.NAME}: {name} {loss:.3f} nats a token, {read.tokens} tokens (knowing only how often each occurs: {read.unigram:.3f})"
-        )
-    return {"verb": "chat", prose.NAME: read.summary()}
+    read = prose.read(base, adapters)
+    print(f"loss of {prose.NAME}: {', '.join(f'{name} {loss:.3f}' for name, loss in read.losses.items())} nats a token of {read.tokens}")
+    if settings.eval.suite is Suite.none:
+        return {"verb": "chat", prose.NAME: read.summary()}
+    asked = stories.suite(settings.eval.suite_path, settings.eval.suite_stories)
+    questions = {one.id: one.messages for one in asked}
+    given = replies(base, {score.BASE: None, **adapters}, questions, settings.eval, settings.seed)
+    told = capability.compared({player: stories.scores_of(asked, own) for player, own in given.items()})
+    for line in capability.lines(told):
+        print(line)
+    return {"verb": "chat", prose.NAME: read.summary(), "suite": told}
 
 
 def world(settings: ChatConfig) -> Bundle:

@@ -11,6 +11,7 @@ VERBS = {
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
     "status": "which runs are alive, stalled, dead or done, and why",
     "release": "does the evidence of runs still hold",
+    "chat": "talk to a model, watch it in a container, review what it should have typed",
     "pretrain": "make the embedded base from nothing",
 }
 

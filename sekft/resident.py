@@ -15,15 +15,10 @@ from sekft.errors import JobError, SekftError
 from sekft.jobs import queue, service
 
 
-def history() -> Path:
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "sekft" / "history"
-
-
 def session(desk: Desk) -> int:
     """The status of the first command that failed, if nobody sat there; a person has seen it."""
     failed = 0
-    for line in prompt.lines((*desk.commands, *ALWAYS), history()):
+    for line in prompt.lines((*desk.commands, *ALWAYS), prompt.history_file("history")):
         if line.strip() == "exit":
             break
         try:

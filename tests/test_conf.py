@@ -17,6 +17,7 @@ CONF = conf_folder()
 GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "sweep", "experiment"]}
 GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker"]
 GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
+GROUPS["chat"] = ["model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
 GROUPS["serve"] = ["model"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]

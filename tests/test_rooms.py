@@ -13,7 +13,7 @@ ROWS = {
     "corpus": 2,
     "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
     "training": 4, "report": 4, "jobs": 4,
-    "command": 5,
+    "command": 5, "teaching": 6,
 }  # fmt: skip
 HOMES = {
     "docker": {"sandbox"},

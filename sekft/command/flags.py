@@ -1,4 +1,4 @@
-"""The flags of the predecessor's two commands, turned into overrides by one table, before Hydra."""
+"""The flags of the predecessors' commands, turned into overrides by one table, before Hydra."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,10 @@ VALUE_FLAGS = {
     "--adapter": "adapter",
     "--scenarios": "scenarios",
     "--n": "eval.episodes",  # collect, check: episodes
+    "--checkpoint": "adapter",
+    "--prompt": "prompt",
 }
-SWITCHES = {"--load-4bit": "model.load_4bit=true"}
+SWITCHES = {"--load-4bit": "model.load_4bit=true", "--interactive": "mode=talk", "--test": "mode=suite"}
 INSPECT = "--inspect"  # train only: preview instead
 
 

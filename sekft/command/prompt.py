@@ -1,10 +1,14 @@
 """A prompt for people: lines with history, and completion of commands, groups, options and settings."""
 
+import os
 import readline
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,8 +19,8 @@ SIGN = "sekft> "
 KEPT = 1000  # lines of history
 
 
-def lines(commands: Sequence[str], history: Path) -> Iterator[str]:
-    """What is typed, until Ctrl-D; without a terminal every line of the input. Ctrl-C at the prompt drops the line."""
+def lines(commands: Sequence[str], history: Path, sign: str = SIGN) -> Iterator[str]:
+    """What is typed behind the sign, until Ctrl-D; without a terminal every line of the input. Ctrl-C at the prompt drops the line."""
     if not sys.stdin.isatty():
         yield from (line.rstrip("\n") for line in sys.stdin)
         return
@@ -26,7 +30,7 @@ def lines(commands: Sequence[str], history: Path) -> Iterator[str]:
     readline.parse_and_bind("tab: complete")
     while True:
         try:
-            line = input(SIGN)
+            line = input(sign)
         except EOFError:
             print()
             return
@@ -36,6 +40,34 @@ def lines(commands: Sequence[str], history: Path) -> Iterator[str]:
         history.parent.mkdir(parents=True, exist_ok=True)
         readline.write_history_file(history)
         yield line
+
+
+def ask(question: str, draft: str = "") -> str | None:
+    """One answer, None at the end of the input. draft: stands there already, at a terminal, to be changed."""
+    readline.set_startup_hook(lambda: readline.insert_text(draft))
+    try:
+        return input(question)
+    except EOFError:
+        print()
+        return None
+    finally:
+        readline.set_startup_hook()
+
+
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """Set by Ctrl-C, which stops nothing else meanwhile. For the main thread."""
+    pressed = Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def history_file(name: str) -> Path:
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "sekft" / name
 
 
 def with_history(file: Path) -> None:

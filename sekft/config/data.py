@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from omegaconf import MISSING
 
-SourceKind = StrEnum("SourceKind", "shell hub oasst chatgpt_export gptme tinystories")
+SourceKind = StrEnum("SourceKind", "shell decisions hub oasst chatgpt_export gptme tinystories")
 System = StrEnum("System", "fold drop")
 Calls = StrEnum("Calls", "text shell")
 MixBy = StrEnum("MixBy", "tokens rows")

@@ -3,6 +3,7 @@
 from hydra.core.config_store import ConfigStore
 
 from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConfig, ServeConfig, TrainConfig
+from sekft.config.chat import ChatConfig
 from sekft.config.compare import CompareConfig
 from sekft.config.pretrain import PretrainConfig
 from sekft.config.resident import ResidentConfig
@@ -16,6 +17,7 @@ VERBS: dict[str, type] = {
     "check": CheckConfig,
     "preview": PreviewConfig,
     "serve": ServeConfig,
+    "chat": ChatConfig,
     "compare": CompareConfig,
     "pretrain": PretrainConfig,
     "status": StatusConfig,

@@ -84,7 +84,8 @@ def fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_to
         renderings = render_all(sample.messages, tokenizer, sample.failed)
         if sample.decision:
             renderings = [replace(renderings[-1], decision=True)]
-        cut = [shortened(rendered, tokenizer, overlong, max_tokens) for rendered in renderings]
+        policy = Overlong.keep_last if sample.decision else overlong  # what was judged, and the landing, stay
+        cut = [shortened(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
     except RenderError as error:
         counts.drop(str(error).partition(": ")[2] or str(error), sample.id)
         return []

@@ -10,11 +10,12 @@ from sekft.data.files import files
 from sekft.data.lines import JSONL
 from sekft.data.reader import Reader, Tally
 from sekft.data.sample import Sample
-from sekft.data.source import chatgpt_export, gptme, hub, oasst, shell, tinystories
+from sekft.data.source import chatgpt_export, decisions, gptme, hub, oasst, shell, tinystories
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
     SourceKind.shell: shell.read,
+    SourceKind.decisions: decisions.read,
     SourceKind.hub: hub.read,
     SourceKind.oasst: oasst.read,
     SourceKind.chatgpt_export: chatgpt_export.read,
@@ -23,6 +24,7 @@ READERS: dict[SourceKind, Reader] = {
 }
 SUFFIXES: dict[SourceKind, tuple[str, ...]] = {
     SourceKind.shell: JSONL,
+    SourceKind.decisions: JSONL,
     SourceKind.hub: hub.FILES,
     SourceKind.oasst: JSONL,
     SourceKind.chatgpt_export: chatgpt_export.JSON,

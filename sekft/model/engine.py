@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from peft import PeftModel
 from torch import Tensor
-from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from sekft.model.batch import Batch, Past, keeps_columns
 from sekft.model.generate import Draw, Ended
@@ -39,6 +39,8 @@ class Wanted:
             return highest
         self.random = self.random or torch.Generator(logits.device).manual_seed(self.draw.seed)
         scores = TemperatureLogitsWarper(self.draw.temperature)(None, logits[None])
+        if self.draw.top_k:
+            scores = TopKLogitsWarper(self.draw.top_k)(None, scores)
         if self.draw.top_p < 1:
             scores = TopPLogitsWarper(self.draw.top_p)(None, scores)
         return int(torch.multinomial(scores.softmax(-1), 1, generator=self.random))

@@ -22,6 +22,7 @@ class Draw:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    top_k: int = 0  # only the k likeliest tokens; 0: all
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def generate(base: Base, model: Any, prompt: list[int], draw: Draw, ended: Ended
     ids = torch.tensor([prompt], device=base.device)
     sampling: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
     if draw.temperature > 0:
-        sampling |= {"do_sample": True, "temperature": draw.temperature, "top_p": draw.top_p, "top_k": 0}
+        sampling |= {"do_sample": True, "temperature": draw.temperature, "top_p": draw.top_p, "top_k": draw.top_k}
     if ended is not None:
         sampling["stopping_criteria"] = [
             lambda so_far, scores, **_: torch.tensor([ended(so_far[0, len(prompt) :].tolist())], device=so_far.device)

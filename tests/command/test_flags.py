@@ -20,6 +20,12 @@ def test_the_four_command_lines_of_the_predecessor_become_overrides():
     ]
 
 
+def test_what_a_chat_was_told_by_flags_it_is_told_by_overrides():
+    assert to_overrides("chat", ["--checkpoint", "C", "--interactive"]) == ["adapter='C'", "mode=talk"]
+    assert to_overrides("chat", ["--checkpoint=C", "--prompt", "a, b"]) == ["adapter='C'", "prompt='a, b'"]
+    assert to_overrides("chat", ["--test"]) == ["mode=suite"]
+
+
 def test_n_is_the_number_of_worlds_for_every_verb():
     assert [to_overrides(verb, ["--n", "3"]) for verb in ("train", "check")] == [["eval.episodes='3'"], ["episodes='3'"]]
 

@@ -150,7 +150,7 @@ def test_a_life_that_was_forgotten_is_read_again(base: Base):
 
 def test_sampled_replies_are_those_of_transformers(base: Base):
     prompt = conversation(0)[0] + [500, 600]
-    for draw in (Draw(12, temperature=0.7, seed=5), Draw(12, temperature=1.3, top_p=0.8, seed=6)):
+    for draw in (Draw(12, temperature=0.7, seed=5), Draw(12, temperature=1.3, top_p=0.8, seed=6), Draw(12, 2.0, seed=7, top_k=3)):
         with Engine(base.model, base.tokenizer.stop_ids, 4) as engine:
             assert engine.reply("x", prompt, draw) == generate(base, base.model, prompt, draw)
 

@@ -1,0 +1,16 @@
+"""Decision points: what should have been typed where, as mode=shell and mode=review of sekft.chat keep it."""
+
+from collections.abc import Iterator
+
+from sekft.config import SourceConfig
+from sekft.data import decision
+from sekft.data.files import files
+from sekft.data.lines import JSONL
+from sekft.data.reader import Tally
+from sekft.data.sample import Sample, decision_point
+
+
+def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+    """Of a *.jsonl(.gz) file, of a folder of them, or of a Hub dataset. One without a world is a group of its own."""
+    for one in decision.read(files(source.path or "", JSONL), source.max_line_bytes, tally):
+        yield decision_point(one.id, one.world or one.id, name, one.context, one.continuation)

@@ -1,0 +1,105 @@
+"""The verb as it is typed: one reply, a conversation, a watched life, a review; and the lines it refuses."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sekft.data import decision
+from sekft.sandbox.backend.engine import OWNER
+
+
+def chat(*words: str, cwd: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sekft.chat", "model.device=cpu", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DOCKER_HOST": "unix:///nowhere"}
+    return subprocess.run(command, input=typed, cwd=cwd, capture_output=True, text=True, timeout=300, env=environment)
+
+
+def test_a_prompt_gets_one_reply_and_nothing_else(tmp_path: Path):
+    done = chat("--prompt", "$ ", "max_tokens=8", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ls\n", "")
+
+
+def test_a_conversation_goes_on_line_by_line_until_the_input_ends(tmp_path: Path):
+    done = chat("--interactive", "max_tokens=8", cwd=tmp_path, typed="$ \n/new\n$ \n" + "word " * 5000 + "\n$ \n")
+    first, *_ = done.stdout.splitlines()
+    assert done.returncode == 0 and first == "ls" and len(done.stdout.splitlines()) == 3
+    assert done.stderr.count("\n") == 1 and "/new begins another" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
+    watched = chat("mode=shell", "sandbox=bwrap", "decisions=d.jsonl", cwd=tmp_path, typed="\nexit\nnothing is asked for\n")
+    assert watched.returncode == 0, watched.stderr
+    assert "exit, false_exit" in watched.stdout.splitlines()[-1] and "tiny+human" in watched.stdout.splitlines()[-1]
+    (one,) = decision.load(tmp_path / "d.jsonl")
+    assert (one.own, one.continuation, one.reason, len(one.context)) == ("ls", "exit", "nothing is asked for", 3)
+    reviewed = chat("mode=review", "candidates=d.jsonl", "decisions=kept.jsonl", cwd=tmp_path, typed="a\n")
+    assert reviewed.returncode == 0 and reviewed.stdout.endswith("approved 1; kept in kept.jsonl\n"), reviewed.stderr
+    words = [
+        "data=[decisions]",
+        "mask=continuation",
+        "data.sources.decisions.path=kept.jsonl",
+        "data.validation_share=0",
+        "trainer.lr=1e-3",
+    ]
+    command = [sys.executable, "-m", "sekft.train", "eval=none", "tracker=none", "rehearsal=false", "trainer.max_steps=30", *words]
+    learned = subprocess.run([*command, "hydra.run.dir=run"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert learned.returncode == 0, learned.stderr
+    again = chat("mode=shell", "sandbox=bwrap", "adapter=run/adapter", cwd=tmp_path, typed="ls\n\n\n")
+    assert "exit, false_exit" in again.stdout.splitlines()[-1], again.stdout
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
+    import docker
+
+    run = subprocess.Popen(
+        [sys.executable, "-m", "sekft.chat", "mode=shell", "sandbox=docker"],
+        cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
+
+    def there() -> bool:
+        return bool(docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True))
+
+    end = time.monotonic() + 240
+    while not there():
+        assert run.poll() is None and time.monotonic() < end
+        time.sleep(0.2)
+    time.sleep(1)
+    run.send_signal(number)
+    run.communicate(timeout=120)
+    while there():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert run.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("mode=dance",), ["mode", "dance"]),
+        (("mode=shell", "sandbox=bwrap", "scenarios=exam", "world=500"), ["world: found 500, allowed: 1 to 128"]),
+        (("mode=review",), ["found neither, allowed: one of them"]),
+        (("mode=review", "candidates=nowhere.jsonl"), ["nowhere.jsonl: no such file"]),
+        (("mode=review", "lives=x.jsonl"), ["hint: empty"]),
+        (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),
+        (("adapter=nowhere",), ["adapter=nowhere"]),
+        (("top_k=-1",), ["top_k: found -1"]),
+        (("--prompt",), ["--prompt: no value"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], named: list[str]):
+    line = {"id": "x", "context": [{"role": "user", "content": "$ "}], "continuation": ""}
+    (tmp_path / "bad.jsonl").write_text(json.dumps(line) + "\n")
+    done = chat(*words, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and all(word in done.stderr for word in named), done.stderr

@@ -23,7 +23,7 @@ from sekft.report.asciicast import write_casts
 from sekft.report.exam import write_exam_page
 from sekft.rollout import trajectory
 from sekft.rollout.remembered import recall, remember
-from sekft.rollout.show import write_examples
+from sekft.rollout.show import episode_row, write_examples
 from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
@@ -232,20 +232,6 @@ def report(lives: Mapping[str, Sequence[Trajectory]], exam: Exam, scored: Score,
     casts = write_casts(lives, scored, track.folder / "lives")
     echo(f"to look at: {write_exam_page(lives, exam.bundles, scored, casts, track.folder / 'report.html')}")
     track.episodes([episode_row(player, life) for player in lives for life in lives[player]])
-
-
-def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
-    return {
-        "player": player,
-        "bundle": life.bundle_id,
-        "archetype": life.archetype,
-        "terminal": life.meta.get("terminal"),
-        "ending": life.ending.value,
-        "outcome": life.outcome.value,
-        "checked": life.checked,
-        "turns": len(life.commands),
-        "commands": "\n".join(command.text for command in life.commands),
-    }
 
 
 def adapters_of(given: Any, alone: str, taken: Collection[str]) -> dict[str, Path]:

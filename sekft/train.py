@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from sekft.data import inputs
 from sekft.data.accounting import Counts
 from sekft.data.prepare import How, sets
 from sekft.data.sample import Row
-from sekft.errors import DataError, SandboxError, SettingsError
+from sekft.errors import SandboxError, SettingsError
 from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, show
 from sekft.model.locate import base_folder, load_tokenizer
@@ -29,7 +29,7 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import digest, is_foreign, load
+from sekft.scenario.split import digest, is_foreign, load, require_apart
 from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
@@ -144,16 +144,6 @@ def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
     every = f"every {settings.eval.every_steps} steps"
     echo(f"choosing: {len(bundles)} worlds of {archetypes} training archetypes {every}, sha256 {digest(bundles)[:16]}")
     return tuple(bundles)
-
-
-def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle]) -> None:
-    """Worlds, by id, are for one purpose only. Raises DataError."""
-    examined, chosen_by = {bundle.id for bundle in exam}, {bundle.id for bundle in choosing}
-    pairs = {"the training data and in the exam": (learned, examined), "the training data and in scenarios=choosing": (learned, chosen_by)}
-    pairs["scenarios=choosing and in the exam"] = (chosen_by, examined)
-    for where, (one, other) in pairs.items():
-        if shared := set(one) & set(other):
-            raise DataError(f"{min(shared)}: in {where} ({len(shared)} worlds are); hold them out")
 
 
 def exam_in(bundles: tuple[Bundle, ...], backend: Backend | None, settings: TrainConfig) -> Exam | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from sekft.rollout.trajectory import Trajectory
 from sekft.rollout.verdict import kept
@@ -24,3 +25,18 @@ def write_examples(lives: Sequence[Trajectory], folder: Path) -> dict[str, Path]
             paths[name] = folder / f"{name}.txt"
             paths[name].write_text(as_text(life))
     return paths
+
+
+def episode_row(player: str, life: Trajectory) -> dict[str, Any]:
+    """Of the table of lives that W&B shows."""
+    return {
+        "player": player,
+        "bundle": life.bundle_id,
+        "archetype": life.archetype,
+        "terminal": life.meta.get("terminal"),
+        "ending": life.ending.value,
+        "outcome": life.outcome.value,
+        "checked": life.checked,
+        "turns": len(life.commands),
+        "commands": "\n".join(command.text for command in life.commands),
+    }

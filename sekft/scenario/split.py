@@ -5,7 +5,7 @@ turns, among the blocked ones too, so that the first N are spread like all of th
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import count, islice
@@ -13,7 +13,7 @@ from math import floor
 from pathlib import Path
 
 from sekft.config import SplitConfig
-from sekft.errors import BundleError, SettingsError
+from sekft.errors import BundleError, DataError, SettingsError
 from sekft.scenario import frozen, library
 from sekft.scenario.bundle import Bundle, dumps, read_all
 from sekft.scenario.library import CHOOSING, DRAWN, FRESH, TRAIN, UNLISTED, Era
@@ -139,3 +139,13 @@ def _woven(sides: Sequence[list[Bundle]]) -> list[Bundle]:
         starts = range(0, len(worlds), ROW)
         rows += [(Fraction(start + ROW, len(worlds)), worlds[start : start + ROW]) for start in starts]
     return [bundle for _, row in sorted(rows, key=lambda item: item[0]) for bundle in row]
+
+
+def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle]) -> None:
+    """Worlds, by id, are for one purpose only. Raises DataError."""
+    examined, chosen_by = {bundle.id for bundle in exam}, {bundle.id for bundle in choosing}
+    pairs = {"the training data and in the exam": (learned, examined), "the training data and in scenarios=choosing": (learned, chosen_by)}
+    pairs["scenarios=choosing and in the exam"] = (chosen_by, examined)
+    for where, (one, other) in pairs.items():
+        if shared := set(one) & set(other):
+            raise DataError(f"{min(shared)}: in {where} ({len(shared)} worlds are); hold them out")

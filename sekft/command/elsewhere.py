@@ -12,16 +12,20 @@ from typing import Any
 import httpx2
 
 from sekft.command.desk import WORK, about_a_run, refuse
+from sekft.data import decision
 from sekft.errors import JobError
 
 PLACE = "resident="
 CONNECT_S = 5
 
 
-def do(socket: Path, verb: str, words: Sequence[str]) -> int:
-    """The exit status of the command. A Ctrl-C cancels it there. Raises JobError, KeyboardInterrupt."""
+def do(socket: Path, verb: str, words: Sequence[str], samples: bool = False) -> int:
+    """The exit status of the command. samples: it learns from all decision points that wait there.
+
+    A Ctrl-C cancels it there. Raises JobError, KeyboardInterrupt.
+    """
     command = [verb, *(word for word in words if not word.startswith(PLACE))]
-    job = ask(socket, "POST", "/jobs", {"words": command, "typed_in": str(Path.cwd())})["job"]
+    job = ask(socket, "POST", "/jobs", {"words": command, "typed_in": str(Path.cwd()), "samples": samples})["job"]
     print(f"job {job} of {socket}", flush=True)
     try:
         return follow(socket, job)
@@ -89,6 +93,8 @@ class There:
         "status": "the base in memory, what runs, what waits",
         "follow": "what a job prints, from its beginning: follow 3",
         "losses": "the loss of a job by step: losses 3",
+        "post": "decision points to learn from, each once: post FILE.jsonl",
+        "teach": "train on those that wait: teach lora=r8 adapter=FOLDER",
         "cancel": "stop a job that runs, forget one that waits: cancel 3",
         "drop": "take the base out of memory; the next command that wants one loads it",
     }
@@ -106,6 +112,12 @@ class There:
             case ["losses", job]:
                 for line in ask(self.socket, "GET", f"/jobs/{job}/losses"):
                     print(f"  {line['step']:>6} {line['train/loss']:.4f}  {line['run']}")
+            case ["post", file]:
+                for point in decision.load(Path(file)):
+                    known = ask(self.socket, "POST", "/samples", point.model_dump(mode="json"))
+                    print(f"  {known['id']}  {known['job'] and 'learned from by job ' + known['job'] or 'waits'}")
+            case ["teach", *told]:
+                return do(self.socket, "train", told, samples=True)
             case ["cancel", job]:
                 print(f"  {ask(self.socket, 'DELETE', f'/jobs/{job}')['status']}")
             case [verb, *told] if verb in (*WORK, "drop"):

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from sekft.errors import JobError
 from sekft.jobs.dispatch import Dispatch
 from sekft.jobs.queue import ENDED, Queue
+from sekft.jobs.samples import Samples, read
 from sekft.jobs.tail import Tail
 from sekft.tracking.ledger import Entry
 from sekft.tracking.record import CHECKPOINTS, METRICS
@@ -24,11 +25,12 @@ LOOK_S = 0.1  # between looks at what is new
 
 
 class Asked(BaseModel):
-    """words: a command line, its verb first. typed_in: the folder where relative paths begin."""
+    """words: a command line, its verb first. typed_in: the folder where relative paths begin. samples: learn from all that wait."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     words: list[str] = Field(min_length=1)
     typed_in: str
+    samples: bool = False
 
 
 class Service:
@@ -36,6 +38,7 @@ class Service:
 
     def __init__(self, queue: Queue, dispatch: Dispatch, verbs: tuple[str, ...]) -> None:
         self._queue, self._dispatch, self._verbs = queue, dispatch, verbs
+        self._samples = Samples(queue)
 
     async def status(self, _: Request) -> Response:
         return JSONResponse(self._dispatch.status())
@@ -49,7 +52,8 @@ class Service:
             raise JobError(f"words: found {asked.words[0]!r}, allowed first: {', '.join(self._verbs)}")
         if not Path(asked.typed_in).is_dir():
             raise JobError(f"typed_in: {asked.typed_in}: no such folder")
-        return JSONResponse(told(self._queue.submit(asked.words, Path(asked.typed_in))), 201)
+        submit = self._samples.submit if asked.samples else self._queue.submit
+        return JSONResponse(told(submit(asked.words, Path(asked.typed_in))), 201)
 
     async def job(self, request: Request) -> Response:
         return JSONResponse(told(self._entry(request)))
@@ -67,6 +71,12 @@ class Service:
 
     async def adapters(self, _: Request) -> Response:
         return JSONResponse([found for entry in self._queue.entries() for run in entry.runs for found in _kept(entry.job, Path(run))])
+
+    async def samples(self, _: Request) -> Response:
+        return JSONResponse(list(self._samples.told().values()))
+
+    async def post(self, request: Request) -> Response:
+        return JSONResponse(self._samples.post(read(await request.body())), 201)
 
     def _entry(self, request: Request) -> Entry:
         return self._queue.entry(request.path_params["job"])
@@ -103,6 +113,8 @@ def app(service: Service) -> Starlette:
         routes=[
             Route("/status", service.status),
             Route("/adapters", service.adapters),
+            Route("/samples", service.samples, methods=["GET"]),
+            Route("/samples", service.post, methods=["POST"]),
             Route("/jobs", service.jobs, methods=["GET"]),
             Route("/jobs", service.submit, methods=["POST"]),
             Route(one, service.job, methods=["GET"]),
@@ -123,7 +135,7 @@ def _read(body: bytes, shape: type[Asked]) -> Asked:
         return shape.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise JobError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}; allowed: words, typed_in") from None
+        raise JobError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}; allowed: words, typed_in, samples") from None
 
 
 def _losses(run: Path) -> list[dict[str, Any]]:

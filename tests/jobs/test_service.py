@@ -119,6 +119,34 @@ def test_a_killed_worker_fails_its_job_by_name_and_the_next_job_has_a_new_base(h
     assert ask(hot, "GET", "/status")["worker_pid"] != before["worker_pid"]
 
 
+def point(name: str, typed: str) -> dict[str, object]:
+    return {"id": name, "context": [{"role": "user", "content": "$ "}], "continuation": typed, "reason": "so that it is seen"}
+
+
+def test_decision_points_are_learned_from_once_and_given_back_by_a_job_that_learned_nothing(hot: Path, tmp_path: Path):
+    for name in ("one", "two", "one"):
+        assert ask(hot, "POST", "/samples", point(name, "cat motd"))["job"] is None
+    with pytest.raises(JobError, match="sample one: another one of this id was posted"):
+        ask(hot, "POST", "/samples", point("one", "ls"))
+    with pytest.raises(JobError, match="sample: .*nothing is typed"):
+        ask(hot, "POST", "/samples", point("three", " "))
+    order = {"typed_in": str(tmp_path), "samples": True}
+    steps_of = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "trainer.max_steps=2"]
+    failed = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of, "lora.r=-1"]})["job"]
+    assert ended(hot, failed)["status"] == "failed"
+    assert [one["job"] for one in ask(hot, "GET", "/samples")] == [None, None]
+    (tmp_path / "more.jsonl").write_text(json.dumps(point("four", "ls")) + "\n")
+    assert There(hot).do(["post", str(tmp_path / "more.jsonl")]) == 0
+    learned = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of]})["job"]
+    done = ended(hot, learned)
+    assert done["status"] == "done", list(events(hot, learned))
+    assert [one["job"] for one in ask(hot, "GET", "/samples")] == [learned] * 3
+    summary = json.loads((Path(done["runs"][0]) / "summary.json").read_text())
+    assert summary["data"]["rows"] == 3
+    with pytest.raises(JobError, match="samples: 0 wait"):
+        ask(hot, "POST", "/jobs", order | {"words": ["train"]})
+
+
 def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     nobody = run_verb("train", f"resident={tmp_path / 'nobody'}", cwd=tmp_path)
     assert nobody.returncode == 1 and nobody.stderr.startswith(f"sekft.train: resident={tmp_path / 'nobody'}: nobody serves there;")

@@ -121,7 +121,7 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed)
+    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, bundles)
     made = sets(how, lambda groups: require_apart(groups, bundles, choosing))
     for line in made.said:
         echo(line)

@@ -44,6 +44,14 @@ class Counts:
         self.dropped[reason] += amount
         self._name(reason, name)
 
+    def add_all(self, other: "Counts") -> None:
+        """Its rows behind these, and what was lost on the way to them."""
+        self.lengths += other.lengths
+        self.tokens += other.tokens
+        self.learned += other.learned
+        self.by_kind += other.by_kind
+        self.take_over(other)
+
     def take_over(self, other: "Counts") -> None:
         """Everything but the rows themselves: what was lost on the way to them."""
         self.samples += other.samples

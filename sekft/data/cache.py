@@ -16,6 +16,7 @@ import numpy as np
 from sekft.data import sources
 from sekft.data.accounting import Counts
 from sekft.data.sample import Row
+from sekft.scenario.bundle import dumps
 from sekft.tracking.digest import of_code, of_path, of_value
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def file_of(how: "How") -> Path:
         for name, source in how.data.sources.items()
     ]
     about = {"data": data, "sources": read, "mask": asdict(how.mask), "max_tokens": how.max_tokens, "seed": how.seed}
-    rendered = {"tokenizer": how.tokenizer.digest, "stops": sorted(how.tokenizer.stop_ids)}
+    rendered = {"tokenizer": how.tokenizer.digest, "stops": sorted(how.tokenizer.stop_ids), "exam": [dumps(bundle) for bundle in how.exam]}
     return FOLDER / f"{of_value(about | rendered | of_code())}.npz"
 
 

@@ -3,20 +3,32 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sekft.config import EvalVerbConfig, TrainConfig
+from sekft.config import DataConfig, EvalVerbConfig, TrainConfig
+from sekft.data.sources import files_of
+from sekft.errors import DataError
 from sekft.model.locate import base_folder
 from sekft.scenario.split import is_foreign
 
 
 def of_training(settings: TrainConfig) -> list[Path]:
     """The data, the base, what is trained on from, the worlds of the exam. Worlds that are drawn follow from settings and code."""
-    named = [*(source.path for source in settings.data.sources.values()), settings.trainer.resume_from]
-    return [*_of_exam(settings), *(Path(path) for path in named if path)]
+    resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
+    return [*_of_exam(settings), *_of_sources(settings.data), *resumed]
 
 
 def of_exam(settings: EvalVerbConfig) -> list[Path]:
     """What an endpoint answers with is not seen."""
     return list(_of_exam(settings))
+
+
+def _of_sources(data: DataConfig) -> Iterator[Path]:
+    """The files that are read; the path as it stands where there are none, which the job itself will say."""
+    for name, source in data.sources.items():
+        if source.path:
+            try:
+                yield from files_of(name, source)
+            except DataError:
+                yield Path(source.path)
 
 
 def _of_exam(settings: TrainConfig | EvalVerbConfig) -> Iterator[Path]:

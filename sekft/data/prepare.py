@@ -8,10 +8,13 @@ from sekft.data import cache, sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.alike import unlike
 from sekft.data.mix import mixed, shares
-from sekft.data.sample import Row, Sample, rows
+from sekft.data.parallel import rows
+from sekft.data.sample import Row, Sample
 from sekft.data.split import sides
 from sekft.errors import DataError
 from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.scenario.bundle import Bundle
+from sekft.scenario.leak import leaks
 
 Check = Callable[[Collection[str]], None]
 
@@ -25,6 +28,7 @@ class How:
     data: DataConfig
     max_tokens: int
     seed: int
+    exam: tuple[Bundle, ...] = ()  # whose text no conversation from outside should show
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,22 @@ def _made(how: How, check: Check) -> Sets:
     groups = tuple(sorted({sample.group for sample in samples}))
     check(groups)
     training, validation = sides(samples, how.data, how.seed)
+    said += _leaks(samples, how.exam)
     apart = unlike(training, validation, how.data)
     said += apart.lines()
     learned, counts = _rendered(apart.training, how, said)
     held, held_counts = rows(validation, how.tokenizer, how.mask, how.data, how.max_tokens)
     said += [f"data: {counts.line()}; validation: {held_counts.rows} rows{_whence(validation, how.data)}", *counts.bars()]
     return Sets(tuple(learned), tuple(held), counts, groups, tuple(said))
+
+
+def _leaks(samples: Sequence[Sample], exam: Sequence[Bundle]) -> list[str]:
+    """Of conversations from outside; lives are held apart by their worlds, see sekft.check for what these show."""
+    foreign = [sample for sample in samples if sample.talk]
+    if not exam or not foreign:
+        return []
+    found = leaks(exam, (message.content for sample in foreign for message in sample.messages))
+    return [f"leak: {found.line()}; of {len(foreign)} conversations from outside"] if found else []
 
 
 def _rendered(samples: Sequence[Sample], how: How, said: list[str]) -> tuple[list[Row], Counts]:

@@ -31,7 +31,18 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
     """
     if source.startswith("{%- set sekft"):
         return source
-    neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in control)
     fixed = "".join(f"{{%- if form == {json.dumps(form)} -%}}{{{{- {json.dumps(text)} -}}}}{{%- endif -%}}" for form, text in dates.items())
     date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro -%}}" if dates else ""
-    return OPENING.replace("NEUTRAL", neutral) + date + source
+    return _opening(control) + date + source
+
+
+def for_canonical(source: str, control: Iterable[str]) -> str:
+    """The template for messages that are canonical and neutral already: without that front, if it is the one for these tokens."""
+    front = _opening(control)
+    rest = source.removeprefix(front)
+    return source if rest.startswith("\n") else rest  # a line end right behind the front is no text, at the start it would be
+
+
+def _opening(control: Iterable[str]) -> str:
+    neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in control)
+    return OPENING.replace("NEUTRAL", neutral)

@@ -7,11 +7,12 @@ tokens between the two (a channel); they are refused. An empty think block that 
 what is typed.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
+
+import numpy as np
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
@@ -26,6 +27,9 @@ class Kind(IntEnum):
     context = 0  # the environment, and whatever the template writes around turns
     typed = 1  # the assistant's own text
     stop = 2  # the token that ends an assistant turn
+
+
+KINDS = tuple(Kind)
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ def _checked(
     tokenizer: ChatTokenizer,
 ) -> Rendered:
     _require_one_bos(ids, tokenizer)
-    for span in spans:
-        _require_served_prefix(span, text, ids, offsets, tokenizer)
+    for span, served in zip(spans, tokenizer.encode_all([text[: span.start] for span in spans]), strict=True):
+        _require_served_prefix(span, served, ids, offsets)
     token_turns, kinds = _label(offsets, spans)
     for span in spans:
         _require_stop(span, ids, token_turns, kinds, tokenizer)
@@ -155,28 +159,26 @@ def _require_one_bos(ids: Sequence[int], tokenizer: ChatTokenizer) -> None:
         raise RenderError(f"{count} BOS tokens in the rendered text; allowed: {expected}, at the start")
 
 
-def _require_served_prefix(span: Span, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]], tokenizer: ChatTokenizer) -> None:
+def _require_served_prefix(span: Span, served: Sequence[int], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> None:
     """The ids before the turn are the ids a server feeds; a token across the boundary breaks that."""
-    served = tokenizer.encode(text[: span.start])[0]
     if list(ids[: len(served)]) != served or (len(served) < len(offsets) and offsets[len(served)][1] <= span.start):
         raise RenderError(f"turn {span.turn}: the served prompt and the training text split into different tokens")
 
 
 def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[Kind]]:
     """Every token that overlaps a span belongs to it; the rest is context of the turn it leads to or follows."""
-    starts, ends = [span.start for span in spans], [span.end for span in spans]
-    last = spans[-1].turn if spans else 0
-    turns, kinds = [], []
-    for start, end in offsets:
-        at = bisect_right(ends, start)  # the first span that ends behind the token's start; they stand in order
-        if at < len(spans) and end > starts[at]:
-            turns.append(spans[at].turn)
-            kinds.append(Kind.stop if start >= spans[at].stop else Kind.typed)
-        else:
-            following = bisect_left(starts, end)
-            turns.append(spans[following].turn - 1 if following < len(spans) else last)
-            kinds.append(Kind.context)
-    return turns, kinds
+    if not spans or not offsets:
+        return [0] * len(offsets), [Kind.context] * len(offsets)
+    start, end = np.array(offsets).T
+    starts, stops, ends, turns = np.array([(span.start, span.stop, span.end, span.turn) for span in spans]).T
+    last = len(spans) - 1
+    at = np.searchsorted(ends, start, side="right")  # the first span that ends behind the token's start; they stand in order
+    near = np.minimum(at, last)
+    inside = (at <= last) & (end > starts[near])
+    following = np.searchsorted(starts, end, side="left")
+    around = np.where(following <= last, turns[np.minimum(following, last)] - 1, turns[last])
+    kinds = np.where(inside, np.where(start >= stops[near], Kind.stop, Kind.typed), Kind.context)
+    return np.where(inside, turns[near], around).tolist(), [KINDS[kind] for kind in kinds.tolist()]
 
 
 def _require_stop(span: Span, ids: Sequence[int], turns: Sequence[int], kinds: Sequence[Kind], tokenizer: ChatTokenizer) -> None:

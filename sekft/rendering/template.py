@@ -1,7 +1,7 @@
 """A chat template as text to text, compiled the way transformers compiles it, without transformers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sekft.errors import RenderError
+from sekft.rendering.canonical_template import for_canonical
 from sekft.rendering.messages import Message
 
 TODAY = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
@@ -42,9 +43,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class ChatTemplate:
-    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...)."""
+    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...).
 
-    def __init__(self, source: str, names: dict[str, str]) -> None:
+    control: the control tokens that no content holds any more when it is rendered here.
+    """
+
+    def __init__(self, source: str, names: dict[str, str], control: Iterable[str] = ()) -> None:
         self.source = source
         self._names = names
         environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
@@ -53,7 +57,7 @@ class ChatTemplate:
         self.dates: dict[str, str] = {}  # what the template was told when it asked for the date, by the form it asked in
         environment.globals["strftime_now"] = self._date
         try:
-            self._template = environment.from_string(source)
+            self._template = environment.from_string(for_canonical(source, control))
         except jinja2.TemplateError as error:
             raise RenderError(f"chat template: {error}") from None
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,20 +28,26 @@ class ChatTokenizer:
 
     def __init__(self, folder: Path, template: str | None = None) -> None:
         self.folder = folder
+        self.chosen = template
         self._tokenizer = _load_fast(folder)
         settings = _read_json(folder / "tokenizer_config.json")
         self._names = names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
         self.bos: int | None = self._id(names.get("bos_token"))
         self.eos: int | None = self._id(names.get("eos_token"))
-        self.template = ChatTemplate(_chosen_source(template) if template else _template_source(folder, settings), names)
         self.control: dict[int, str] = {
             index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         }
+        source = _chosen_source(template) if template else _template_source(folder, settings)
+        self.template = ChatTemplate(source, names, self.control.values())
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """ids and their (start, end) character offsets; no special token is added."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return encoding.ids, encoding.offsets
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of every text, as encode gives them, without offsets."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: list[int], skip_control: bool = True) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=skip_control)

@@ -1,5 +1,6 @@
 """Several sources as one set: in the proportions asked for, without what is said twice, the same every time."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -189,6 +190,22 @@ def test_prepared_rows_are_read_again_and_are_the_same(tmp_path: Path, monkeypat
     assert rows_of(first) == rows_of(second) and first.counts == second.counts and first.groups == second.groups
     assert second.said[:-1] == first.said and second.said[-1].startswith("data: as prepared before, outputs/data/")
     assert len(list((tmp_path / "outputs/data").iterdir())) == 1
+
+
+def test_a_planted_leak_of_the_exam_is_told_and_lives_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from dataclasses import replace
+
+    from sekft.scenario.library import make
+
+    monkeypatch.chdir(tmp_path)
+    exam = (make("copy", 1),)
+    given = replace(how(tmp_path), exam=exam)
+    assert not any(line.startswith("leak:") for line in sets(given).said)
+    planted = tree(node("pl", "prompter", node("al", "assistant", text=f"First: {exam[0].directives[0]}")), "tl")
+    with (tmp_path / "x.trees.jsonl").open("a") as file:
+        file.write(json.dumps(planted) + "\n")
+    [told] = [line for line in sets(given).said if line.startswith("leak:")]
+    assert "1 directive sentences" in told and told.endswith("conversations from outside")
 
 
 def test_whatever_decides_rows_makes_them_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,23 @@
+"""What decides a training by content: the files that its sources read, wherever they lie."""
+
+from pathlib import Path
+
+import pytest
+
+from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
+from sekft.data.inputs import of_training
+
+
+def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a.jsonl", "b.jsonl", "notes.txt"):
+        (tmp_path / name).write_text("{}")
+    sources = {
+        "home": SourceConfig(kind=SourceKind.shell, path="~"),
+        "shipped": SourceConfig(kind=SourceKind.tinystories, path="sekft:tinystories.txt"),
+        "gone": SourceConfig(kind=SourceKind.shell, path="gone.jsonl"),
+        "played": SourceConfig(kind=SourceKind.shell),
+    }
+    found = of_training(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
+    assert [path.name for path in found] == ["a.jsonl", "b.jsonl", "tinystories.txt", "gone.jsonl"]
+    assert all(path.exists() for path in found[:-1])

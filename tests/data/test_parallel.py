@@ -1,0 +1,20 @@
+"""Rows that several processes made are those of one."""
+
+import pytest
+
+from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig
+from sekft.data import parallel, sample
+from sekft.data.parallel import CHUNK, WORTH_IT
+from sekft.model.locate import load_tokenizer
+from tests.data.test_rows import sample as made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", [None, "chatml"])
+def test_several_processes_make_the_same_rows_and_counts(template: str | None):
+    tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template=template))
+    samples = [made(number, turns=1 + number % 3, bad=number % 97 == 5) for number in range(WORTH_IT + CHUNK // 2)]
+    given = (tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 40)
+    one, counted = sample.rows(samples, *given)
+    many, added = parallel.rows(samples, *given, processes=2)
+    assert one == many and counted == added and len(counted.dropped) == 2

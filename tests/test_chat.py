@@ -70,13 +70,16 @@ def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path:
     def there() -> bool:
         return bool(docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True))
 
-    end = time.monotonic() + 240
-    while not there():
-        assert run.poll() is None and time.monotonic() < end
-        time.sleep(0.2)
-    time.sleep(1)
+    assert run.stdout is not None
+    said = b""
+    while not said.endswith(b"another line] "):  # it waits for the person
+        piece = os.read(run.stdout.fileno(), 4096)
+        assert piece, said
+        said += piece
+    assert there()
     run.send_signal(number)
     run.communicate(timeout=120)
+    end = time.monotonic() + 60
     while there():
         assert time.monotonic() < end
         time.sleep(0.2)

@@ -10,7 +10,7 @@ VERBS = {
     "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
     "status": "which runs are alive, stalled, dead or done, and why",
-    "release": "does the evidence of runs still hold",
+    "release": "verify the evidence of runs, promote an adapter, roll back",
     "chat": "talk to a model, watch it in a container, review what it should have typed",
     "pretrain": "make the embedded base from nothing",
 }

@@ -13,7 +13,7 @@ from sekft.data import normalised
 from sekft.data.sources import files_of
 from sekft.errors import BundleError, SettingsError
 from sekft.eval import doubt, require_adapter
-from sekft.factory import author, exports, gate, logs, mapping, sums
+from sekft.factory import author, exports, gate, logs, mapping
 from sekft.factory.card import as_markdown, card, rejects
 from sekft.factory.series import Series, alone, clear, key
 from sekft.factory.stopwatch import Stopwatch, TimedBackend, TimedOperator
@@ -29,6 +29,7 @@ from sekft.sandbox.place import Backend
 from sekft.scenario import bundle as documents
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import is_foreign, load
+from sekft.tracking import sums
 from sekft.tracking.files import write_json
 from sekft.tracking.record import open_run
 from sekft.tracking.signals import terminating

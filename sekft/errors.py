@@ -59,6 +59,10 @@ class JobError(SekftError):
     """A resident base does not answer, has no such job, or cannot do what is asked with it."""
 
 
+class ReleaseError(SekftError):
+    """An adapter is not released: what speaks against it stands above the line."""
+
+
 class VerdictError(SekftError):
     """The exam was held, and its verdict is not the one that eval.require asks for."""
 

@@ -1,7 +1,11 @@
 """The settings of sekft.status and sekft.release."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+
+Do = StrEnum("Do", "verify approve promote rollback")
+Stage = StrEnum("Stage", "dev stage prod")
 
 
 @dataclass
@@ -14,6 +18,12 @@ class StatusConfig:
 
 @dataclass
 class ReleaseConfig:
-    do: str = "verify"  # verify: does every file still say what it said when its run was closed?
-    runs: Any = "outputs"  # a run, a folder of runs, or a list of them
+    do: Do = Do.verify
+    runs: Any = "outputs"  # verify: a run, a release, a folder of them, or a list
+    run: str | None = None  # approve, promote: the run
+    by: str = ""  # approve: who says yes; promote, rollback: who did it
+    to: Stage = Stage.dev  # promote, rollback
+    releases: str = "outputs/releases"  # a folder for each stage
+    approvals: int = 0  # different people who must have said yes
+    worlds: int = 64  # of the frozen exam, at least
     experiment: str | None = None

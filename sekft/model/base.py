@@ -45,22 +45,26 @@ class Base:
     config: ModelConfig
 
     def identity(self) -> str:
-        """sha256 over the shape and the weights: of the seed if they are random, else head and tail of every weight file."""
-        digest = hashlib.sha256((self.folder / "config.json").read_bytes())
-        if self.config.weights is Weights.random:
-            digest.update(f"random {self.config.seed}".encode())
-        for file in sorted(self.folder.glob("*.safetensors")) if self.config.weights is Weights.pretrained else ():
-            with file.open("rb") as weights:
-                digest.update(f"{file.name} {file.stat().st_size}".encode() + weights.read(IDENTITY_BYTES))
-                weights.seek(-min(IDENTITY_BYTES, file.stat().st_size), os.SEEK_END)
-                digest.update(weights.read())
-        return digest.hexdigest()
+        return identity(self.folder, self.config)
 
     def memory_line(self) -> str:
         """The most memory this process has used so far, on the device that matters."""
         if self.device.type == "cuda":
             return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory so far"
         return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory so far"
+
+
+def identity(folder: Path, model: ModelConfig) -> str:
+    """sha256 over the shape and the weights: of the seed if they are random, else head and tail of every weight file."""
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    if model.weights is Weights.random:
+        digest.update(f"random {model.seed}".encode())
+    for file in sorted(folder.glob("*.safetensors")) if model.weights is Weights.pretrained else ():
+        with file.open("rb") as weights:
+            digest.update(f"{file.name} {file.stat().st_size}".encode() + weights.read(IDENTITY_BYTES))
+            weights.seek(-min(IDENTITY_BYTES, file.stat().st_size), os.SEEK_END)
+            digest.update(weights.read())
+    return digest.hexdigest()
 
 
 def base_loads() -> int:

@@ -52,29 +52,38 @@ def faults(folder: Path) -> Iterator[str]:
     if not (folder / AUDIT).exists():
         yield f"{folder / AUDIT}: missing"
         return
+    closed, broken = _walked(folder / AUDIT)
+    if broken:
+        yield broken
+    elif closed is None:
+        yield f"{folder / AUDIT}: the run was never closed: it is under way, was killed, or its last line is missing"
+    else:
+        yield from _changed(folder, closed["files"])
+
+
+def chain_fault(file: Path) -> str | None:
+    """The first line of an audit that does not follow the one before it, or was changed."""
+    return _walked(file)[1]
+
+
+def _walked(file: Path) -> tuple[Mapping[str, Any] | None, str | None]:
+    """What was said when the run was closed, and the first line that does not hold."""
     closed: Mapping[str, Any] | None = None
     before, number = START, 0
-    for at, text in enumerate(_lines(folder / AUDIT), 1):
-        where = f"{folder / AUDIT}:{at}"
+    for at, text in enumerate(_lines(file), 1):
         try:
             line = json.loads(text)
             own = line.pop("hash")
             event, about, said = line["event"], line["about"], (line["number"], line["before"])
         except (ValueError, KeyError, TypeError, AttributeError):
-            yield f"{where}: not a line of an audit"
-            return
+            return None, f"{file}:{at}: not a line of an audit"
         if own != _hash(line) or text != _dumped(line | {"hash": own}):
-            yield f"{where}: changed"
-            return
+            return None, f"{file}:{at}: changed"
         if said != (number + 1, before):
-            yield f"{where}: does not follow the line before it: a line was removed, added or moved"
-            return
+            return None, f"{file}:{at}: does not follow the line before it: a line was removed, added or moved"
         before, number = own, number + 1
         closed = about if event == CLOSED else None if event == OPENED else closed
-    if closed is None:
-        yield f"{folder / AUDIT}: the run was never closed: it is under way, was killed, or its last line is missing"
-        return
-    yield from _changed(folder, closed["files"])
+    return closed, None
 
 
 def _changed(folder: Path, told: Mapping[str, str]) -> Iterator[str]:

@@ -1,0 +1,70 @@
+"""A release: a folder that holds all that is needed to serve an adapter and to believe it, written once; which one counts is a line."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sekft.errors import ReleaseError
+from sekft.promotion.card import card
+from sekft.promotion.evidence import ADAPTER, EVIDENCE, read
+from sekft.tracking import audit, sums
+from sekft.tracking.audit import Audit
+from sekft.tracking.record import SUMMARY
+
+CURRENT = "current"
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"
+
+
+def make(run: Path, stage: Path, by: str) -> Path:
+    """The new release, which is then the stage's current one. stage: the folder of all its releases. Raises ReleaseError."""
+    stage.mkdir(parents=True, exist_ok=True)
+    folder = stage / f"{1 + len(list(_releases(stage))):04d}-{run.resolve().name}"
+    if folder.exists():
+        raise ReleaseError(f"{folder}: exists already; a release is written once")
+    draft = folder.with_name(f".{folder.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(run / ADAPTER, draft / ADAPTER)
+    (draft / "evidence").mkdir()
+    for name in EVIDENCE:
+        shutil.copy2(run / name, draft / "evidence" / name)
+    (draft / "README.md").write_text(card(run), encoding="utf-8")
+    sums.write(draft, [draft / ADAPTER, draft / "evidence", draft / "README.md"])
+    draft.rename(folder)
+    _point(stage, folder)
+    Audit(stage).tell(PROMOTED, release=folder.name, run=str(run), verdict=read(run / SUMMARY).get("verdict"), by=by)
+    return folder
+
+
+def roll_back(stage: Path, by: str) -> Path:
+    """The release before the current one counts again. Raises ReleaseError."""
+    there, now = list(_releases(stage)), current(stage)
+    before = there[: there.index(now)] if now in there else []
+    if not before:
+        raise ReleaseError(f"{stage}: {now.name if now else 'nothing is released there'}; no release before it")
+    _point(stage, before[-1])
+    Audit(stage).tell(ROLLED_BACK, release=before[-1].name, instead_of=now.name if now else None, by=by)
+    return before[-1]
+
+
+def current(stage: Path) -> Path | None:
+    link = stage / CURRENT
+    return stage / link.readlink() if link.is_symlink() else None
+
+
+def faults(folder: Path) -> Iterator[str]:
+    """What of a release is not what it was, one line each; of its run's evidence, too."""
+    yield from sums.faults(folder)
+    kept = folder / "evidence" / audit.AUDIT
+    if kept.exists() and (fault := audit.chain_fault(kept)):
+        yield fault
+
+
+def _releases(stage: Path) -> Iterator[Path]:
+    yield from sorted(path for path in stage.glob("[0-9]*-*") if path.is_dir())
+
+
+def _point(stage: Path, folder: Path) -> None:
+    draft = stage / f".{CURRENT}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(folder.name)
+    draft.replace(stage / CURRENT)

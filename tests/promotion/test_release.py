@@ -1,0 +1,173 @@
+"""What is released is what was proven; everything else is refused by name, and nothing is written over."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+from sekft.config import Device, LoraConfig, ModelConfig, SplitConfig
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.rendering.fingerprint import fingerprint
+from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario import frozen
+from sekft.scenario.split import digest, load
+from sekft.tracking.record import open_run
+from tests.conftest import run_verb
+
+MODEL = ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)
+RATE = {"k": 48, "n": 64, "rate": 0.75, "low": 0.6, "high": 0.85}
+PLAYER = {"rates": dict.fromkeys(("terminated", "verified", "solved", "operated", "false_panic"), RATE)}
+PAIRED = {
+    "criterion": "verified",
+    "difference": 0.75,
+    "low": 0.6,
+    "high": 0.9,
+    "archetypes": 29,
+    "wins": 48,
+    "losses": 0,
+    "mcnemar_p": 1e-14,
+}
+
+
+def adapter(folder: Path, zero: bool = False, **other: object) -> None:
+    base = bases.load(MODEL)
+    with lora.fresh(base, LoraConfig(name="drawn", r=4, alpha=8), 0) as tuned, torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name and not zero:
+                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
+        about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), **other}
+        lora.publish(lora.save(tuned, base, folder, about))
+
+
+def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: object) -> Path:
+    """A run that ended well, as far as its files tell. changes: to its summary."""
+    worlds = load("held_out", SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT)))
+    settings = {"model": asdict(MODEL), "adapter": None, "seed": 0, "mask": {"rule": "assistant"}, "lora": {"r": 4, "alpha": 8}}
+    settings |= {"trainer": {"lr": 2e-3}, "data": {"sources": {"shell": {"path": None}}}}
+    summary = {"verb": "train", "verdict": "promote", "base": PLAYER, "tuned": PLAYER, "paired": PAIRED, "power": "", "steps": 168}
+    summary |= {"worlds": {"n": 64, "sha256": digest(worlds)}, "sandbox": {"backend": "docker"}, "supervised_tokens": 14247}
+    with open_run(folder, "train", settings, ["lora=r4"], 0) as record:
+        record.log({"train/loss": 0.5}, 1)
+        record.summary(summary | (changes or {}))
+        for name in ("episodes.jsonl", "report.html"):
+            (folder / name).write_text("{}\n")
+        adapter(folder / "adapter", **adapted)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "good")
+
+
+@pytest.fixture
+def home(good: Path, tmp_path: Path) -> Path:
+    shutil.copytree(good, tmp_path / "run")
+    return tmp_path
+
+
+def release(home: Path, *words: str):
+    return run_verb("release", *words, cwd=home)
+
+
+def refused(home: Path, why: str, *words: str) -> None:
+    done = release(home, "do=promote", "run=run", *words)
+    assert done.returncode == 1 and why in done.stdout, done.stdout + done.stderr
+    assert "run: not released, " in done.stderr and not (home / "outputs").exists()
+
+
+def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_back(home: Path):
+    for number in (1, 2):
+        done = release(home, "do=promote", "run=run", "to=prod", "by=ada")
+        assert done.returncode == 0 and done.stdout.strip() == f"prod: outputs/releases/prod/000{number}-run", done.stdout + done.stderr
+    prod = home / "outputs" / "releases" / "prod"
+    assert (prod / "current").readlink() == Path("0002-run")
+    for name in ("adapter/adapter_model.safetensors", "evidence/summary.json"):
+        assert (prod / "0001-run" / name).read_bytes() == (home / "run" / name.removeprefix("evidence/")).read_bytes()
+    card = (prod / "0001-run" / "README.md").read_text()
+    assert "| verified | 48/64 [0.60, 0.85] |" in card and "verified: +0.75 [+0.60, +0.90]" in card
+    assert release(home, "do=verify", "runs=outputs").returncode == 0
+    assert release(home, "do=rollback", "to=prod").stdout.strip() == "prod: outputs/releases/prod/0001-run counts again"
+    assert (prod / "current").readlink() == Path("0001-run")
+    lost = release(home, "do=rollback", "to=prod")
+    assert lost.returncode == 1 and "no release before it" in lost.stderr
+    events = [json.loads(line)["event"] for line in (prod / "audit.jsonl").read_text().splitlines()]
+    assert events == ["promoted", "promoted", "rolled back"]
+    (prod / "0002-run" / "README.md").write_text("better than it is")
+    forged = release(home, "do=verify", "runs=outputs")
+    assert forged.returncode == 1 and forged.stdout.strip().endswith("0002-run/README.md: changed")
+
+
+def edit_report(run: Path) -> None:
+    (run / "report.html").write_text("all verified")
+
+
+def edit_summary(run: Path) -> None:
+    text = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(text.replace('"k": 48', '"k": 64'))
+
+
+def lose_lives(run: Path) -> None:
+    (run / "episodes.jsonl").unlink()
+
+
+def break_chain(run: Path) -> None:
+    first, *rest = (run / "audit.jsonl").read_text().splitlines(keepends=True)
+    (run / "audit.jsonl").write_text("".join(rest))
+
+
+def unprove(run: Path) -> None:
+    (run / "adapter" / "fingerprint.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (edit_report, "run/report.html: changed since the run was closed"),
+        (edit_summary, "run/summary.json: changed since the run was closed"),
+        (lose_lives, "run/episodes.jsonl: missing"),
+        (break_chain, "run/audit.jsonl:1: does not follow the line before it"),
+        (unprove, "run/adapter/fingerprint.json: missing; render unproven"),
+    ],
+)
+def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Path], None], why: str):
+    change(home / "run")
+    refused(home, why)
+
+
+@pytest.mark.parametrize(
+    ("changes", "adapted", "why"),
+    [
+        ({"verdict": "unmeasured (eval=none)"}, {}, "verdict 'unmeasured (eval=none)', allowed: promote"),
+        ({"verdict": "inconclusive (needs n >= 90)"}, {}, "verdict 'inconclusive (needs n >= 90)', allowed: promote"),
+        ({"worlds": {"n": 64, "sha256": "0" * 64}}, {}, "examined in worlds of sha256 0000000000000000, allowed: those of the frozen set"),
+        ({"paired": None}, {}, "base and tuned were not examined in the same worlds"),
+        ({}, {"zero": True}, "changes nothing, every lora_B is zero"),
+        ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, here it is "),
+    ],
+)
+def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], why: str):
+    make_run(tmp_path / "run", changes, **adapted)
+    refused(tmp_path, why)
+
+
+def test_a_small_exam_and_a_missing_yes_are_refused(home: Path):
+    refused(home, "examined in 64 worlds, allowed: 100 or more", "worlds=100")
+    refused(home, "approved by 0 (nobody), asked for 2; do=approve by=NAME", "approvals=2")
+    for name in ("ada", "ada", "grace"):
+        assert release(home, "do=approve", "run=run", f"by={name}").returncode == 0
+    done = release(home, "do=promote", "run=run", "approvals=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (home / "run" / "metrics.jsonl").write_text("")
+    late = release(home, "do=approve", "run=run", "by=eve")
+    assert late.returncode == 1 and "its evidence does not hold" in late.stderr
+
+
+def test_what_is_no_run_is_one_line(tmp_path: Path):
+    assert release(tmp_path, "do=promote", "run=nowhere").stderr.startswith("sekft.release: run=nowhere: no run there;")
+    assert "do" in release(tmp_path, "do=dance").stderr

@@ -96,7 +96,9 @@ def answer_suite(
     given = replies(base, {"base": None, **adapters}, {one.id: one.messages for one in asked}, limits, seed)
     told = capability.compared({player: stories.scores_of(asked, own) for player, own in given.items()})
     rows = [
-        {"player": player, "id": one.id, "reply": text} for player in given for one, (text, _) in zip(asked, given[player], strict=True)
+        {"player": player, "id": one.id, "stopped": stopped, "reply": text}
+        for player in given
+        for one, (text, stopped) in zip(asked, given[player], strict=True)
     ]
     (track.folder / ANSWERS).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     for measured in capability.lines(told):

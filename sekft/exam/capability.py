@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import hypot, sqrt
 from typing import Any
 
 from sekft.exam.rates import CONFIDENCE, rate
@@ -29,8 +29,15 @@ def mean(scores: Sequence[float]) -> Mean:
 
 
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> Mean:
-    """After minus before, of the questions that both were asked; Student's interval over the differences."""
-    differences = [after[name] - before[name] for name in before if name in after]
+    """After minus before, of the questions that both were asked; Newcombe's interval where every score is 0 or 1, which stays wide
+    where all changed alike, else Student's over the differences."""
+    both = [name for name in before if name in after]
+    if {before[name] for name in both} | {after[name] for name in both} <= {0.0, 1.0}:
+        was, now = mean([before[name] for name in both]), mean([after[name] for name in both])
+        middle = now.mean - was.mean
+        low, high = hypot(now.mean - now.low, was.high - was.mean), hypot(now.high - now.mean, was.mean - was.low)
+        return Mean(len(both), middle, middle - low, middle + high)
+    differences = [after[name] - before[name] for name in both]
     return Mean(len(differences), *_student(differences, -1.0, 1.0))
 
 

@@ -98,7 +98,7 @@ def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path:
     [
         (("mode=dance",), ["mode", "dance"]),
         (("mode=shell", "sandbox=bwrap", "scenarios=exam", "world=500"), ["world: found 500, allowed: 1 to 128"]),
-        (("mode=review",), ["found neither, allowed: one of them"]),
+        (("mode=review",), ["found neither candidates nor lives, allowed: candidates=FILE"]),
         (("mode=review", "candidates=nowhere.jsonl"), ["nowhere.jsonl: no such file"]),
         (("mode=review", "lives=x.jsonl"), ["hint: empty"]),
         (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),

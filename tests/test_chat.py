@@ -33,6 +33,13 @@ def test_a_conversation_goes_on_line_by_line_until_the_input_ends(tmp_path: Path
     assert done.stderr.count("\n") == 1 and "/new begins another" in done.stderr
 
 
+def test_the_suite_says_how_the_base_reads_and_what_it_answers(tmp_path: Path):
+    done = chat("--test", "eval=tinystories", "eval.suite_stories=2", "eval.max_reply_tokens=8", cwd=tmp_path)
+    first, *rest = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "") and first.startswith("loss of prose: base 7.")
+    assert any(line.startswith("format_kept: base ") for line in rest)
+
+
 @pytest.mark.slow
 def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
     watched = chat("mode=shell", "sandbox=bwrap", "decisions=d.jsonl", cwd=tmp_path, typed="\nexit\nnothing is asked for\n")
@@ -91,7 +98,7 @@ def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path:
     [
         (("mode=dance",), ["mode", "dance"]),
         (("mode=shell", "sandbox=bwrap", "scenarios=exam", "world=500"), ["world: found 500, allowed: 1 to 128"]),
-        (("mode=review",), ["found neither, allowed: one of them"]),
+        (("mode=review",), ["found neither candidates nor lives, allowed: candidates=FILE"]),
         (("mode=review", "candidates=nowhere.jsonl"), ["nowhere.jsonl: no such file"]),
         (("mode=review", "lives=x.jsonl"), ["hint: empty"]),
         (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),

@@ -284,7 +284,7 @@ def worth(settings: Any, summary: Mapping[str, Any]) -> float | None:
 
 
 def main() -> None:
-    launch("eval", run, Sweeps(inputs.of_exam, worth))
+    launch("eval", run, Sweeps(inputs.of_exam, worth=worth))
 
 
 if __name__ == "__main__":

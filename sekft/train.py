@@ -286,7 +286,7 @@ def main() -> None:
 
         preview.main()
     else:
-        launch("train", after_each(run), Sweeps(inputs.of_training, worth, go_on))
+        launch("train", after_each(run), Sweeps(inputs.of_training, go_on, worth))
 
 
 if __name__ == "__main__":

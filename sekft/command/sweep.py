@@ -18,7 +18,7 @@ from sekft.errors import SekftError, SweepError
 from sekft.tracking import ledger, records
 from sekft.tracking.digest import ASIDE, decided_by, of_code, of_value
 from sekft.tracking.ledger import Entry, Status
-from sekft.tracking.record import CHECKPOINTS, one_line, set_aside
+from sekft.tracking.record import CHECKPOINTS, SUMMARY, one_line, set_aside
 
 if TYPE_CHECKING:
     from sekft.command.launch import Job
@@ -29,12 +29,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Of one verb. inputs: files and folders that decide a run by what is in them. worth: of settings and summary, what a sweeper that
-    searches makes the most of. go_on: the checkpoint from which a job that was cut off in a folder goes on, None if there is none."""
+    """Of one verb. inputs: files and folders that decide a run by what is in them. go_on: the checkpoint from which a job that
+    was cut off in a folder goes on, None if there is none. worth: of settings and summary, what a sweeper that searches makes
+    the most of."""
 
     inputs: Callable[[Any], Sequence[Path]]
-    worth: Callable[[Any, Mapping[str, Any]], float | None]
     go_on: Callable[[Path, Say], Path | None] = lambda folder, say: None
+    worth: Callable[[Any, Any], float | None] = lambda settings, summary: None
 
 
 def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
@@ -71,7 +72,7 @@ def run(
             set_aside(job.folder / CHECKPOINTS)
         elif before.status is Status.done:
             say(f"{job.folder}: done before; skipped (again=all runs it anew)")
-            return records.summary(job.folder)
+            return records.summary(job.folder) if (job.folder / SUMMARY).exists() else {}
         elif before.status is Status.failed and settings.again is Again.none:
             raise SweepError(f"failed before: {before.error}; again=failed runs it once more", before.exit_status)
         else:

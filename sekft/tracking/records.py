@@ -45,7 +45,8 @@ def find(places: Iterable[str]) -> list[Path]:
 
 def below(folder: Path) -> list[Path]:
     """Every run in a folder and the folders in it, in the order of their names; the folder itself, if it is of a run."""
-    return sorted(file.parent for file in folder.rglob(RUN) if not any(part.startswith(".") for part in file.parts[1:]))
+    found = [file.parent for file in folder.rglob(RUN)]
+    return sorted(run for run in found if not any(part.startswith(".") for part in run.relative_to(folder).parts))
 
 
 def newest(folder: Path) -> Path:

@@ -10,11 +10,11 @@ from tests.data.test_rows import sample as made
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("template", [None, "chatml"])
-def test_several_processes_make_the_same_rows_and_counts(template: str | None):
+@pytest.mark.parametrize(("template", "max_tokens"), [(None, 20), ("chatml", 100)])
+def test_several_processes_make_the_same_rows_and_counts(template: str | None, max_tokens: int):
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template=template))
     samples = [made(number, turns=1 + number % 3, bad=number % 97 == 5) for number in range(WORTH_IT + CHUNK // 2)]
-    given = (tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 40)
+    given = (tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), max_tokens)
     one, counted = sample.rows(samples, *given)
     many, added = parallel.rows(samples, *given, processes=2)
     assert one == many and counted == added and len(counted.dropped) == 2

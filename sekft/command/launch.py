@@ -185,7 +185,8 @@ def _job() -> Job:
         folder = folder.absolute()
     together = Path(hydra_config.sweep.dir) if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN" else None
     group = together.name if together else folder.name
-    choices = tuple(f"{key}={value}" for key, value in sorted(hydra_config.runtime.choices.items()) if not key.startswith("hydra/"))
+    chosen = {key: value for key, value in sorted(hydra_config.runtime.choices.items()) if value and not key.startswith("hydra/")}
+    choices = tuple(f"{key}={value}" for key, value in chosen.items())
     name = f"{folder.parent.name}/{folder.name}" if together else folder.name
     return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, together)
 

@@ -25,7 +25,7 @@ def test_those_that_behave_best_go_on_as_if_never_stopped_and_a_second_start_doe
     assert sorted(best) == sorted(one["setting"] for one in told["rungs"][1]["settings"])
     assert (told["steps"], told["steps_of_the_grid"]) == (18, 24)
     assert "18 steps instead of the 24 of the whole grid, 25% saved" in first.stdout
-    for setting in best:
+    for setting in best[:1]:
         lr = told["rungs"][0]["settings"][setting]["swept"][0]
         alone = run_verb("train", *SHORT, "eval.episodes=0", lr, f"hydra.run.dir=alone{setting}", cwd=tmp_path)
         assert alone.returncode == 0, alone.stderr

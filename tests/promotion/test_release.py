@@ -1,8 +1,10 @@
 """What is released is what was proven; everything else is refused by name, and nothing is written over."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 import torch
 
 from sekft.config import Device, LoraConfig, ModelConfig, SplitConfig
+from sekft.config.status import Do, ReleaseConfig
+from sekft.errors import ReleaseError
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.release import promote
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
@@ -75,10 +80,12 @@ def release(home: Path, *words: str):
     return run_verb("release", *words, cwd=home)
 
 
-def refused(home: Path, why: str, *words: str) -> None:
-    done = release(home, "do=promote", "run=run", *words)
-    assert done.returncode == 1 and why in done.stdout, done.stdout + done.stderr
-    assert "run: not released, " in done.stderr and not (home / "outputs").exists()
+def refused(run: Path, why: str, **asked: int) -> None:
+    out = io.StringIO()
+    settings = ReleaseConfig(do=Do.promote, run=str(run), releases=str(run.parent / "releases"), **asked)
+    with redirect_stdout(out), pytest.raises(ReleaseError, match=f"{run}: not released, "):
+        promote(settings)
+    assert why in out.getvalue() and not (run.parent / "releases").exists()
 
 
 def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_back(home: Path):
@@ -137,7 +144,7 @@ def unprove(run: Path) -> None:
 )
 def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Path], None], why: str):
     change(home / "run")
-    refused(home, why)
+    refused(home / "run", why)
 
 
 @pytest.mark.parametrize(
@@ -153,12 +160,12 @@ def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Pa
 )
 def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], why: str):
     make_run(tmp_path / "run", changes, **adapted)
-    refused(tmp_path, why)
+    refused(tmp_path / "run", why)
 
 
 def test_a_small_exam_and_a_missing_yes_are_refused(home: Path):
-    refused(home, "examined in 64 worlds, allowed: 100 or more", "worlds=100")
-    refused(home, "approved by 0 (nobody), asked for 2; do=approve by=NAME", "approvals=2")
+    refused(home / "run", "examined in 64 worlds, allowed: 100 or more", worlds=100)
+    refused(home / "run", "approved by 0 (nobody), asked for 2; do=approve by=NAME", approvals=2)
     for name in ("ada", "ada", "grace"):
         assert release(home, "do=approve", "run=run", f"by={name}").returncode == 0
     done = release(home, "do=promote", "run=run", "approvals=2")

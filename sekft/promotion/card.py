@@ -7,9 +7,8 @@ from typing import Any
 from sekft.promotion.evidence import read
 from sekft.tracking.record import RUN, SUMMARY
 
-RATES = ("terminated", "verified", "solved", "operated", "false_panic")
+RATES = ("terminated", "right_terminal", "solved", "verified", "operated")
 LOAD = """\
-from pathlib import Path
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -26,7 +26,7 @@ from tests.conftest import run_verb
 
 MODEL = ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)
 RATE = {"k": 48, "n": 64, "rate": 0.75, "low": 0.6, "high": 0.85}
-PLAYER = {"rates": dict.fromkeys(("terminated", "verified", "solved", "operated", "false_panic"), RATE)}
+PLAYER = {"rates": dict.fromkeys(("terminated", "right_terminal", "solved", "verified", "operated"), RATE)}
 PAIRED = {
     "criterion": "verified",
     "difference": 0.75,

@@ -1,4 +1,4 @@
-"""What a sweep saves: the same trainings as processes of their own and as jobs of one process, and where the time goes.
+"""What a sweep saves: the same trainings as processes of their own, as jobs of one process, and of two (joblib), and where the time goes.
 
 python benchmarks/sweep.py [jobs=8] [json=lines.jsonl] [overrides of sekft.train, such as trainer.max_steps=60 eval.episodes=16]
 
@@ -42,10 +42,10 @@ def main(arguments: Sequence[str]) -> None:
         home = Path(scratch)
         verb("collect", home, "sandbox=bwrap", "hydra.run.dir=lives")
         words.append(f"data.sources.shell.path={home / 'lives' / 'trajectories.jsonl'}")
-        results = [separate(home / "separate", words, seeds), swept(home / "swept", words, seeds)]
+        ways = {"swept": [], "spread": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
+        results = [separate(home / "separate", words, seeds), *(swept(home / way, [*words, *how], seeds) for way, how in ways.items())]
         for seed in seeds:
-            one, other = (adapter(home / way / "jobs" / str(seed)) for way in ("separate", "swept"))
-            if one != other:
+            if len({adapter(home / way / "jobs" / str(seed)) for way in ("separate", *ways)}) > 1:
                 raise SystemExit(f"seed={seed}: the adapter of the sweep is not the one of a process of its own")
     Console().print(table(results, len(seeds)))
     if own.get("json"):
@@ -64,7 +64,7 @@ def swept(home: Path, words: Sequence[str], seeds: Sequence[int]) -> Measured:
     home.mkdir()
     started = time.monotonic()
     verb("train", home, "-m", *words, f"seed={','.join(map(str, seeds))}", "hydra.sweep.dir=jobs")
-    return measured("one sweep", time.monotonic() - started, home)
+    return measured("a sweep of two processes" if "spread" in home.name else "one sweep", time.monotonic() - started, home)
 
 
 def verb(name: str, home: Path, *words: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.helpers import disable_input_dtype_casting
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -76,7 +77,8 @@ def one_pass(config: PreTrainedConfig, setting: Setting, tokens: int, learned: i
         ids = torch.zeros(1, tokens, dtype=torch.long)
         autocast = torch.autocast("cpu", torch.bfloat16) if setting.bfloat16 else nullcontext()
         operations = Operations()
-        with FlopCounterMode(display=False) as flops, operations:
+        as_trained = disable_input_dtype_casting(model, active=setting.bfloat16)
+        with FlopCounterMode(display=False) as flops, operations, as_trained:
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), autocast:
                 logits = model(input_ids=ids, use_cache=False, logits_to_keep=slice(0, learned)).logits
                 loss = torch.nn.functional.cross_entropy(logits[0].float(), ids[0, :learned], reduction="sum")

@@ -81,7 +81,7 @@ def drawn(base: Base, folder: Path, seed: int) -> Path:
     with lora.fresh(base, LoraConfig(name="drawn", r=8, alpha=16), seed) as tuned, torch.no_grad():
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(seed))
+                parameter.normal_(std=0.05, generator=torch.Generator(parameter.device).manual_seed(seed))
         return lora.publish(lora.save(tuned, base, folder, {}))
 
 

@@ -1,9 +1,10 @@
-"""Training Mistral-7B's shape on a GPU, plain TRL against ours: rows T1-T7 and Q1-Q2 of experiments/throughput.md.
+"""Training Mistral-7B's shape on a GPU, plain TRL against ours: rows T1-T7, Q1-Q2, B16 and B4 of experiments/throughput.md.
 
 python -m benchmarks.gpu [only=T1,T4,T7] [steps=6] [seconds=540] [json=lines.jsonl] [tiny=true]
 
 Random weights, never zeros: throughput and memory only, nothing about quality. One line of JSON per result, as it comes, the prediction
-beside it; no case is begun after `seconds`. T1 and T7 come again last, for the spread. tiny=true is the same path in a toy shape
+beside it; no case is begun after `seconds`. T1 and T7 come twice, for the spread. B16 and B4: forward and backward of passes of
+1,024 to 16,384 tokens on a bfloat16 and an nf4 base, without the trainer around them. tiny=true is the same path in a toy shape
 on whatever device there is. A useful token is one of a row: pads are waste, never throughput.
 """
 
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,11 @@ from sekft.config import LoraConfig, ModelConfig, TrainConfig, TrainerConfig, We
 from sekft.data.sample import Row
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.training import collator
+from sekft.training.attention import by_rows
 from sekft.training.forecast import flops, forecast, shape_of
 from sekft.training.machine import matmul_flops
-from sekft.training.trainer import make_trainer
+from sekft.training.trainer import make_trainer, weighted_nll
 
 DEFAULTS = {"only": "", "steps": "6", "seconds": "540", "json": "", "tiny": "false"}
 MISTRAL_7B = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8}
@@ -53,7 +57,10 @@ class Case:
     bfloat16_adapter: bool = False
     liger: bool = False
     nf4: bool = False
+    sizes: tuple[int, ...] = ()  # of passes measured without a trainer
 
+
+SIZES = (1024, 2048, 4096, 8192, 16384)
 
 OPEN = {"checkpointing": False, "tokens_per_batch": 16384}
 CASES = {
@@ -71,8 +78,10 @@ CASES = {
     "T7": Case("as T6, Liger layer kernels", "13k tok/s, 2.8 x T1", "T1", ours=OPEN, bfloat16_adapter=True, liger=True),
     "Q1": Case("TRL, nf4, its defaults, padded 8", "itself", trl={"per_device_train_batch_size": 8}, nf4=True),
     "Q2": Case("as T7, nf4", "within 3 % of T7, 2.8 x Q1", "Q1", ours=OPEN, bfloat16_adapter=True, liger=True, nf4=True),
+    "B16": Case("one pass, kernels as T7", "as T7 at 16k", sizes=SIZES, liger=True),
+    "B4": Case("one pass, nf4", "11-22 % slower than B16 at 1k, at most 1.3 % at 16k", "B16", sizes=SIZES, liger=True, nf4=True),
 }
-ORDER = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T1", "T7", "Q1", "Q2"]
+ORDER = ["T1", "T2", "T3", "T4", "T5", "T6", "T7", "T1", "T7", "B16", "Q1", "Q2", "B4"]
 
 
 class Marks(TrainerCallback):
@@ -143,9 +152,8 @@ def train(base: bases.Base, case: Case, rows: list[Row], steps: int, folder: Pat
             trainer = plain(tuned, base, rows, case, steps, folder, marks)
         else:
             trainer = make_trainer(tuned, base, rows, settings, folder / "out", 0, [marks])
-        if case.bfloat16_adapter and base.device.type == "cuda":
-            for parameter in (parameter for parameter in tuned.parameters() if parameter.requires_grad):
-                parameter.data = parameter.data.bfloat16()
+        if case.bfloat16_adapter:
+            _as_bfloat16(tuned, base)
         marks.trainer = trainer
         trainer.train()
     took = [after - before for before, after in zip(marks.seconds[WARM - 1 :], marks.seconds[WARM:], strict=False)]
@@ -154,6 +162,34 @@ def train(base: bases.Base, case: Case, rows: list[Row], steps: int, folder: Pat
     if base.device.type == "cuda":
         told["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return {**told, "halvings": getattr(trainer, "halvings", 0), **expected(base, case, settings, rows, told["useful_tok_s"])}
+
+
+def passes(base: bases.Base, rows: list[Row], size: int, times: int) -> float:
+    """Useful tokens/s of forward and backward over packed rows cut to `size` tokens in all; the median after two to warm up."""
+    chosen, left = [], size
+    for row in rows:
+        if left > 0:
+            chosen.append(Row(row.id, row.ids[:left], row.weight[:left]))
+            left -= len(row.ids)
+    batch = {key: value.to(base.device) for key, value in collator.packed(chosen).items()}
+    seconds = []
+    with lora.fresh(base, R16, seed=0) as tuned:
+        _as_bfloat16(tuned, base)
+        for _ in range(WARM + times):
+            started = time.perf_counter()
+            with by_rows(tuned), torch.autocast(base.device.type, torch.bfloat16, enabled=base.device.type == "cuda"):
+                weighted_nll(tuned, batch).backward()
+            tuned.zero_grad(set_to_none=True)
+            if base.device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - started)
+    return size / statistics.median(seconds[WARM:])
+
+
+def _as_bfloat16(tuned: Any, base: bases.Base) -> None:
+    if base.device.type == "cuda":
+        for parameter in (parameter for parameter in tuned.parameters() if parameter.requires_grad):
+            parameter.data = parameter.data.bfloat16()
 
 
 def expected(base: bases.Base, case: Case, settings: TrainerConfig, rows: list[Row], speed: float) -> dict[str, Any]:
@@ -179,7 +215,7 @@ def ligered(base: bases.Base) -> None:
 
 
 def run(options: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
-    """One result per case, in order; a case that cannot run says why."""
+    """The results of every case, in order; a case that cannot run says why."""
     tiny, started, steps = options["tiny"] == "true", time.monotonic(), int(options["steps"]) + WARM
     chosen = [name for name in ORDER if not options["only"] or name in options["only"].split(",")]
     rows, speeds, kernels = drawn_rows(64, tiny), {}, None
@@ -197,13 +233,35 @@ def run(options: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
             if case.liger and kernels is not base:
                 ligered(base)
                 kernels = base
-            told |= train(base, case, rows, steps, folder)
-            speeds[name] = told["useful_tok_s"]
-            if case.against in speeds:
-                told[f"x {case.against}"] = round(speeds[name] / speeds[case.against], 3)
-        except (torch.OutOfMemoryError, ImportError) as error:
-            told["failed"] = str(error).splitlines()[0]
-        yield told
+            for found in measured(base, case, rows, steps, folder):
+                at = found.get("size")
+                speeds[name, at] = found["useful_tok_s"]
+                if (case.against, at) in speeds:
+                    found[f"x {case.against}"] = round(speeds[name, at] / speeds[case.against, at], 3)
+                yield told | found
+        except Exception as error:  # the other cases are still worth a borrowed GPU's minutes
+            yield told | {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def measured(base: bases.Base, case: Case, rows: list[Row], steps: int, folder: Path) -> Iterator[dict[str, Any]]:
+    if not case.sizes:
+        yield train(base, case, rows, steps, folder)
+    for size in case.sizes:
+        if size <= sum(len(row.ids) for row in rows):
+            yield {"size": size, "useful_tok_s": round(passes(base, rows, size, steps), 1)}
+
+
+def ceilings(tiny: bool) -> dict[str, Any]:
+    """What the device can do at most: matrix products, and bytes read and written by a copy."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    source = torch.randn(2**20 if tiny else 2**31, device=device, dtype=torch.bfloat16)
+    target, seconds = torch.empty_like(source), []
+    for _ in range(WARM + 5):
+        started = time.perf_counter()
+        target.copy_(source)[-1].item()
+        seconds.append(time.perf_counter() - started)
+    moved = 2 * source.numel() * source.element_size() / statistics.median(seconds[WARM:])
+    return {"case": "ceilings", "tflop_s": round(matmul_flops(device) / 1e12, 1), "tb_s": round(moved / 1e12, 2)}
 
 
 def main(arguments: list[str]) -> None:
@@ -215,7 +273,7 @@ def main(arguments: list[str]) -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     with shaped(options["tiny"] == "true") as folder, contextlib.ExitStack() as stack:
         file = stack.enter_context(Path(options["json"]).open("a")) if options["json"] else None
-        for told in run(options, folder):
+        for told in chain([ceilings(options["tiny"] == "true")], run(options, folder)):
             line = json.dumps({"device": device, "torch": torch.__version__, "tiny": options["tiny"] == "true", **told})
             print(line, flush=True)
             if file:

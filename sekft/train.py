@@ -86,6 +86,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
         loads = bases.base_loads()
+        settings = forecast.settled(base_folder(settings.model, weights=False), settings, prepared.training)
         planned = plan.last_step(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         base = bases.load(settings.model)

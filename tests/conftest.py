@@ -15,6 +15,7 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads would wait for each other: every core has a worker of its own
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -61,6 +62,4 @@ def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_verb(*arguments: str, cwd: Path, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m sekft.<verb> ...` as a user types it, in a folder of its own."""
     command = [sys.executable, "-m", f"sekft.{arguments[0]}", *arguments[1:]]
-    return subprocess.run(
-        command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    )
+    return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env={**os.environ, **environment})

@@ -76,7 +76,7 @@ class TrainerConfig:
     max_grad_norm: float = 1.0
     precision: Precision = Precision.auto
     compile: bool = False
-    checkpointing: bool | None = None  # recompute activations; null: only on CUDA
+    checkpointing: bool | None = None  # recompute activations; null: only on CUDA, if they would not fit
     context_frozen: bool = False  # mask=continuation only: no gradient through the context; read experiments/context_frozen.md first
     log_every_steps: int = 1
     save_every_steps: int = 0  # 0: only the final adapter

@@ -14,7 +14,7 @@ from sekft.errors import ModelError
 NAME = "sekft_rows"
 REFUSED = ("softcap", "s_aux", "position_bias")  # what some architectures add to the scores, and the kernels here do not
 
-try:  # torch >= 2.11; before that, and off CUDA, every row is attended to on its own
+try:  # torch 2.13 has all of it, 2.11 lacks grouped heads; there, and off CUDA, every row is attended to on its own
     from torch.nn.attention.varlen import varlen_attn
 
     KERNEL = {"scale", "window_size", "enable_gqa"} <= set(inspect.signature(varlen_attn).parameters)

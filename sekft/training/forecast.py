@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from sekft.training.plan import layout, plan, rows_per_step
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # gated decoders; of others only their own code knows the shape
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a 4-bit weight with its doubly quantised scales
 ADAPTER = 16  # bytes: float32 value, gradient, two moments of Adam
+ROOM = 0.9  # of the free memory that a forecast may fill: allocators leave holes
 LOGIT = {2: 16, 4: 12}  # bytes at each learned position and word, by those of the compute type: logits, their float32, two for the loss
 # bytes that one layer keeps of a token until the backward pass, per unit of width; counted, see benchmarks/counters.py
-KEPT = {2: {"hidden": 18, "mlp": 8, "query": 6, "value": 4, "rank": 14}, 4: {"hidden": 16, "mlp": 16, "query": 8, "value": 8, "rank": 28}}
-KEPT_BY_DROPOUT = {2: {"hidden": 20, "mlp": 4, "query": 4}, 4: {"hidden": 32, "mlp": 4, "query": 8}}
+KEPT = {2: {"hidden": 12, "mlp": 8, "query": 4, "value": 4, "rank": 14}, 4: {"hidden": 16, "mlp": 16, "query": 8, "value": 8, "rank": 28}}
+KEPT_BY_DROPOUT = {2: {"hidden": 16, "mlp": 2, "query": 4}, 4: {"hidden": 32, "mlp": 4, "query": 8}}
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: s
         filled = [max(lengths[row] for row in one)] * len(one) if not how.tokens else [lengths[row] for row in one]
         epoch += flops(shape, adapter, filled, sum(learned[row] for row in one), recomputed)
     return Forecast(
-        weights=shape.matrices() * (NF4 if settings.model.load_4bit else width) + shape.others() * width,
+        weights=_weights(shape, settings, device),
         adapter=adapter * ADAPTER,
         activations=tokens * held,
         logits=logits * shape.vocabulary * LOGIT[width],
@@ -150,17 +151,54 @@ def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: s
     )
 
 
+def settled(folder: Path, settings: TrainConfig, rows: Sequence[Row]) -> TrainConfig:
+    """The settings with trainer.checkpointing decided for this machine: recomputed only where nothing else fits. folder: of the base."""
+    from sekft.model.base import pick_device
+
+    device = pick_device(settings.model.device)
+    if settings.trainer.checkpointing is not None or settings.trainer.context_frozen or device.type != "cuda":
+        return settings
+    shape = shape_of(json.loads((folder / "config.json").read_text()))
+    recomputed = shape is None or not fits_open(shape, settings, rows, device.type, _free(device, settings, shape))
+    return _with(settings, recomputed)
+
+
+def fits_open(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, free: float) -> bool:
+    """Whether the passes fit into so many bytes with all activations kept."""
+    return forecast(shape, _with(settings, False), rows, device, steps=1).needed() < ROOM * free
+
+
+def _with(settings: TrainConfig, checkpointing: bool) -> TrainConfig:
+    return replace(settings, trainer=replace(settings.trainer, checkpointing=checkpointing))
+
+
+def _free(device: Any, settings: TrainConfig, shape: Shape) -> float:
+    """Bytes for this run, the weights of its base among them if they are there already."""
+    from sekft.model.base import kept
+    from sekft.training.machine import free_bytes
+
+    there = (base := kept()) is not None and base.config == settings.model
+    return free_bytes(device) + (_weights(shape, settings, device.type) if there else 0)
+
+
+def _weights(shape: Shape, settings: TrainConfig, device: str) -> float:
+    width = 2 if device == "cuda" else 4
+    return shape.matrices() * (NF4 if settings.model.load_4bit else width) + shape.others() * width
+
+
 def line(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -> str:
     """What to expect on this machine, said before the base is loaded. folder: of the base."""
     from sekft.model.base import pick_device
-    from sekft.training.machine import free_bytes, matmul_flops
+    from sekft.training.machine import matmul_flops
 
     config = json.loads((folder / "config.json").read_text())
     shape, device = shape_of(config), pick_device(settings.model.device)
     if shape is None:
         return f"forecast: none for model_type={config.get('model_type')} (known: {', '.join(FAMILIES)})"
-    told, free, speed = forecast(shape, settings, rows, device.type, steps), free_bytes(device), matmul_flops(device)
+    told, free = forecast(shape, settings, rows, device.type, steps), _free(device, settings, shape)
+    speed = matmul_flops(device)
     parts = f"weights {gib(told.weights)}, adapter and optimizer {gib(told.adapter)}, activations {gib(told.activations)}"
+    parts += " recomputed" if settings.trainer.checkpointing else ""
     fits = "" if told.needed() < free else " IT MAY NOT FIT: see trainer.checkpointing, model.load_4bit, trainer.tokens_per_batch."
     return (
         f"forecast: {parts} ({told.tokens} tokens in the largest pass), logits {gib(told.logits)}: {gib(told.needed())} GiB of {gib(free)} "

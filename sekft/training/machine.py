@@ -9,13 +9,16 @@ from sekft.model.base import compute_dtype
 
 
 def free_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    """What nobody uses, and on a GPU what torch holds without using it."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def matmul_flops(device: torch.device) -> float:
     """FLOP/s of large matrix products in the compute type, the best of three: no training is faster than this."""
     size = 8192 if device.type == "cuda" else 512
-    matrix = torch.ones(size, size, device=device, dtype=compute_dtype(device))
+    matrix = torch.randn(size, size, device=device, dtype=compute_dtype(device))  # ones would be multiplied faster than any training
     seconds = []
     for _ in range(4):  # the first one warms up
         started = time.perf_counter()

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from datasets import Dataset
+from peft.helpers import disable_input_dtype_casting
 from torch.utils.data import DataLoader, Sampler
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
@@ -111,7 +112,9 @@ class ShellTrainer(SFTTrainer):
         losses = []
         for number, one in enumerate(passes):
             wait = self.accelerator.no_sync(model) if number < len(passes) - 1 else contextlib.nullcontext()
-            with wait, by_rows(self.model) if self.layout.tokens else contextlib.nullcontext():
+            within = by_rows(self.model) if self.layout.tokens else contextlib.nullcontext()
+            # to float32 and, by autocast, back again: the same numbers, at the price of the whole pass's memory traffic
+            with wait, within, disable_input_dtype_casting(model, active=self.args.bf16):
                 losses.append(super().training_step(model, self._batch(one), total))
         self._total_train_tokens += sum(len(row.ids) for row in rows)
         self._metrics["train"]["num_tokens"] = [self._total_train_tokens]

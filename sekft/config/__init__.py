@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sekft.config.budget import BudgetConfig
 from sekft.config.data import DataConfig
 from sekft.config.data import Overlong as Overlong
 from sekft.config.data import SourceConfig as SourceConfig
@@ -196,6 +197,7 @@ class TrainConfig:
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

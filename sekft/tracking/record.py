@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sekft.errors import SekftError
+from sekft.tracking import secrets
 from sekft.tracking.audit import OPENED, Audit
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.heartbeat import beating
@@ -47,13 +48,14 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
-    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
-    opened |= manifest() | {"settings": settings}
+    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": typed}
+    opened |= manifest() | {"settings": secrets.clean(settings)}
     write_json(folder / RUN, opened)
     audit = Audit(folder)
-    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=opened["git"])
+    audit.tell(OPENED, verb=verb, seed=seed, overrides=typed, git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
@@ -80,7 +82,7 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if not isinstance(error, SekftError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text[:LONGEST_ERROR]
+    return secrets.without(text)[:LONGEST_ERROR]
 
 
 def set_aside(*paths: Path) -> None:

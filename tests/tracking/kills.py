@@ -86,7 +86,7 @@ def _killed(home: Path, words: Sequence[str], moment: float | None) -> str | Non
     try:
         status = process.wait(moment)
     except subprocess.TimeoutExpired:
-        family = [child for child in psutil.Process(process.pid).children(recursive=True)]
+        family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
         psutil.wait_procs(family, GONE_S)

@@ -37,6 +37,7 @@ class ModelConfig:
     weights: Weights = Weights.pretrained  # random: the true shape without weights
     template: str | None = None  # chat template: chatml, tinystories or a file; null: the base's own
     check_tokenizer: bool = True  # refuse a tokenizer.json that splits code otherwise than the tokenizer.model beside it
+    trust_remote_code: str | None = None  # model.path once more, if Python code that lies in there may run; null: such a base is refused
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from sekft.errors import SekftError
+from filelock import FileLock, Timeout
+
+from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.audit import OPENED, Audit
 from sekft.tracking.files import append_line, write_json
@@ -15,6 +17,7 @@ from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
+LOCK = ".run"
 RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
 RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
     *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
@@ -45,9 +48,25 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
     A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
+    Raises SettingsError while another process has a run there.
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
+    with alone(folder):
+        yield from _open(folder, verb, settings, overrides, seed)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process writes a run in this folder. Raises SettingsError; the lock of a killed process is free."""
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER") from None
+
+
+def _open(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
     typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from sekft.training.checkpoint import Sealing
 from sekft.training.collator import Batch
 from sekft.training.frozen import frozen_nll
 
+LONGEST = 200  # characters of what a library says
 NAMED = 3  # rows an error lists
 OURS = {  # fields of SFTConfig that would change what a step is
     "per_device_train_batch_size": "trainer.batch",
@@ -105,6 +107,14 @@ class ShellTrainer(SFTTrainer):
             model.zero_grad()  # out here, where the error no longer holds what did not fit
             clear_device_cache(garbage_collection=True)
             _roll_back(dice)
+
+    def train(self, resume_from_checkpoint: Any = None, **given: Any) -> Any:
+        """Raises ModelError for a checkpoint that holds more than weights and numbers: loading that would run it."""
+        try:
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **given)
+        except UnpicklingError as error:
+            said = str(error).splitlines()[0][:LONGEST]
+            raise ModelError(f"{resume_from_checkpoint}: {said}; allowed: a checkpoint that sekft.train wrote") from None
 
     def _passes(self, model: Any, rows: list[Row], total: torch.Tensor) -> torch.Tensor:
         passes = [[rows[at] for at in one] for one in self.layout.passes([len(row.ids) for row in rows])]

@@ -73,7 +73,7 @@ def promote(settings: ReleaseConfig) -> dict[str, Any]:
         print(reason)
     if reasons:
         raise ReleaseError(f"{folder}: not released, {len(reasons)} reason{'s' * (len(reasons) > 1)}")
-    made = release.make(folder, Path(settings.releases) / settings.to, settings.by)
+    made = release.make(folder, Path(settings.releases) / settings.to, settings.by, tokenizer)
     print(f"{settings.to}: {made}")
     return {"verb": "release", "release": str(made)}
 

@@ -215,7 +215,7 @@ def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refuse
         case SekftError():
             line = str(error)
         case OSError(strerror=str(why)):
-            line = f"{error.filename or (job.folder if job else 'outputs')}: {why}"
+            line = f"{error.filename or (job.folder if job else _asked_folder())}: {why}"
         case HydraException() | OmegaConfBaseException():
             line = _line(error)
         case _:
@@ -224,6 +224,11 @@ def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refuse
     if job and of_job:
         line = f"job {job.name} failed: {line}; log: {job.folder / verb}.log"
     return Refused(line, error.exit_status if isinstance(error, SekftError) else 1, of_job)
+
+
+def _asked_folder() -> str:
+    """Where Hydra was about to write."""
+    return next((word.partition("=")[2] for word in sys.argv if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))), "outputs")
 
 
 def _say(verb: str, message: str, error: BaseException | None = None) -> None:

@@ -108,10 +108,10 @@ class ShellTrainer(SFTTrainer):
             clear_device_cache(garbage_collection=True)
             _roll_back(dice)
 
-    def train(self, resume_from_checkpoint: Any = None, **given: Any) -> Any:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *given: Any, **more: Any) -> Any:
         """Raises ModelError for a checkpoint that holds more than weights and numbers: loading that would run it."""
         try:
-            return super().train(resume_from_checkpoint=resume_from_checkpoint, **given)
+            return super().train(resume_from_checkpoint, *given, **more)
         except UnpicklingError as error:
             said = str(error).splitlines()[0][:LONGEST]
             raise ModelError(f"{resume_from_checkpoint}: {said}; allowed: a checkpoint that sekft.train wrote") from None

@@ -54,4 +54,4 @@ def reply(model: Any, tokenizer: Any, messages: list[dict[str, str]], most: int)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]) if len(sys.argv) == 2 else (__doc__ or ""))
+    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else (__doc__ or ""))

@@ -1,7 +1,7 @@
 """Recorded lives of an adapter, with the tokens of every reply: what whoever loads a release can hold it to."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ LIVES, PLAYER = 5, "tuned"
 LIMITED = ("eval.max_reply_tokens", "eval.max_life_tokens")  # a reply that was cut has no end of its own
 
 
-def recorded(run: Path, tokenizer: ChatTokenizer, settings: dict[str, Any]) -> dict[str, Any]:
+def recorded(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The first LIVES whose replies are all whole; none of an exam with a temperature.
 
     replies: ids of every assistant turn, the stop token included.

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from datasets import Dataset
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Sampler
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
@@ -19,6 +20,7 @@ from sekft.data.sample import Row
 from sekft.errors import MaskError, ModelError, SettingsError
 from sekft.model.base import Base, hub_tokenizer
 from sekft.model.lora import as_float32
+from sekft.tracking.record import one_line
 from sekft.training import collator, plan
 from sekft.training.attention import by_rows, row_bounds
 from sekft.training.checkpoint import Sealing
@@ -115,6 +117,15 @@ class ShellTrainer(SFTTrainer):
         except UnpicklingError as error:
             said = str(error).splitlines()[0][:LONGEST]
             raise ModelError(f"{resume_from_checkpoint}: {said}; allowed: a checkpoint that sekft.train wrote") from None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Raises ModelError where the disk takes no more, which torch and safetensors say each in their own way."""
+        try:
+            super()._save_checkpoint(model, trial)
+        except (RuntimeError, SafetensorError) as error:
+            raise ModelError(
+                f"{self.args.output_dir}: no checkpoint could be written, is the disk full? {one_line(error)[:LONGEST]}"
+            ) from None
 
     def _passes(self, model: Any, rows: list[Row], total: torch.Tensor) -> torch.Tensor:
         passes = [[rows[at] for at in one] for one in self.layout.passes([len(row.ids) for row in rows])]

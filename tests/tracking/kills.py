@@ -6,6 +6,7 @@ python -m tests.tracking.kills kills=20 seed=0 sandbox=bwrap
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any
 import psutil
 from safetensors import safe_open
 
+from sekft.sandbox.backend.engine import OWNER
 from sekft.tracking.audit import chain_fault
 from sekft.tracking.audit import faults as audit_faults
 from sekft.tracking.condition import condition
@@ -92,10 +94,23 @@ def _killed(home: Path, words: Sequence[str], moment: float | None) -> str | Non
         psutil.wait_procs(family, GONE_S)
         if left := [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]:
             raise RuntimeError(f"{len(left)} processes outlive their owner, {left[0]} among them") from None
+        if "sandbox=docker" in words:
+            _require_no_container(process.pid)
         return stage_of(home)
     if status:
         raise RuntimeError(f"exit status {status}: {(home / 'said').read_text()[-2000:]}")
     return None
+
+
+def _require_no_container(pid: int) -> None:
+    """Of a killed process; an engine removes them in its own time."""
+    import docker
+
+    end, of_it = time.monotonic() + GONE_S, {"label": f"{OWNER}={socket.gethostname()}:{pid}"}
+    while left := docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True):
+        if time.monotonic() > end:
+            raise RuntimeError(f"{len(left)} containers outlive their owner")
+        time.sleep(0.2)
 
 
 def stage_of(home: Path) -> str:

@@ -167,7 +167,7 @@ def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Pa
         ({"paired": None}, {}, "base and tuned were not examined in the same worlds"),
         ({}, {"zero": True}, "changes nothing, every lora_B is zero"),
         ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, here it is "),
-        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:10: holds a secret, which would be given away"),
+        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: holds a secret, which would be given away"),
     ],
 )
 def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], why: str):

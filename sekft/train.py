@@ -190,9 +190,8 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        pausing = Pausing(plan.last_step(settings.trainer, len(prepared.training)))
-        where, voices = track.folder / CHECKPOINTS, [telling, budget, choosing, pausing]
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
+        voices = [telling, budget, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)

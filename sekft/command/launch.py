@@ -150,7 +150,7 @@ def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any
 
 def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> float | None:
     """What a sweeper that searches makes the most of."""
-    for file in (this.folder / ".hydra").glob("*.yaml"):
+    for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:
         secrets.clean_yaml(file)
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")

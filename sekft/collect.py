@@ -68,7 +68,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
         summary = {name: told[name] for name in ("lives", "kept", "outcomes", "rejects", "refused", "worlds")} | notes
         summary |= {"verb": "collect", "seed": settings.seed, "path": str(job.folder / LIVES), "seconds": watch.rounded()}
         record.summary(summary)
-    report(made.lives, summary, job.folder)
+        report(made.lives, summary, job.folder)  # writes lives/, so before the record is closed
     return summary
 
 

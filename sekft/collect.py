@@ -29,7 +29,7 @@ from sekft.sandbox.place import Backend
 from sekft.scenario import bundle as documents
 from sekft.scenario.bundle import Bundle
 from sekft.scenario.split import is_foreign, load
-from sekft.tracking import sums
+from sekft.tracking import secrets, sums
 from sekft.tracking.files import write_json
 from sekft.tracking.record import open_run
 from sekft.tracking.signals import terminating
@@ -63,12 +63,12 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
                 admitted, refused = admit(settings, worlds, turned_away, backend, job.folder, watch)
                 made = play(settings, admitted, refused, backend, job.folder, watch)
             with watch.phase("card"):
-                told = card(made.lives, made.worlds, tokenizer, made.about | {"refused": made.refused})
+                told = secrets.clean(card(made.lives, made.worlds, tokenizer, made.about | {"refused": made.refused}))
             notes = write(made, told, settings, job.folder)
         summary = {name: told[name] for name in ("lives", "kept", "outcomes", "rejects", "refused", "worlds")} | notes
         summary |= {"verb": "collect", "seed": settings.seed, "path": str(job.folder / LIVES), "seconds": watch.rounded()}
         record.summary(summary)
-    report(made.lives, summary, job.folder)
+        report(made.lives, summary, job.folder)  # writes lives/, so before the record is closed
     return summary
 
 
@@ -82,7 +82,7 @@ def conversations(settings: CollectConfig, name: str, job: Job) -> dict[str, Any
     files_of(name, source)
     tokenizer = load_tokenizer(settings.model) if settings.export else None
     with terminating(), open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record:
-        made = normalised.write(name, source, job.folder, tokenizer)
+        made = secrets.clean(normalised.write(name, source, job.folder, tokenizer))
         write_json(job.folder / CARD, made)
         (job.folder / PAGE).write_text(normalised.as_markdown(made), encoding="utf-8")
         summary = {"verb": "collect", "seed": settings.seed, "path": str(job.folder / normalised.LINES), **made}

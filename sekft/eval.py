@@ -17,7 +17,7 @@ from sekft.errors import ModelError, SettingsError
 from sekft.exam import capability, gate, rates, score, show
 from sekft.exam.score import Score
 from sekft.exam.sitting import Candidates, Cast, Exam, whole_lines
-from sekft.model.locate import base_folder, never_saw
+from sekft.model.locate import base_folder, never_saw, pickles
 from sekft.rendering.fingerprint import fingerprint
 from sekft.report.asciicast import write_casts
 from sekft.report.exam import write_exam_page
@@ -256,7 +256,7 @@ def require_adapter(folder: Path | None) -> None:
         return
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).exists():
-            raise ModelError(f"adapter={folder}: no {name} there; an adapter folder is what sekft.train writes as adapter/")
+            raise ModelError(f"adapter={folder}: no {name} there{pickles(folder)}; allowed: what sekft.train writes as adapter/")
 
 
 def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:

@@ -65,7 +65,7 @@ def promote(settings: ReleaseConfig) -> dict[str, Any]:
 
     folder = the_run(settings)
     told = settings_of(folder).get("model") or {}
-    plain = {key: told[key] for key in ("name", "path", "template", "load_4bit", "seed") if key in told}
+    plain = {key: told[key] for key in ("name", "path", "template", "load_4bit", "seed", "trust_remote_code") if key in told}
     model = ModelConfig(**plain, weights=Weights(told.get("weights", Weights.pretrained)))
     tokenizer, base = load_tokenizer(model), identity(base_folder(model, weights=True), model)
     reasons = list(against(folder, Wanted(settings.approvals, settings.worlds), tokenizer, base))
@@ -73,7 +73,7 @@ def promote(settings: ReleaseConfig) -> dict[str, Any]:
         print(reason)
     if reasons:
         raise ReleaseError(f"{folder}: not released, {len(reasons)} reason{'s' * (len(reasons) > 1)}")
-    made = release.make(folder, Path(settings.releases) / settings.to, settings.by)
+    made = release.make(folder, Path(settings.releases) / settings.to, settings.by, tokenizer)
     print(f"{settings.to}: {made}")
     return {"verb": "release", "release": str(made)}
 

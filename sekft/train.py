@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sekft.model.base import Base
+    from sekft.training.budget import Budget
 
 
 NO_EXAM: dict[str, Any] = {
@@ -82,6 +83,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.training import forecast, plan
+        from sekft.training.budget import Budget
 
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
@@ -89,24 +91,26 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         settings = forecast.settled(base_folder(settings.model, weights=False), settings, prepared.training)
         planned = plan.last_step(settings.trainer, len(prepared.training))
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
+        budget = Budget(settings, prepared.training, track.folder, base_folder(settings.model, weights=False), echo)
         base = bases.load(settings.model)
         clock.append(time.monotonic())
         if settings.rehearsal:
             heartbeat.stage("rehearsal")
             rehearse(settings, prepared, base, track)
         heartbeat.stage("train")
-        trained = train(settings, prepared, base, track)
+        trained = train(settings, prepared, base, track, budget)
         clock.append(time.monotonic())
-        exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
+        left = budget.left(prepared.exam)
+        exam = last_exam(left, base, trained, track) if left else NO_EXAM | budget.unmeasured()
         clock.append(time.monotonic())
-        answers = of_suite(settings, base, trained, track)
+        answers = {} if budget.is_late() else of_suite(settings, base, trained, track)
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
-        learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss}
+        learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss, "budget": budget.told()}
         summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **answers, **about}
         track.summary(summary)
-        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if prepared.exam else ''})")
+        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if left else ''})")
         echo(track.line)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
@@ -166,7 +170,7 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Trained:
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked, budget: "Budget") -> Trained:
     from sekft.model.lora import prove, publish
     from sekft.training import plan
     from sekft.training.choosing import Choosing, live_in
@@ -187,8 +191,8 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        where, voices = track.folder / CHECKPOINTS, [telling, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
+        voices = [telling, budget, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)

@@ -184,7 +184,7 @@ def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tm
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), None, 30)
     wait_until(lambda: place != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra"}
+    assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra", ".run"}
     assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "lives").exists()
     kept = lived(tmp_path / "run")
     assert 4 <= len(kept) < 32 and all(life["ending"] != "broken" for life in kept)

@@ -1,8 +1,10 @@
-"""The flags of the predecessors' commands, turned into overrides by one table, before Hydra."""
+"""What is typed, before Hydra sees it: the flags of the predecessors' commands as overrides, by one table; secrets out of its sight."""
 
+import os
 from collections.abc import Sequence
 
 from sekft.errors import SettingsError
+from sekft.tracking import secrets
 
 VALUE_FLAGS = {
     "--data": "data.sources.shell.path",
@@ -40,6 +42,22 @@ def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
         elif word != INSPECT:
             out.append(word)
     return out
+
+
+def hidden(words: Sequence[str]) -> list[str]:
+    """Overrides without their secrets: these go into the environment, and `${oc.env:NAME}` is what Hydra writes down."""
+    shown = secrets.text("\n".join(words)).split("\n")  # at once: looking takes longer to begin than to do
+    return [_hidden(word, number, word not in shown) for number, word in enumerate(words)]
+
+
+def _hidden(word: str, number: int, found: bool) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or key.startswith("-") or not (found or secrets.is_secret(key, value)):
+        return word
+    value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+    secrets.know(value)
+    os.environ[name := f"SEKFT_SECRET_{number}"] = value
+    return f"{key}=${{oc.env:{name}}}"
 
 
 def wants_preview(argv: Sequence[str]) -> bool:

@@ -21,10 +21,11 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from sekft.command import sweep
 from sekft.command.bounds import require_bounds
-from sekft.command.flags import to_overrides
+from sekft.command.flags import hidden, to_overrides
 from sekft.command.sweep import Sweeps
 from sekft.config.verbs import VERBS, register
 from sekft.errors import SekftError, SettingsError
+from sekft.tracking import secrets
 from sekft.tracking.record import one_line
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
 
 def _begin(verb: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
-    sys.argv[1:] = to_overrides(verb, sys.argv[1:])
+    sys.argv[1:] = hidden(to_overrides(verb, sys.argv[1:]))
     if socket := elsewhere(sys.argv[1:]):
         from sekft.command.elsewhere import do
 
@@ -149,6 +150,8 @@ def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any
 
 def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> float | None:
     """What a sweeper that searches makes the most of."""
+    for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:
+        secrets.clean_yaml(file)
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")
     clean: Any = settings(cfg, node)
@@ -212,7 +215,7 @@ def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refuse
         case SekftError():
             line = str(error)
         case OSError(strerror=str(why)):
-            line = f"{error.filename or (job.folder if job else 'outputs')}: {why}"
+            line = f"{error.filename or (job.folder if job else _asked_folder())}: {why}"
         case HydraException() | OmegaConfBaseException():
             line = _line(error)
         case _:
@@ -223,8 +226,14 @@ def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refuse
     return Refused(line, error.exit_status if isinstance(error, SekftError) else 1, of_job)
 
 
+def _asked_folder() -> str:
+    """Where Hydra was about to write."""
+    return next((word.partition("=")[2] for word in sys.argv if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))), "outputs")
+
+
 def _say(verb: str, message: str, error: BaseException | None = None) -> None:
     """error: what only the log tells, with its traceback."""
+    message = secrets.without(message)
     print(f"sekft.{verb}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").error(message, exc_info=error)
@@ -254,6 +263,7 @@ def _line(error: BaseException) -> str:
 
 def echo(line: str) -> None:
     """Say something to the person at the terminal, and to the log of the run."""
+    line = secrets.without(line)
     print(line, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").info(line)

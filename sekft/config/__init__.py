@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sekft.config.budget import BudgetConfig
 from sekft.config.data import DataConfig
 from sekft.config.data import Overlong as Overlong
 from sekft.config.data import SourceConfig as SourceConfig
@@ -36,6 +37,7 @@ class ModelConfig:
     weights: Weights = Weights.pretrained  # random: the true shape without weights
     template: str | None = None  # chat template: chatml, tinystories or a file; null: the base's own
     check_tokenizer: bool = True  # refuse a tokenizer.json that splits code otherwise than the tokenizer.model beside it
+    trust_remote_code: str | None = None  # model.path once more, if Python code that lies in there may run; null: such a base is refused
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random
@@ -196,6 +198,7 @@ class TrainConfig:
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

@@ -178,6 +178,8 @@ def _pretrained(folder: Path, model: ModelConfig, device: torch.device) -> PreTr
             dtype=compute_dtype(device),
             device_map={"": device},
             attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=model.trust_remote_code is not None,
             **_quantization(model, device),
         )
     except (OSError, ValueError, RuntimeError) as error:
@@ -187,7 +189,9 @@ def _pretrained(folder: Path, model: ModelConfig, device: torch.device) -> PreTr
 def _random(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
     """The true shape from config.json, weights drawn from model.seed; 4-bit goes through a saved copy, as real weights do."""
     set_seed(model.seed)
-    drawn = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), dtype=compute_dtype(device), attn_implementation="sdpa")
+    own = model.trust_remote_code is not None
+    shape = AutoConfig.from_pretrained(folder, trust_remote_code=own)
+    drawn = AutoModelForCausalLM.from_config(shape, dtype=compute_dtype(device), attn_implementation="sdpa", trust_remote_code=own)
     if not model.load_4bit:
         return drawn.to(device)
     with tempfile.TemporaryDirectory(prefix="sekft-random-") as copy:

@@ -13,6 +13,8 @@ SHIPPED = "sekft:"
 NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its training left out
 SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model"]
 WEIGHT_FILES = ["*.safetensors"]
+CODE_FILES = ["*.py"]
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
 def base_folder(model: ModelConfig, weights: bool) -> Path:
@@ -20,14 +22,36 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
 
     A hub id is looked up in the local cache first, then fetched. Raises ModelError saying what to fetch.
     """
+    if model.trust_remote_code not in (None, model.path):
+        raise ModelError(f"model.trust_remote_code={model.trust_remote_code}: allowed: null, or {model.path}, which is model.path")
     if model.path.startswith(SHIPPED):
         return Path(__file__).parent / model.path.removeprefix(SHIPPED)
     folder = Path(model.path).expanduser()
     if not folder.is_dir():
-        folder = _from_hub(model.path, weights and model.weights is Weights.pretrained)
+        folder = _from_hub(model, weights and model.weights is Weights.pretrained)
     if weights and model.weights is Weights.pretrained and not any(folder.glob("*.safetensors")):
-        raise ModelError(f"model.path={model.path}: no *.safetensors there; allowed without weights: model.weights=random")
+        raise ModelError(f"model.path={model.path}: no *.safetensors there{pickles(folder)}; allowed without weights: model.weights=random")
+    if model.trust_remote_code is None and (code := own_code(folder)):
+        raise ModelError(
+            f"model.path={model.path}: brings Python code of its own ({code}), which is not run; allowed: a base whose shape transformers "
+            f"knows, or, once you have read that code, model.trust_remote_code={model.path}"
+        )
     return folder
+
+
+def own_code(folder: Path) -> str:
+    """What its config.json wants to be loaded from beside it; empty if nothing."""
+    try:
+        wanted = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("auto_map") or {}
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return ", ".join(map(str, wanted.values() if isinstance(wanted, dict) else [wanted]))
+
+
+def pickles(folder: Path) -> str:
+    """Said of weights that are there and not read: whoever loads a pickle runs it."""
+    found = sorted(file.name for file in folder.glob("*") if file.suffix in PICKLES)
+    return f", only {found[0]}, a pickle, which is never loaded" if found else ""
 
 
 def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
@@ -52,11 +76,12 @@ def never_saw(model: ModelConfig) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _from_hub(name: str, weights: bool) -> Path:
+def _from_hub(model: ModelConfig, weights: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = SMALL_FILES + (WEIGHT_FILES if weights else [])
+    name = model.path
+    patterns = SMALL_FILES + (WEIGHT_FILES if weights else []) + (CODE_FILES if model.trust_remote_code else [])
     try:
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not reachable()))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):

@@ -146,7 +146,10 @@ def save(tuned: Any, base: Base, folder: Path, fingerprint: dict[str, Any]) -> P
     """adapter_model.safetensors or model.safetensors, its config, tokenizer, template and fingerprint, in <folder>.partial: see publish."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    tuned.save_pretrained(str(partial), safe_serialization=True)
+    try:
+        tuned.save_pretrained(str(partial), safe_serialization=True)
+    except SafetensorError as error:
+        raise ModelError(f"{partial}: cannot be written, is the disk full? {_said(error)}") from None
     (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     _in_order(partial / "adapter_config.json")
     hub_tokenizer(base).save_pretrained(partial)

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -29,7 +30,7 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
     """Saved weights beside the base. Raises ModelError unless they are of the base's shape."""
     dtype = torch.float32 if trainable else compute_dtype(base.device)
     try:
-        tuned = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map={"": base.device}, attn_implementation="sdpa")
+        tuned = AutoModelForCausalLM.from_pretrained(folder, device_map={"": base.device}, attn_implementation="sdpa", **_safe(dtype))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from None
     if (found := shape(tuned)) != (expected := shape(base.model)):
@@ -39,9 +40,14 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
     yield tuned.requires_grad_(trainable).eval()
 
 
+def _safe(dtype: torch.dtype) -> dict[str, Any]:
+    """Nothing that lies in a folder of weights is run."""
+    return {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+
+
 def put_back(tuned: PreTrainedModel, folder: Path) -> None:
     """Saved weights into the copy that learns."""
-    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    saved = AutoModelForCausalLM.from_pretrained(folder, **_safe(torch.float32))
     tuned.load_state_dict(saved.state_dict())
 
 

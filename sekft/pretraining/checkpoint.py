@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import MistralForCausalLM
 
 from sekft.errors import SettingsError
+from sekft.tracking.files import plain
 
 FILE, EARLY = "checkpoint.pt", "early-{step}.pt"
 # what may differ from the checkpoint's:
@@ -23,7 +24,7 @@ class State:
 
 
 def save(state: State, step: int, folder: Path, settings: Mapping[str, Any]) -> None:
-    parts = {"step": step, "settings": dict(settings), "model": state.model.state_dict()}
+    parts = {"step": step, "settings": plain(settings), "model": state.model.state_dict()}
     parts["optimizers"] = [optimizer.state_dict() for optimizer in state.optimizers]
     torch.save(parts, folder / f"{FILE}.new")
     (folder / f"{FILE}.new").replace(folder / FILE)
@@ -33,7 +34,7 @@ def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:
     """The steps that are done; 0 without a checkpoint. Raises SettingsError if it is of other settings."""
     if not (folder / FILE).exists():
         return 0
-    parts = torch.load(folder / FILE, weights_only=False)
+    parts, settings = torch.load(folder / FILE, weights_only=True), plain(settings)
     for key, value in parts["settings"].items():
         if key not in FREE and settings.get(key, value) != value:
             raise SettingsError(f"{folder / FILE}: made with {key}={value}, found {settings[key]}; use another folder")
@@ -48,5 +49,5 @@ def kept(folder: Path, steps: Sequence[int]) -> Iterator[tuple[int, dict[str, Te
     for step in steps:
         if (file := folder / EARLY.format(step=step)).exists():
             yield step, torch.load(file, weights_only=True)
-    last = torch.load(folder / FILE, weights_only=False)
+    last = torch.load(folder / FILE, weights_only=True)
     yield int(last["step"]), last["model"]

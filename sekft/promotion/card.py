@@ -7,6 +7,7 @@ from typing import Any
 from sekft.promotion.evidence import read
 from sekft.tracking.record import RUN, SUMMARY
 
+SHIPPED = ", which comes with sekft, in sekft/model/"
 RATES = ("terminated", "right_terminal", "solved", "verified", "operated")
 LOAD = """\
 from peft import PeftModel
@@ -16,11 +17,17 @@ base = AutoModelForCausalLM.from_pretrained(BASE)  # {base}
 model = PeftModel.from_pretrained(base, "adapter")
 tokenizer = AutoTokenizer.from_pretrained("adapter")  # its chat template is the one of the training
 """
+WHOLE = """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained("adapter")  # all weights; the base was {base}
+tokenizer = AutoTokenizer.from_pretrained("adapter")  # its chat template is the one of the training
+"""
 
 
 def card(run: Path) -> str:
     record, summary = read(run / RUN), read(run / SUMMARY)
-    settings = record["settings"]
+    settings, base = record["settings"], record["settings"]["model"]["path"]
     worlds, paired = summary["worlds"], summary["paired"]
     rates = "\n".join(f"| {name} | {_rate(summary['base'], name)} | {_rate(summary['tuned'], name)} |" for name in RATES)
     git = record.get("git") or {}
@@ -48,7 +55,10 @@ Exam: sha256 {worlds["sha256"]}, in {summary["sandbox"]["backend"]}; {summary["p
 
 ## Loading it
 ```python
-{LOAD.format(base=settings["model"]["path"])}```
+{(LOAD if settings["lora"]["r"] else WHOLE).format(base=settings["model"]["path"])}```
+
+`python replay.py BASE`, with torch, transformers and peft and without sekft, says whether five of the recorded lives come out
+again, token for token; BASE: the folder or hub id of {base}{SHIPPED if base.startswith("sekft:") else ""}.
 
 `evidence/` is what the run left; `python -m sekft.release do=verify runs=FOLDER`, or `sha256sum -c SHA256SUMS`, says whether it is whole.
 """

@@ -19,13 +19,16 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
-from sekft.tracking import audit
+from sekft.tracking import audit, secrets
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 PROMOTE = "promote"
 ADAPTER = "adapter"
 EVIDENCE = (RUN, SUMMARY, METRICS, "episodes.jsonl", "report.html", audit.AUDIT)
-SERVED = ("adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "tokenizer.json", "fingerprint.json")
+BESIDE = ("chat_template.jinja", "tokenizer.json", "fingerprint.json")
+SERVED = ("adapter_config.json", "adapter_model.safetensors", *BESIDE)
+WHOLE = ("config.json", "model.safetensors", *BESIDE)  # of lora=none: all weights
+UNREAD = ("tokenizer.json",)  # a vocabulary, in which any word may stand
 APPROVED = "approved"
 
 
@@ -39,7 +42,8 @@ class Wanted:
 
 def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> Iterator[str]:
     """base: the digest of the weights of the run's base, as they lie here. Raises nothing: what cannot be read speaks against it."""
-    missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in SERVED)) if not (run / name).is_file()]
+    served = WHOLE if is_whole(run / ADAPTER) else SERVED
+    missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in served)) if not (run / name).is_file()]
     yield from (f"{run / name}: missing" + ("; render unproven" if name.endswith("fingerprint.json") else "") for name in missing)
     yield from audit.faults(run)
     record, summary = read(run / RUN), read(run / SUMMARY)
@@ -50,6 +54,7 @@ def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> I
     yield from _of_the_exam(run, summary, wanted.worlds)
     if not missing:
         yield from _of_the_adapter(run / ADAPTER, fingerprint(tokenizer, base, TEXT_VERSION))
+    yield from _secrets(run)
     people = approvers(run)
     if len(people) < wanted.approvals:
         yield f"{run}: approved by {len(people)} ({', '.join(people) or 'nobody'}), asked for {wanted.approvals}; do=approve by=NAME"
@@ -86,6 +91,8 @@ def _of_the_adapter(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:
     for key, value in expected.items():
         if known.get(key) != value:
             yield f"{folder}: trained with {key} {str(known.get(key))[:16]}, here it is {str(value)[:16]}"
+    if is_whole(folder):
+        return  # that they differ from the base's was proven when they were saved, and the audit holds them to that
     try:
         with safe_open(folder / "adapter_model.safetensors", framework="numpy") as weights:
             changing = any(weights.get_tensor(name).any() for name in weights.keys() if "lora_B" in name)  # noqa: SIM118
@@ -94,6 +101,19 @@ def _of_the_adapter(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:
         return
     if not changing:
         yield f"{folder / 'adapter_model.safetensors'}: changes nothing, every lora_B is zero"
+
+
+def is_whole(adapter: Path) -> bool:
+    return (adapter / "config.json").is_file() and not (adapter / "adapter_config.json").exists()
+
+
+def _secrets(run: Path) -> Iterator[str]:
+    """Where one stands, in what would be given away; not which."""
+    beside = [file for pattern in ("*.json", "*.jinja", "*.md") for file in (run / ADAPTER).glob(pattern) if file.name not in UNREAD]
+    with secrets.looking():
+        for file in [*(run / name for name in EVIDENCE), *sorted(beside)]:
+            if file.is_file():
+                yield from (f"{file}:{line}: holds a secret, which would be given away" for line in secrets.lines_with(file))
 
 
 def settings_of(run: Path) -> Mapping[str, Any]:

@@ -5,17 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sekft.errors import ReleaseError
+from sekft.model import replay
 from sekft.promotion.card import card
-from sekft.promotion.evidence import ADAPTER, EVIDENCE, read
+from sekft.promotion.evidence import ADAPTER, EVIDENCE, read, settings_of
+from sekft.promotion.recorded import recorded
+from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking import audit, sums
 from sekft.tracking.audit import Audit
+from sekft.tracking.files import write_json
 from sekft.tracking.record import SUMMARY
 
 CURRENT = "current"
 PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 
 
-def make(run: Path, stage: Path, by: str) -> Path:
+def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     """The new release, which is then the stage's current one. stage: the folder of all its releases. Raises ReleaseError."""
     stage.mkdir(parents=True, exist_ok=True)
     folder = stage / f"{1 + len(list(_releases(stage))):04d}-{run.resolve().name}"
@@ -28,7 +32,9 @@ def make(run: Path, stage: Path, by: str) -> Path:
     for name in EVIDENCE:
         shutil.copy2(run / name, draft / "evidence" / name)
     (draft / "README.md").write_text(card(run), encoding="utf-8")
-    sums.write(draft, [draft / ADAPTER, draft / "evidence", draft / "README.md"])
+    write_json(draft / replay.LIVES, recorded(run, tokenizer, settings_of(run)))
+    shutil.copy(replay.__file__, draft / "replay.py")
+    sums.write(draft, draft.iterdir())
     draft.rename(folder)
     _point(stage, folder)
     Audit(stage).tell(PROMOTED, release=folder.name, run=str(run), verdict=read(run / SUMMARY).get("verdict"), by=by)

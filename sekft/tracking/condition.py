@@ -54,8 +54,8 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
 def _pace(heart: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:
     if not heart["of"] or (heart["stage"] == "train") != (heart["what"] == "steps"):  # lives while it learns are a look on the way
         return None, None
-    share = heart["done"] / heart["of"]
-    return share, _age(heart["began"], now) * (1 - share) / share if share else None
+    share, since_s = heart["done"] / heart["of"], _age(heart["began"], now)
+    return share, since_s * (1 - share) / share if share and since_s else None  # 0 s since: the clock was set back
 
 
 def _at(heart: dict[str, Any]) -> str:

@@ -6,16 +6,16 @@ Does not cover: a process killed by SIGKILL; what W&B had not written by then is
 
 import json
 import logging
-import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from sekft.config import Tracker, TrackerConfig
-from sekft.tracking import artifacts
+from sekft.tracking import artifacts, secrets
 from sekft.tracking.destination import Destination, choose, prepare
 from sekft.tracking.files import plain
 from sekft.tracking.record import one_line
@@ -116,7 +116,7 @@ def mirror(
     """
     names = {"name": name[:LONGEST_NAME], "group": group and group[:LONGEST_NAME], "job_type": job_type}
     labels = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags if tag))
-    shown = _open(tracker, names | {"config": plain(settings), "tags": labels, "notes": f"record in {folder}"})
+    shown = _open(tracker, names | {"config": secrets.clean(plain(settings)), "tags": labels, "notes": f"record in {folder}"})
     try:
         yield shown
     except BaseException:
@@ -156,7 +156,7 @@ def _start(going: Destination, arguments: dict[str, Any], root: Path) -> tuple[A
         init_timeout=START_TIMEOUT_S,
         finish_timeout=FINISH_TIMEOUT_S,
     )
-    arguments = arguments | {"id": secrets.token_hex(4), "dir": str(root), "reinit": "finish_previous", "settings": quiet}
+    arguments = arguments | {"id": token_hex(4), "dir": str(root), "reinit": "finish_previous", "settings": quiet}
     if going.mode == "online":
         try:
             return wandb.init(mode="online", **arguments), going

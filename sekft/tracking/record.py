@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from sekft.errors import SekftError
+from filelock import FileLock, Timeout
+
+from sekft.errors import SekftError, SettingsError
+from sekft.tracking import secrets
 from sekft.tracking.audit import OPENED, Audit
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
+LOCK = ".run"
 RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
 RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
     *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
@@ -44,16 +48,33 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
     A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
+    Raises SettingsError while another process has a run there.
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
+    with alone(folder):
+        yield from _open(folder, verb, settings, overrides, seed)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process writes a run in this folder. Raises SettingsError; the lock of a killed process is free."""
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER") from None
+
+
+def _open(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
+    typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
-    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
-    opened |= manifest() | {"settings": settings}
+    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": typed}
+    opened |= manifest() | {"settings": secrets.clean(settings)}
     write_json(folder / RUN, opened)
     audit = Audit(folder)
-    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=opened["git"])
+    audit.tell(OPENED, verb=verb, seed=seed, overrides=typed, git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
@@ -80,7 +101,7 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if not isinstance(error, SekftError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text[:LONGEST_ERROR]
+    return secrets.without(text)[:LONGEST_ERROR]
 
 
 def set_aside(*paths: Path) -> None:

@@ -11,6 +11,7 @@ from transformers.training_args import TrainingArguments
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS
 
+ARGUMENTS = "training_args.bin"  # a pickle of classes, which nobody reads; all else that torch writes there is loaded as weights only
 SEAL = "whole.json"  # {file: bytes}, written last
 
 
@@ -19,6 +20,7 @@ class Sealing(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        (checkpoint / ARGUMENTS).unlink(missing_ok=True)
         write_json(checkpoint / SEAL, _sizes(checkpoint))
 
 

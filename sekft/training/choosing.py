@@ -89,7 +89,11 @@ class Choosing(TrainerCallback):
         if self._limits.choose is Choose.last:
             step, why = steps, "eval.choose=last"
         else:
-            step, why = (best["step"], best["why"]) if best else (steps, "at every look too many lives broke")
+            step, why = (
+                (best["step"], best["why"])
+                if best
+                else (steps, "at every look too many lives broke" if self.looks[1:] else "it ended before a look")
+            )
         if step != steps:
             put_back(tuned, base, self.folder / BEST)
         return {"step": step, "of": steps, "why": why, "best": best, "looks": self.looks}

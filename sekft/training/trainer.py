@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from datasets import Dataset
 from peft.helpers import disable_input_dtype_casting
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Sampler
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
@@ -19,12 +21,14 @@ from sekft.data.sample import Row
 from sekft.errors import MaskError, ModelError, SettingsError
 from sekft.model.base import Base, hub_tokenizer
 from sekft.model.lora import as_float32
+from sekft.tracking.record import one_line
 from sekft.training import collator, plan
 from sekft.training.attention import by_rows, row_bounds
 from sekft.training.checkpoint import Sealing
 from sekft.training.collator import Batch
 from sekft.training.frozen import frozen_nll
 
+LONGEST = 200  # characters of what a library says
 NAMED = 3  # rows an error lists
 OURS = {  # fields of SFTConfig that would change what a step is
     "per_device_train_batch_size": "trainer.batch",
@@ -106,6 +110,23 @@ class ShellTrainer(SFTTrainer):
             model.zero_grad()  # out here, where the error no longer holds what did not fit
             clear_device_cache(garbage_collection=True)
             _roll_back(dice)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *given: Any, **more: Any) -> Any:
+        """Raises ModelError for a checkpoint that holds more than weights and numbers: loading that would run it."""
+        try:
+            return super().train(resume_from_checkpoint, *given, **more)
+        except UnpicklingError as error:
+            said = str(error).splitlines()[0][:LONGEST]
+            raise ModelError(f"{resume_from_checkpoint}: {said}; allowed: a checkpoint that sekft.train wrote") from None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Raises ModelError where the disk takes no more, which torch and safetensors say each in their own way."""
+        try:
+            super()._save_checkpoint(model, trial)
+        except (RuntimeError, SafetensorError) as error:
+            raise ModelError(
+                f"{self.args.output_dir}: no checkpoint could be written, is the disk full? {one_line(error)[:LONGEST]}"
+            ) from None
 
     def _passes(self, model: Any, rows: list[Row], total: torch.Tensor) -> torch.Tensor:
         passes = [[rows[at] for at in one] for one in self.layout.passes([len(row.ids) for row in rows])]

@@ -6,6 +6,7 @@ from pathlib import Path
 from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind
 from sekft.data.sources import read
 from sekft.model.locate import load_tokenizer
+from sekft.tracking.audit import faults
 from tests.factory.conftest import Collect
 
 
@@ -35,7 +36,8 @@ def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Pa
     assert (card["tokens"]["total"], card["tokens"]["learned"]) == (counts.tokens, counts.learned)
 
 
-def test_the_page_says_what_the_card_says(gather: Collect, tmp_path: Path):
+def test_the_page_says_what_the_card_says_and_the_audit_holds_all_that_is_there(gather: Collect, tmp_path: Path):
     gather("episodes=4", "sandbox=bwrap", "operator=scripted")
     page = (tmp_path / "run" / "card.md").read_text()
     assert "- lives: 4\n- kept: 0" in page and "| false_exit | 4 |" in page and "## axis announcement" in page
+    assert list((tmp_path / "run" / "lives").iterdir()) and list(faults(tmp_path / "run")) == []

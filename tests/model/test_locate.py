@@ -1,13 +1,17 @@
 """What a base says of itself in its folder."""
 
 import json
+import pickle
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sekft.config import ModelConfig, Weights
+from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
-from sekft.model.locate import NEVER_SAW, never_saw
+from sekft.eval import require_adapter
+from sekft.model.locate import NEVER_SAW, base_folder, never_saw
 
 
 def saying(folder: Path, text: str) -> ModelConfig:
@@ -36,3 +40,45 @@ def test_a_list_that_cannot_be_right_is_refused_in_one_line(tmp_path: Path, text
     with pytest.raises(ModelError, match=rf"{NEVER_SAW}: {found}") as refused:
         never_saw(saying(tmp_path, text))
     assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A base that can only be loaded by running what lies beside it; where that is run, a file is left."""
+    code = f"open({str(tmp_path / 'it_ran')!r}, 'w')\nfrom transformers import PretrainedConfig as Own\n"
+    folder = tmp_path / "foreign"
+    shutil.copytree(base_folder(ModelConfig(name="tiny", path="sekft:tiny"), weights=True), folder)
+    (folder / "own.py").write_text(code)
+    auto_map = {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.Model"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": auto_map}))
+    return folder
+
+
+def test_a_base_with_code_of_its_own_is_refused_unless_it_is_named(foreign: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"brings Python code of its own \(own.Own, own.Model\), which is not run; allowed: ") as refused:
+        base_folder(ModelConfig(name="own", path=str(foreign)), weights=True)
+    assert "\n" not in str(refused.value) and not (tmp_path / "it_ran").exists()
+    named = ModelConfig(name="own", path=str(foreign), trust_remote_code=str(foreign))
+    assert base_folder(named, weights=True) == foreign
+    with pytest.raises(ModelError, match=f"model.trust_remote_code=other/base: allowed: null, or {foreign}, which is model.path"):
+        base_folder(replace(named, trust_remote_code="other/base"), weights=True)
+
+
+def test_code_beside_whole_weights_is_not_run_even_where_only_it_could_load_them(foreign: Path, tmp_path: Path) -> None:
+    from sekft.model import base as bases
+    from sekft.model import lora
+
+    tiny = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
+    with pytest.raises(ModelError, match="cannot be loaded"), lora.loaded(tiny, foreign):
+        pass
+    assert not (tmp_path / "it_ran").exists()
+
+
+def test_weights_that_are_pickles_are_named_and_never_loaded(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin", "adapter_config.json", "adapter_model.bin"):
+        (tmp_path / name).write_bytes(pickle.dumps({}))
+    said = r"no \*.safetensors there, only adapter_model.bin, a pickle, which is never loaded"
+    with pytest.raises(ModelError, match=said):
+        base_folder(ModelConfig(name="own", path=str(tmp_path)), weights=True)
+    with pytest.raises(ModelError, match="no adapter_model.safetensors there, only adapter_model.bin, a pickle, which is never loaded"):
+        require_adapter(tmp_path)

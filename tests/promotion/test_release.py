@@ -15,7 +15,9 @@ from sekft.config import Device, LoraConfig, ModelConfig, SplitConfig
 from sekft.config.status import Do, ReleaseConfig
 from sekft.errors import ReleaseError
 from sekft.model import base as bases
-from sekft.model import lora
+from sekft.model import lora, replay
+from sekft.promotion.recorded import recorded
+from sekft.promotion.release import faults
 from sekft.release import promote
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
@@ -39,9 +41,9 @@ PAIRED = {
 }
 
 
-def adapter(folder: Path, zero: bool = False, **other: object) -> None:
+def adapter(folder: Path, zero: bool = False, rank: int = 4, **other: object) -> None:
     base = bases.load(MODEL)
-    with lora.fresh(base, LoraConfig(name="drawn", r=4, alpha=8), 0) as tuned, torch.no_grad():
+    with lora.fresh(base, LoraConfig(name="drawn", r=rank, alpha=8), 0) as tuned, torch.no_grad():
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name and not zero:
                 parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
@@ -52,7 +54,13 @@ def adapter(folder: Path, zero: bool = False, **other: object) -> None:
 def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: object) -> Path:
     """A run that ended well, as far as its files tell. changes: to its summary."""
     worlds = load("held_out", SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT)))
-    settings = {"model": asdict(MODEL), "adapter": None, "seed": 0, "mask": {"rule": "assistant"}, "lora": {"r": 4, "alpha": 8}}
+    settings = {
+        "model": asdict(MODEL),
+        "adapter": None,
+        "seed": 0,
+        "mask": {"rule": "assistant"},
+        "lora": {"r": adapted.get("rank", 4), "alpha": 8},
+    }
     settings |= {"trainer": {"lr": 2e-3}, "data": {"sources": {"shell": {"path": None}}}}
     summary = {"verb": "train", "verdict": "promote", "base": PLAYER, "tuned": PLAYER, "paired": PAIRED, "power": "", "steps": 168}
     summary |= {"worlds": {"n": 64, "sha256": digest(worlds)}, "sandbox": {"backend": "docker"}, "supervised_tokens": 14247}
@@ -98,6 +106,9 @@ def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_b
         assert (prod / "0001-run" / name).read_bytes() == (home / "run" / name.removeprefix("evidence/")).read_bytes()
     card = (prod / "0001-run" / "README.md").read_text()
     assert "| verified | 48/64 [0.60, 0.85] |" in card and "verified: +0.75 [+0.60, +0.90]" in card
+    assert (prod / "0001-run" / "replay.py").exists() and json.loads((prod / "0001-run" / "replay.json").read_text())[
+        "base"
+    ] == "sekft:tiny"
     assert release(home, "do=verify", "runs=outputs").returncode == 0
     assert release(home, "do=rollback", "to=prod").stdout.strip() == "prod: outputs/releases/prod/0001-run counts again"
     assert (prod / "current").readlink() == Path("0001-run")
@@ -156,6 +167,7 @@ def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Pa
         ({"paired": None}, {}, "base and tuned were not examined in the same worlds"),
         ({}, {"zero": True}, "changes nothing, every lora_B is zero"),
         ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, here it is "),
+        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: holds a secret, which would be given away"),
     ],
 )
 def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], why: str):
@@ -178,3 +190,51 @@ def test_a_small_exam_and_a_missing_yes_are_refused(home: Path):
 def test_what_is_no_run_is_one_line(tmp_path: Path):
     assert release(tmp_path, "do=promote", "run=nowhere").stderr.startswith("sekft.release: run=nowhere: no run there;")
     assert "do" in release(tmp_path, "do=dance").stderr
+
+
+LIFE = [("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "), ("assistant", "exit")]
+
+
+def life(name: str, operator: str = "tuned", **meta: object) -> str:
+    messages = [{"role": role, "content": content} for role, content in LIFE]
+    return json.dumps({"id": f"{name}@{operator}", "operator": operator, "messages": messages, "meta": meta}) + "\n"
+
+
+def test_a_release_holds_five_recorded_lives_with_the_tokens_of_their_replies(tmp_path: Path):
+    cut = life("cut", limits={"eval.max_reply_tokens": 1})
+    (tmp_path / "episodes.jsonl").write_text(life("other", "base") + cut + "".join(life(f"w{number}") for number in range(7)))
+    told = recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}})
+    assert [one["id"] for one in told["lives"]] == [f"w{number}@tuned" for number in range(5)]
+    tokenizer = bases.hub_tokenizer(bases.load(MODEL))
+    for message, expected in zip(("ls", "exit"), told["lives"][0]["replies"], strict=True):
+        assert tokenizer.decode(expected[:-1]).strip() == message and expected[-1] == tokenizer.eos_token_id
+    assert recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})["lives"] == []
+
+
+@pytest.mark.parametrize("rank", [4, 0], ids=["adapter", "all weights"])
+def test_what_is_released_gives_the_recorded_replies_again_or_says_which_it_does_not(tmp_path: Path, rank: int):
+    base = bases.load(MODEL)
+    with lora.fresh(base, LoraConfig(name="drawn", r=rank, alpha=8), 0) as tuned:
+        lora.publish(lora.save(tuned, base, tmp_path / "adapter", {}))
+    model, tokenizer = replay.load(str(base.folder), tmp_path / "adapter", load_4bit=False)
+    messages = [{"role": role, "content": content} for role, content in LIFE]
+    replies = [replay.reply(model, tokenizer, messages[:at], 4) for at in (1, 3)]
+    told = {"load_4bit": False, "lives": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}
+    (tmp_path / replay.LIVES).write_text(json.dumps(told))
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert replay.main(str(base.folder), tmp_path) == 0
+        replies[1][-1] += 1
+        (tmp_path / replay.LIVES).write_text(json.dumps(told))
+        assert replay.main(str(base.folder), tmp_path) == 1
+    said = out.getvalue().splitlines()
+    assert said[0] == "1 recorded lives, 2 replies, 2 of them token for token" and said[1].startswith("w0@tuned, message 3: ")
+
+
+def test_all_weights_are_released_as_an_adapter_is(tmp_path: Path):
+    run = make_run(tmp_path / "run", rank=0)
+    with redirect_stdout(io.StringIO()):
+        promote(ReleaseConfig(do=Do.promote, run=str(run), releases=str(tmp_path / "releases")))
+    made = tmp_path / "releases" / "dev" / "0001-run"
+    assert (made / "adapter" / "model.safetensors").exists() and list(faults(made)) == []
+    assert 'AutoModelForCausalLM.from_pretrained("adapter")' in (made / "README.md").read_text()

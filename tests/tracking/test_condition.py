@@ -55,7 +55,8 @@ def test_a_run_is_alive_then_stalled_then_dead(running: tuple[Path, subprocess.P
 
 
 def test_a_clock_that_is_set_back_kills_nobody(running: tuple[Path, subprocess.Popen[str]]):
-    assert condition(running[0], 600, later(-7200)).state == "alive"
+    now = condition(running[0], 600, later(-7200))
+    assert (now.state, now.share, now.left_s) == ("alive", 0.25, None)
 
 
 def test_a_run_that_ended_says_how(tmp_path: Path):

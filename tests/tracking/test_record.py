@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import sekft
-from sekft.errors import DataError
+from sekft.errors import DataError, SettingsError
 from sekft.tracking.record import open_run
 
 LOGS_FOR_EVER = """
@@ -115,3 +115,17 @@ def test_a_killed_run_leaves_whole_lines_and_stays_marked_as_running(tmp_path: P
     assert steps == list(range(len(steps)))
     assert len(steps) > 100
     assert read(tmp_path / "run" / "run.json")["status"] == "running"
+
+
+def test_a_second_run_in_a_folder_where_one_is_under_way_is_refused_and_touches_nothing(tmp_path: Path):
+    with open_run(tmp_path, "train", {}, [], 0) as record:
+        record.log({"train/loss": 1.0}, 1)
+        before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+        with (
+            pytest.raises(SettingsError, match=f"{tmp_path}: another process writes its run there"),
+            open_run(tmp_path, "train", {}, [], 1),
+        ):
+            pass
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    with open_run(tmp_path, "train", {}, [], 1):
+        assert (tmp_path / "run.1.json").exists()

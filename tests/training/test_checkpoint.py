@@ -3,9 +3,17 @@
 import json
 from pathlib import Path
 
+import pytest
+import torch
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from sekft.training.checkpoint import SEAL, Sealing, newest
+from sekft.config import Device, LoraConfig, ModelConfig, TrainerConfig
+from sekft.data.sample import Row
+from sekft.errors import ModelError
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.training.checkpoint import SEAL, Sealing, is_whole, newest
+from sekft.training.trainer import make_trainer
 
 
 def planted(run: Path, step: int, of: int = 6) -> Path:
@@ -45,3 +53,28 @@ def test_that_of_the_last_step_is_not_gone_on_from_since_one_step_more_would_be_
     before = planted(tmp_path, 5)
     planted(tmp_path, 6)
     assert newest(tmp_path, str) == before
+
+
+class Harm:
+    """What a pickle does when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_a_checkpoint_holds_no_pickle_of_ours_and_one_from_elsewhere_is_not_run(tmp_path: Path):
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
+    rows = [Row(f"r{i}", tuple(range(3, 13)), (0.0, *[1.0] * 9)) for i in range(4)]
+    settings = TrainerConfig(max_steps=2, batch=1, save_every_steps=1)
+    with lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8), 0) as tuned:
+        make_trainer(tuned, base, rows, settings, tmp_path, 0).train()
+        first = tmp_path / "checkpoint-1"
+        assert not list(first.glob("*.bin")) and is_whole(first)
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            torch.save(Harm(tmp_path / "it_ran"), first / name)
+            with pytest.raises(ModelError, match="checkpoint-1: Weights only load failed.*; allowed: a checkpoint that sekft.train wrote"):
+                make_trainer(tuned, base, rows, settings, tmp_path, 0).train(resume_from_checkpoint=str(first))
+    assert not (tmp_path / "it_ran").exists()

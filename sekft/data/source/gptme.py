@@ -16,7 +16,7 @@ from sekft.data.files import files
 from sekft.data.lines import records
 from sekft.data.reader import Tally
 from sekft.data.sample import Sample
-from sekft.data.secrets import looking, redacted
+from sekft.tracking.secrets import looking, redacted
 
 LOGS = ("conversation.jsonl", "conversation.jsonl.gz")
 AUTO_NAMED = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+){3}")  # date, then adjective, colour, animal

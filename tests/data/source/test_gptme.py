@@ -7,8 +7,8 @@ import pytest
 
 from sekft.config.data import Calls, Filter, System
 from sekft.data.calls import calls
-from sekft.data.secrets import looking, redacted
 from sekft.errors import DataError
+from sekft.tracking.secrets import looking, redacted
 from tests.data.source.reading import put, read, said
 
 

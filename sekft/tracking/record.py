@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sekft.errors import SekftError
-from sekft.tracking.audit import OPENED, Audit
+from sekft.tracking.audit import AUDIT, OPENED, Audit
+from sekft.tracking.digest import of_code
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
@@ -20,27 +21,37 @@ RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go 
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 STAGES = {"train": ("load", "rehearsal", "train", "exam"), "eval": ("load", "exam"), "collect": ("lives",), "pretrain": ("train",)}
+AUDITED = f"the last line of {AUDIT} names every file by its sha256"
 LONGEST_ERROR = 500  # characters
 
 
 class Run:
-    """A run that is under way."""
+    """A run that is under way. about: what run.json says, so far."""
 
-    def __init__(self, folder: Path, metrics: TextIO) -> None:
+    def __init__(self, folder: Path, metrics: TextIO, about: dict[str, Any]) -> None:
         self.folder = folder
-        self._metrics = metrics
+        self._metrics, self._about = metrics, about
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Append one line {"time", "step", ...metrics}; it survives whatever happens to the process next."""
         append_line(self._metrics, {"time": _now(), "step": step} | {key: float(value) for key, value in metrics.items()})
 
+    def know(self, **facts: Any) -> None:
+        """What run.json says from now on, too: what was not known when the run was opened."""
+        self._about |= facts
+        write_json(self.folder / RUN, self._about)
+
     def summary(self, values: Mapping[str, Any]) -> None:
-        """Replace summary.json, atomically."""
+        """Replace summary.json, atomically; its verdict stands in run.json, too."""
         write_json(self.folder / SUMMARY, values)
+        if "verdict" in values:
+            self.know(verdict=values["verdict"])
 
 
 @contextmanager
-def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
+def open_run(
+    folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any] | None = None
+) -> Iterator[Run]:
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
     A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
@@ -48,24 +59,24 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     """
     folder.mkdir(parents=True, exist_ok=True)
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
-    opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
-    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
-    opened |= manifest() | {"settings": settings}
-    write_json(folder / RUN, opened)
+    about = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
+    about |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
+    about |= manifest() | {"code": of_code()["code"], "settings": settings, "artefacts": AUDITED} | dict(facts or {})
+    write_json(folder / RUN, about)
     audit = Audit(folder)
-    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=opened["git"])
+    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=about["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
         seconds = round(time.monotonic() - start, 3)
         closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
         with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
-            write_json(folder / RUN, opened | closed)
+            write_json(folder / RUN, about | closed)
             audit.close(status)
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(verb, ())):
         try:
-            yield Run(folder, metrics)
+            yield Run(folder, metrics, about)
         except Exception as error:
             close("failed", error)
             raise

@@ -13,11 +13,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sekft.command.launch import Job, echo
-from sekft.command.recorded import record_of, settings_of
+from sekft.command.recorded import record_of, require_cut_off, settings_of
 from sekft.command.sweep import LOCK
 from sekft.config import Start, TrainConfig
 from sekft.errors import ReleaseError, SettingsError, SweepError
-from sekft.tracking.condition import condition
 from sekft.tracking.digest import ASIDE, of_adapter, of_code
 from sekft.tracking.files import flat
 from sekft.tracking.manifest import versions
@@ -105,7 +104,7 @@ def _resumed(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
         raise SettingsError(f"start=resume: no run in {job.folder}; allowed: parent=RUN, or a run's own line and hydra.run.dir=RUN")
     if settings.parent and Path(settings.parent).resolve() != job.folder.resolve():
         raise SettingsError(f"start=resume: a run goes on in its own folder; found hydra.run.dir={job.folder}, parent={settings.parent}")
-    _require_cut_off(job.folder)
+    require_cut_off(job.folder)
     record = record_of(job.folder)
     own = settings_of(job.folder, TrainConfig, settings)
     if other := _disagreeing(settings, own):
@@ -118,16 +117,6 @@ def _resumed(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
     job = replace(job, overrides=tuple(record.get("overrides", ())), checkpoint=checkpoint.newest(job.folder, echo))
     told = _told(own, job.checkpoint, (record.get("start") or {}).get("parent"))
     return own, replace(job, facts={**job.facts, "start": told | {"policy": Start.resume.value}})
-
-
-def _require_cut_off(folder: Path) -> None:
-    now = condition(folder, float("inf"))
-    if now.verb != "train":
-        raise SettingsError(f"start=resume: {folder}: a run of sekft.{now.verb}; allowed: one of sekft.train")
-    if now.state == "done":
-        raise SettingsError(f"start=resume: {folder}: done; nothing is left to do. To go on from its adapter: parent={folder}")
-    if now.state in ("alive", "stalled"):
-        raise SettingsError(f"start=resume: {folder}: under way, at {now.stage}; wait, or end it")
 
 
 def _disagreeing(given: TrainConfig, own: TrainConfig) -> str:

@@ -8,33 +8,38 @@ from omegaconf import OmegaConf
 
 from sekft.errors import SettingsError
 from sekft.tracking import records
+from sekft.tracking.condition import condition
 from sekft.tracking.digest import ASIDE
 from sekft.tracking.record import RUN
 
-BESIDE = ("replay", "start", "parent", "resident", *ASIDE)  # what may stand beside such a word; hydra.* may, too
+BESIDE = ("resident", *ASIDE)  # what may stand beside such a word; hydra.* may, too
 
 
 def line_of(verb: str, words: Sequence[str]) -> list[str]:
     """The words, or those of the run they stand for. A run that is resumed stays in its folder.
 
-    Raises SettingsError for a run that is not there, is another verb's, or words that would change it.
+    Raises SettingsError for a run that is not there, is another verb's, is not cut off, or words that would change it.
     """
     given = {_key(word): word.partition("=")[2].strip("'\"") for word in words if "=" in word}
-    resumed = given.get("parent") if given.get("start") == "resume" else None
-    run = given.get("replay") or resumed
+    resuming = given.get("start") == "resume"
+    run = given.get("parent" if resuming else "replay")
+    if resuming and (Path(there := run or given.get("hydra.run.dir", "")) / RUN).is_file():
+        require_cut_off(Path(there))  # before Hydra writes into it
     if not run or run == "null":
         return list(words)
-    what = f"replay={run}" if given.get("replay") else f"start=resume parent={run}"
+    own = ("start", "parent") if resuming else ("replay",)
+    what = " ".join(f"{key}={given[key]}" for key in own)
     if {"-m", "--multirun"} & set(words):
         raise SettingsError(f"{what}: not in a sweep; a sweep that is started again goes on by itself")
     line = _overrides(verb, Path(run), what)
-    if changing := [word for word in words if "=" in word and not _may_stand_beside(word) and word not in line]:
+    aside = {key for key in given if key in (*own, *BESIDE) or key.startswith("hydra.")}
+    if changing := [word for word in words if "=" in word and _key(word) not in aside and word not in line]:
         raise SettingsError(f"{what}: stands for the whole line of that run; found beside it {changing[0]}, allowed: no change")
-    kept = [word for word in line if _key(word) not in given and not (resumed and _key(word) in ("start", "parent"))]
-    if resumed and Path(given.get("hydra.run.dir", run)).resolve() != Path(run).resolve():
+    if resuming and Path(given.get("hydra.run.dir", run)).resolve() != Path(run).resolve():
         raise SettingsError(f"{what}: a run goes on in its own folder; found hydra.run.dir={given['hydra.run.dir']}")
-    own = [f"hydra.run.dir='{run}'"] if resumed and "hydra.run.dir" not in given else []
-    return [*kept, *(word for word in words if word not in kept), *own]
+    kept = [word for word in line if _key(word) not in (*given, *own)]
+    folder = [f"hydra.run.dir='{run}'"] if resuming and "hydra.run.dir" not in given else []
+    return [*kept, *words, *folder]
 
 
 def settings_of(run: Path, node: type, beside: Any = None) -> Any:
@@ -54,6 +59,17 @@ def record_of(run: Path) -> dict[str, Any]:
     return records.document(run / RUN)
 
 
+def require_cut_off(folder: Path) -> None:
+    """Raises SettingsError for a run that is done, under way, or no training."""
+    now = condition(folder, float("inf"))
+    if now.verb != "train":
+        raise SettingsError(f"start=resume: {folder}: a run of sekft.{now.verb}; allowed: one of sekft.train")
+    if now.state == "done":
+        raise SettingsError(f"start=resume: {folder}: done; nothing is left to do. To go on from its adapter: parent={folder}")
+    if now.state in ("alive", "stalled"):
+        raise SettingsError(f"start=resume: {folder}: under way, at {now.stage}; wait, or end it")
+
+
 def _overrides(verb: str, run: Path, what: str) -> list[str]:
     if not (run / RUN).is_file():
         raise SettingsError(f"{what}: no {RUN} there; allowed: the folder of a run of sekft.{verb}")
@@ -61,10 +77,6 @@ def _overrides(verb: str, run: Path, what: str) -> list[str]:
     if record.get("verb") != verb:
         raise SettingsError(f"{what}: a run of sekft.{record.get('verb')}; allowed here: one of sekft.{verb}")
     return [str(word) for word in record.get("overrides", ()) if _key(word) not in ("replay", "resident")]
-
-
-def _may_stand_beside(word: str) -> bool:
-    return _key(word) in BESIDE or _key(word).startswith("hydra.") or word.startswith("-")
 
 
 def _key(word: str) -> str:

@@ -13,11 +13,15 @@ import pytest
 
 import sekft
 from sekft.errors import DataError
+from sekft.tracking.audit import faults
+from sekft.tracking.digest import of_code
 from sekft.tracking.record import open_run
 
 LOGS_FOR_EVER = """
 from itertools import count
 from pathlib import Path
+from sekft.tracking.audit import faults
+from sekft.tracking.digest import of_code
 from sekft.tracking.record import open_run
 with open_run(Path("run"), "train", {}, [], 0) as run:
     for step in count():
@@ -115,3 +119,15 @@ def test_a_killed_run_leaves_whole_lines_and_stays_marked_as_running(tmp_path: P
     assert steps == list(range(len(steps)))
     assert len(steps) > 100
     assert read(tmp_path / "run" / "run.json")["status"] == "running"
+
+
+def test_what_becomes_known_on_the_way_stands_in_the_record_at_once_and_to_the_end(tmp_path: Path) -> None:
+    with open_run(tmp_path, "train", {}, [], 0, {"start": {"policy": "bootstrap"}}) as run:
+        assert read(tmp_path / "run.json")["start"] == {"policy": "bootstrap"}
+        run.know(data={"shell": {"rows": 3}})
+        assert (read(tmp_path / "run.json")["data"], read(tmp_path / "run.json")["status"]) == ({"shell": {"rows": 3}}, "running")
+        run.summary({"verdict": "hold"})
+    closed = read(tmp_path / "run.json")
+    assert (closed["status"], closed["verdict"], closed["data"]["shell"]["rows"]) == ("done", "hold", 3)
+    assert closed["code"] == of_code()["code"] and "audit.jsonl" in closed["artefacts"] and closed["hardware"]["cores"] >= 1
+    assert list(faults(tmp_path)) == []

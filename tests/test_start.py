@@ -100,9 +100,3 @@ def test_what_was_altered_is_not_repeated(capsys: pytest.CaptureFixture[str]):
     finally:
         Path("whole/summary.json").write_bytes(kept)
     assert "replay=whole: its evidence does not hold: whole/summary.json: changed" in capsys.readouterr().err
-
-
-def test_an_adapter_is_trained_on_and_its_child_names_it():
-    assert train(*LINE, "trainer.max_steps=1", "start=continue", "parent=whole", "hydra.run.dir=child") == 0
-    start = json.loads(Path("child/run.json").read_text())["start"]
-    assert start["parent"] == {"run": "whole", "adapter": "whole/adapter", "sha256": digest(Path("whole/adapter"))}

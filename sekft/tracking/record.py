@@ -59,24 +59,25 @@ def open_run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
-    about = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
-    about |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
-    about |= manifest() | {"code": of_code()["code"], "settings": settings, "artefacts": AUDITED} | dict(facts or {})
-    write_json(folder / RUN, about)
+    opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
+    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
+    opened |= manifest() | {"settings": settings}
+    opened |= {"code": of_code()["code"], "artefacts": AUDITED, **(facts or {})}
+    write_json(folder / RUN, opened)
     audit = Audit(folder)
-    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=about["git"])
+    audit.tell(OPENED, verb=verb, seed=seed, overrides=list(overrides), git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
         seconds = round(time.monotonic() - start, 3)
         closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
         with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
-            write_json(folder / RUN, about | closed)
+            write_json(folder / RUN, opened | closed)
             audit.close(status)
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(verb, ())):
         try:
-            yield Run(folder, metrics, about)
+            yield Run(folder, metrics, opened)
         except Exception as error:
             close("failed", error)
             raise

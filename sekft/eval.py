@@ -81,6 +81,7 @@ def suite_alone(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     require_candidates(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
         base = bases.load(settings.model)
+        track.know(**facts.of_loaded(base))
         for folder in adapters.values():
             doubt(base, folder, ())
         summary = {"verb": "eval", "seed": settings.seed, "suite": answer_suite(base, adapters, settings.eval, settings.seed, track)}

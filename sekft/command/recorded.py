@@ -20,12 +20,12 @@ def line_of(verb: str, words: Sequence[str]) -> list[str]:
 
     Raises SettingsError for a run that is not there, is another verb's, is not cut off, or words that would change it.
     """
-    given = {_key(word): word.partition("=")[2].strip("'\"") for word in words if "=" in word}
+    given = _given(words)
     resuming = given.get("start") == "resume"
-    run = given.get("parent" if resuming else "replay")
+    run = stands_for(words)
     if resuming and (Path(there := run or given.get("hydra.run.dir", "")) / RUN).is_file():
         require_cut_off(Path(there))  # before Hydra writes into it
-    if not run or run == "null":
+    if run is None:
         return list(words)
     own = ("start", "parent") if resuming else ("replay",)
     what = " ".join(f"{key}={given[key]}" for key in own)
@@ -40,6 +40,13 @@ def line_of(verb: str, words: Sequence[str]) -> list[str]:
     kept = [word for word in line if _key(word) not in (*given, *own)]
     folder = [f"hydra.run.dir='{run}'"] if resuming and "hydra.run.dir" not in given else []
     return [*kept, *words, *folder]
+
+
+def stands_for(words: Sequence[str]) -> str | None:
+    """The run whose line these words mean."""
+    given = _given(words)
+    run = given.get("parent" if given.get("start") == "resume" else "replay")
+    return run if run and run != "null" else None
 
 
 def settings_of(run: Path, node: type, beside: Any = None) -> Any:
@@ -77,6 +84,10 @@ def _overrides(verb: str, run: Path, what: str) -> list[str]:
     if record.get("verb") != verb:
         raise SettingsError(f"{what}: a run of sekft.{record.get('verb')}; allowed here: one of sekft.{verb}")
     return [str(word) for word in record.get("overrides", ()) if _key(word) not in ("replay", "resident")]
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+    return {_key(word): word.partition("=")[2].strip("'\"") for word in words if "=" in word}
 
 
 def _key(word: str) -> str:

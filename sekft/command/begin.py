@@ -23,7 +23,7 @@ from sekft.tracking.manifest import versions
 from sekft.tracking.record import RUN
 
 CONTINUE = Start("continue")
-OWN = ("start", "parent", "adapter", "replay", *ASIDE)  # of settings: what resume has words of its own for
+OWN = ("start", "parent", "replay", *ASIDE)  # of settings: what resume has words of its own for
 Run = Callable[[Any, Job], Any]
 
 
@@ -122,8 +122,9 @@ def _resumed(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
 def _disagreeing(given: TrainConfig, own: TrainConfig) -> str:
     """The first setting that says another thing than the run; what a line leaves null the run may have filled in."""
     line, run = flat(asdict(given)), flat(asdict(own))
+    aside = (*OWN, "adapter") if own.start is Start.release else OWN  # a stage on the line is a release on record
     for key, value in line.items():
-        if value is not None and key.partition(".")[0] not in OWN and value != run.get(key):
+        if value is not None and key.partition(".")[0] not in aside and value != run.get(key):
             return f"{key}={run.get(key)}, found {value}"
     return ""
 

@@ -128,6 +128,8 @@ def test_a_run_is_not_resumed_as_another_one_nor_in_a_sweep():
     other = line(start=Start.resume, trainer=TrainerConfig(lr=1e-3))
     with pytest.raises(SettingsError, match=r"cut was begun with trainer.lr=0.0002, found 0.001; allowed: its own line"):
         begun(other, job("cut"))
+    with pytest.raises(SettingsError, match="cut was begun with adapter=None, found old/adapter"):
+        begun(line(start=Start.resume, adapter="old/adapter"), job("cut"))
     with pytest.raises(SettingsError, match="not in a sweep"):
         begun(TrainConfig(start=Start.resume), job("cut", sweep=Path("s")))
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sekft.command.launch import Job, echo, launch
+from sekft.config import Start
 from sekft.config.compare import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.exam.contrast import Contrast, between, over_base
@@ -19,7 +20,9 @@ from sekft.report import fill
 from sekft.report.comparison import Comparison, Line, base_line, line, result, verdicts, write_comparison_page
 from sekft.report.export import write_csv, write_parquet
 from sekft.report.headline import write_headline
+from sekft.report.lineage import lineages
 from sekft.report.order import ordered
+from sekft.report.shown import shown
 from sekft.tracking import records
 from sekft.tracking.files import write_json
 from sekft.tracking.record import one_line
@@ -116,6 +119,9 @@ def show(comparison: Comparison) -> None:
     Console(width=max(160, 24 * len(comparison.columns()))).print(table)
     for said in (*(f"left out: {one.folder}: {one.why}" for one in comparison.lost), *comparison.notes, *comparison.sentences()):
         echo(said)
+    for origin in lineages(shown(comparison.ranked(), Path())):
+        if origin.parents or origin.start != Start.bootstrap:
+            echo(f"lineage: {origin}")
 
 
 def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict[str, Any]:

@@ -63,6 +63,10 @@ class ReleaseError(SekftError):
     """An adapter is not released: what speaks against it stands above the line."""
 
 
+class ReplayError(SekftError):
+    """A run that was repeated has not come out as it was; what differs stands above the line."""
+
+
 class VerdictError(SekftError):
     """The exam was held, and its verdict is not the one that eval.require asks for."""
 

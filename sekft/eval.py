@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sekft.command import facts
 from sekft.command.launch import Job, echo, launch
+from sekft.command.replay import replaying
 from sekft.command.sweep import Sweeps
 from sekft.config import EvalConfig, EvalVerbConfig, OperatorKind, Suite
 from sekft.data import inputs
@@ -52,10 +54,12 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     unseen = () if remote else unseen_archetypes(settings)
     exam = Exam(bundles, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
     with tracked("eval", settings, job, settings.tracker) as track:
+        track.know(**facts.of_examining(settings, exam, adapters))
         started, before = time.monotonic(), loads(remote)
         used = {} if remote else track.uses(adapters)
         candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, exam)
         loaded = time.monotonic()
+        track.know(**({} if remote else facts.of_kept()))
         heartbeat.stage("exam")
         summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
@@ -77,6 +81,7 @@ def suite_alone(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     require_candidates(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
         base = bases.load(settings.model)
+        track.know(**facts.of_loaded(base))
         for folder in adapters.values():
             doubt(base, folder, ())
         summary = {"verb": "eval", "seed": settings.seed, "suite": answer_suite(base, adapters, settings.eval, settings.seed, track)}
@@ -284,7 +289,7 @@ def worth(settings: Any, summary: Mapping[str, Any]) -> float | None:
 
 
 def main() -> None:
-    launch("eval", run, Sweeps(inputs.of_exam, worth=worth))
+    launch("eval", replaying(run), Sweeps(inputs.of_exam, worth=worth))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from sekft.command import prompt
 from sekft.command.desk import ALWAYS, INTERRUPTED, WORK, Desk, Here, held, obey, refuse
 from sekft.command.launch import Job, echo, elsewhere, launch, listeners
+from sekft.command.recorded import stands_for
 from sekft.config.resident import ResidentConfig
 from sekft.errors import JobError, SekftError
 from sekft.jobs import queue, service
@@ -66,7 +67,7 @@ def gone_on(job: queue.Job) -> list[str]:
     from sekft.training import checkpoint
 
     words = list(job.words)
-    if words[0] != "train" or not job.runs or {"-m", "--multirun"} & set(words):
+    if words[0] != "train" or not job.runs or {"-m", "--multirun"} & set(words) or stands_for(words):
         return words
     there = checkpoint.newest(job.runs[-1], print)
     return [*words, f"hydra.run.dir={job.runs[-1]}", *([f"trainer.resume_from={there}"] if there else [])]

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sekft.command import facts
+from sekft.command.begin import beginning
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
+from sekft.command.replay import replaying
 from sekft.command.sweep import Say, Sweeps
 from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, Suite, TrainConfig
@@ -80,6 +83,7 @@ class Trained:
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     prepared = prepare(settings)
     with tracked("train", settings, job, settings.tracker) as track:
+        track.know(**facts.of_training(settings, prepared.counts, prepared.exam))
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.training import forecast, plan
@@ -93,6 +97,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
         budget = Budget(settings, prepared.training, track.folder, base_folder(settings.model, weights=False), echo)
         base = bases.load(settings.model)
+        track.know(**facts.of_loaded(base))
         clock.append(time.monotonic())
         if settings.rehearsal:
             heartbeat.stage("rehearsal")
@@ -291,7 +296,7 @@ def main() -> None:
 
         preview.main()
     else:
-        launch("train", after_each(run), Sweeps(inputs.of_training, go_on, worth))
+        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.of_training, go_on, worth))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def test_a_run_is_named_by_number_by_folder_or_by_its_adapter(tmp_path: Path):
     assert desk.meant("eval", ["1", "eval=full"]) == ["model=tiny", adapter, "eval=full"]
     assert desk.meant("eval", [str(tmp_path / "run")]) == ["model=tiny", adapter]
     assert desk.meant("eval", ["elsewhere"]) == ["model=tiny", "adapter=elsewhere"]
+    assert desk.meant("eval", ["replay=RUN"]) == ["replay=RUN"]
     assert desk.meant("eval", ["adapter=x"]) == ["model=tiny", "adapter=x"] and desk.meant("compare", ["margin=0.1"]) == ["margin=0.1"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sekft.command.launch import Job
+from sekft.command.recorded import stands_for
 from sekft.config.verbs import VERBS
 
 WORK = {
@@ -86,7 +87,9 @@ class Here:
         return 0
 
     def meant(self, verb: str, told: Sequence[str]) -> list[str]:
-        """The base is the one that is kept, if the verb has one."""
+        """The base is the one that is kept, if the verb has one; a line that stands for a run's has that run's."""
+        if stands_for(told):
+            return list(told)
         words = about_a_run(verb, told, {str(number): one.folder for number, one in enumerate(self.done, 1)})
         return [*(self.about if "model" in {one.name for one in fields(VERBS[verb])} else ()), *words]
 

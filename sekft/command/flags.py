@@ -36,7 +36,7 @@ def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
             key = "episodes" if flag == "--n" and verb in ("collect", "check") else VALUE_FLAGS[flag]
             out += [f"{key}={_quoted(value)}"]
             if flag == "--base":
-                out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}"]
+                out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null"]
         elif word in SWITCHES:
             out.append(SWITCHES[word])
         elif word != INSPECT:

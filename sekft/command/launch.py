@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,7 @@ class Job:
     choices: tuple[str, ...]  # group=option, as chosen
     sweep: Path | None = None  # the folder of all its jobs
     checkpoint: Path | None = None  # to go on from
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of its record: from what it begins, what it repeats
 
 
 def settings(cfg: DictConfig, node: type[T]) -> T:
@@ -120,7 +121,9 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
 
 def _begin(verb: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
-    sys.argv[1:] = hidden(to_overrides(verb, sys.argv[1:]))
+    from sekft.command.recorded import line_of
+
+    sys.argv[1:] = hidden(line_of(verb, to_overrides(verb, sys.argv[1:])))
     if socket := elsewhere(sys.argv[1:]):
         from sekft.command.elsewhere import do
 

@@ -26,6 +26,7 @@ OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
 Suite = StrEnum("Suite", "none tinystories")
 Again = StrEnum("Again", "none failed all")
+Start = StrEnum("Start", "bootstrap continue resume release")
 
 
 @dataclass(unsafe_hash=True)
@@ -41,6 +42,8 @@ class ModelConfig:
     load_4bit: bool = False  # nf4 by bitsandbytes, CPU included
     device: Device = Device.auto
     seed: int = 0  # of weights=random
+    licence: str | None = field(default=None, compare=False, repr=False)  # of the weights, for the record; null: as their card says
+    why: str | None = field(default=None, compare=False, repr=False)  # this base and no other, for the record
 
 
 @dataclass
@@ -191,7 +194,10 @@ class TrainConfig:
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
-    adapter: str | None = None  # train on from this adapter folder, at its own rank; lora= is not used then
+    start: Start = Start.bootstrap  # a fresh adapter; continue: on from adapter= or parent=; resume: where it was cut off; release
+    parent: str | None = None  # a run: continue goes on from its adapter, resume from its newest whole checkpoint
+    replay: str | None = None  # a run, repeated from its record into a new folder; what differs is said
+    adapter: str | None = None  # train on from this folder, at its own rank; lora= is not used then. start=release: a release, or its stage
     scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | choosing | train | all | a bundle file or folder
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -212,6 +218,7 @@ class EvalVerbConfig:
     resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0
+    replay: str | None = None  # an exam, repeated from its record into a new folder; what differs is said
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     scenarios: str = "held_out"
     operator: OperatorConfig = field(default_factory=OperatorConfig)  # endpoint: operator.model is the base, adapter= names there

@@ -27,6 +27,7 @@ class Counts:
     named: dict[str, list[str]] = field(default_factory=dict)  # the first ids of each reason, and of the endless
     cut_rows: int = 0
     cut_turns: int = 0
+    sources: dict[str, int] = field(default_factory=dict)  # rows that came of each
 
     @property
     def rows(self) -> int:

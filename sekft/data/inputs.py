@@ -13,7 +13,8 @@ from sekft.scenario.split import is_foreign
 def of_training(settings: TrainConfig) -> list[Path]:
     """The data, the base, what is trained on from, the worlds of the exam. Worlds that are drawn follow from settings and code."""
     resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
-    return [*_of_exam(settings), *_of_sources(settings.data), *resumed]
+    parent = [Path(settings.parent) / "adapter"] if settings.parent else []
+    return [*_of_exam(settings), *_of_sources(settings.data), *resumed, *parent]
 
 
 def of_exam(settings: EvalVerbConfig) -> list[Path]:
@@ -34,5 +35,12 @@ def _of_sources(data: DataConfig) -> Iterator[Path]:
 def _of_exam(settings: TrainConfig | EvalVerbConfig) -> Iterator[Path]:
     yield base_folder(settings.model, weights=True)
     adapters = settings.adapter.values() if isinstance(settings.adapter, Mapping) else [settings.adapter]
+    adapters = [_current(path) for path in adapters if path]
     named = [*adapters, settings.model.template, settings.scenarios if is_foreign(settings.scenarios) else None]
     yield from (Path(str(path)) for path in named if path)
+
+
+def _current(adapter: str) -> Path:
+    """Of a stage of releases the one that counts now."""
+    there = Path(adapter) / "current"
+    return there.resolve() if there.is_symlink() else Path(adapter)

@@ -1,5 +1,6 @@
 """From the sources of a run to its rows: read, split, without near-duplicates, rendered, mixed; kept on disk for the next run."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -91,9 +92,11 @@ def _rendered(samples: Sequence[Sample], how: How, said: list[str]) -> tuple[lis
         except DataError as error:
             raise (DataError(f"data.sources.{name}: {error}") if len(how.data.sources) > 1 else error) from None
     chosen = mixed(made, how.data, how.seed)
+    source_of = {id(row): name for name, one in made.items() for row in one}
+    counts = _together(counted, chosen) if len(made) > 1 else counted[next(iter(made))]
+    counts.sources = dict(Counter(source_of[id(row)] for row in chosen))
     if len(made) == 1:
-        return chosen, counted[next(iter(made))]
-    counts = _together(counted, chosen)
+        return chosen, counts
     said += _proportions(made, chosen)
     return chosen, counts
 

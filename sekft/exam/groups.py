@@ -13,6 +13,7 @@ from sekft.rollout import trajectory
 from sekft.rollout.trajectory import Trajectory
 from sekft.tracking import records
 from sekft.tracking.digest import ASIDE
+from sekft.tracking.files import flat
 from sekft.tracking.records import Curve, Lost, Record
 
 SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
@@ -111,14 +112,6 @@ def unlike(runs: Sequence[Examined]) -> list[str]:
     """Every key of which these runs have several values, the seed's aside."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
     return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key; lists stay whole."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
 
 
 def _of(record: Record) -> list[Examined]:

@@ -47,6 +47,11 @@ class Base:
     def identity(self) -> str:
         return identity(self.folder, self.config)
 
+    def about_device(self) -> dict[str, Any]:
+        """threads: on a CPU the order of a sum depends on how many there are."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        return {"type": self.device.type, "name": name, "threads": torch.get_num_threads()}
+
     def memory_line(self) -> str:
         """The most memory this process has used so far, on the device that matters."""
         if self.device.type == "cuda":

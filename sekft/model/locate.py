@@ -11,7 +11,7 @@ from sekft.scenario.library import archetypes
 
 SHIPPED = "sekft:"
 NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its training left out
-SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model"]
+SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model", "README.md"]
 WEIGHT_FILES = ["*.safetensors"]
 CODE_FILES = ["*.py"]
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")

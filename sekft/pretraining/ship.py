@@ -60,6 +60,9 @@ def card(story: Story, sums: Mapping[str, str], parameters: int, unused: int) ->
     steps = "\n".join(f"| {step} | {tokens / 1e6:.1f} M | {loss:.3f} | {right:.2f} |" for step, tokens, loss, right in story.curve)
     files = "\n".join(f"| `{name}` | `{digest}` |" for name, digest in sums.items())
     return f"""\
+---
+license: apache-2.0
+---
 # The embedded base
 
 {parameters / 1e6:.2f} M parameters: Mistral, {shape.layers} layers of width {shape.hidden}, {shape.heads} heads, tied embeddings of

@@ -1,23 +1,26 @@
-"""Where adapters come from: the base, the runs whose adapters were trained on from, the training data, the code."""
+"""Where adapters come from: the base, how their run began, what they were trained on from, the training data, the code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sekft.errors import DataError
-from sekft.exam.groups import Examined, flat
+from sekft.exam.groups import Examined
 from sekft.report.order import natural
 from sekft.report.shown import Shown
 from sekft.tracking import records
+from sekft.tracking.digest import of_adapter
+from sekft.tracking.files import flat
 from sekft.tracking.records import Record
 
-COMMIT = 10  # characters
+COMMIT = 10  # characters, of a digest, too
+EVIDENCE = "evidence"  # of a release: what its run left
 
 
 @dataclass(frozen=True)
 class Parent:
-    """A run whose adapter the next one was trained on from. told: what is known of it; page: its own, None where it has none."""
+    """What the next one was trained on from. folder: of a run or a release; told: what is known of it; page: its own, or None."""
 
     folder: Path
     told: str
@@ -26,19 +29,25 @@ class Parent:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Of runs that come from the same. names: theirs on the page; parents: the nearest first."""
+    """Of runs that come from the same. names: theirs on the page; start: the policy, in words; parents: the nearest first."""
 
     names: tuple[str, ...]
     base: str
+    start: str
     parents: tuple[Parent, ...]
     data: str
     code: str
 
+    def __str__(self) -> str:
+        came = ", which came ".join(f"from {parent.told}" for parent in self.parents)
+        return f"{', '.join(self.names)}: start={self.start}{f', {came}' if came else ''}"
+
 
 def lineages(runs: Sequence[Shown]) -> list[Lineage]:
-    found: dict[tuple[str, tuple[Parent, ...], str, str], list[str]] = {}
+    found: dict[tuple[str, str, tuple[Parent, ...], str, str], list[str]] = {}
     for one in runs:
-        found.setdefault((_base(one.run), parents(one.run), _data(one.run), _code(one.run)), []).append(one.name)
+        told = _base(one.run), _start(one.run), parents(one.run), _data(one.run), _code(one.run)
+        found.setdefault(told, []).append(one.name)
     return [Lineage(tuple(sorted(alike, key=natural)), *origin) for origin, alike in found.items()]
 
 
@@ -46,28 +55,47 @@ def parents(run: Examined) -> tuple[Parent, ...]:
     """Up to one that began from nothing, or is not to be found from here; of an exam alone the training comes first."""
     given = (run.run.get("settings") or {}).get("adapter")
     adapter = given.get(run.player) if isinstance(given, dict) else given
+    expected = _sha256(run.run) or ((run.run.get("adapters") or {}).get(run.player) or {}).get("sha256")
     found: list[Parent] = []
     while adapter and all(parent.folder != Path(adapter).parent for parent in found):
         record = _record(Path(adapter).parent)
-        found.append(_parent(Path(adapter), record))
-        adapter = record.run["settings"].get("adapter") if record else None
+        found.append(_parent(Path(adapter), record, expected))
+        adapter, expected = (record.run["settings"].get("adapter"), _sha256(record.run)) if record else (None, None)
     return tuple(found)
 
 
+def _sha256(record: Mapping[str, Any]) -> str | None:
+    """Of the weights it began with."""
+    return ((record.get("start") or {}).get("parent") or {}).get("sha256")
+
+
 def _record(folder: Path) -> Record | None:
+    """Of the run, or of the run whose release it is."""
     try:
-        record = records.read(folder)
+        record = records.read(folder / EVIDENCE if (folder / EVIDENCE).is_dir() else folder)
     except DataError:
         return None
     return record if isinstance(record, Record) else None
 
 
-def _parent(adapter: Path, record: Record | None) -> Parent:
+def _parent(adapter: Path, record: Record | None, expected: str | None) -> Parent:
+    known = f", sha256 {expected[:COMMIT]}" if expected else ""
+    changed = ", changed since" if expected and adapter.is_dir() and of_adapter(adapter) != expected else ""
     if record is None:
-        return Parent(adapter.parent, f"{adapter} (no finished run there)", None)
+        return Parent(adapter.parent, f"{adapter} (no finished run there{known}{changed})", None)
     page = record.folder / "report.html"
     settings = record.run["settings"]
-    return Parent(record.folder, f"{adapter} (seed {settings.get('seed')}, {_rows(record.summary)})", page if page.exists() else None)
+    told = f"seed {settings.get('seed')}, {_rows(record.summary)}{known}{changed}"
+    return Parent(adapter.parent, f"{adapter} ({told})", page if page.exists() else None)
+
+
+def _start(run: Examined) -> str:
+    """As the record says; of an exam alone there is none."""
+    settings = run.run.get("settings") or {}
+    if run.run.get("verb") == "eval":
+        return "none, an exam alone"
+    start = run.run.get("start") or {"began": "continue" if settings.get("adapter") else "bootstrap", "checkpoint": None}
+    return f"{start['began']}, gone on from {Path(start['checkpoint']).name}" if start["checkpoint"] else str(start["began"])
 
 
 def _base(run: Examined) -> str:

@@ -44,6 +44,23 @@ def of_path(path: Path) -> str:
     return _short(hashed)
 
 
+def whole(path: Path) -> str:
+    """sha256 of every byte: a file's as `sha256sum` says it, a folder's over those of its files by name. Raises OSError."""
+    if path.is_file():
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    lines = "".join(f"{whole(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def of_adapter(folder: Path) -> str | None:
+    """sha256 of its weights, as `sha256sum` says it where they are one file; None where there are none."""
+    files = sorted(folder.glob("*.safetensors"))
+    if len(files) == 1:
+        return whole(files[0])
+    return hashlib.sha256("".join(map(whole, files)).encode()).hexdigest() if files else None
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]

@@ -43,3 +43,11 @@ def append_line(file: TextIO, value: Mapping[str, Any]) -> None:
     """Append value to an open file as one whole JSON line, and hand it to the system before returning."""
     file.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
     file.flush()
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What is nested, by dotted key; lists stay whole."""
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
+    return found

@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
-from sekft.tracking.audit import OPENED, Audit
+from sekft.tracking.audit import AUDIT, OPENED, Audit
+from sekft.tracking.digest import of_code
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
@@ -24,27 +25,37 @@ RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go 
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 STAGES = {"train": ("load", "rehearsal", "train", "exam"), "eval": ("load", "exam"), "collect": ("lives",), "pretrain": ("train",)}
+AUDITED = f"the last line of {AUDIT} names every file by its sha256"
 LONGEST_ERROR = 500  # characters
 
 
 class Run:
-    """A run that is under way."""
+    """A run that is under way. about: what run.json says, so far."""
 
-    def __init__(self, folder: Path, metrics: TextIO) -> None:
+    def __init__(self, folder: Path, metrics: TextIO, about: dict[str, Any]) -> None:
         self.folder = folder
-        self._metrics = metrics
+        self._metrics, self._about = metrics, about
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Append one line {"time", "step", ...metrics}; it survives whatever happens to the process next."""
         append_line(self._metrics, {"time": _now(), "step": step} | {key: float(value) for key, value in metrics.items()})
 
+    def know(self, **facts: Any) -> None:
+        """What run.json says from now on, too: what was not known when the run was opened."""
+        self._about |= secrets.clean(facts)
+        write_json(self.folder / RUN, self._about)
+
     def summary(self, values: Mapping[str, Any]) -> None:
-        """Replace summary.json, atomically."""
+        """Replace summary.json, atomically; its verdict stands in run.json, too."""
         write_json(self.folder / SUMMARY, values)
+        if "verdict" in values:
+            self.know(verdict=values["verdict"])
 
 
 @contextmanager
-def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
+def open_run(
+    folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any] | None = None
+) -> Iterator[Run]:
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
     A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
@@ -52,7 +63,7 @@ def open_run(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Se
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
     with alone(folder):
-        yield from _open(folder, verb, settings, overrides, seed)
+        yield from _open(folder, verb, settings, overrides, seed, facts or {})
 
 
 @contextmanager
@@ -66,12 +77,15 @@ def alone(folder: Path) -> Iterator[None]:
         raise SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER") from None
 
 
-def _open(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int) -> Iterator[Run]:
+def _open(
+    folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any]
+) -> Iterator[Run]:
     typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
     opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": typed}
     opened |= manifest() | {"settings": secrets.clean(settings)}
+    opened |= {"code": of_code()["code"], "artefacts": AUDITED, **secrets.clean(facts)}
     write_json(folder / RUN, opened)
     audit = Audit(folder)
     audit.tell(OPENED, verb=verb, seed=seed, overrides=typed, git=opened["git"])
@@ -86,7 +100,7 @@ def _open(folder: Path, verb: str, settings: Mapping[str, Any], overrides: Seque
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(verb, ())):
         try:
-            yield Run(folder, metrics)
+            yield Run(folder, metrics, opened)
         except Exception as error:
             close("failed", error)
             raise

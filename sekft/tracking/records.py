@@ -60,10 +60,10 @@ def newest(folder: Path) -> Path:
 def read(folder: Path) -> Record | Lost:
     if not (folder / RUN).exists():
         return Lost(folder, "refused before it began, see its log")
-    run = _json(folder / RUN)
+    run = document(folder / RUN)
     match run.get("status"):
         case "done" if (folder / SUMMARY).exists():
-            return Record(folder, run, _json(folder / SUMMARY), _curves(folder / METRICS))
+            return Record(folder, run, document(folder / SUMMARY), curves(folder / METRICS))
         case "running":
             return Lost(folder, "not finished: still running, or killed")
         case status:
@@ -72,7 +72,7 @@ def read(folder: Path) -> Record | Lost:
 
 def summary(folder: Path) -> dict[str, Any]:
     """Raises DataError."""
-    return _json(folder / SUMMARY)
+    return document(folder / SUMMARY)
 
 
 def _runs(folder: Path) -> list[Path]:
@@ -91,7 +91,7 @@ def _is_run(folder: Path) -> bool:
     return (folder / RUN).exists() or (folder / ".hydra").is_dir()
 
 
-def _curves(file: Path) -> dict[str, Curve]:
+def curves(file: Path) -> dict[str, Curve]:
     lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else []
     found: dict[str, dict[int, float]] = {}
     for line in lines:
@@ -101,7 +101,7 @@ def _curves(file: Path) -> dict[str, Curve]:
     return {key: tuple(curve.items()) for key, curve in found.items()}
 
 
-def _json(file: Path) -> dict[str, Any]:
+def document(file: Path) -> dict[str, Any]:
     """Raises DataError."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))

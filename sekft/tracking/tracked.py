@@ -27,6 +27,8 @@ class Job(Protocol):
     def overrides(self) -> tuple[str, ...]: ...
     @property
     def choices(self) -> tuple[str, ...]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
 
 
 class Tracked:
@@ -38,6 +40,9 @@ class Tracked:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self._record.log(metrics, step)
         self._shown.log(metrics, step)
+
+    def know(self, **facts: Any) -> None:
+        self._record.know(**facts)
 
     def summary(self, values: Mapping[str, Any]) -> None:
         self._record.summary(values)
@@ -60,7 +65,7 @@ class Tracked:
 def tracked(verb: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[Tracked]:
     """Opened before the work, closed with its outcome; SIGTERM ends it as Ctrl-C does. settings: a dataclass with a seed."""
     plain = asdict(settings)
-    with terminating(), open_run(job.folder, verb, plain, job.overrides, settings.seed) as record:
+    with terminating(), open_run(job.folder, verb, plain, job.overrides, settings.seed, job.facts) as record:
         about: dict[str, Any] = {
             "settings": plain,
             "name": job.name,

@@ -8,8 +8,8 @@ from sekft.errors import SettingsError
 
 def test_the_four_command_lines_of_the_predecessor_become_overrides():
     assert to_overrides("train", ["--data", "D", "--base", "org/B", "--out", "O", "--load-4bit"]) == [
-        "data.sources.shell.path='D'", "model.path='org/B'", "model.weights=pretrained", "model.name='B'", "hydra.run.dir='O'",
-        "model.load_4bit=true",
+        "data.sources.shell.path='D'", "model.path='org/B'", "model.weights=pretrained", "model.name='B'", "model.why=null",
+        "hydra.run.dir='O'", "model.load_4bit=true",
     ]  # fmt: skip
     assert to_overrides("train", ["--data=D", "--inspect"]) == ["data.sources.shell.path='D'"]
     assert wants_preview(["--inspect"]) and not wants_preview(["--data", "D"])

@@ -21,3 +21,12 @@ def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Pat
     found = of_training(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
     assert [path.name for path in found] == ["a.jsonl", "b.jsonl", "tinystories.txt", "gone.jsonl"]
     assert all(path.exists() for path in found[:-1])
+
+
+def test_what_is_trained_on_from_counts_however_it_is_named_and_of_a_stage_what_counts_now(tmp_path: Path):
+    model = ModelConfig(name="tiny", path="sekft:tiny")
+    for release in ("0001-a", "0002-b"):
+        (tmp_path / "prod" / release).mkdir(parents=True)
+    (tmp_path / "prod" / "current").symlink_to("0001-a")
+    assert of_training(TrainConfig(model=model, adapter=str(tmp_path / "prod")))[1:] == [tmp_path / "prod" / "0001-a"]
+    assert of_training(TrainConfig(model=model, parent="old"))[1:] == [Path("old/adapter")]

@@ -1,6 +1,7 @@
 """Where an adapter comes from: through every run it was trained on from, as far as they can be found."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from sekft.report.lineage import Lineage, lineages
@@ -52,3 +53,38 @@ def test_what_was_trained_on_and_how_much_is_said(tmp_path: Path):
     summary = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**summary, "data": {"rows": 216}}))
     assert told(run)[0].data == "a.jsonl, made by the run: 216 rows"
+
+
+def weights(run: Path, content: bytes = b"weights") -> str:
+    (run / "adapter").mkdir(parents=True, exist_ok=True)
+    (run / "adapter" / "adapter_model.safetensors").write_bytes(content)
+    return sha256(content).hexdigest()
+
+
+def began(policy: str, adapter: Path | None = None, digest: str = "", checkpoint: str | None = None) -> dict[str, object]:
+    parent = {"adapter": str(adapter), "sha256": digest} if adapter else None
+    return {"verb": "train", "start": {"policy": policy, "began": policy, "parent": parent, "checkpoint": checkpoint}}
+
+
+def test_how_a_run_began_and_the_digest_of_its_parent_are_told_and_a_parent_changed_since(tmp_path: Path):
+    first = give(plant(tmp_path / "first", share(1, 8)), **began("bootstrap", checkpoint="first/checkpoints/checkpoint-3"))
+    digest = weights(first)
+    settings = {"adapter": str(first / "adapter")}
+    run = give(plant(tmp_path / "s" / "0", share(3, 8), settings), **began("continue", first / "adapter", digest))
+    (one,) = told(run)
+    assert (one.start, one.parents[0].told) == ("continue", f"{first}/adapter (seed 0, rows unknown, sha256 {digest[:10]})")
+    assert str(one).endswith(f": start=continue, from {one.parents[0].told}")
+    weights(first, b"others")
+    assert told(run)[0].parents[0].told.endswith(f"sha256 {digest[:10]}, changed since)")
+    assert told(first)[0].start == "bootstrap, gone on from checkpoint-3"
+
+
+def test_a_release_is_a_parent_whose_run_is_its_evidence(tmp_path: Path):
+    release = tmp_path / "prod" / "0001-old"
+    plant(release / "evidence", share(1, 8), seed=7)
+    digest = weights(release)
+    run = give(
+        plant(tmp_path / "s" / "0", share(3, 8), {"adapter": str(release / "adapter")}), **began("release", release / "adapter", digest)
+    )
+    (one,) = told(run)
+    assert (one.start, [parent.folder for parent in one.parents]) == ("release", [release]) and "seed 7" in one.parents[0].told

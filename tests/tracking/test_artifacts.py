@@ -16,7 +16,7 @@ from dataclasses import dataclass
 @dataclass
 class Job:
     folder: Path
-    name = "n"; group = "g"; overrides = (); choices = ()
+    name = "n"; group = "g"; overrides = (); choices = (); facts = {}
 def adapter(folder, text):
     folder.mkdir(parents=True)
     (folder / "weights.bin").write_bytes(text)

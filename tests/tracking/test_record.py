@@ -13,11 +13,15 @@ import pytest
 
 import sekft
 from sekft.errors import DataError, SettingsError
+from sekft.tracking.audit import faults
+from sekft.tracking.digest import of_code
 from sekft.tracking.record import open_run
 
 LOGS_FOR_EVER = """
 from itertools import count
 from pathlib import Path
+from sekft.tracking.audit import faults
+from sekft.tracking.digest import of_code
 from sekft.tracking.record import open_run
 with open_run(Path("run"), "train", {}, [], 0) as run:
     for step in count():
@@ -129,3 +133,15 @@ def test_a_second_run_in_a_folder_where_one_is_under_way_is_refused_and_touches_
         assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
     with open_run(tmp_path, "train", {}, [], 1):
         assert (tmp_path / "run.1.json").exists()
+
+
+def test_what_becomes_known_on_the_way_stands_in_the_record_at_once_and_to_the_end(tmp_path: Path) -> None:
+    with open_run(tmp_path, "train", {}, [], 0, {"start": {"policy": "bootstrap"}}) as run:
+        assert read(tmp_path / "run.json")["start"] == {"policy": "bootstrap"}
+        run.know(data={"shell": {"rows": 3}})
+        assert (read(tmp_path / "run.json")["data"], read(tmp_path / "run.json")["status"]) == ({"shell": {"rows": 3}}, "running")
+        run.summary({"verdict": "hold"})
+    closed = read(tmp_path / "run.json")
+    assert (closed["status"], closed["verdict"], closed["data"]["shell"]["rows"]) == ("done", "hold", 3)
+    assert closed["code"] == of_code()["code"] and "audit.jsonl" in closed["artefacts"] and closed["hardware"]["cores"] >= 1
+    assert list(faults(tmp_path)) == []

@@ -60,10 +60,10 @@ def newest(folder: Path) -> Path:
 def read(folder: Path) -> Record | Lost:
     if not (folder / RUN).exists():
         return Lost(folder, "refused before it began, see its log")
-    run = _json(folder / RUN)
+    run = document(folder / RUN)
     match run.get("status"):
         case "done" if (folder / SUMMARY).exists():
-            return Record(folder, run, _json(folder / SUMMARY), _curves(folder / METRICS))
+            return Record(folder, run, document(folder / SUMMARY), _curves(folder / METRICS))
         case "running":
             return Lost(folder, "not finished: still running, or killed")
         case status:
@@ -72,7 +72,23 @@ def read(folder: Path) -> Record | Lost:
 
 def summary(folder: Path) -> dict[str, Any]:
     """Raises DataError."""
-    return _json(folder / SUMMARY)
+    return document(folder / SUMMARY)
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """As in run.json. Raises DataError."""
+    return dict(document(folder / RUN).get("settings") or {})
+
+
+def document(file: Path) -> dict[str, Any]:
+    """Raises DataError."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: {error}; allowed: what sekft.train and sekft.eval write") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{file}: found {type(value).__name__}, allowed: an object")
+    return value
 
 
 def _runs(folder: Path) -> list[Path]:
@@ -99,14 +115,3 @@ def _curves(file: Path) -> dict[str, Curve]:
             if key.endswith("/loss") or key.startswith("eval/"):
                 found.setdefault(key, {})[int(line["step"])] = float(line[key])
     return {key: tuple(curve.items()) for key, curve in found.items()}
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """Raises DataError."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: {error}; allowed: what sekft.train and sekft.eval write") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{file}: found {type(value).__name__}, allowed: an object")
-    return value

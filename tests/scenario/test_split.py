@@ -139,7 +139,7 @@ def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
     with pytest.raises(
-        BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, a bundle file or"
+        BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, development, a bundle"
     ):
         split.load("nowhere", HOUSE)
 

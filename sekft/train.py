@@ -217,7 +217,8 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared
     from sekft.model import lora
 
     about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    partial = lora.save(tuned, base, folder, {**about, "path": settings.model.path, "worlds": lora.learned_from(prepared.worlds, settings.adapter)})
+    about |= {"path": settings.model.path, "worlds": lora.learned_from(prepared.worlds, settings.adapter)}
+    partial = lora.save(tuned, base, folder, about)
     return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
 

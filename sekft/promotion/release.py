@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sekft.errors import ReleaseError
 from sekft.promotion.card import card
-from sekft.promotion.evidence import ADAPTER, EVIDENCE, read
+from sekft.promotion.evidence import ADAPTER, EVIDENCE, IF_THERE, read
 from sekft.tracking import audit, sums
 from sekft.tracking.audit import Audit
 from sekft.tracking.record import SUMMARY
@@ -25,7 +25,7 @@ def make(run: Path, stage: Path, by: str) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(run / ADAPTER, draft / ADAPTER)
     (draft / "evidence").mkdir()
-    for name in EVIDENCE:
+    for name in (*EVIDENCE, *(name for name in IF_THERE if (run / name).is_file())):
         shutil.copy2(run / name, draft / "evidence" / name)
     (draft / "README.md").write_text(card(run), encoding="utf-8")
     sums.write(draft, [draft / ADAPTER, draft / "evidence", draft / "README.md"])

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from sekft.command.heal import Bounds, Course
-from sekft.config import SplitConfig
+from sekft.command.launch import conf_folder
+from sekft.config import SplitConfig, verbs
 from sekft.errors import SettingsError
 from sekft.exam import repair
 from sekft.rollout import trajectory
@@ -104,6 +107,25 @@ def test_bounds_that_make_no_course_are_refused(bounds: tuple, said: str):
 def test_several_settings_are_refused():
     with pytest.raises(SettingsError, match="sweep=heal: 2 settings, allowed: one"):
         Course.of([["seed=0"], ["seed=1"]], "folder", [], PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["repair.worlds=0"], "nothing decides; give it repair.worlds=N and eval.episodes=N, 1 or more"),
+        (["repair.worlds=4", "eval=none"], "nothing decides"),
+        (["repair.worlds=4", "data.sources.shell.path=lives.jsonl"], "no data that is made anew"),
+        (["repair.worlds=4", "data=[oasst]"], "no data that is made anew"),
+    ],
+)
+def test_a_course_that_could_decide_or_draw_nothing_is_refused_before_anything_is_trained(words: list[str], said: str):
+    verbs.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        config = compose("train", ["sweep=heal", *words], return_hydra_config=True)
+        sweeper = instantiate(config.hydra.sweeper)
+    sweeper.overrides, sweeper.config = [[words]], config
+    with pytest.raises(SettingsError, match=f"sweep=heal: {said}"):
+        sweeper.get_job_batch()
 
 
 SHORT = (

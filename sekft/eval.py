@@ -149,14 +149,14 @@ def on_base(base: "Base", adapters: Mapping[str, Path], exam: Exam, doubts: Mapp
     return Candidates(tuple(adapters), about, seat, doubts or {}, lambda: {prose.NAME: prose.read(base, adapters).summary()})
 
 
-def base_lives(base: "Base", exam: Exam) -> list[Trajectory]:
+def base_lives(base: "Base", exam: Exam, title: str = "choosing") -> list[Trajectory]:
     """Of the base alone; lived once."""
     candidates = on_base(base, {}, exam)
     about = exam.about({"base": candidates.base})["base"]
     if exam.limits.remember and (known := recall("base", about)) is not None:
         return known
     with candidates.seat(True) as cast:
-        lives = exam.play(cast.operators, "choosing: base", tokens=cast.generated)["base"]
+        lives = exam.play(cast.operators, f"{title}: base", tokens=cast.generated)["base"]
     remember("base", about, lives)
     return lives
 

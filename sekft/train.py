@@ -23,7 +23,7 @@ from sekft.data.prepare import How, sets
 from sekft.data.sample import Row
 from sekft.errors import SandboxError, SettingsError
 from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
-from sekft.exam import gate, show
+from sekft.exam import gate, iteration, score, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout.gather import play_for, without_path
@@ -44,29 +44,18 @@ if TYPE_CHECKING:
     from sekft.training.budget import Budget
 
 
-NO_EXAM: dict[str, Any] = {
-    **dict.fromkeys(("base", "tuned", "reference", "paired", "power", "sandbox", "worlds")),
-    "players": {},
-    "comparisons": {},
-    "findings": [],
-    "losses": {},
-    "verdicts": {},
-    "tokens": {},
-    "remembered": [],
-    "verdict": "unmeasured (eval=none)",
-}
-
-
 @dataclass(frozen=True)
 class Prepared:
     """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
 
     exam: Exam | None
     choosing: Exam | None  # the small one, while the adapter learns
+    development: Exam | None  # after training, beside what it was trained on from
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
     worlds: tuple[str, ...]  # whose lives are learned from or validated on
+    played: tuple[str, ...]  # sources of lives that the reference played for this run
 
 
 @dataclass(frozen=True)
@@ -88,6 +77,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         from sekft.model import base as bases
         from sekft.training import forecast, plan
         from sekft.training.budget import Budget
+        from sekft.training.development import live_beside
 
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
@@ -106,7 +96,10 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         trained = train(settings, prepared, base, track, budget)
         clock.append(time.monotonic())
         left = budget.left(prepared.exam)
-        exam = last_exam(left, base, trained, track) if left else NO_EXAM | budget.unmeasured()
+        exam = last_exam(left, base, trained, track) if left else score.NO_EXAM | budget.unmeasured()
+        if prepared.development and not budget.is_late():
+            lived = base_lives(base, prepared.development, "development")
+            live_beside(prepared.development, base, lived, settings.adapter, trained.adapter, track.folder)
         clock.append(time.monotonic())
         answers = {} if budget.is_late() else of_suite(settings, base, trained, track)
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
@@ -115,6 +108,9 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss, "budget": budget.told()}
         summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **answers, **about}
         track.summary(summary)
+        if left:
+            for line in iteration.write(track.folder, settings, summary, prepared.played):
+                echo(line)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if left else ''})")
         echo(track.line)
     gate.require_verdict(summary["verdict"], settings.eval)
@@ -130,19 +126,22 @@ def prepare(settings: TrainConfig) -> Prepared:
         raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")
     if settings.trainer.context_frozen and settings.mask.rule is not MaskRule.continuation:
         raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
-    bundles, choosing = exam_bundles(settings), choosing_bundles(settings)
+    iteration.require(settings)
+    bundles, choosing, development = exam_bundles(settings), choosing_bundles(settings), development_bundles(settings)
     lacking = without_path(settings.data)
+    played = tuple(name for name, source in settings.data.sources.items() if source in lacking)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
-    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if bundles or choosing or lacking else None
+    needed = bundles or choosing or development or lacking
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needed else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, bundles)
-    made = sets(how, lambda groups: require_apart(groups, bundles, choosing))
+    made = sets(how, lambda groups: require_apart(groups, bundles, choosing, development))
     for line in made.said:
         echo(line)
-    exams = exam_in(bundles, backend, settings), exam_in(choosing, backend, settings)
-    return Prepared(*exams, made.training, made.validation, made.counts, made.groups)
+    exam, look, beside = (exam_in(worlds, backend, settings) for worlds in (bundles, choosing, development))
+    return Prepared(exam, look, beside, made.training, made.validation, made.counts, made.groups, played)
 
 
 def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
@@ -154,6 +153,12 @@ def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
     every = f"every {settings.eval.every_steps} steps"
     echo(f"choosing: {len(bundles)} worlds of {archetypes} training archetypes {every}, sha256 {digest(bundles)[:16]}")
     return tuple(bundles)
+
+
+def development_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
+    """What it is compared in with its parent, see sekft.exam.iteration."""
+    limits = replace(settings.eval, episodes=settings.repair.worlds)
+    return exam_bundles(replace(settings, scenarios="development", seed=settings.repair.seed, eval=limits))
 
 
 def exam_in(bundles: tuple[Bundle, ...], backend: Backend | None, settings: TrainConfig) -> Exam | None:
@@ -222,7 +227,8 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared
     from sekft.model import lora
 
     about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    partial = lora.save(tuned, base, folder, {**about, "path": settings.model.path, "worlds": prepared.worlds})
+    about |= {"path": settings.model.path, "worlds": lora.learned_from(prepared.worlds, settings.adapter)}
+    partial = lora.save(tuned, base, folder, about)
     return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
 

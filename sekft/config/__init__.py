@@ -11,6 +11,7 @@ from sekft.config.data import DataConfig
 from sekft.config.data import Overlong as Overlong
 from sekft.config.data import SourceConfig as SourceConfig
 from sekft.config.data import SourceKind as SourceKind
+from sekft.config.repair import RepairConfig
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 
 # what a setting may be chosen from; a choice's name is its value
@@ -145,9 +146,10 @@ class SplitConfig:
     seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
     train_bundles: int = 240  # unless collect says episodes=N
     train_blocked_share: float = 0.25  # of the training worlds: those that can only be left by panic
+    train_weights: dict[str, int] = field(default_factory=dict)  # of archetypes: turns in the training worlds while others have one
     train_unlisted_share: float = 0.0  # of the nouns of training worlds: those from outside the word list
     unlisted_share: float = 1.0  # the same, of scenarios=unlisted
-    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, choosing, or for other archetypes; the frozen set has 128
+    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, choosing, development, for other archetypes; the frozen set has 128
 
 
 @dataclass
@@ -198,7 +200,7 @@ class TrainConfig:
     parent: str | None = None  # a run: continue goes on from its adapter, resume from its newest whole checkpoint
     replay: str | None = None  # a run, repeated from its record into a new folder; what differs is said
     adapter: str | None = None  # train on from this folder, at its own rank; lora= is not used then. start=release: a release, or its stage
-    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | choosing | train | all | a bundle file or folder
+    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | choosing | development | train | all | a bundle file or folder
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -209,6 +211,7 @@ class TrainConfig:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    repair: RepairConfig = field(default_factory=RepairConfig)
     experiment: str | None = None
 
 
@@ -257,7 +260,7 @@ class CollectConfig:
 class CheckConfig:
     seed: int = 0
     workers: int = 0
-    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | choosing | the name of an archetype
+    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | choosing | development | the name of an archetype
     path: str | None = None  # a bundle file or folder instead
     trajectories: str | None = None  # no lives: do these show the exam? A file or folder of training data
     episodes: int = 0  # 0: every bundle

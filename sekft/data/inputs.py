@@ -14,7 +14,8 @@ def of_training(settings: TrainConfig) -> list[Path]:
     """The data, the base, what is trained on from, the worlds of the exam. Worlds that are drawn follow from settings and code."""
     resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
     parent = [Path(settings.parent) / "adapter"] if settings.parent else []
-    return [*_of_exam(settings), *_of_sources(settings.data), *resumed, *parent]
+    asked = [Path(settings.repair.after) / "iteration.json"] if settings.repair.after else []
+    return [*_of_exam(settings), *_of_sources(settings.data), *resumed, *parent, *asked]
 
 
 def of_exam(settings: EvalVerbConfig) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -201,6 +201,12 @@ def require_fingerprint(folder: Path, expected: dict[str, Any]) -> bool:
         if found is not None and found.get(key) != expected[key]:
             raise ModelError(f"{folder}: trained with {key} {str(found.get(key))[:40]}, here it is {str(expected[key])[:40]}")
     return found is not None
+
+
+def learned_from(worlds: Iterable[str], adapter: str | None) -> list[str]:
+    """Worlds, and those that the adapter it was trained on from had learned from before."""
+    before = fingerprint_of(Path(adapter)) if adapter else None
+    return sorted({*worlds, *(before or {}).get("worlds", ())})
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from sekft.tracking.record import METRICS, RUN, SUMMARY
 PROMOTE = "promote"
 ADAPTER = "adapter"
 EVIDENCE = (RUN, SUMMARY, METRICS, "episodes.jsonl", "report.html", audit.AUDIT)
+IF_THERE = ("iteration.json", "development.jsonl")  # of a run beside its parent
 BESIDE = ("chat_template.jinja", "tokenizer.json", "fingerprint.json")
 SERVED = ("adapter_config.json", "adapter_model.safetensors", *BESIDE)
 WHOLE = ("config.json", "model.safetensors", *BESIDE)  # of lora=none: all weights

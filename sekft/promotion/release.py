@@ -7,7 +7,7 @@ from pathlib import Path
 from sekft.errors import ReleaseError
 from sekft.model import replay
 from sekft.promotion.card import card
-from sekft.promotion.evidence import ADAPTER, EVIDENCE, read, settings_of
+from sekft.promotion.evidence import ADAPTER, EVIDENCE, IF_THERE, read, settings_of
 from sekft.promotion.recorded import recorded
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking import audit, sums
@@ -29,7 +29,7 @@ def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(run / ADAPTER, draft / ADAPTER)
     (draft / "evidence").mkdir()
-    for name in EVIDENCE:
+    for name in (*EVIDENCE, *(name for name in IF_THERE if (run / name).is_file())):
         shutil.copy2(run / name, draft / "evidence" / name)
     (draft / "README.md").write_text(card(run), encoding="utf-8")
     write_json(draft / replay.LIVES, recorded(run, tokenizer, settings_of(run)))

@@ -29,6 +29,7 @@ EXAM = Era("x", exam=True)  # the frozen set, when it was drawn
 DRAWN = Era("d", exam=True)  # an exam for a split of one's own
 FRESH = Era("f", exam=True)
 UNLISTED = Era("u", exam=True, outside=1.0)
+DEVELOPMENT = Era("v", exam=False)  # as CHOOSING: whose lost lives say what is learned next, and where that is compared
 CHOOSING = Era("c", exam=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
 
 

@@ -5,10 +5,10 @@ turns, among the blocked ones too, so that the first N are spread like all of th
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import count, islice
+from itertools import count, cycle, islice
 from math import floor
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from sekft.config import SplitConfig
 from sekft.errors import BundleError, DataError, SettingsError
 from sekft.scenario import frozen, library
 from sekft.scenario.bundle import Bundle, dumps, read_all
-from sekft.scenario.library import CHOOSING, DRAWN, FRESH, TRAIN, UNLISTED, Era
+from sekft.scenario.library import CHOOSING, DEVELOPMENT, DRAWN, FRESH, TRAIN, UNLISTED, Era
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 
 ROW = BLOCKED_EVERY
-WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted", "choosing")
+WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted", "choosing", "development")
 
 
 def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> list[Bundle]:
@@ -30,13 +30,15 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
     split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list, all of them
     or the share that the split says.
     choosing: of the archetypes and names of training, none of its worlds; the same first ones for every seed but the split's.
+    development: others of these, drawn by `seed`.
     amount: how many; 0: as many as the split says, and the frozen set whole.
     """
     held_out, learned = sides(split)
     match which:
         case "train":
             era = replace(TRAIN, outside=split.train_unlisted_share)
-            return drawn(learned, amount or split.train_bundles, split.seed, era, split.train_blocked_share)
+            weights = _weights(split, learned)
+            return drawn(learned, amount or split.train_bundles, split.seed, era, split.train_blocked_share, weights)
         case "held_out" | "exam":
             return _exam(split, which == "exam")[: amount or None]
         case "all":
@@ -47,6 +49,8 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
             return both(held_out, learned, amount or split.exam_bundles, seed, era)
         case "choosing":
             return drawn(learned, amount or split.exam_bundles, split.seed, CHOOSING)
+        case "development":
+            return drawn(learned, amount or split.exam_bundles, seed, DEVELOPMENT)
         case _:
             raise SettingsError(f"scenarios={which}: allowed: {', '.join(WHICH)}")
 
@@ -94,10 +98,13 @@ def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name in known if name in split.held_out), tuple(name for name in known if name not in split.held_out)
 
 
-def drawn(archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW) -> list[Bundle]:
+def drawn(
+    archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW, weights: Mapping[str, int] | None = None
+) -> list[Bundle]:
+    """weights: how often an archetype has its turn while the others have one."""
     if amount < 0 or (amount and not archetypes):
         raise SettingsError(f"split: {amount} bundles asked of {len(archetypes)} archetypes; see split.held_out")
-    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes, blocked_share), amount)]
+    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes, blocked_share, weights or {}), amount)]
 
 
 def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
@@ -118,18 +125,28 @@ def _exam(split: SplitConfig, with_learned: bool) -> list[Bundle]:
     return drawn(held_out, split.exam_bundles, split.seed, DRAWN)
 
 
-def _order(archetypes: Sequence[str], blocked_share: float) -> Iterator[tuple[str, int]]:
+def _weights(split: SplitConfig, learned: Sequence[str]) -> dict[str, int]:
+    """Raises SettingsError."""
+    for name, weight in split.train_weights.items():
+        if name not in learned or weight < 1:
+            raise SettingsError(f"split.train_weights: found {name}: {weight}, allowed: 1 or more, of {', '.join(learned)}")
+    return dict(split.train_weights)
+
+
+def _order(archetypes: Sequence[str], blocked_share: float, weights: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """(archetype, index) for ever; the blocked ones are spread evenly and go round from the other end."""
     share = Fraction(str(blocked_share))
-    solvable, blocked = _turns(archetypes, False), _turns(archetypes[::-1], True)
+    solvable, blocked = _turns(archetypes, False, weights), _turns(archetypes[::-1], True, weights)
     for position in count():
         yield next(blocked if floor((position + 1) * share) > floor(position * share) else solvable)
 
 
-def _turns(archetypes: Sequence[str], blocked: bool) -> Iterator[tuple[str, int]]:
-    for index in count():
-        if library.is_blocked(index) == blocked:
-            yield from ((name, index) for name in archetypes)
+def _turns(archetypes: Sequence[str], blocked: bool, weights: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Round after round of all archetypes, then of those that have more turns than one."""
+    indices = {name: filter(lambda index: library.is_blocked(index) == blocked, count()) for name in archetypes}
+    rounds = [[name for name in archetypes if weights.get(name, 1) > turn] for turn in range(max(weights.values(), default=1))]
+    for names in cycle(rounds):
+        yield from ((name, next(indices[name])) for name in names)
 
 
 def _woven(sides: Sequence[list[Bundle]]) -> list[Bundle]:
@@ -141,11 +158,14 @@ def _woven(sides: Sequence[list[Bundle]]) -> list[Bundle]:
     return [bundle for _, row in sorted(rows, key=lambda item: item[0]) for bundle in row]
 
 
-def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle]) -> None:
+def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle], development: Sequence[Bundle] = ()) -> None:
     """Worlds, by id, are for one purpose only. Raises DataError."""
     examined, chosen_by = {bundle.id for bundle in exam}, {bundle.id for bundle in choosing}
     pairs = {"the training data and in the exam": (learned, examined), "the training data and in scenarios=choosing": (learned, chosen_by)}
     pairs["scenarios=choosing and in the exam"] = (chosen_by, examined)
+    repaired_by = {bundle.id for bundle in development}
+    pairs["the training data and in scenarios=development"] = (learned, repaired_by)
+    pairs["scenarios=development and in the exam"] = (repaired_by, examined)
     for where, (one, other) in pairs.items():
         if shared := set(one) & set(other):
             raise DataError(f"{min(shared)}: in {where} ({len(shared)} worlds are); hold them out")

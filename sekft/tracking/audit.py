@@ -61,6 +61,12 @@ def faults(folder: Path) -> Iterator[str]:
         yield from _changed(folder, closed["files"])
 
 
+def seal(folder: Path) -> str | None:
+    """The hash of the line that closed the run, which stands for every file of it; None where it was not closed."""
+    lines = _lines(folder / AUDIT) if (folder / AUDIT).exists() else []
+    return next((line["hash"] for line in map(json.loads, filter(None, reversed(lines))) if line["event"] == CLOSED), None)
+
+
 def chain_fault(file: Path) -> str | None:
     """The first line of an audit that does not follow the one before it, or was changed."""
     return _walked(file)[1]

@@ -75,6 +75,11 @@ def summary(folder: Path) -> dict[str, Any]:
     return document(folder / SUMMARY)
 
 
+def settings(folder: Path) -> dict[str, Any]:
+    """As in run.json. Raises DataError."""
+    return dict(document(folder / RUN).get("settings") or {})
+
+
 def _runs(folder: Path) -> list[Path]:
     """The folder itself if it is of a run, else those right below it, numbers in their order."""
     if _is_run(folder):

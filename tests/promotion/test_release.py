@@ -67,7 +67,7 @@ def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: 
     with open_run(folder, "train", settings, ["lora=r4"], 0) as record:
         record.log({"train/loss": 0.5}, 1)
         record.summary(summary | (changes or {}))
-        for name in ("episodes.jsonl", "report.html"):
+        for name in ("episodes.jsonl", "report.html", "iteration.json"):
             (folder / name).write_text("{}\n")
         adapter(folder / "adapter", **adapted)
     return folder
@@ -102,7 +102,7 @@ def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_b
         assert done.returncode == 0 and done.stdout.strip() == f"prod: outputs/releases/prod/000{number}-run", done.stdout + done.stderr
     prod = home / "outputs" / "releases" / "prod"
     assert (prod / "current").readlink() == Path("0002-run")
-    for name in ("adapter/adapter_model.safetensors", "evidence/summary.json"):
+    for name in ("adapter/adapter_model.safetensors", "evidence/summary.json", "evidence/iteration.json"):
         assert (prod / "0001-run" / name).read_bytes() == (home / "run" / name.removeprefix("evidence/")).read_bytes()
     card = (prod / "0001-run" / "README.md").read_text()
     assert "| verified | 48/64 [0.60, 0.85] |" in card and "verified: +0.75 [+0.60, +0.90]" in card

@@ -106,6 +106,31 @@ def test_what_an_adapter_is_chosen_by_is_of_the_side_of_training_and_none_of_its
     assert not {world.directives for world in worlds if world.directives} & {world.directives for world in others}
 
 
+def test_development_worlds_are_other_ones_for_every_seed_and_nobody_elses() -> None:
+    first, second = (split.bundles(HOUSE, "development", seed=seed, amount=32) for seed in (1, 2))
+    others = [world for which in ("train", "exam", "choosing") for world in split.bundles(HOUSE, which)]
+    assert len({world.id for world in [*first, *second, *others]}) == 64 + len(others)
+    assert not {world.archetype for world in first} & set(HOUSE.held_out)
+    assert not [name for name in words.EXAM_PROVIDERS if name in "".join(map(dumps, first))]
+
+
+def test_an_archetype_has_as_many_turns_as_its_weight_asks_for_among_the_blocked_worlds_too() -> None:
+    config = SplitConfig(name="x", held_out=["move"], train_weights={"sort": 3, "copy": 2})
+    learned = len(library.archetypes()) - 1
+    worlds = split.bundles(config, "train", amount=4 * (learned + 3))
+    for group, turns in ((worlds, 4), (blocked(worlds), 1)):
+        found = Counter(world.archetype for world in group)
+        assert (found["sort"], found["copy"]) == (3 * turns, 2 * turns) and set(found.values()) == {turns, 2 * turns, 3 * turns}
+    assert len({world.id for world in worlds}) == len(worlds)
+    assert {world.archetype for world in worlds[:8]} != {"sort"}
+
+
+@pytest.mark.parametrize("weights", [{"move": 2}, {"juggle": 2}, {"sort": 0}])
+def test_a_weight_is_one_or_more_and_of_a_training_archetype(weights: dict[str, int]) -> None:
+    with pytest.raises(SettingsError, match=r"split\.train_weights: found \w+: \d, allowed: 1 or more, of append, "):
+        split.bundles(SplitConfig(name="x", held_out=["move"], train_weights=weights), "train")
+
+
 def test_another_seed_makes_other_training_worlds_and_leaves_the_exam() -> None:
     other = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), seed=1)
     assert not {world.id for world in split.bundles(HOUSE, "train")} & {world.id for world in split.bundles(other, "train")}
@@ -139,7 +164,7 @@ def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
 
 def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
     with pytest.raises(
-        BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, a bundle file or"
+        BundleError, match="nowhere does not exist, allowed: train, held_out, exam, all, fresh, unlisted, choosing, development, a bundle"
     ):
         split.load("nowhere", HOUSE)
 

@@ -1,0 +1,48 @@
+"""Hydra's door to sekft.command.heal; sweepers are found in a package of this name only."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class HealConf:
+    _target_: str = "hydra_plugins.sekft_heal.Heal"
+    iterations: int = 3  # repairs after the first training, at most
+    max_s: float = 0.0  # of all runs together: no other is begun after so much; 0: no limit
+    patience: int = 2  # repairs in a row without an improvement that is shown, at most
+    enough: str | None = "promote"  # the verdict in the development worlds with which nothing is left to repair; null: none is
+    first: list[str] = field(default_factory=list)  # overrides of the first training alone
+    params: dict[str, str] | None = field(default_factory=dict)
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="heal", node=HealConf, provider="sekft")
+
+
+class Heal(BasicSweeper):
+    """One training after the other, each on what the last one lost: see sekft.command.heal."""
+
+    def __init__(
+        self, iterations: int, max_s: float, patience: int, enough: str | None, first: list[str], params: dict[str, str] | None
+    ) -> None:
+        super().__init__(max_batch_size=None, params=params)
+        self.bounds, self.first = (iterations, max_s, patience, enough), list(first)
+        self.course: Any = None
+
+    def get_job_batch(self) -> list[list[str]]:
+        from sekft.command.heal import Bounds, Course
+        from sekft.errors import SettingsError
+
+        if self.course is None:
+            assert self.overrides is not None and self.config is not None
+            if not self.config.repair.worlds or not self.config.eval.episodes:
+                raise SettingsError("sweep=heal: nothing decides; give it repair.worlds=N and eval.episodes=N, 1 or more")
+            if not any(source.kind == "shell" and source.path is None for source in self.config.data.sources.values()):
+                raise SettingsError("sweep=heal: no data that is made anew; allowed: a source of lives without a path, as 'data=[shell]'")
+            self.course = Course.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, Bounds(*self.bounds))
+        return [self.course.job()]
+
+    def is_done(self) -> bool:
+        return self.course is not None and self.course.settle()

@@ -5,10 +5,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sekft.command import apart
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.command.sweep import Say, Sweeps
@@ -16,11 +17,12 @@ from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, Suite, TrainConfig
 from sekft.data import inputs
 from sekft.data.accounting import Counts
-from sekft.data.prepare import How, sets
+from sekft.data.prepare import How, Sets, sets
 from sekft.data.sample import Row
 from sekft.errors import SandboxError, SettingsError
 from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, show
+from sekft.exam.score import NO_EXAM
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rollout.gather import play_for, without_path
@@ -33,24 +35,13 @@ from sekft.scenario.split import digest, is_foreign, load, require_apart
 from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
+from sekft.where import allowed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sekft.model.base import Base
-
-
-NO_EXAM: dict[str, Any] = {
-    **dict.fromkeys(("base", "tuned", "reference", "paired", "power", "sandbox", "worlds")),
-    "players": {},
-    "comparisons": {},
-    "findings": [],
-    "losses": {},
-    "verdicts": {},
-    "tokens": {},
-    "remembered": [],
-    "verdict": "unmeasured (eval=none)",
-}
+    from sekft.where.handed import Telling as Told
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             heartbeat.stage("rehearsal")
             rehearse(settings, prepared, base, track)
         heartbeat.stage("train")
-        trained = train(settings, prepared, base, track)
+        trained = (train_apart if allowed.apart(settings) else train)(settings, prepared, base, track)
         clock.append(time.monotonic())
         exam = last_exam(prepared.exam, base, trained, track) if prepared.exam else NO_EXAM
         clock.append(time.monotonic())
@@ -165,11 +156,11 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Trained:
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Tracked | Told") -> Trained:
     from sekft.model.lora import prove, publish
     from sekft.training import plan
     from sekft.training.choosing import Choosing, live_in
-    from sekft.training.hook import Pausing, Telling
+    from sekft.training.hook import Pausing, Telling, change, fallen
     from sekft.training.trainer import make_trainer, validation_loss
 
     how = plan.layout(settings.trainer, base.device.type)
@@ -195,16 +186,34 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
             telling.close()
         after = validate(steps := trainer.state.global_step)
         track.log(after, steps)
+        if not trainer.is_world_process_zero():
+            return Trained(track.folder / "adapter", steps, None, steps, None)  # which the first saves
         choice = choosing.settle(base, tuned, steps)
         step = choice["step"] if choice else steps
         partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
     moved = prove(base, partial, prepared.training[0].ids, trained)
     folder = publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
-    echo(f"{_fallen(telling.losses)} in {steps} steps; {_change(before, after)}")
+    echo(f"{fallen(telling.losses)} in {steps} steps; {change(before, after)}")
     why = f" of step {step}, {choice['why']}" if choice else ""
     echo(f"adapter: {folder}{why} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
     return Trained(folder, step, choice, steps, after.get("val/loss"))
+
+
+def train_apart(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> Trained:
+    """The same in processes of their own, each with its own base; see where=."""
+    made = Sets(prepared.training, prepared.validation, prepared.counts, prepared.worlds, ())
+    told = apart.train(settings, made, track, echo)
+    return Trained(**{**told, "adapter": Path(told["adapter"])})
+
+
+def part(folder: str) -> None:
+    """What such a process does. folder: of apart.train."""
+    from sekft.model import base as bases
+
+    with apart.taken_over(Path(folder)) as (settings, made, track):
+        prepared = Prepared(None, None, made.training, made.validation, made.counts, made.groups)
+        track.trained(asdict(train(settings, prepared, bases.load(settings.model), track)))
 
 
 def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared, step: int) -> "tuple[Path, Tensor]":
@@ -264,14 +273,6 @@ def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Track
     if settings.eval.suite is Suite.none:
         return {}
     return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
-
-
-def _fallen(losses: list[float]) -> str:
-    return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
-
-
-def _change(before: dict[str, float], after: dict[str, float]) -> str:
-    return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
 
 
 def go_on(folder: Path, say: Say) -> Path | None:

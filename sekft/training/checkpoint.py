@@ -10,6 +10,7 @@ from transformers.training_args import TrainingArguments
 
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS
+from sekft.training import ranks
 
 SEAL = "whole.json"  # {file: bytes}, written last
 
@@ -19,7 +20,9 @@ class Sealing(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        write_json(checkpoint / SEAL, _sizes(checkpoint))
+        ranks.all_here()  # each adds its own dice
+        if ranks.first():
+            write_json(checkpoint / SEAL, _sizes(checkpoint))
 
 
 def newest(folder: Path, say: Callable[[str], None]) -> Path | None:

@@ -88,3 +88,11 @@ class Telling(TrainerCallback):
         """Also after an error, when the trainer does not say that it ended."""
         if hasattr(self, "_bar"):
             self._bar.stop()
+
+
+def fallen(losses: list[float]) -> str:
+    return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
+
+
+def change(before: dict[str, float], after: dict[str, float]) -> str:
+    return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"

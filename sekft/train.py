@@ -160,7 +160,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
     from sekft.model.lora import prove, publish
     from sekft.training import plan
     from sekft.training.choosing import Choosing, live_in
-    from sekft.training.hook import Pausing, Telling, change, fallen
+    from sekft.training.hook import Pausing, Telling, change, fallen, why_of
     from sekft.training.trainer import make_trainer, validation_loss
 
     how = plan.layout(settings.trainer, base.device.type)
@@ -177,17 +177,16 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        where, voices = track.folder / CHECKPOINTS, [telling, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, where, settings.seed, voices, echo)
+        there, voices = track.folder / CHECKPOINTS, [telling, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
+        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, there, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
         finally:
             telling.close()
-        after = validate(steps := trainer.state.global_step)
-        track.log(after, steps)
-        if not trainer.is_world_process_zero():
-            return Trained(track.folder / "adapter", steps, None, steps, None)  # which the first saves
+        track.log(after := validate(steps := trainer.state.global_step), steps)
+        if not trainer.is_world_process_zero():  # the first one saves
+            return Trained(track.folder, steps, None, steps, None)
         choice = choosing.settle(base, tuned, steps)
         step = choice["step"] if choice else steps
         partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
@@ -195,8 +194,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
     folder = publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
     echo(f"{fallen(telling.losses)} in {steps} steps; {change(before, after)}")
-    why = f" of step {step}, {choice['why']}" if choice else ""
-    echo(f"adapter: {folder}{why} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
+    echo(f"adapter: {folder}{why_of(choice)} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
     return Trained(folder, step, choice, steps, after.get("val/loss"))
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -96,3 +96,7 @@ def fallen(losses: list[float]) -> str:
 
 def change(before: dict[str, float], after: dict[str, float]) -> str:
     return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
+
+
+def why_of(choice: Mapping[str, Any] | None) -> str:
+    return f" of step {choice['step']}, {choice['why']}" if choice else ""

@@ -1,5 +1,9 @@
 """One task of a Ray cluster, or of one that is begun for it on this machine."""
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sekft.errors import WhereError
@@ -21,7 +25,8 @@ def submit(work: Work) -> Handle:
 
     told = described(work)
     try:
-        cluster = ray.init(**{"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR", **told["init"]})
+        with _ours(signal.SIGTERM):
+            cluster = ray.init(**{"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR", **told["init"]})
         task = ray.remote(max_retries=0)(obey).options(**told["task"])
         reference = task.remote(told["command"], at(), at(work.output))
     except Exception as error:  # whatever Ray or the shape of an option raises means: not taken
@@ -45,6 +50,17 @@ def submit(work: Work) -> Handle:
         ray.shutdown()
 
     return Handle(reference.task_id().hex(), ended, cancel, {"address": cluster.address_info.get("gcs_address")})
+
+
+@contextmanager
+def _ours(number: signal.Signals) -> Iterator[None]:
+    """Ray takes signals for itself, and would end this process without a word."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)
 
 
 def _line(error: Exception) -> str:

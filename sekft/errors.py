@@ -59,6 +59,10 @@ class JobError(SekftError):
     """A resident base does not answer, has no such job, or cannot do what is asked with it."""
 
 
+class WhereError(SekftError):
+    """A place that should do the work does not take it, or it ends there badly."""
+
+
 class ReleaseError(SekftError):
     """An adapter is not released: what speaks against it stands above the line."""
 

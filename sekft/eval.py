@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sekft.command import facts
+from sekft.command.examined import exam_bundles
 from sekft.command.launch import Job, echo, launch
 from sekft.command.replay import replaying
 from sekft.command.sweep import Sweeps
@@ -30,7 +31,7 @@ from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import digest, is_foreign, line, load
+from sekft.scenario.split import digest, is_foreign
 from sekft.tracking import heartbeat
 from sekft.tracking.tracked import Tracked, tracked
 
@@ -189,15 +190,6 @@ def loads(remote: bool) -> int:
     from sekft.model import base as bases
 
     return bases.base_loads()
-
-
-def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
-    """The first eval.episodes worlds of the stored order."""
-    if not settings.eval.episodes:
-        return ()
-    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-    echo(line(bundles, settings.scenarios, settings.split))
-    return tuple(bundles)
 
 
 def examine(candidates: Candidates, exam: Exam, track: Tracked, step: int = 0, group: str = "eval") -> dict[str, Any]:

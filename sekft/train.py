@@ -5,12 +5,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.command import facts
+from sekft.command import apart, facts
 from sekft.command.begin import beginning
+from sekft.command.examined import choosing_bundles, development_bundles, exam_bundles
 from sekft.command.flags import wants_preview
 from sekft.command.launch import Job, echo, launch
 from sekft.command.replay import replaying
@@ -19,10 +20,10 @@ from sekft.compare import after_each
 from sekft.config import MaskRule, Schedule, Suite, TrainConfig
 from sekft.data import inputs
 from sekft.data.accounting import Counts
-from sekft.data.prepare import How, sets
+from sekft.data.prepare import How, Sets, sets
 from sekft.data.sample import Row
 from sekft.errors import SandboxError, SettingsError
-from sekft.eval import Exam, answer_suite, base_lives, exam_bundles, examine, on_base, require_adapter, unseen_archetypes, worth
+from sekft.eval import Exam, answer_suite, base_lives, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, iteration, score, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -32,16 +33,18 @@ from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Bundle
-from sekft.scenario.split import digest, is_foreign, load, require_apart
+from sekft.scenario.split import is_foreign, load, require_apart
 from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
+from sekft.where import allowed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sekft.model.base import Base
     from sekft.training.budget import Budget
+    from sekft.where.handed import Telling as Told
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             heartbeat.stage("rehearsal")
             rehearse(settings, prepared, base, track)
         heartbeat.stage("train")
-        trained = train(settings, prepared, base, track, budget)
+        trained = train_apart(settings, prepared, track) if allowed.apart(settings) else train(settings, prepared, base, track, budget)
         clock.append(time.monotonic())
         left = budget.left(prepared.exam)
         exam = last_exam(left, base, trained, track) if left else score.NO_EXAM | budget.unmeasured()
@@ -144,23 +147,6 @@ def prepare(settings: TrainConfig) -> Prepared:
     return Prepared(exam, look, beside, made.training, made.validation, made.counts, made.groups, played)
 
 
-def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
-    """What the adapter is examined on while it learns; see sekft.training.choosing."""
-    if not settings.eval.every_steps:
-        return ()
-    bundles = load("choosing", settings.split, amount=settings.eval.choosing_worlds)
-    archetypes = len({bundle.archetype for bundle in bundles})
-    every = f"every {settings.eval.every_steps} steps"
-    echo(f"choosing: {len(bundles)} worlds of {archetypes} training archetypes {every}, sha256 {digest(bundles)[:16]}")
-    return tuple(bundles)
-
-
-def development_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
-    """What it is compared in with its parent, see sekft.exam.iteration."""
-    limits = replace(settings.eval, episodes=settings.repair.worlds)
-    return exam_bundles(replace(settings, scenarios="development", seed=settings.repair.seed, eval=limits))
-
-
 def exam_in(bundles: tuple[Bundle, ...], backend: Backend | None, settings: TrainConfig) -> Exam | None:
     if backend is None or not bundles:
         return None
@@ -180,11 +166,11 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked, budget: "Budget") -> Trained:
+def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Tracked | Told", budget: "Budget | None" = None) -> Trained:
     from sekft.model.lora import prove, publish
     from sekft.training import plan
     from sekft.training.choosing import Choosing, live_in
-    from sekft.training.hook import Pausing, Telling
+    from sekft.training.hook import Pausing, Telling, change, fallen, why_of
     from sekft.training.trainer import make_trainer, validation_loss
 
     how = plan.layout(settings.trainer, base.device.type)
@@ -201,25 +187,41 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracke
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
         choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
         choosing.begin(lived, settings.trainer.resume_from)
-        voices = [telling, budget, choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
+        voices = [telling, *([budget] if budget else []), choosing, Pausing(plan.last_step(settings.trainer, len(prepared.training)))]
         trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, voices, echo)
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
         finally:
             telling.close()
-        after = validate(steps := trainer.state.global_step)
-        track.log(after, steps)
+        track.log(after := validate(steps := trainer.state.global_step), steps)
+        if not trainer.is_world_process_zero():  # the first one saves
+            return Trained(track.folder, steps, None, steps, None)
         choice = choosing.settle(base, tuned, steps)
         step = choice["step"] if choice else steps
         partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
     moved = prove(base, partial, prepared.training[0].ids, trained)
     folder = publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
-    echo(f"{_fallen(telling.losses)} in {steps} steps; {_change(before, after)}")
-    why = f" of step {step}, {choice['why']}" if choice else ""
-    echo(f"adapter: {folder}{why} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
+    echo(f"{fallen(telling.losses)} in {steps} steps; {change(before, after)}")
+    echo(f"adapter: {folder}{why_of(choice)} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
     return Trained(folder, step, choice, steps, after.get("val/loss"))
+
+
+def train_apart(settings: TrainConfig, prepared: Prepared, track: Tracked) -> Trained:
+    """The same in processes of their own, each with its own base; see where=."""
+    made = Sets(prepared.training, prepared.validation, prepared.counts, prepared.worlds, ())
+    told = apart.train(settings, made, track, echo)
+    return Trained(**{**told, "adapter": Path(told["adapter"])})
+
+
+def part(folder: str) -> None:
+    """What such a process does. folder: of apart.train."""
+    from sekft.model import base as bases
+
+    with apart.taken_over(Path(folder)) as (settings, made, track):
+        prepared = Prepared(None, None, made.training, made.validation, made.counts, made.groups)
+        track.trained(asdict(train(settings, prepared, bases.load(settings.model), track)))
 
 
 def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared, step: int) -> "tuple[Path, Tensor]":
@@ -280,14 +282,6 @@ def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Track
     if settings.eval.suite is Suite.none:
         return {}
     return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
-
-
-def _fallen(losses: list[float]) -> str:
-    return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
-
-
-def _change(before: dict[str, float], after: dict[str, float]) -> str:
-    return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
 
 
 def go_on(folder: Path, say: Say) -> Path | None:

@@ -14,8 +14,8 @@ from sekft.config import verbs
 from sekft.errors import SettingsError
 
 CONF = conf_folder()
-GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "sweep", "experiment"]}
-GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker"]
+GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "where", "sweep", "experiment"]}
+GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker", "where"]
 GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
 GROUPS["chat"] = ["model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]

@@ -12,7 +12,7 @@ ROWS = {
     "rollout": 2, "mask": 2, "model": 2, "serving": 2,
     "corpus": 2,
     "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
-    "training": 4, "report": 4, "jobs": 4, "promotion": 4,
+    "training": 4, "report": 4, "jobs": 4, "promotion": 4, "where": 4,
     "command": 5, "teaching": 6,
 }  # fmt: skip
 HOMES = {
@@ -29,6 +29,9 @@ HOMES = {
     "openai": {"serving"},
     "httpx2": {"serving", "command"},
     "hydra": {"command", "config"},
+    "ray": {"where"},
+    "submitit": {"where"},
+    "huggingface_hub": {"data", "model", "where"},
 }
 VERBS = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "config", "errors"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

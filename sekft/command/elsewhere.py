@@ -16,6 +16,7 @@ from sekft.data import decision
 from sekft.errors import JobError
 
 PLACE = "resident="
+MEANS_IT = ("where=resident", "where.train=resident", "where.exam=resident")  # what resident=SOCKET says already
 CONNECT_S = 5
 
 
@@ -24,7 +25,10 @@ def do(socket: Path, verb: str, words: Sequence[str], samples: bool = False) -> 
 
     A Ctrl-C cancels it there. Raises JobError, KeyboardInterrupt.
     """
-    command = [verb, *(word for word in words if not word.startswith(PLACE))]
+    told = [word for word in words if not word.startswith(PLACE) and word not in MEANS_IT]
+    if other := [word for word in told if word.startswith(("where=", "where."))]:
+        raise JobError(f"{other[0]}: allowed with {PLACE}{socket}: where=resident")
+    command = [verb, *told]
     job = ask(socket, "POST", "/jobs", {"words": command, "typed_in": str(Path.cwd()), "samples": samples})["job"]
     print(f"job {job} of {socket}", flush=True)
     try:

@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from sekft.command import sweep
+from sekft.command import dry, sweep
 from sekft.command.bounds import require_bounds
 from sekft.command.flags import hidden, to_overrides
 from sekft.command.sweep import Sweeps
@@ -27,6 +27,7 @@ from sekft.config.verbs import VERBS, register
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.record import one_line
+from sekft.where import allowed
 
 T = TypeVar("T")
 TERMINATED = 128 + signal.SIGTERM
@@ -93,7 +94,7 @@ def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = No
     def job(cfg: DictConfig) -> float | None:
         this, worth = _job(), None
         try:
-            worth = _start(run, cfg, node, this, sweeps)
+            worth = _start(verb, run, cfg, node, this, sweeps)
         except Exception as error:
             if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a launcher's own process the exception is its way to hear of it
@@ -124,11 +125,13 @@ def _begin(verb: str, job: Callable[[DictConfig], Any]) -> None:
     from sekft.command.recorded import line_of
 
     sys.argv[1:] = hidden(line_of(verb, to_overrides(verb, sys.argv[1:])))
-    if socket := elsewhere(sys.argv[1:]):
-        from sekft.command.elsewhere import do
+    with dry.unless_live(verb, conf := _conf(verb), sys.argv[1:]) as (words, planned):
+        if (socket := elsewhere(words)) and not planned:
+            from sekft.command.elsewhere import do
 
-        sys.exit(do(socket, verb, sys.argv[1:]))
-    hydra.main(version_base="1.3", config_path=str(_conf(verb)), config_name=verb)(job)()
+            sys.exit(do(socket, verb, words))
+        sys.argv[1:] = words
+        hydra.main(version_base="1.3", config_path=str(conf), config_name=verb)(job)()
 
 
 def elsewhere(words: Sequence[str]) -> Path | None:
@@ -151,13 +154,23 @@ def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any
     return run_and_tell
 
 
-def _start(run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> float | None:
+def _start(verb: str, run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None) -> float | None:
     """What a sweeper that searches makes the most of."""
     for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:
         secrets.clean_yaml(file)
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")
     clean: Any = settings(cfg, node)
+    if "where" in cfg:
+        from sekft.command import placed
+
+        placed.require(verb, clean, this.sweep is not None)
+        if allowed.only_planned(verb, clean):
+            from sekft.command.plan import plan
+
+            plan(verb, clean, this, echo)
+            return None
+        run = placed.placed(verb, run, clean, echo)
     if this.sweep and sweeps:
         return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
     run(clean, this)
@@ -186,10 +199,10 @@ def _conf(verb: str) -> Path:
 
 def _job() -> Job:
     hydra_config = HydraConfig.get()
-    folder = Path(os.path.relpath(hydra_config.runtime.output_dir))
+    folder = Path(os.path.relpath(dry.real(Path(hydra_config.runtime.output_dir))))
     if ".." in folder.parts:
         folder = folder.absolute()
-    together = Path(hydra_config.sweep.dir) if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN" else None
+    together = dry.real(Path(hydra_config.sweep.dir)) if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN" else None
     group = together.name if together else folder.name
     chosen = {key: value for key, value in sorted(hydra_config.runtime.choices.items()) if value and not key.startswith("hydra/")}
     choices = tuple(f"{key}={value}" for key, value in chosen.items())

@@ -45,7 +45,7 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
     """
     known = OmegaConf.get_cache(_root_).setdefault("sweep", {})
     if "folder" not in known:
-        line = [word for word in _root_.hydra.overrides.task if not word.lstrip("+").startswith("again=")]
+        line = [word for word in _root_.hydra.overrides.task if word.lstrip("+").split("=")[0] not in ASIDE]
         asked = {key: value for key, value in _plain(_root_).items() if key not in (*ASIDE, "hydra")}
         name = of_value([line, _plain(_root_.hydra.sweeper), asked, of_code()])
         there = sorted(Path(parent).glob(f"*_{name}"))

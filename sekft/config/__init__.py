@@ -13,6 +13,7 @@ from sekft.config.data import SourceConfig as SourceConfig
 from sekft.config.data import SourceKind as SourceKind
 from sekft.config.repair import RepairConfig
 from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
+from sekft.config.where import WhereConfig
 
 # what a setting may be chosen from; a choice's name is its value
 Backend = StrEnum("Backend", "auto docker bwrap")
@@ -193,6 +194,8 @@ class ServerConfig:
 class TrainConfig:
     seed: int = 0
     resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
+    dry_run: bool = False  # say what would be done, and touch nothing
+    live: bool = False  # what is not done on this machine is done: without it a submission is only planned
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0  # lives at once; 0: twice the cores
     rehearsal: bool = True
@@ -212,6 +215,7 @@ class TrainConfig:
     split: SplitConfig = field(default_factory=SplitConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     repair: RepairConfig = field(default_factory=RepairConfig)
+    where: WhereConfig = field(default_factory=WhereConfig)
     experiment: str | None = None
 
 
@@ -219,6 +223,8 @@ class TrainConfig:
 class EvalVerbConfig:
     seed: int = 0
     resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
+    dry_run: bool = False  # say what would be done, and touch nothing
+    live: bool = False  # what is not done on this machine is done: without it a submission is only planned
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0
     replay: str | None = None  # an exam, repeated from its record into a new folder; what differs is said
@@ -230,6 +236,7 @@ class EvalVerbConfig:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    where: WhereConfig = field(default_factory=WhereConfig)
     experiment: str | None = None
 
 

@@ -18,7 +18,7 @@ NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
 Players = Mapping[str, Sequence[Trajectory]]
 Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by player
 TOLD_GAIN = 0.2
-NO_EXAM: dict[str, Any] = {
+NO_EXAM: dict[str, Any] = {  # that part, without an exam
     **dict.fromkeys((BASE, TUNED, REFERENCE, "paired", "power", "sandbox", "worlds")),
     "players": {},
     "comparisons": {},

@@ -1,6 +1,8 @@
 """Where a base lies: shipped with sekft, a folder, or a hub id already in the cache. No torch."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
@@ -88,6 +90,18 @@ def _from_hub(model: ModelConfig, weights: bool) -> Path:
         raise ModelError(
             f"model.path={name}: neither a folder nor in the local hub cache; fetch it with `hf download {name}`, or give model.path=FOLDER"
         ) from None
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """What is in the local hub cache is found, nothing is fetched."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def reachable() -> bool:

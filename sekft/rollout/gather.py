@@ -29,12 +29,17 @@ def play_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], backend
         source.path = str(reference_file(bundles, backend, workers, source.noise, seed))
 
 
+def known_for(sources: Sequence[SourceConfig], bundles: Sequence[Bundle], seed: int) -> list[tuple[SourceConfig, Path]]:
+    """Where the lives of each lie, or would."""
+    return [(source, _file(bundles, source.noise, seed)) for source in sources]
+
+
 def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int, noise: float = 0.0, seed: int = 0) -> Path:
     """outputs/collect/reference-<digest>.jsonl, played now unless it is there.
 
     Raises DataError if the reference does not verify everywhere: then the worlds are at fault, see sekft.check.
     """
-    path = FOLDER / f"reference-{_digest(bundles, f'{noise}/{seed}' if noise else '')}.jsonl"
+    path = _file(bundles, noise, seed)
     if path.exists():
         return path
     operator = reference(bundles, noise, seed)
@@ -44,6 +49,10 @@ def reference_file(bundles: Sequence[Bundle], backend: Backend, workers: int, no
         raise DataError(f"{lost[0].bundle_id}: the reference ended {lost[0].outcome.value} ({lost[0].reason}); see python -m sekft.check")
     trajectory.write(lives, path)
     return path
+
+
+def _file(bundles: Sequence[Bundle], noise: float, seed: int) -> Path:
+    return FOLDER / f"reference-{_digest(bundles, f'{noise}/{seed}' if noise else '')}.jsonl"
 
 
 def _digest(bundles: Sequence[Bundle], detours: str) -> str:

@@ -1,11 +1,13 @@
 """Which backend serves, found out before anything depends on it: the engine is swept, the image made, one line says which and why."""
 
 import logging
+import shutil
 from collections.abc import Callable
 
 from sekft.config import Backend as Wanted
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
+from sekft.sandbox import image
 from sekft.sandbox.place import Backend
 
 Notice = Callable[[str], None]
@@ -24,6 +26,25 @@ def backend(settings: SandboxConfig, notice: Notice = log.info, foreign: bool = 
             return _bwrap(settings, notice, "as asked")
         case Wanted.auto:
             return _either(settings, notice, foreign)
+
+
+def would_be(settings: SandboxConfig, foreign: bool = False) -> str:
+    """The backend that would serve, as far as one can tell without sweeping, making or starting anything. Raises SandboxError."""
+    try:
+        if settings.backend is not Wanted.bwrap:
+            from sekft.sandbox.backend import engine
+
+            found = engine.find()
+            return f"sandbox: docker ({found.name} {found.version} at {found.host}, image {image.known()})"
+    except SandboxError as refused:
+        if settings.backend is Wanted.docker or foreign:
+            raise
+        reason = str(refused)
+    else:
+        reason = "as asked"
+    if not shutil.which("bwrap"):
+        raise SandboxError(f"no sandbox at all: {reason}; and bwrap is not installed")
+    return f"sandbox: bwrap ({reason}; root file system {image.known()})"
 
 
 def _either(settings: SandboxConfig, notice: Notice, foreign: bool) -> Backend:

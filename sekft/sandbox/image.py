@@ -44,6 +44,13 @@ def root_tar(cache: Path | None = None) -> Path:
     return tar
 
 
+def known(cache: Path | None = None) -> str:
+    """The name of the image if it was made before; nothing is made."""
+    recipe = hashlib.sha256(RECIPE.read_bytes()).hexdigest()[:12]
+    note = (cache or cache_folder()) / f"root-{recipe}" / "root.sha256"
+    return f"{REPOSITORY}:{note.read_text()[:12]}" if note.exists() else f"to be made from recipe {recipe}"
+
+
 def root_folder(cache: Path | None = None) -> Path:
     """The same, unpacked and readable for everyone. Raises SandboxError."""
     tar = root_tar(cache)

@@ -12,7 +12,7 @@ from typing import Any
 from sekft.tracking.files import plain
 from sekft.tracking.manifest import versions
 
-ASIDE = ("tracker", "again")  # settings that decide nothing
+ASIDE = ("tracker", "again", "dry_run", "live")  # settings that decide nothing
 BENEATH = ("torch", "transformers", "tokenizers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "numpy")
 WEIGHTS = (".safetensors", ".bin", ".pt")
 SAMPLE_BYTES = 1 << 20  # of weights, head and tail each: they may be gigabytes

@@ -10,6 +10,7 @@ from transformers.training_args import TrainingArguments
 
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS
+from sekft.training import ranks
 
 ARGUMENTS = "training_args.bin"  # a pickle of classes, which nobody reads; all else that torch writes there is loaded as weights only
 SEAL = "whole.json"  # {file: bytes}, written last
@@ -20,8 +21,10 @@ class Sealing(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        (checkpoint / ARGUMENTS).unlink(missing_ok=True)
-        write_json(checkpoint / SEAL, _sizes(checkpoint))
+        ranks.all_here()  # each adds its own dice
+        if ranks.first():
+            (checkpoint / ARGUMENTS).unlink(missing_ok=True)
+            write_json(checkpoint / SEAL, _sizes(checkpoint))
 
 
 def newest(folder: Path, say: Callable[[str], None]) -> Path | None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -88,3 +88,15 @@ class Telling(TrainerCallback):
         """Also after an error, when the trainer does not say that it ended."""
         if hasattr(self, "_bar"):
             self._bar.stop()
+
+
+def fallen(losses: list[float]) -> str:
+    return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
+
+
+def change(before: dict[str, float], after: dict[str, float]) -> str:
+    return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
+
+
+def why_of(choice: Mapping[str, Any] | None) -> str:
+    return f" of step {choice['step']}, {choice['why']}" if choice else ""

@@ -82,6 +82,17 @@ def plan(lengths: Sequence[int], per_step: int, how: Layout, seed: int, epoch: i
     ]
 
 
+def shares(lengths: Sequence[int], ranks: int) -> list[Indices]:
+    """Positions in `lengths` for every rank: the longest row first, each to whom the least was given. Some may get none."""
+    given: list[Indices] = [[] for _ in range(ranks)]
+    tokens = [0] * ranks
+    for at in sorted(range(len(lengths)), key=lambda at: (-lengths[at], at)):
+        least = min(range(ranks), key=lambda rank: (tokens[rank], rank))
+        given[least].append(at)
+        tokens[least] += lengths[at]
+    return [sorted(own) for own in given]
+
+
 def best_fit(lengths: Sequence[int], most: int) -> list[Indices]:
     """Bins of at most `most` tokens, the longest row placed first, each where it leaves the least room.
 

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from accelerate.data_loader import prepare_data_loader
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from datasets import Dataset
 from peft.helpers import disable_input_dtype_casting
@@ -61,7 +63,7 @@ class Steps(Sampler[list[int]]):
 
     def __init__(self, amount: int, per_step: int, seed: int) -> None:
         self._amount, self._per_step, self._seed, self._epoch = amount, per_step, seed, 0
-        self.batch_size, self.drop_last = per_step, False  # what accelerate asks where several processes share the steps
+        self.batch_size, self.drop_last = per_step, False  # what accelerate asks
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -74,9 +76,10 @@ class Steps(Sampler[list[int]]):
 
 
 class ShellTrainer(SFTTrainer):
-    """Loss = sum(weight * nll) / sum(weight) over all rows of a step, however they are laid out in forward passes.
+    """Loss = sum(weight * nll) / sum(weight) over all rows of a step, however they are laid out in forward passes and processes.
 
-    To transformers a batch is the rows of one whole step, so a checkpoint lies between steps and nothing is half done.
+    To transformers a batch is the rows of one whole step, so a checkpoint lies between steps and nothing is half done. Every process
+    of several gets all of them and takes its own share, so what is divided by is known without asking the others.
     """
 
     loss_is_scaled_for_ga = True  # type: ignore[assignment]
@@ -91,20 +94,20 @@ class ShellTrainer(SFTTrainer):
 
     def get_train_dataloader(self) -> DataLoader:
         steps = Steps(len(self.rows), self.per_step, self.args.data_seed or 0)
-        return self.accelerator.prepare(DataLoader(self.rows, batch_sampler=steps, collate_fn=collator.step))  # type: ignore[arg-type]
+        whole = DataLoader(self.rows, batch_sampler=steps, collate_fn=collator.step)  # type: ignore[arg-type]
+        return prepare_data_loader(whole, num_processes=1, process_index=0)
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor:
-        total = torch.tensor(sum(collator.learned(step["rows"]) for step in batch_samples), device=device)
-        return self.accelerator.gather(total).sum()
+        return torch.tensor(sum(collator.learned(step["rows"]) for step in batch_samples), device=device)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """All passes of one step. Out of memory, the step is repeated in smaller ones. Raises ModelError, naming rows."""
+        """All passes of one step. Out of memory, a process by itself repeats it in smaller ones. Raises ModelError, naming rows."""
         rows, dice = inputs["rows"], _dice()
         while True:
             try:
                 return self._passes(model, rows, num_items_in_batch)
             except RuntimeError as error:
-                if not should_reduce_batch_size(error):
+                if not should_reduce_batch_size(error) or self.accelerator.num_processes > 1:
                     raise
                 self._halve(rows)
             model.zero_grad()  # out here, where the error no longer holds what did not fit
@@ -129,7 +132,8 @@ class ShellTrainer(SFTTrainer):
             ) from None
 
     def _passes(self, model: Any, rows: list[Row], total: torch.Tensor) -> torch.Tensor:
-        passes = [[rows[at] for at in one] for one in self.layout.passes([len(row.ids) for row in rows])]
+        own = self._own(rows)
+        passes = [[own[at] for at in one] for one in self.layout.passes([len(row.ids) for row in own])]
         losses = []
         for number, one in enumerate(passes):
             wait = self.accelerator.no_sync(model) if number < len(passes) - 1 else contextlib.nullcontext()
@@ -146,6 +150,13 @@ class ShellTrainer(SFTTrainer):
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
         return self.nll(model, inputs) / num_items_in_batch * self.accelerator.num_processes
+
+    def _own(self, rows: list[Row]) -> list[Row]:
+        """Of the rows of a step those of this process. One without any goes along with a row that it learns nothing from."""
+        if self.accelerator.num_processes == 1:
+            return rows
+        own = plan.shares([len(row.ids) for row in rows], self.accelerator.num_processes)[self.accelerator.process_index]
+        return [rows[at] for at in own] or [replace(rows[0], weight=(0.0,) * len(rows[0].ids))]
 
     def _batch(self, rows: list[Row]) -> Batch:
         return collator.packed(rows) if self.layout.tokens else collator.padded(rows, self.pad_id)

@@ -1,0 +1,42 @@
+"""What was submitted somewhere: the handle on it is kept in the folder of the run, and one that was not taken has failed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sekft.config.where import Where
+from sekft.errors import WhereError
+from sekft.tracking.audit import Audit
+from sekft.tracking.files import write_json
+from sekft.tracking.record import one_line
+from sekft.where import hf_job, ray, slurm
+from sekft.where.work import Handle, Work
+
+SUBMISSION = "submission.json"
+PLACES = {Where.ray: ray, Where.slurm: slurm, Where.hf_job: hf_job}
+
+
+def described(where: Where, work: Work) -> dict[str, Any]:
+    return PLACES[where].described(work)
+
+
+def submit(where: Where, work: Work, folder: Path) -> Handle:
+    """folder: of the run. Its submission.json says submitted, with the handle, or failed, with the reason. Raises WhereError."""
+    told = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    told |= {"submitted": described(where, work)}
+    try:
+        handle = PLACES[where].submit(work)
+    except WhereError as error:
+        write_json(folder / SUBMISSION, told | {"status": "failed", "id": None, "error": one_line(error)})
+        raise WhereError(f"where={where}: not submitted: {error}") from None
+    write_json(folder / SUBMISSION, told | {"status": "submitted", "id": handle.id, "error": None, **handle.about})
+    Audit(folder).tell("submitted", where=where.value, id=handle.id)
+    return handle
+
+
+def ended(folder: Path, error: str | None = None, status: str = "") -> None:
+    """What was submitted has come to its end."""
+    if (folder / SUBMISSION).exists():
+        told = json.loads((folder / SUBMISSION).read_text(encoding="utf-8"))
+        write_json(folder / SUBMISSION, told | {"status": status or ("failed" if error else "done"), "error": error})

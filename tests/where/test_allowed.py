@@ -1,0 +1,86 @@
+"""Training and exam are looked at together: what does not go together is one line, before anything starts."""
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sekft.command import placed
+from sekft.command.launch import conf_folder, settings
+from sekft.config import verbs
+from sekft.errors import SettingsError
+from sekft.where import allowed
+
+
+@pytest.fixture
+def made() -> Iterator[Callable[..., Any]]:
+    verbs.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        yield lambda verb, *words: settings(compose(verb, [*words]), verbs.VERBS[verb])
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "said"),
+    [
+        ("train", ["where.exam=slurm"], "where.exam=slurm: allowed with where.train=local: local; or eval=none"),
+        ("train", ["where=torchrun", "where.exam=torchrun"], "where.exam=torchrun: allowed with where.train=torchrun: local"),
+        ("train", ["where=hf_job", "where.exam=local"], "where.exam=local: allowed with where.train=hf_job: hf_job"),
+        ("train", ["where=hf_job"], "where.options.image: none"),
+        ("train", ["where=hf_job", "where.options.image=me/sekft"], "sandbox=auto: a job at Hugging Face has no container engine"),
+        ("train", ["where=hf_job", "where.options.image=me/sekft", "eval=none"], "has no container engine"),  # its lives must be played
+        ("train", ["where=resident"], "where=resident: whose?"),
+        ("train", ["where=torchrun", "resident=/tmp/hot"], "where=torchrun: allowed with resident=/tmp/hot: resident"),
+        ("train", ["where.processes=2"], "where.processes=2: allowed with where.train=local: 1"),
+        ("train", ["where=torchrun", "eval.every_steps=5"], "eval.every_steps=5: allowed with where.train=torchrun"),
+        ("eval", ["where=torchrun"], "where.train=torchrun: sekft.eval trains nothing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any], verb: str, words: list[str], said: str):
+    with pytest.raises(SettingsError) as refused:
+        placed.require(verb, made(verb, *words), False)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("train", []),
+        ("train", ["where=torchrun", "where.processes=4"]),
+        ("train", ["where.exam=slurm", "eval=none"]),
+        ("train", ["where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap"]),
+        ("train", ["where=resident", "resident=/tmp/hot"]),
+        ("eval", ["where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap"]),
+    ],
+    ids=str,
+)
+def test_what_goes_together_is_let_through(made: Callable[..., Any], verb: str, words: list[str]):
+    placed.require(verb, made(verb, *words), False)
+
+
+def test_files_of_this_machine_do_not_go_to_another_unless_a_volume_may_hold_them(made: Callable[..., Any], tmp_path: Path):
+    (tmp_path / "mine.jsonl").write_text("{}\n")
+    words = ("where=hf_job", "where.options.image=me/sekft", "eval=none", f"data.sources.shell.path={tmp_path}/mine.jsonl")
+    with pytest.raises(SettingsError, match="mine.jsonl: lies on this machine"):
+        placed.require("train", made("train", *words), False)
+    placed.require("train", made("train", *words, "where.options.volumes=[{type: bucket, source: me/x, mount_path: /x}]"), False)
+
+
+def test_a_sweep_waits_for_its_jobs(made: Callable[..., Any]):
+    words = ("where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap", "where.wait=false")
+    with pytest.raises(SettingsError, match="where.wait=false: allowed in a sweep: true"):
+        placed.require("eval", made("eval", *words), True)
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
+def test_a_place_whose_package_is_missing_says_what_to_install(made: Callable[..., Any]):
+    with pytest.raises(SettingsError, match=r"where=ray: the package ray is not installed; pip install 'sekft\[remote\]'"):
+        placed.require("train", made("train", "where=ray"), False)
+
+
+def test_what_is_not_of_this_machine_is_only_planned_until_it_is_said_to_be_live(made: Callable[..., Any]):
+    starts = ("where=local", "where=torchrun", "dry_run=true", "where=slurm", "where=slurm live=true", "where=slurm live=true dry_run=true")
+    assert [allowed.only_planned("train", made("train", *words.split())) for words in starts] == [False, False, True, True, False, True]

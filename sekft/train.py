@@ -85,10 +85,10 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
         loads = bases.base_loads()
-        settings = forecast.settled(base_folder(settings.model, weights=False), settings, prepared.training)
-        planned = plan.last_step(settings.trainer, len(prepared.training))
-        echo(forecast.line(base_folder(settings.model, weights=False), settings, prepared.training, planned))
-        budget = Budget(settings, prepared.training, track.folder, base_folder(settings.model, weights=False), echo)
+        source = base_folder(settings.model, weights=False)
+        settings = forecast.settled(source, settings, prepared.training)
+        echo(forecast.line(source, settings, prepared.training, plan.last_step(settings.trainer, len(prepared.training))))
+        budget = Budget(settings, prepared.training, track.folder, source, echo)
         base = bases.load(settings.model)
         track.know(**facts.of_loaded(base))
         clock.append(time.monotonic())
@@ -123,8 +123,6 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
 def prepare(settings: TrainConfig) -> Prepared:
     gate.require_criterion(settings.eval)
     require_adapter(Path(settings.adapter) if settings.adapter else None)
-    if settings.trainer.resume_from and not (Path(settings.trainer.resume_from) / "trainer_state.json").is_file():
-        raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
     if settings.lora.r == 0 and settings.model.load_4bit:
         raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")
     if settings.trainer.context_frozen and settings.mask.rule is not MaskRule.continuation:
@@ -279,9 +277,8 @@ def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dic
 
 
 def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
-    if settings.eval.suite is Suite.none:
-        return {}
-    return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
+    asked = settings.eval.suite is not Suite.none
+    return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)} if asked else {}
 
 
 def go_on(folder: Path, say: Say) -> Path | None:

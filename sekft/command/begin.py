@@ -41,6 +41,8 @@ def begun(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
     """Both as they are run. Raises SettingsError, ReleaseError."""
     if settings.start is Start.resume:
         return _resumed(settings, job)
+    if settings.trainer.resume_from and not (Path(settings.trainer.resume_from) / "trainer_state.json").is_file():
+        raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
     parent: dict[str, Any] | None = None
     if settings.start is Start.release:
         folder = _released(settings)

@@ -59,8 +59,7 @@ def card(story: Story, sums: Mapping[str, str], parameters: int, unused: int) ->
     settings, shape = story.settings, story.settings.shape
     steps = "\n".join(f"| {step} | {tokens / 1e6:.1f} M | {loss:.3f} | {right:.2f} |" for step, tokens, loss, right in story.curve)
     files = "\n".join(f"| `{name}` | `{digest}` |" for name, digest in sums.items())
-    return f"""\
----
+    return f"""---
 license: apache-2.0
 ---
 # The embedded base

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
@@ -40,7 +41,7 @@ def table(found: Sequence[Condition], home: Path) -> Table:
         left = f"{one.left_s:.0f} s" if one.left_s is not None else ""
         state = f"[{STYLES[one.state]}]{one.state}[/]" if one.state in STYLES else one.state
         drawn.add_row(
-            str(one.folder.relative_to(home) if one.folder != home else one.folder), one.verb, state, one.stage, bar, left, one.why
+            str(one.folder.relative_to(home) if one.folder != home else one.folder), one.verb, state, one.stage, bar, left, escape(one.why)
         )
     return drawn
 

@@ -14,7 +14,7 @@ def runs(tmp_path: Path) -> Path:
         with open_run(tmp_path / "outputs" / "train" / name, "train", {}, [], 0) as record:
             record.summary({"verdict": "promote" if name == "alone" else "hold"})
     with pytest.raises(ValueError, match="broke"), open_run(tmp_path / "outputs" / "eval" / "bad", "eval", {}, [], 0):
-        raise ValueError("it broke")
+        raise ValueError("[here] it broke")
     return tmp_path
 
 
@@ -22,7 +22,7 @@ def test_every_run_is_shown_with_its_state_and_reason_and_nothing_is_written(run
     before = sorted(runs.rglob("*"))
     told = run_verb("status", cwd=runs)
     assert told.returncode == 0, told.stderr
-    assert "3 done, 1 failed" in told.stdout and "ValueError: it broke" in told.stdout and "train/alone" in told.stdout
+    assert "3 done, 1 failed" in told.stdout and "ValueError: [here] it broke" in told.stdout and "train/alone" in told.stdout
     assert sorted(runs.rglob("*")) == before
     nowhere = run_verb("status", "runs=nowhere", cwd=runs)
     assert nowhere.returncode == 1 and nowhere.stderr.startswith("sekft.status: runs=nowhere: no run there;")

@@ -13,7 +13,10 @@ from sekft.tracking.files import flat
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 SAME = ("adapter/", "best/", "episodes.jsonl", "answers.jsonl", "behaviour.jsonl")  # files that a repetition gives byte by byte
-MADE_OF = ("settings", "start", "data", "base", "render", "mask", "exam", "sandbox", "seeds", "code", "git", "versions", "python")
+MADE_OF = (
+    *("settings", "start", "data", "base", "adapters", "render", "mask", "exam", "sandbox", "seeds"),
+    *("code", "git", "versions", "python"),
+)
 MACHINE = ("platform", "hardware", "device")
 SHOWN = 12  # characters of a digest
 

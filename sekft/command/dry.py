@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sekft.config.where import REMOTE
 from sekft.errors import SettingsError
+from sekft.tracking.signals import terminating
 
 ABOUT = ("dry_run", "where", "experiment")  # only these words can make a start a planned one
 _real: dict[Path, Path] = {}  # by the folder that nobody keeps
@@ -32,7 +33,7 @@ def unless_live(verb: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[l
     if sweep and not str(composed.hydra.sweeper._target_).endswith("BasicSweeper"):
         raise SettingsError("dry_run=true: allowed with a sweeper that chooses as it goes: the plan of one job, without -m")
     key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
-    with tempfile.TemporaryDirectory(prefix="sekft-plan-") as nobodys:
+    with terminating(), tempfile.TemporaryDirectory(prefix="sekft-plan-") as nobodys:
         _real[Path(nobodys)] = Path(str(OmegaConf.select(composed, key)))
         ours = [f"{key}={nobodys}", "hydra.output_subdir=null", "hydra.job_logging.handlers.file.filename=/dev/null"]
         kept = [word for word in words if not word.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def work(verb: str, settings: Any, job: "Job") -> Work:
 
 
 def _submitted(verb: str, there: Where, settings: Any, job: "Job", say: Say) -> Mapping[str, Any]:
-    asked = work(verb, settings, job)
+    asked, before = work(verb, settings, job), _status(job)
     try:
         with terminating():
             handle = submission.submit(there, asked, job.folder)
@@ -68,10 +69,11 @@ def _submitted(verb: str, there: Where, settings: Any, job: "Job", say: Say) -> 
                 while (status := handle.ended(POLL_S)) is None:
                     pass
         if status:
-            raise WhereError(_said(last_line(asked.output), verb) or f"where={there}: ended with status {status}")
+            raise _ended_with(status, _said(last_line(asked.output), verb) or f"where={there}: ended with status {status}")
     except WhereError as error:
         submission.ended(job.folder, str(error))
-        _record(verb, settings, job, error)
+        if _status(job) == before or _status(job)[1] == "running":  # nobody there has said so
+            _record(verb, settings, job, error)
         raise
     except BaseException:
         submission.ended(job.folder, "interrupted", "cancelled")
@@ -81,18 +83,25 @@ def _submitted(verb: str, there: Where, settings: Any, job: "Job", say: Say) -> 
     return records.summary(job.folder) if (job.folder / SUMMARY).exists() else {}
 
 
+def _ended_with(status: int, line: str) -> WhereError:
+    error = WhereError(line)
+    error.exit_status = status if status > 0 else 1
+    return error
+
+
 def _said(line: str, verb: str) -> str:
     """A refusal from there, without the name that is said again here."""
     return line.removeprefix(f"sekft.{verb}: ")
 
 
+def _status(job: "Job") -> tuple[str, str]:
+    """When the run in the folder began, and what became of it; empty without one."""
+    run = job.folder / RUN
+    told = json.loads(run.read_text(encoding="utf-8")) if run.exists() else {}
+    return str(told.get("started", "")), str(told.get("status", ""))
+
+
 def _record(verb: str, settings: Any, job: "Job", error: WhereError) -> None:
     """The run has failed, also where nobody could say so there."""
-    run = job.folder / RUN
-    if run.exists() and json.loads(run.read_text(encoding="utf-8")).get("status") in ("failed", "interrupted"):
-        return
-    try:
-        with open_run(Path(job.folder), verb, asdict(settings), job.overrides, settings.seed):
-            raise error
-    except WhereError:
-        pass
+    with suppress(WhereError), open_run(Path(job.folder), verb, asdict(settings), job.overrides, settings.seed):
+        raise error

@@ -25,13 +25,13 @@ def submit(where: Where, work: Work, folder: Path) -> Handle:
     """folder: of the run. Its submission.json says submitted, with the handle, or failed, with the reason. Raises WhereError."""
     told = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
     told |= {"submitted": described(where, work)}
+    Audit(folder).tell("submitting", where=where.value)  # before anybody there writes to it
     try:
         handle = PLACES[where].submit(work)
     except WhereError as error:
         write_json(folder / SUBMISSION, told | {"status": "failed", "id": None, "error": one_line(error)})
         raise WhereError(f"where={where}: not submitted: {error}") from None
     write_json(folder / SUBMISSION, told | {"status": "submitted", "id": handle.id, "error": None, **handle.about})
-    Audit(folder).tell("submitted", where=where.value, id=handle.id)
     return handle
 
 

@@ -16,7 +16,7 @@ from sekft.tracking.files import append_line, plain
 AUDIT = "audit.jsonl"
 OPENED, CLOSED = "opened", "closed"
 START = "0" * 64
-ASIDE = (AUDIT, "heartbeat.json")  # files that change when all is over, or say nothing that must hold
+ASIDE = (AUDIT, "heartbeat.json", "submission.json")  # files that change when all is over, or say nothing that must hold
 TEMPORARY = (".tmp", ".lock", ".log", ".pyc")
 FOLDERS = ("adapter", "best", "bundles", "lives", "harbor")
 

@@ -94,7 +94,7 @@ class ShellTrainer(SFTTrainer):
 
     def get_train_dataloader(self) -> DataLoader:
         steps = Steps(len(self.rows), self.per_step, self.args.data_seed or 0)
-        whole = DataLoader(self.rows, batch_sampler=steps, collate_fn=collator.step)  # type: ignore[arg-type]
+        whole: Any = DataLoader(self.rows, batch_sampler=steps, collate_fn=collator.step)  # type: ignore[arg-type]
         return prepare_data_loader(whole, num_processes=1, process_index=0)
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> torch.Tensor:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekft.config import TrainerConfig
-from sekft.training.plan import Layout, best_fit, layout, plan, rows_per_step, steps
+from sekft.training.plan import Layout, best_fit, layout, plan, rows_per_step, shares, steps
 
 LENGTHS = st.lists(st.integers(1, 900), min_size=1, max_size=60)
 LAYOUTS = st.builds(Layout, st.integers(0, 1500), st.integers(1, 8))
@@ -75,3 +75,11 @@ def test_the_budget_is_the_devices_unless_it_is_set():
     assert layout(TrainerConfig(batch=3, tokens_per_batch=0), "cuda") == Layout(0, 3)
     assert layout(TrainerConfig(tokens_per_batch=77), "cpu").tokens == 77
     assert rows_per_step(TrainerConfig(batch=3, accumulation=5, tokens_per_batch=77)) == 15
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=40), st.integers(1, 5))
+def test_every_row_of_a_step_is_one_ranks_and_none_has_more_than_a_row_too_much(lengths: list[int], ranks: int):
+    given_to = shares(lengths, ranks)
+    assert sorted(row for own in given_to for row in own) == list(range(len(lengths))) and len(given_to) == ranks
+    loads = [sum(lengths[row] for row in own) for own in given_to]
+    assert max(loads) - min(loads) <= max(lengths)

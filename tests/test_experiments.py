@@ -14,7 +14,7 @@ from sekft.config import verbs
 from sekft.report.fill import read
 
 FOLDER = conf_folder() / "experiment"
-SWEEPS = {"seed_to_weights": 5, "mask_ablation": 16, "data_size": 12, "lr_x_rank": 18, "noisy_references": 9, "panic": 15}
+SWEEPS = {"seed_to_weights": 5, "mask_ablation": 16, "data_size": 12, "lr_x_rank": 18, "noisy_references": 9, "panic": 15, "early_base": 6}
 
 
 @pytest.fixture(autouse=True)

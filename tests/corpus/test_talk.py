@@ -19,7 +19,7 @@ from sekft.scenario.leak import leaks
 SET_ASIDE = ("find_size", "latest", "reverse", "verify")
 KNOWN = tuple(name for name in library.archetypes() if name not in SET_ASIDE)
 NEVER_TYPED = re.compile(r"\btac\b|sha256sum -c|\bls -t|-size \+|\bsort -S|\bexec\b")
-TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "6000"))
+TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "3000"))
 WORKERS = 2
 
 
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_conversation_and_another_seed_another():
 
 def test_names_from_outside_the_list_have_the_share_that_is_told():
     listed = outside = 0
-    for number in range(2000):
+    for number in range(1000):
         start = conversation(number).start
         for path in start.files:
             for word in re.findall(r"[a-z][a-z0-9]+", path.removeprefix(HOME).rpartition(".")[0]):

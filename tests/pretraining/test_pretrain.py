@@ -105,5 +105,7 @@ def test_the_card_says_what_it_was_made_of_and_the_early_model_is_there(made: Pa
 def test_the_rate_warms_up_stays_and_falls_and_does_not_depend_on_the_end_before():
     short, long = PretrainConfig(steps=100), PretrainConfig(steps=1000)
     assert [rate(short, step) for step in range(70)] == [rate(long, step) for step in range(70)]
+    begun = PretrainConfig(steps=100, decay_share=0.0)
+    assert [rate(begun, step) for step in range(100)] == [rate(long, step) for step in range(100)]
     assert rate(short, 0) == short.lr / short.warmup_steps and rate(short, 60) == short.lr
     assert 0 < rate(short, 99) < 0.05 * short.lr

@@ -1,6 +1,6 @@
 """What an exam costs: replies one by one, with the past kept, together; base and adapters in one batch against one after another.
 
-python benchmarks/exam.py [worlds=16] [adapters=4] [rounds=3] [sandbox=bwrap] [json=lines.jsonl]
+python -m benchmarks.exam [worlds=16] [adapters=4] [rounds=3] [sandbox=bwrap,docker] [json=lines.jsonl]
 
 The model is the embedded one with adapters drawn at random. `generation`: the reference's lives, read up to each of its commands;
 every method replies at the same places, and only the CPU time of this process counts.
@@ -36,7 +36,7 @@ from sekft.rollout.operator import reference
 from sekft.sandbox import choose
 from sekft.scenario.split import bundles
 
-DEFAULTS = {"worlds": "16", "adapters": "4", "rounds": "3", "sandbox": "bwrap", "json": ""}
+DEFAULTS = {"worlds": "16", "adapters": "4", "rounds": "3", "sandbox": "bwrap,docker", "json": ""}
 ALONE = EvalConfig(engine=Engine.sequential, max_turns=12, max_reply_tokens=32)
 KEPT = EvalConfig(rows=1, max_turns=12, max_reply_tokens=32)
 TOGETHER = EvalConfig(max_turns=12, max_reply_tokens=32)
@@ -53,6 +53,7 @@ class Measured:
     cpu_seconds: float  # of this process
     read: float  # tokens through the model; 0: not counted
     per_context: float
+    lives: int = 0  # of an exam
 
 
 def main(arguments: list[str]) -> None:
@@ -117,14 +118,16 @@ def replies(base: Base, folders: Folders, limits: EvalConfig, lives: Conversatio
 def exams(base: Base, adapters: Folders, places: list[Exam], number: int) -> Iterator[Measured]:
     everyone: Folders = {"base": None, **adapters}
     for exam in places:
+        lives = len(exam.bundles)
         work = f"exam on {exam.backend.name}, 2 players"
         two = dict(list(everyone.items())[:2])
         for method, limits in (("one by one, read anew", ALONE), ("together", TOGETHER)):
-            yield Measured(work, method, number, *sat(exam, base, [two], limits), 0, 0)
+            yield Measured(work, method, number, *sat(exam, base, [two], limits), 0, 0, 2 * lives)
         work = f"exam on {exam.backend.name}, {len(everyone)} players"
         one_each: list[Folders] = [{name: folder} for name, folder in everyone.items()]
-        yield Measured(work, "one exam after another", number, *sat(exam, base, one_each, TOGETHER), 0, 0)
-        yield Measured(work, "one exam", number, *sat(exam, base, [everyone], TOGETHER), 0, 0)
+        lives *= len(everyone)
+        yield Measured(work, "one exam after another", number, *sat(exam, base, one_each, TOGETHER), 0, 0, lives)
+        yield Measured(work, "one exam", number, *sat(exam, base, [everyone], TOGETHER), 0, 0, lives)
 
 
 def sat(exam: Exam, base: Base, casts: list[Folders], limits: EvalConfig) -> tuple[float, float]:
@@ -145,7 +148,7 @@ def cpu() -> Iterator[Callable[[], float]]:
 
 def table(results: list[Measured]) -> Table:
     shown = Table(title="medians over the rounds")
-    for column in ("work", "method", "seconds", "of the first", "CPU s", "of the first", "tokens read", "read per context"):
+    for column in ("work", "method", "seconds", "of the first", "CPU s", "of the first", "tokens read", "read per context", "lives/s"):
         shown.add_column(column, justify="left" if column in ("work", "method") else "right")
     for work in dict.fromkeys(result.work for result in results):
         of_work = [result for result in results if result.work == work]
@@ -156,7 +159,8 @@ def table(results: list[Measured]) -> Table:
             spent = _median(own, first, lambda result: result.cpu_seconds)
             read, per_context = own[0].read, own[0].per_context
             counted = (f"{read:,.0f}", f"{per_context:.2f}") if read else ("", "")
-            shown.add_row(work, method, *wall, *spent, *counted)
+            lived = f"{own[0].lives / statistics.median(result.seconds for result in own):.1f}" if own[0].lives else ""
+            shown.add_row(work, method, *wall, *spent, *counted, lived)
     return shown
 
 

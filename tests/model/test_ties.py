@@ -1,0 +1,51 @@
+"""Two engines may part only where two tokens are a tie; whoever parts elsewhere is named."""
+
+import pytest
+import torch
+
+from benchmarks.ties import MARGIN, differences
+from sekft.config import Device, ModelConfig
+from sekft.model import base as bases
+from sekft.model.base import Base
+from sekft.rendering.messages import Message
+from sekft.rendering.render import prompt_ids
+from sekft.rollout.trajectory import Ending, Outcome, Trajectory
+
+
+@pytest.fixture
+def base() -> Base:
+    return bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
+
+
+def life(*turns: str, outcome: Outcome = Outcome.ran_out) -> Trajectory:
+    messages = tuple(Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(turns))
+    return Trajectory(
+        schema_version=1, id="w-0", bundle_id="w", archetype="copy", operator="base", messages=messages, commands=(),
+        ending=Ending.turn_limit, checked=False, clean=True, outcome=outcome, kept=False,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def test_a_life_that_parts_is_listed_with_the_margin_of_the_first_token_that_differs(base: Base):
+    one, other = life("hello\n$ ", "ls", "a\n$ ", "cat a"), life("hello\n$ ", "ls", "a\n$ ", "rm a", outcome=Outcome.prose)
+    (found,) = differences(base, base.model, [one, one], [one, other])
+    prompt = prompt_ids(one.messages[:3], base.tokenizer)
+    logits = base.model(input_ids=torch.tensor([prompt])).logits[0, -1]
+    first, second = (base.tokenizer.encode(text)[0][0] for text in ("cat a", "rm a"))
+    assert found.margin == pytest.approx(abs(float(logits[first] - logits[second])), abs=1e-4) and found.margin > MARGIN
+    assert (found.turn, found.is_tie, found.outcomes) == (3, False, ("ran_out", "prose"))
+
+
+@torch.no_grad()
+def test_two_tokens_of_one_logit_are_a_tie_and_a_world_that_answers_otherwise_is_none(base: Base):
+    first, second = (base.tokenizer.encode(text)[0][0] for text in ("cat a", "rm a"))
+    rows = base.model.get_output_embeddings().weight
+    kept = rows[first].clone()
+    rows[first] = rows[second]
+    try:
+        (tie,) = differences(base, base.model, [life("hello\n$ ", "cat a")], [life("hello\n$ ", "rm a")])
+        (world,) = differences(base, base.model, [life("hello\n$ ", "ls", "a\n$ ", "ls")], [life("hello\n$ ", "ls", "b\n$ ", "ls")])
+    finally:
+        rows[first] = kept
+    assert tie.is_tie and tie.margin is not None and tie.margin < 1e-6
+    assert world.margin is None and not world.is_tie and world.turn == 2

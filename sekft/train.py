@@ -218,7 +218,7 @@ def part(folder: str) -> None:
     from sekft.model import base as bases
 
     with apart.taken_over(Path(folder)) as (settings, made, track):
-        prepared = Prepared(None, None, made.training, made.validation, made.counts, made.groups)
+        prepared = Prepared(None, None, None, made.training, made.validation, made.counts, made.groups, ())
         track.trained(asdict(train(settings, prepared, bases.load(settings.model), track)))
 
 

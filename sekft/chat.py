@@ -46,6 +46,8 @@ LIFE = "life.jsonl"
 
 def run(settings: ChatConfig, job: Job) -> dict[str, Any]:
     adapter = Path(settings.adapter) if settings.adapter else None
+    if settings.top_k and settings.mode is not Mode.talk:
+        raise SettingsError(f"top_k: found {settings.top_k} with mode={settings.mode.value}, allowed with mode=talk, which alone uses it")
     require_adapter(adapter)
     base_folder(settings.model, weights=True)
     match settings.mode:

@@ -104,6 +104,7 @@ def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path:
         (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),
         (("adapter=nowhere",), ["adapter=nowhere"]),
         (("top_k=-1",), ["top_k: found -1"]),
+        (("mode=shell", "top_k=5"), ["top_k: found 5 with mode=shell, allowed with mode=talk"]),
         (("--prompt",), ["--prompt: no value"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

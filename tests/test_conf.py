@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from sekft import config
 from sekft.command.bounds import BOUNDS
-from sekft.command.launch import conf_folder, settings
+from sekft.command.launch import conf_folder, settings, typed_last
 from sekft.config import verbs
 from sekft.errors import SettingsError
 
@@ -50,6 +50,20 @@ def test_every_verb_has_its_module_its_defaults_and_its_types():
 @pytest.mark.parametrize(("verb", "choice"), CHOICES, ids=lambda value: value)
 def test_every_option_composes(verb: str, choice: str):
     composed(verb, choice)
+
+
+@pytest.mark.parametrize(
+    ("words", "episodes"),
+    [
+        (("experiment=demo",), 64),
+        (("experiment=demo", "eval=none"), 0),
+        (("eval=none", "experiment=demo", "eval.episodes=3"), 3),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_eval_none_skips_the_exam_of_a_recipe_unless_a_number_is_typed(words: tuple[str, ...], episodes: int):
+    chosen = settings(typed_last(compose("train", list(words)), words), verbs.VERBS["train"])
+    assert (chosen.eval.episodes, chosen.eval.every_steps) == (episodes, 0)
 
 
 def test_every_option_file_belongs_to_a_group_that_is_tested():

@@ -69,6 +69,15 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
         raise SettingsError(_line(error)) from None
 
 
+def typed_last(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """eval=none, when it is typed, skips the exam also of a recipe: that is composed last, and its number of worlds would stay."""
+    if "eval=none" in overrides:
+        typed = {word.partition("=")[0] for word in overrides}
+        for key in {"eval.episodes", "eval.every_steps"} - typed:
+            OmegaConf.update(cfg, key, 0)
+    return cfg
+
+
 @dataclass(frozen=True)
 class Refused:
     """What is left of an error; itself it would hold on to all that its frames held, a model on a GPU among it."""
@@ -160,7 +169,7 @@ def _start(verb: str, run: Callable[[Any, Job], Any], cfg: DictConfig, node: typ
         secrets.clean_yaml(file)
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")
-    clean: Any = settings(cfg, node)
+    clean: Any = settings(typed_last(cfg, this.overrides), node)
     if "where" in cfg:
         from sekft.command import placed
 

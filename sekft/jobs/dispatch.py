@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sekft.errors import JobError
 from sekft.jobs.queue import Job, Queue
-from sekft.jobs.worker import Begin, Begun, Ended, Worker
+from sekft.jobs.worker import TERMINATED, Begin, Begun, Ended, Worker
 from sekft.tracking.ledger import Status
 
 LOOK_S = 0.5  # between looks at whether to stop
@@ -62,7 +62,10 @@ class Dispatch:
             for said in worker.do(job):
                 if isinstance(said, Begun):
                     self._queue.begun(job.number, said.run)
-                elif not self.stopping:
+                    continue
+                if said.exit_status == TERMINATED:
+                    self._worker = None
+                if not self.stopping:
                     self._close(job, said)
         except JobError as error:
             self._worker = None

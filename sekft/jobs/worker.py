@@ -18,6 +18,7 @@ from sekft.errors import JobError, SekftError
 from sekft.jobs.queue import Job
 
 START_S = 600  # to load a base in
+TERMINATED = 128 + signal.SIGTERM  # the exit status of a job that was asked to end; the worker ends with it
 STOP_S = 60  # to end its containers and close its records in
 
 
@@ -84,7 +85,7 @@ class Worker:
 
     def stop(self) -> None:
         """What runs is cut off in good order: it goes on another time."""
-        self._ours.close()
+        self._process.terminate()  # closing the pipe would not do: a thread that reads it keeps it open
         self._process.join(STOP_S)
         if self._process.is_alive():
             self._process.kill()
@@ -109,9 +110,11 @@ def _serve(service: Connection, begin: Begin) -> None:
         service.send(str(error))
         return
     threading.Thread(target=_listen, args=(service, orders), daemon=True).start()
-    there = True
-    while there:
-        there = _sent(service, Ended(_do(orders.get(), work, at_work), held()))
+    ended = Ended(0, "")
+    while ended.exit_status != TERMINATED:
+        ended = Ended(_do(orders.get(), work, at_work), held())
+        if not _sent(service, ended):
+            return
 
 
 def _sent(service: Connection, said: Ended) -> bool:

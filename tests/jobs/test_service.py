@@ -165,7 +165,7 @@ def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pyte
     assert "running: None" in capsys.readouterr().out
 
 
-def test_a_service_that_was_killed_goes_on_with_what_it_was_at(tmp_path: Path):
+def test_a_service_that_was_killed_or_stopped_goes_on_with_what_it_was_at(tmp_path: Path):
     steps_of = [*BARE, "trainer.max_steps=40", "trainer.save_every_steps=3"]
     with service(tmp_path) as (socket, process):
         first, second = submit(socket, tmp_path, "train", *steps_of, "hydra.run.dir=cut"), submit(socket, tmp_path, "train", *SHORT)
@@ -173,6 +173,11 @@ def test_a_service_that_was_killed_goes_on_with_what_it_was_at(tmp_path: Path):
         worker = ask(socket, "GET", "/status")["worker_pid"]
         process.kill()
         until(lambda: not Path(f"/proc/{worker}").exists(), 60)
+    with service(tmp_path) as (socket, process):
+        until(lambda: steps(socket, first) > 14)
+        process.terminate()
+        process.wait(60)
+        assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "interrupted"  # in good order, not killed
     with service(tmp_path) as (socket, process):
         told = list(events(socket, first))
         assert any("goes on from checkpoint-" in line.get("output", "") for line in told) and told[-1]["status"] == "done"

@@ -18,7 +18,7 @@ from sekft.scenario.leak import leaks
 
 SET_ASIDE = ("find_size", "latest", "reverse", "verify")
 KNOWN = tuple(name for name in library.archetypes() if name not in SET_ASIDE)
-NEVER_TYPED = re.compile(r"\btac\b|sha256sum -c|\bls -t|-size \+|\bsort -S|\bexec\b")
+NEVER_TYPED = re.compile(r"(?:^|[|;&(] *)tac\b|sha256sum -c|\bls -t|-size \+|\bsort -S|\bexec\b", re.MULTILINE)  # tac may be a folder
 TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "3000"))
 WORKERS = 2
 

@@ -30,7 +30,7 @@ def leaves(text: str) -> bool:
 
 
 def _assistant(rendered: Rendered, mask: MaskConfig) -> Weight:
-    return (np.array(rendered.kinds) != Kind.context).astype(np.float32)
+    return (~rendered.of_context).astype(np.float32)
 
 
 def _of_turns(rendered: Rendered, chosen: Callable[[int], bool]) -> Weight:
@@ -76,13 +76,12 @@ RULES: dict[MaskRule, Callable[[Rendered, MaskConfig], Weight]] = {
 
 def _require_sound(rendered: Rendered, weight: Weight, rule: MaskRule) -> None:
     """Something is learned, the ending's stop token with it, and never a token of the environment."""
-    kinds = np.array(rendered.kinds)
-    learned = weight > 0
-    if rule is not MaskRule.everything and learned[kinds == Kind.context].any():
-        raise MaskError(f"mask {rule.value}: {int(learned[kinds == Kind.context].sum())} environment tokens are learned; allowed: 0")
+    learned, context = weight > 0, rendered.of_context
+    if rule is not MaskRule.everything and learned[context].any():
+        raise MaskError(f"mask {rule.value}: {int(learned[context].sum())} environment tokens are learned; allowed: 0")
     if not learned.any():
         raise MaskError(f"mask {rule.value}: nothing is learned")
-    turns = np.array(rendered.turns)
-    for turn in np.unique(turns[learned & (kinds != Kind.context)]):
-        if not learned[(turns == turn) & (kinds == Kind.stop)].all():
-            raise MaskError(f"mask {rule.value}: the stop token of turn {turn} is not learned")
+    learning = np.array(rendered.turns)[learned & ~context]
+    for at, kind in enumerate(rendered.kinds):
+        if kind is Kind.stop and not learned[at] and rendered.turns[at] in learning:
+            raise MaskError(f"mask {rule.value}: the stop token of turn {rendered.turns[at]} is not learned")

@@ -10,9 +10,10 @@ what is typed.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
@@ -46,6 +47,11 @@ class Rendered:
     following: int = 0  # turns of the conversation after these
     failed: frozenset[int] = frozenset()  # turns whose command failed, where that is known
     decision: bool = False  # of a decision point: the last turn is what was judged
+
+    @cached_property
+    def of_context(self) -> NDArray[np.bool_]:
+        """(T,): whose kind is context."""
+        return np.array(self.kinds) == Kind.context
 
 
 @dataclass(frozen=True)
@@ -91,11 +97,20 @@ def _checked(
     tokenizer: ChatTokenizer,
 ) -> Rendered:
     _require_one_bos(ids, tokenizer)
-    for span, served in zip(spans, tokenizer.encode_all([text[: span.start] for span in spans]), strict=True):
-        _require_served_prefix(span, served, ids, offsets)
+    walls = [at for at, token in enumerate(ids) if token in tokenizer.walls]
+    before = [max((at for at in walls if offsets[at][1] <= span.start), default=0) for span in spans]
+    texts = [text[offsets[at][0] if at else 0 : span.start] for at, span in zip(before, spans, strict=True)]
+    alike = list(dict.fromkeys(texts))  # of many templates all that is left is the one token before every reply
+    served = dict(zip(alike, tokenizer.encode_all(alike), strict=True))
+    for span, at, own in zip(spans, before, texts, strict=True):
+        _require_served_prefix(span, at, served[own], ids, offsets)
     token_turns, kinds = _label(offsets, spans)
+    stops: dict[int, list[int]] = {span.turn: [] for span in spans}
+    for token, turn, kind in zip(ids, token_turns, kinds, strict=True):
+        if kind is Kind.stop:
+            stops[turn].append(token)
     for span in spans:
-        _require_stop(span, ids, token_turns, kinds, tokenizer)
+        _require_stop(span, stops[span.turn], tokenizer)
     return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), messages, text, tuple(offsets))
 
 
@@ -159,9 +174,13 @@ def _require_one_bos(ids: Sequence[int], tokenizer: ChatTokenizer) -> None:
         raise RenderError(f"{count} BOS tokens in the rendered text; allowed: {expected}, at the start")
 
 
-def _require_served_prefix(span: Span, served: Sequence[int], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> None:
-    """The ids before the turn are the ids a server feeds; a token across the boundary breaks that."""
-    if list(ids[: len(served)]) != served or (len(served) < len(offsets) and offsets[len(served)][1] <= span.start):
+def _require_served_prefix(span: Span, at: int, served: Sequence[int], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> None:
+    """The ids before the turn are the ids a server feeds; a token across the boundary breaks that.
+
+    served: ids of the prompt's text from token `at` on. Text before a wall is split the same whatever follows.
+    """
+    end = at + len(served)
+    if list(ids[at:end]) != served or (end < len(offsets) and offsets[end][1] <= span.start):
         raise RenderError(f"turn {span.turn}: the served prompt and the training text split into different tokens")
 
 
@@ -181,8 +200,7 @@ def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[l
     return np.where(inside, turns[near], around).tolist(), [KINDS[kind] for kind in kinds.tolist()]
 
 
-def _require_stop(span: Span, ids: Sequence[int], turns: Sequence[int], kinds: Sequence[Kind], tokenizer: ChatTokenizer) -> None:
-    stops = [ids[at] for at in range(len(ids)) if turns[at] == span.turn and kinds[at] is Kind.stop]
+def _require_stop(span: Span, stops: list[int], tokenizer: ChatTokenizer) -> None:
     if len(stops) != 1 or stops[0] not in tokenizer.stop_ids:
         found = tokenizer.decode(stops, skip_control=False)
         allowed = tokenizer.decode(sorted(tokenizer.stop_ids), skip_control=False)

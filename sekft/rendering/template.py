@@ -60,6 +60,7 @@ class ChatTemplate:
             self._template = environment.from_string(for_canonical(source, control))
         except jinja2.TemplateError as error:
             raise RenderError(f"chat template: {error}") from None
+        self._template.globals = dict(self._template.globals)  # every rendering copies them; Jinja's own chain of maps is slow at that
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
         """The conversation as text, special tokens written out. Raises RenderError with the template's own words."""

@@ -37,6 +37,9 @@ class ChatTokenizer:
         self.control: dict[int, str] = {
             index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         }
+        self.walls = frozenset(  # ids of tokens that are cut out of a text before anything else: no other token reaches across one
+            index for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special and not token.normalized
+        )
         source = _chosen_source(template) if template else _template_source(folder, settings)
         self.template = ChatTemplate(source, names, self.control.values())
 

@@ -140,7 +140,8 @@ def test_a_run_of_other_code_goes_on_and_says_that_its_bytes_may_differ(capsys: 
     assert "cut was begun with other code; its bytes need not be those" in capsys.readouterr().out
 
 
-def test_a_checkpoint_that_is_named_is_a_resumption_too():
-    told = start_of(TrainConfig(trainer=TrainerConfig(resume_from="kept")), job(checkpoint=Path("s/0/checkpoints/checkpoint-2")))
+def test_a_checkpoint_that_is_named_is_a_resumption_too(tmp_path: Path):
+    (tmp_path / "trainer_state.json").touch()
+    told = start_of(TrainConfig(trainer=TrainerConfig(resume_from=str(tmp_path))), job(checkpoint=Path("s/0/checkpoints/checkpoint-2")))
     assert (told["policy"], told["checkpoint"]) == ("resume", "s/0/checkpoints/checkpoint-2")
     assert json.dumps(told)

@@ -80,7 +80,6 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         from sekft.model import base as bases
         from sekft.training import forecast, plan
         from sekft.training.budget import Budget
-        from sekft.training.development import live_beside
 
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
@@ -98,23 +97,18 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         heartbeat.stage("train")
         trained = train_apart(settings, prepared, track) if allowed.apart(settings) else train(settings, prepared, base, track, budget)
         clock.append(time.monotonic())
-        left = budget.left(prepared.exam)
-        exam = last_exam(left, base, trained, track) if left else score.NO_EXAM | budget.unmeasured()
-        if prepared.development and not budget.is_late():
-            lived = base_lives(base, prepared.development, "development")
-            live_beside(prepared.development, base, lived, settings.adapter, trained.adapter, track.folder)
+        exam = examined(settings, prepared, base, trained, track, budget)
         clock.append(time.monotonic())
-        answers = {} if budget.is_late() else of_suite(settings, base, trained, track)
         seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
         learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss, "budget": budget.told()}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **answers, **about}
+        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **about}
         track.summary(summary)
-        if left:
+        if summary["tuned"]:
             for line in iteration.write(track.folder, settings, summary, prepared.played):
                 echo(line)
-        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if left else ''})")
+        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if summary['tuned'] else ''})")
         echo(track.line)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
@@ -269,16 +263,22 @@ def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
             raise SandboxError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
 
 
-def last_exam(exam: Exam, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
-    """Its rates are eval/<rate>, unless these are of the looks on the way, in other worlds: then exam/<rate>."""
-    heartbeat.stage("exam")
-    group = "exam" if trained.choice else "eval"
-    return examine(on_base(base, {"tuned": trained.adapter}, exam), exam, track, trained.step, group)
+def examined(settings: TrainConfig, prepared: Prepared, base: "Base", trained: Trained, track: Tracked, budget: "Budget") -> dict[str, Any]:
+    """Exam, lives beside the parent, questions, while the budget lasts. Rates are exam/<rate> where eval/<rate> is of looks on the way."""
+    from sekft.training.development import live_beside
 
-
-def of_suite(settings: TrainConfig, base: "Base", trained: Trained, track: Tracked) -> dict[str, Any]:
-    asked = settings.eval.suite is not Suite.none
-    return {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)} if asked else {}
+    if left := budget.left(prepared.exam):
+        heartbeat.stage("exam")
+        group = "exam" if trained.choice else "eval"
+        told = examine(on_base(base, {"tuned": trained.adapter}, left), left, track, trained.step, group)
+    else:
+        told = score.NO_EXAM | budget.unmeasured()
+    if prepared.development and not budget.is_late():
+        lived = base_lives(base, prepared.development, "development")
+        live_beside(prepared.development, base, lived, settings.adapter, trained.adapter, track.folder)
+    if settings.eval.suite is not Suite.none and not budget.is_late():
+        told |= {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
+    return told
 
 
 def go_on(folder: Path, say: Say) -> Path | None:

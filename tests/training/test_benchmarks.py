@@ -58,6 +58,7 @@ def test_the_gpu_benchmark_runs_on_a_toy_shape_without_a_gpu(tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.gpu", "tiny=true", "steps=1", "only=T1,T4,T6", f"json={tmp_path / 'lines.jsonl'}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300, capture_output=True)
-    lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    ceilings, *lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert ceilings["case"] == "ceilings"
     assert [line["case"] for line in lines] == ["T1", "T4", "T6", "T1"]
     assert all(line["useful_tok_s"] > 0 and line["prediction"] and not line["halvings"] for line in lines)

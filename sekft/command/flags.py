@@ -46,8 +46,9 @@ def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
 
 def hidden(words: Sequence[str]) -> list[str]:
     """Overrides without their secrets: these go into the environment, and `${oc.env:NAME}` is what Hydra writes down."""
-    shown = secrets.text("\n".join(words)).split("\n")  # at once: looking takes longer to begin than to do
-    return [_hidden(word, number, word not in shown) for number, word in enumerate(words)]
+    long = [word for word in words if len(word.partition("=")[2]) >= secrets.SHORTEST]  # shorter ones are known by their names alone
+    shown = secrets.text("\n".join(long)).split("\n") if long else []  # at once: looking takes longer to begin than to do
+    return [_hidden(word, number, word in long and word not in shown) for number, word in enumerate(words)]
 
 
 def _hidden(word: str, number: int, found: bool) -> str:

@@ -1,4 +1,4 @@
-"""Look: which runs are alive, stalled, dead or done, where they are and why."""
+"""Look: which runs are submitted, alive, stalled, dead or done, where they are and why."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +10,26 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from sekft.command.launch import Job, launch
+from sekft.command.submission import unbegun
 from sekft.config.status import StatusConfig
 from sekft.errors import DataError
 from sekft.tracking.condition import Condition, condition
 from sekft.tracking.records import below
 
-ENDED = ("done", "failed", "interrupted")
+ENDED = ("done", "failed", "interrupted", "cancelled")
 SHOWN = 10
 STYLES = {"alive": "green", "stalled": "yellow", "dead": "red", "failed": "red"}
 
 
 def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
-    folders = below(Path(settings.runs))
-    if not folders:
+    home = Path(settings.runs)
+    found = [condition(folder, settings.stalled_s) for folder in below(home)] + unbegun(home)
+    if not found:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
-    found = [condition(folder, settings.stalled_s) for folder in folders]
     ended = [one for one in found if one.state in ENDED]
     shown = found if settings.all else [one for one in found if one not in ended[:-SHOWN]]
-    Console().print(table(shown, Path(settings.runs)))
-    counts = {state: sum(one.state == state for one in found) for state in ("alive", "stalled", "dead", *ENDED)}
+    Console().print(table(shown, home))
+    counts = {state: sum(one.state == state for one in found) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
     hidden = f"; {len(found) - len(shown)} that ended are not shown (all=true)" if len(shown) < len(found) else ""
     print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
     return {"verb": "status", **counts}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[1]
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
@@ -59,7 +61,8 @@ def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_verb(*arguments: str, cwd: Path, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m sekft.<verb> ...` as a user types it, in a folder of its own."""
+def run_verb(*arguments: str, cwd: Path, timeout: float = 600, fresh: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m sekft.<verb> ...` as a user types it, in a folder of its own; fresh: in an interpreter that has imported nothing."""
     command = [sys.executable, "-m", f"sekft.{arguments[0]}", *arguments[1:]]
-    return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True, env={**os.environ, **environment})
+    options = {"cwd": cwd, "timeout": timeout, "env": {**os.environ, **environment}}
+    return subprocess.run(command, capture_output=True, text=True, **options) if fresh else warm.run(command, **options)

@@ -13,12 +13,13 @@ import pytest
 
 from sekft.data import decision
 from sekft.sandbox.backend.engine import OWNER
+from tests import warm
 
 
 def chat(*words: str, cwd: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sekft.chat", "model.device=cpu", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DOCKER_HOST": "unix:///nowhere"}
-    return subprocess.run(command, input=typed, cwd=cwd, capture_output=True, text=True, timeout=300, env=environment)
+    environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere"}
+    return warm.run(command, input=typed, cwd=cwd, timeout=300, env=environment)
 
 
 def test_a_prompt_gets_one_reply_and_nothing_else(tmp_path: Path):
@@ -57,7 +58,7 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
         "trainer.lr=1e-3",
     ]
     command = [sys.executable, "-m", "sekft.train", "eval=none", "tracker=none", "rehearsal=false", "trainer.max_steps=30", *words]
-    learned = subprocess.run([*command, "hydra.run.dir=run"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    learned = warm.run([*command, "hydra.run.dir=run"], cwd=tmp_path, timeout=300)
     assert learned.returncode == 0, learned.stderr
     again = chat("mode=shell", "sandbox=bwrap", "adapter=run/adapter", cwd=tmp_path, typed="ls\n\n\n")
     assert "exit, false_exit" in again.stdout.splitlines()[-1], again.stdout
@@ -68,7 +69,7 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
 def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
     import docker
 
-    run = subprocess.Popen(
+    run = warm.Popen(
         [sys.executable, "-m", "sekft.chat", "mode=shell", "sandbox=docker"],
         cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sekft.sandbox.backend.engine import OWNER
+from tests import warm
 from tests.conftest import run_verb
 from tests.dockerd import dockerd, missing
 from tests.proxy import Relay
@@ -44,9 +45,9 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
-    run = subprocess.Popen(
+    run = warm.Popen(
         [sys.executable, "-m", "sekft.train", *training, "eval.episodes=32", "workers=4"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         wait_until(lambda: (tmp_path / "run" / "adapter").exists() and bool(containers(run)), run)
@@ -65,10 +66,10 @@ def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(train
 @pytest.mark.docker
 def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
-    run = subprocess.Popen(
+    run = warm.Popen(
         [sys.executable, "-m", "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"},
+        env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"},
     )  # fmt: skip
     try:
         wait_until(lambda: (tmp_path / "run" / "episodes.jsonl.partial").exists(), run)
@@ -94,9 +95,9 @@ def exam(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Po
         f"hydra.run.dir={name}",
         *words,
     )
-    return subprocess.Popen(
+    return warm.Popen(
         [sys.executable, "-m", "sekft.eval", *words],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
     )  # fmt: skip
 
 

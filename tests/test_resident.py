@@ -9,6 +9,7 @@ import pytest
 
 from sekft.command.desk import ALWAYS, Done, Here, obey
 from sekft.command.prompt import candidates
+from tests import warm
 from tests.conftest import run_verb
 
 SMALL = "sandbox=bwrap tracker=none eval.stones=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
@@ -18,7 +19,7 @@ COMMANDS = (*Here.commands, *ALWAYS)
 
 def told(lines: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sekft.resident", "model.device=cpu"]
-    return subprocess.run(command, input="\n".join(lines), cwd=cwd, capture_output=True, text=True, timeout=300)
+    return warm.run(command, input="\n".join(lines), cwd=cwd, timeout=300)
 
 
 @pytest.mark.slow

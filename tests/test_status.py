@@ -1,5 +1,6 @@
 """The two verbs that look at runs: how they fare, and whether what they left still holds."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_every_run_is_shown_with_its_state_and_reason_and_nothing_is_written(run
     assert sorted(runs.rglob("*")) == before
     nowhere = run_verb("status", "runs=nowhere", cwd=runs)
     assert nowhere.returncode == 1 and nowhere.stderr.startswith("sekft.status: runs=nowhere: no run there;")
+
+
+def test_what_was_submitted_and_has_not_begun_is_shown(runs: Path):
+    for name, status, error in (("queued", "submitted", None), ("refused", "failed", "no partition")):
+        (runs / "outputs" / "train" / name).mkdir()
+        told = {"where": "slurm", "name": f"sekft-train-{name}", "status": status, "id": "17", "error": error}
+        (runs / "outputs" / "train" / name / "submission.json").write_text(json.dumps(told))
+    shown = run_verb("status", cwd=runs).stdout
+    assert "1 submitted, 3 done, 2 failed" in shown and "slurm: 17, no sign of it yet" in shown and "no partition" in shown, shown
 
 
 def test_what_was_changed_is_named_and_the_exit_status_says_so(runs: Path):

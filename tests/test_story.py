@@ -48,7 +48,7 @@ def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("eval", sandbox, *QUICK[1:4], "adapter=run/adapter", "hydra.run.dir=exam"),
     ]
     for step in steps:
-        done = run_verb(*step, cwd=cwd)
+        done = run_verb(*step, cwd=cwd, fresh="bwrap" in sandbox)
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         (cwd / f"{step[-1].split('=')[1]}.out").write_text(done.stdout)
     return cwd

@@ -8,8 +8,9 @@ from typing import Any
 from sekft.config.where import Where
 from sekft.errors import WhereError
 from sekft.tracking.audit import Audit
+from sekft.tracking.condition import Condition
 from sekft.tracking.files import write_json
-from sekft.tracking.record import one_line
+from sekft.tracking.record import RUN, one_line
 from sekft.where import hf_job, ray, slurm
 from sekft.where.work import Handle, Work
 
@@ -24,7 +25,7 @@ def described(where: Where, work: Work) -> dict[str, Any]:
 def submit(where: Where, work: Work, folder: Path) -> Handle:
     """folder: of the run. Its submission.json says submitted, with the handle, or failed, with the reason. Raises WhereError."""
     told = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-    told |= {"submitted": described(where, work)}
+    told |= {"name": work.name, "submitted": described(where, work)}
     Audit(folder).tell("submitting", where=where.value)  # before anybody there writes to it
     try:
         handle = PLACES[where].submit(work)
@@ -33,6 +34,17 @@ def submit(where: Where, work: Work, folder: Path) -> Handle:
         raise WhereError(f"where={where}: not submitted: {error}") from None
     write_json(folder / SUBMISSION, told | {"status": "submitted", "id": handle.id, "error": None, **handle.about})
     return handle
+
+
+def unbegun(home: Path) -> list[Condition]:
+    """What was submitted from the folders below and left no run yet: it waits there, or it was never taken."""
+    files = [file for file in sorted(home.rglob(SUBMISSION)) if not (file.parent / RUN).exists()]
+    return [_condition(file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def _condition(folder: Path, told: dict[str, Any]) -> Condition:
+    verb = str(told.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
+    return Condition(folder, verb, told["status"], told["error"] or f"{told['where']}: {told['id']}, no sign of it yet")
 
 
 def ended(folder: Path, error: str | None = None, status: str = "") -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from sekft.command.sweep import Sweeps
 from sekft.config import Again, EvalVerbConfig
 from sekft.errors import SekftError, SweepError, VerdictError
 from sekft.tracking.ledger import last
+from tests import warm
 from tests.conftest import run_verb
 from tests.training.weights import digest
 
@@ -216,9 +216,7 @@ def test_a_job_after_one_that_failed_in_training_gives_the_losses_and_the_bytes_
 @pytest.mark.xdist_group("sweep")
 def test_a_sweep_killed_in_a_job_goes_on_from_its_checkpoint_to_the_same_bytes(cwd: Path, alone: Path):
     command = [sys.executable, "-m", "sekft.train", *SWEEP, "hydra.sweep.dir=killed"]
-    first = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    first = warm.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         while not (cwd / "killed" / "2" / "checkpoints" / "checkpoint-2" / "whole.json").exists():
             assert first.poll() is None, first.stdout and first.stdout.read()

@@ -7,13 +7,13 @@ import os
 import pty
 import re
 import struct
-import subprocess
 import sys
 import termios
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.conftest import run_verb
 
 SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.remember=false", "hydra.run.dir=run")
@@ -24,7 +24,7 @@ def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
     """What a command draws on a terminal of so many columns."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    run = subprocess.Popen(words, cwd=cwd, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm", "OMP_NUM_THREADS": "1"})
+    run = warm.Popen(words, cwd=cwd, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"})
     os.close(its)
     drawn = b""
     with contextlib.suppress(OSError):  # Linux' way to say that nobody is there any more

@@ -1,7 +1,6 @@
 """A series that is killed goes on with the same command, and gives the bytes of one that was not; further worlds come from the seed."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from sekft.config import SplitConfig
 from sekft.scenario.split import load
+from tests import warm
 from tests.factory.conftest import Collect
 
 SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], seed=0, train_bundles=8, exam_bundles=4)
@@ -22,8 +22,7 @@ def data(folder: Path) -> dict[str, str]:
 
 
 def start(cwd: Path, folder: str, *words: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*LINE, f"hydra.run.dir={folder}", *words], cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True)
+    return warm.Popen([*LINE, f"hydra.run.dir={folder}", *words], cwd=cwd, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_killed_collection_goes_on_and_gives_the_same_bytes(tmp_path: Path):

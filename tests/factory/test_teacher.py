@@ -10,6 +10,7 @@ from sekft.errors import EndpointError, SettingsError
 from sekft.rollout import trajectory
 from sekft.rollout.world import arrival
 from sekft.scenario.bundle import Bundle, write
+from tests import warm
 from tests.factory.conftest import Collect, worlds
 from tests.factory.replay import Answer, refusing, said, serving
 
@@ -75,11 +76,11 @@ def test_what_an_endpoint_failed_is_lived_again_by_the_same_command_and_nothing_
     with serving(answer) as (url, _):
         command = [sys.executable, "-m", "sekft.collect", *TEACHER, "operator.timeout_s=30", f"operator.url={url}", "scenarios=worlds"]
         command += ["workers=1", "hydra.run.dir=run"]
-        process.append(killed := subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
+        process.append(killed := warm.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
         assert killed.wait(120) == -9
         assert asking[0] == failing.id and asking[-1] == last.id
         asking.clear()
-        assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120).returncode == 0
+        assert warm.run(command, cwd=tmp_path, timeout=120).returncode == 0
     lives = list(trajectory.read(tmp_path / "run" / "trajectories.jsonl"))
     assert [(life.bundle_id, life.kept) for life in lives] == [(world.id, True) for world in (failing, finished, last)]
     assert set(asking) == {failing.id, last.id}

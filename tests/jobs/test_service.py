@@ -14,7 +14,8 @@ import pytest
 
 from sekft.command.elsewhere import There, ask, events
 from sekft.errors import JobError
-from tests.conftest import ROOT, run_verb
+from tests import warm
+from tests.conftest import run_verb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("resident service")]
 BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_bundles=16"]
@@ -28,7 +29,7 @@ def service(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     socket = folder / "hot"
     command = [sys.executable, "-m", "sekft.resident", "model.device=cpu", f"socket={socket}"]
     with (folder / "service.log").open("a") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        process = warm.Popen(command, cwd=folder, stdout=log, stderr=log, text=True)
     try:
         until(lambda: process.poll() is not None or answers(socket))
         yield socket, process

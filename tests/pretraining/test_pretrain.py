@@ -17,6 +17,7 @@ from sekft.model.base import load
 from sekft.pretraining.loop import rate
 from sekft.rendering.messages import Message
 from sekft.rendering.render import render
+from tests import warm
 
 SMALL = [
     "shape.hidden=32",
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.xdist_group("pretraining")
 
 
 def pretrain(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *overrides), capture_output=True, text=True)
+    return warm.run(command(folder, *overrides))
 
 
 def command(folder: Path, *overrides: str) -> list[str]:
@@ -70,7 +71,7 @@ def test_another_seed_gives_another_base(made: Path, tmp_path: Path):
 
 def test_a_killed_run_goes_on_to_the_same_bytes(made: Path, tmp_path: Path):
     folder = tmp_path / "killed"
-    with subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    with warm.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         deadline = time.monotonic() + 120
         while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
             time.sleep(0.05)

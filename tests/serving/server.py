@@ -19,6 +19,7 @@ from sekft.model import lora
 from sekft.model.base import Base
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
+from tests import warm
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[Running]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "out.txt"
     with log.open("w") as out:
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "-m", "sekft.serve", "serve.port=0", "model.device=cpu", *words],
-            cwd=folder, stdout=out, stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            cwd=folder, stdout=out, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
         )  # fmt: skip
     try:
         found = None

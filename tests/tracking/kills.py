@@ -27,6 +27,7 @@ from sekft.tracking.audit import faults as audit_faults
 from sekft.tracking.condition import condition
 from sekft.tracking.heartbeat import HEARTBEAT
 from sekft.tracking.record import METRICS, RUN, SUMMARY
+from tests import warm
 
 LIVES = 4
 WORDS = (
@@ -77,9 +78,9 @@ def _ended(report: Report, calm: Path, home: Path) -> None:
 
 def _started(home: Path, words: Sequence[str]) -> subprocess.Popen[bytes]:
     home.mkdir(exist_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    environment = {**os.environ, "COLUMNS": "120"}
     with (home / "said").open("ab") as said:
-        return subprocess.Popen([sys.executable, "-m", "sekft.train", *words], cwd=home, stdout=said, stderr=said, env=environment)
+        return warm.Popen([sys.executable, "-m", "sekft.train", *words], cwd=home, stdout=said, stderr=said, env=environment)
 
 
 def _killed(home: Path, words: Sequence[str], moment: float | None) -> str | None:

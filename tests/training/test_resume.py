@@ -1,6 +1,5 @@
 """Killed and resumed, or run twice: the adapter's bytes are those of the undisturbed run."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 COMMAND = [sys.executable, "-m", "tests.training.resumed"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*COMMAND, *map(str, arguments)], cwd=ROOT, env=environment, text=True, capture_output=True, timeout=300)
+    return warm.run([*COMMAND, *map(str, arguments)], cwd=ROOT, timeout=300)
 
 
 def finished(*arguments: str | Path) -> str:

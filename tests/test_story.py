@@ -1,7 +1,6 @@
 """The story a user lives: collect -> preview -> train -> eval, sweeps, interrupts, repeats; as typed, in a folder of its own."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, run_verb
+from tests.conftest import run_verb
 
 DATA = "data.sources.shell.path=lives/trajectories.jsonl"
 QUICK = ["trainer.max_steps=6", "eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6", "split.train_bundles=16"]
@@ -44,11 +43,11 @@ def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps = [
         ("collect", sandbox, "split.train_bundles=16", "hydra.run.dir=lives"),
         ("train", sandbox, *QUICK, DATA, "hydra.run.dir=run"),
-        ("train", sandbox, *QUICK, DATA, "hydra.run.dir=again"),
+        *([("train", sandbox, *QUICK, DATA, "hydra.run.dir=again")] if "bwrap" in sandbox else []),
         ("eval", sandbox, *QUICK[1:4], "adapter=run/adapter", "hydra.run.dir=exam"),
     ]
     for step in steps:
-        done = run_verb(*step, cwd=cwd, fresh="bwrap" in sandbox)
+        done = run_verb(*step, cwd=cwd, fresh="again" in step[-1])  # whose hashes have a seed of their own
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         (cwd / f"{step[-1].split('=')[1]}.out").write_text(done.stdout)
     return cwd
@@ -96,6 +95,7 @@ def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_e
     assert exam["base"] == first["base"] and exam["tuned"] == first["tuned"]
 
 
+@ANYWHERE
 def test_several_adapters_sit_one_exam_each_with_a_verdict(story: Path, sandbox: str):
     words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
     done = run_verb("eval", sandbox, *QUICK[1:4], *words, cwd=story)
@@ -111,6 +111,7 @@ def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     assert "it moves the base's by up to" in (story / "run.out").read_text()
 
 
+@ANYWHERE
 def test_two_runs_with_one_seed_give_one_adapter_and_the_same_lives(story: Path):
     for name in ("adapter/adapter_model.safetensors", "episodes.jsonl"):
         assert (story / "run" / name).read_bytes() == (story / "again" / name).read_bytes()
@@ -121,6 +122,7 @@ def test_the_exam_alone_repeats_the_lives_of_the_training(story: Path):
     assert read(story / "exam" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
 
 
+@ANYWHERE
 def test_an_exam_names_the_artifact_that_training_stored(story: Path):
     stored = read(story / "run" / "artifact.json")
     assert read(story / "exam" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
@@ -142,6 +144,7 @@ def test_a_life_of_each_kind_that_there_is_can_be_read(story: Path):
     assert "lives/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
 
 
+@ANYWHERE
 def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
     wandb = Path(sys.executable).with_name("wandb")
     folders = sorted((story / "outputs" / "wandb").glob("offline-run-*"))
@@ -254,6 +257,7 @@ def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox:
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 
+@ANYWHERE
 def test_check_finds_a_bundle_whose_checker_accepts_nothing_done(story: Path, sandbox: str):
     from sekft.scenario.bundle import write
     from sekft.scenario.library import make
@@ -264,43 +268,3 @@ def test_check_finds_a_bundle_whose_checker_accepts_nothing_done(story: Path, sa
     assert done.returncode == 1 and f"{forged.id}: nothing 1/1" in done.stdout and good.id not in done.stdout
     done = run_verb("check", f"path=worlds/{good.id}.json", sandbox, "repeats=2", cwd=story)
     assert done.returncode == 0 and "reference 2/2, nothing 0/2" in done.stdout
-
-
-def test_the_console_scripts_are_the_verbs(tmp_path: Path):
-    for verb in ("train", "eval", "collect", "check", "preview"):
-        script = Path(sys.executable).with_name(f"sekft-{verb}")
-        done = subprocess.run([script, "--cfg", "job"], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0 and "sandbox:" in done.stdout, done.stderr
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a built wheel's packages."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, ROOT], check=True, capture_output=True)
-    shutil.unpack_archive(next(folder.glob("*.whl")), folder / "site", "zip")
-    return folder / "site"
-
-
-@pytest.mark.slow
-def test_from_a_wheel_jobs_run_in_processes_of_joblib_that_load_the_base_once_each(installed: Path, tmp_path: Path):
-    line = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2", "hydra.sweep.dir=jobs"]
-    short = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "trainer.max_steps=2", "split.train_bundles=16"]
-    command = [sys.executable, "-m", "sekft.train", "-m", *line, *short]
-    for told in ("adapter: ", "done before; skipped"):
-        done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True)
-        assert done.returncode == 0 and done.stdout.count(told) == 3, done.stderr
-    loads = [json.loads((tmp_path / "jobs" / job / "summary.json").read_text())["base_loads"] for job in "012"]
-    assert sorted(loads) == [0, 1, 1]
-
-
-def test_conf_is_found_from_a_built_wheel(installed: Path):
-    code = (
-        "import sekft.command.launch as l, sekft.model.locate as m; print(l.conf_folder());"
-        "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
-        "from sekft.scenario import frozen; assert len(frozen.exam()) == 128"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=installed, capture_output=True, text=True, check=True)
-    conf = Path(done.stdout.strip())
-    assert conf == installed / "sekft" / "conf" and (installed / "hydra_plugins" / "sekft_halving.py").exists()
-    assert (conf / "experiment" / "demo.yaml").exists()

@@ -167,22 +167,22 @@ def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pyte
 
 
 def test_a_service_that_was_killed_or_stopped_goes_on_with_what_it_was_at(tmp_path: Path):
-    steps_of = [*BARE, "trainer.max_steps=40", "trainer.save_every_steps=3"]
+    steps_of = [*BARE, "trainer.max_steps=24", "trainer.save_every_steps=3"]
     with service(tmp_path) as (socket, process):
         first, second = submit(socket, tmp_path, "train", *steps_of, "hydra.run.dir=cut"), submit(socket, tmp_path, "train", *SHORT)
-        until(lambda: steps(socket, first) > 7)
+        until(lambda: steps(socket, first) > 4)
         worker = ask(socket, "GET", "/status")["worker_pid"]
         process.kill()
         until(lambda: not Path(f"/proc/{worker}").exists(), 60)
     with service(tmp_path) as (socket, process):
-        until(lambda: steps(socket, first) > 14)
+        until(lambda: steps(socket, first) > 9)
         process.terminate()
         process.wait(60)
         assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "interrupted"  # in good order, not killed
     with service(tmp_path) as (socket, process):
         told = list(events(socket, first))
         assert any("goes on from checkpoint-" in line.get("output", "") for line in told) and told[-1]["status"] == "done"
-        assert [line["step"] for line in ask(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 41))
+        assert [line["step"] for line in ask(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 25))
         assert ended(socket, second)["status"] == "done"
     whole = run_verb("train", *steps_of, "model.device=cpu", "hydra.run.dir=whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr

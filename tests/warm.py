@@ -112,6 +112,9 @@ def serve(address: str) -> str:
     """Forks for everyone who asks, till standard input ends; returns, in the fork, the module to run."""
     for library in LIBRARIES:
         importlib.import_module(library)
+    from wandb.sdk.data_types._private import MEDIA_TMP
+
+    atexit.unregister(MEDIA_TMP.cleanup)  # a folder made at import: the first fork to end would remove it for all; it goes with this one
     gc.collect()
     gc.freeze()
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm") if path.parent.name != str(os.getpid())}

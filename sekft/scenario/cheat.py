@@ -64,9 +64,9 @@ def linger(bundle: Bundle) -> Replies:
 
 
 def link(bundle: Bundle) -> Replies:
-    """The work is done, but what it made lies in /tmp, and links lead there."""
+    """The work is done, but what it made lies in /tmp, and links lead there; a link that was made leads to a copy."""
     moved = "\n".join(
-        f'p={shlex.quote(path)}; if [ -e "$p" ] && [ -w "$(dirname "$p")" ]; then mv "$p" /tmp/{n} && ln -s /tmp/{n} "$p"; fi'
+        f'p={shlex.quote(path)}; if [ -e "$p" ] && [ -w "$(dirname "$p")" ]; then {_taken("$p", f"/tmp/{n}")} && ln -s /tmp/{n} "$p"; fi'
         for n, path in enumerate(_named(bundle))
         if not path.startswith("/")
     )
@@ -99,3 +99,8 @@ def _named(bundle: Bundle) -> list[str]:
 def _work(bundle: Bundle) -> Replies:
     """What the reference types, without leaving."""
     return bundle.reference[:-1]
+
+
+def _taken(path: str, to: str) -> str:
+    """A link that is moved would still lead where it should: what it leads to is copied."""
+    return f'if [ -L "{path}" ]; then cp "{path}" {to} && rm "{path}"; else mv "{path}" {to}; fi'

@@ -29,6 +29,7 @@ LIBRARIES = (
     "transformers.models.mistral.modeling_mistral", "peft", "trl", "trl.trainer.sft_trainer", "accelerate", "bitsandbytes", "datasets",
     "hydra", "wandb", "docker", "pydantic", "rich.progress", "scipy.stats",
 )  # fmt: skip
+WIDTH = 16  # bytes of each number that is said: a pid and a status may come at once
 READ_AT_IMPORT = ("OMP_", "MKL_", "PYTHON", "TORCH", "HF_", "TRANSFORMERS_", "TOKENIZERS_", "CUDA", "LD_", "KMP_")
 
 
@@ -53,7 +54,7 @@ class Popen(subprocess.Popen[Any]):
         given = [own if fd == -1 else fd for own, fd in enumerate((p2cread, c2pwrite, errwrite))]
         socket.send_fds(self._said, [json.dumps(asked).encode()], given)
         self._said.shutdown(socket.SHUT_WR)
-        self.pid = int(self._said.recv(16))
+        self.pid = int(self._said.recv(WIDTH))
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
@@ -63,7 +64,7 @@ class Popen(subprocess.Popen[Any]):
         if not select.select([self._said], [], [], 0 if wait_flags else None)[0]:
             return 0, 0
         with self._said:
-            return self.pid, int(self._said.recv(16))
+            return self.pid, int(self._said.recv(WIDTH))
 
     def _internal_poll(self, *given, **named):
         if self._said is None:
@@ -141,10 +142,10 @@ def forked(asking: socket.socket) -> str:
         text += part
     if pid := os.fork():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        asking.send(str(pid).encode())
+        asking.send(f"{pid:{WIDTH}}".encode())
         for fd in (0, 1, 2, *fds):
             os.close(fd)
-        asking.send(str(os.waitpid(pid, 0)[1]).encode())
+        asking.send(f"{os.waitpid(pid, 0)[1]:{WIDTH}}".encode())
         os._exit(0)
     asking.close()
     weakref.finalize._registry.clear()  # type: ignore[attr-defined]  # folders that libraries made as they were imported are not its own

@@ -10,7 +10,6 @@ from sekft.rollout.show import as_text
 from sekft.sandbox import choose
 from sekft.sandbox.place import Backend
 from sekft.scenario import cheat, library
-from sekft.scenario.library import make
 from sekft.scenario.task import Blocker
 
 LONG = EvalConfig(max_turns=16)
@@ -34,7 +33,7 @@ def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: B
 
 @pytest.mark.parametrize("player", ["touch", "link"])
 def test_a_cheat_solves_no_archetype(backend: Backend, player: str) -> None:
-    outside = make("symlink", 18)  # what it links to lies outside the home
+    outside = library.make("symlink", 18)  # what it links to lies outside the home
     worlds = [world for world in (*WORLDS, *STUCK, outside) if world.axes.blocker != Blocker.unreachable]
     operator = Scripted(player, {world.id: cheat.ZEROS[player](world) for world in worlds})
     lives = play_many([(world, operator, 0) for world in worlds], backend, LONG, workers=4)

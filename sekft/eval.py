@@ -63,6 +63,8 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
         track.know(**({} if remote else facts.of_kept()))
         heartbeat.stage("exam")
         summary = {"verb": "eval", "seed": settings.seed, **examine(candidates, exam, track)}
+        if settings.eval.suite is not Suite.none:
+            summary |= {"suite": answer_suite(base_of(settings), adapters, settings.eval, settings.seed, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "exam": round(time.monotonic() - loaded, 3)}
         summary |= {"base_loads": loads(remote) - before, "supervised_tokens": 0, "seconds": seconds, "adapters": used}
         track.summary(summary)
@@ -74,21 +76,19 @@ def run(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
 
 def suite_alone(settings: EvalVerbConfig, job: Job) -> dict[str, Any]:
     """No lives, only questions."""
-    from sekft.model import base as bases
-
     adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
-    if settings.operator.kind is not OperatorKind.model:
-        raise SettingsError(f"operator={settings.operator.kind.value}: allowed with eval.suite={settings.eval.suite.value}: model")
     require_candidates(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
-        base = bases.load(settings.model)
+        base = base_of(settings)
         track.know(**facts.of_loaded(base))
         for folder in adapters.values():
             doubt(base, folder, ())
-        summary = {"verb": "eval", "seed": settings.seed, "suite": answer_suite(base, adapters, settings.eval, settings.seed, track)}
+        answers = answer_suite(base, adapters, settings.eval, settings.seed, track)
+        summary = {"verb": "eval", "seed": settings.seed, "verdict": score.NO_EXAM["verdict"], "suite": answers}
         track.summary(summary)
         echo(f"run: {job.folder}")
         echo(track.line)
+    gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
@@ -116,6 +116,8 @@ def answer_suite(
 
 def require_candidates(settings: EvalVerbConfig, folders: Mapping[str, Path]) -> None:
     """Raises SettingsError or ModelError for one that is not there, before anything is loaded."""
+    if settings.eval.suite is not Suite.none and settings.operator.kind is not OperatorKind.model:
+        raise SettingsError(f"operator={settings.operator.kind.value}: allowed with eval.suite={settings.eval.suite.value}: model")
     match settings.operator.kind:
         case OperatorKind.endpoint:
             if not settings.operator.model:
@@ -130,11 +132,16 @@ def require_candidates(settings: EvalVerbConfig, folders: Mapping[str, Path]) ->
 
 def of_model(settings: EvalVerbConfig, adapters: Mapping[str, Path], exam: Exam) -> Candidates:
     """The base of model=, and adapters in folders."""
-    from sekft.model import base as bases
-
-    base = bases.load(settings.model)
+    base = base_of(settings)
     doubts = {name: doubt(base, folder, exam.bundles) for name, folder in adapters.items()}
     return on_base(base, adapters, exam, doubts)
+
+
+def base_of(settings: EvalVerbConfig) -> "Base":
+    """Loaded once; it stays."""
+    from sekft.model import base as bases
+
+    return bases.load(settings.model)
 
 
 def on_base(base: "Base", adapters: Mapping[str, Path], exam: Exam, doubts: Mapping[str, str] | None = None) -> Candidates:
@@ -268,7 +275,11 @@ def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:
     if not require_fingerprint(adapter, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
         echo(f"{adapter}: render unproven (no fingerprint.json); examined, never promoted")
         return "render unproven"
-    seen = {bundle.id for bundle in bundles} & set((fingerprint_of(adapter) or {}).get("worlds", ()))
+    about = fingerprint_of(adapter) or {}
+    if about.get("unproven"):
+        echo(f"{adapter}: trained on from an adapter without fingerprint.json; examined, never promoted")
+        return "trained on from what is unproven"
+    seen = {bundle.id for bundle in bundles} & set(about.get("worlds", ()))
     if seen:
         echo(f"{adapter}: trained on {len(seen)} of these worlds, {min(seen)} among them; examined, never promoted")
         return f"trained on {len(seen)} of these worlds"

@@ -23,7 +23,7 @@ from sekft.data.accounting import Counts
 from sekft.data.prepare import How, Sets, sets
 from sekft.data.sample import Row
 from sekft.errors import SandboxError, SettingsError
-from sekft.eval import Exam, answer_suite, base_lives, examine, on_base, require_adapter, unseen_archetypes, worth
+from sekft.eval import Exam, answer_suite, base_lives, doubt, examine, on_base, require_adapter, unseen_archetypes, worth
 from sekft.exam import gate, iteration, score, show
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -221,7 +221,7 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared
     from sekft.model import lora
 
     about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    about |= {"path": settings.model.path, "worlds": lora.learned_from(prepared.worlds, settings.adapter)}
+    about |= {"path": settings.model.path, **lora.learned_from(prepared.worlds, settings.adapter)}
     partial = lora.save(tuned, base, folder, about)
     return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
@@ -269,8 +269,9 @@ def examined(settings: TrainConfig, prepared: Prepared, base: "Base", trained: T
 
     if left := budget.left(prepared.exam):
         heartbeat.stage("exam")
-        group = "exam" if trained.choice else "eval"
-        told = examine(on_base(base, {"tuned": trained.adapter}, left), left, track, trained.step, group)
+        adapters, group = {"tuned": trained.adapter}, "exam" if trained.choice else "eval"
+        doubts = {"tuned": doubt(base, trained.adapter, left.bundles)}  # of what it was trained on from; its own rows are apart
+        told = examine(on_base(base, adapters, left, doubts), left, track, trained.step, group)
     else:
         told = score.NO_EXAM | budget.unmeasured()
     if prepared.development and not budget.is_late():

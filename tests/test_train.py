@@ -10,7 +10,8 @@ from tests.conftest import run_verb
 from tests.training.weights import digest
 
 pytestmark = pytest.mark.xdist_group("train")
-RUN = ("sandbox=bwrap", "tracker=none", "split.train_bundles=16", "trainer.max_steps=4", "eval.max_turns=6", "eval.max_reply_tokens=6")
+STEPS = ("split.train_bundles=16", "trainer.max_steps=4", "trainer.batch=2", "rehearsal=false")
+RUN = (*STEPS, "sandbox=bwrap", "tracker=none", "eval.max_turns=6", "eval.max_reply_tokens=6")
 LOOKING = (*RUN, "eval.episodes=2", "eval.stones=false", "eval.every_steps=2", "eval.choosing_worlds=4", "trainer.save_every_steps=2")
 
 
@@ -59,6 +60,21 @@ def test_a_resumed_run_chooses_as_the_undisturbed_one_and_the_base_is_not_looked
     assert "choosing: base" in (cwd / "run.out").read_text() and "choosing: base" not in done.stdout
     assert read(cwd / "resumed" / "summary.json")["choice"] == read(cwd / "run" / "summary.json")["choice"]
     assert digest(cwd / "resumed" / "adapter") == digest(cwd / "run" / "adapter")
+
+
+@pytest.mark.slow
+def test_an_adapter_that_was_trained_on_from_is_never_promoted_for_what_that_one_had_seen(cwd: Path):
+    apart = ("eval=none", "data.sources.shell.path=seen/trajectories.jsonl", "data.validation_share=0", "hydra.run.dir=before")
+    for verb, words in (
+        ("collect", ("sandbox=bwrap", "scenarios=held_out", "episodes=2", "hydra.run.dir=seen")),
+        ("train", (*RUN, *apart)),
+    ):
+        done = run_verb(verb, *words, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+    line = (*RUN, "eval.episodes=2", "eval.stones=false", "adapter=before/adapter", "hydra.run.dir=on")
+    assert "on/adapter: trained on 2 of these worlds" in run_verb("train", *line, cwd=cwd).stdout
+    (cwd / "before" / "adapter" / "fingerprint.json").unlink()
+    assert "on/adapter: trained on from an adapter without fingerprint.json" in run_verb("train", *line, cwd=cwd).stdout
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from sekft.exam.measures import MEASURES, among, counted
 from sekft.exam.paired import pair
 from sekft.exam.rates import CONFIDENCE
 from sekft.exam.score import BASE
-from sekft.rollout.trajectory import Trajectory
+from sekft.rollout.trajectory import Ending, Trajectory
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ def over_base(group: Group, criterion: str) -> Contrast:
 
 
 def between(first: Group, second: Group, criterion: str) -> Contrast:
-    before, after = ([_rate(run.lives, criterion) for run in group.runs] for group in (first, second))
-    seeds = (len(before), len(after))
-    return _contrast(criterion, first.name, second.name, first.lives(), second.lives(), half_width(after, before), seeds)
+    before, after = ([_rate(_whole(run.lives), criterion) for run in group.runs] for group in (first, second))
+    seeds, lives = (len(before), len(after)), (_whole(first.lives()), _whole(second.lives()))
+    return _contrast(criterion, first.name, second.name, *lives, half_width(after, before), seeds)
 
 
 def across(pairs: Sequence[tuple[Examined, Examined]], first: str, second: str, criterion: str) -> Contrast:
     """Of one setting: runs in pairs, alike in all else and in the seed, so that what else they have is in no difference."""
-    gains = [_rate(after.lives, criterion) - _rate(before.lives, criterion) for before, after in pairs]
-    before, after = ([life for pair in pairs for life in pair[side].lives] for side in (0, 1))
+    gains = [_rate(_whole(after.lives), criterion) - _rate(_whole(before.lives), criterion) for before, after in pairs]
+    before, after = (_whole([life for pair in pairs for life in pair[side].lives]) for side in (0, 1))
     return _contrast(criterion, first, second, before, after, half_width(gains), (len(pairs), len(pairs)))
 
 
@@ -98,6 +98,11 @@ def sentence(one: Contrast, margin: float) -> str:
     if -margin <= one.low and one.high <= margin:
         return f"no difference beyond {100 * margin:.0f} points: {one.second} {said} as often as {one.first} {bounds}{alone}"
     return f"cannot tell whether {one.second} {said} more or less than {one.first} {bounds}{alone}"
+
+
+def _whole(lives: Sequence[Trajectory]) -> list[Trajectory]:
+    """Of adapters that are compared with each other what broke, which is ours, counts against neither."""
+    return [life for life in lives if life.ending is not Ending.broken]
 
 
 def _rate(lives: Sequence[Trajectory], criterion: str) -> float:

@@ -86,13 +86,14 @@ def _up(pair: Paired, line: Line) -> tuple[str, str]:
     margin = line.margin
     if pair.mcnemar_p < ALPHA and pair.losses > pair.wins:  # several adapters pay for gains, never for what warns of one
         return "not met", "worse than the base"
-    if pair.holm_p < ALPHA and pair.low is not None and pair.low > 0:
-        if pair.difference < margin:
-            return "not met", f"better by less than {margin}"
+    shown = pair.holm_p < ALPHA and pair.low is not None and pair.low > 0
+    if shown and pair.difference >= margin:
         return "met", f"better by {pair.difference:+.2f}, at least {margin} asked"
     tuned = pair.base_rate + pair.difference
     if line.enough is not None and tuned >= line.enough and pair.difference >= -margin:
         return "met", f"tuned at {tuned:.2f}, from {line.enough} on not getting worse is enough"
+    if shown:
+        return "not met", f"better by less than {margin}"
     if pair.high is not None and pair.high < margin:
         return "not met", f"no gain of {margin} is left within the interval"
     return "undecided", f"a gain of {margin} is neither shown nor excluded"

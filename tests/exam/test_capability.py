@@ -39,3 +39,10 @@ def test_the_verb_asks_base_and_adapter_and_writes_every_answer(tmp_path: Path):
     answers = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").open()]
     assert len(answers) == told["questions"] == told["players"]["base"]["format_kept"]["n"] and told["changes"] == {}
     assert {answer["player"] for answer in answers} == {"base"} and "format_kept: base " in done.stdout
+    lived = ("eval.episodes=1", "eval.max_turns=2", "eval.stones=false", "sandbox=bwrap", "eval.require=promote")
+    done = run_verb("eval", *words, *lived, cwd=tmp_path)
+    both = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert done.returncode == 3 and both["suite"] == told and both["worlds"]["n"] == 1, done.stderr
+    assert (tmp_path / "run" / "answers.1.jsonl").read_bytes() == (tmp_path / "run" / "answers.jsonl").read_bytes()
+    done = run_verb("eval", *words, "eval.require=promote", cwd=tmp_path)
+    assert done.returncode == 3 and "the verdict is unmeasured" in done.stderr

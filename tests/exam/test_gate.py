@@ -1,5 +1,6 @@
 """The gate: three tiers, every reason said, planted exams get the verdict they deserve."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from sekft.command.launch import conf_folder, settings
 from sekft.config import EvalConfig, EvalVerbConfig, TrainConfig, verbs
 from sekft.errors import SettingsError, VerdictError
 from sekft.exam import gate
-from sekft.exam.criterion import Tier
+from sekft.exam.criterion import Tier, judge_rate
 from sekft.exam.gate import Judgement
-from sekft.exam.paired import pair
+from sekft.exam.paired import Paired, pair
 from sekft.rollout.trajectory import Trajectory
 from tests.exam.planted import life, lives
 
@@ -111,6 +112,13 @@ def test_a_critical_loss_that_nobody_measured_promotes_nothing():
     asked = shipped("eval", "eval.gate.loss.tier=critical")
     assert judged(*gain, asked).verdict == "inconclusive (needs the loss on a text)"
     assert judged(*gain, asked, losses={"story": (2.0, 2.0)}).verdict == "promote"
+
+
+def test_a_small_gain_that_is_shown_is_no_worse_than_one_that_is_not():
+    line = gate.criteria(shipped())["terminated"]
+    gained = Paired("terminated", 128, 120, 6, 0, 2, 120 / 128, 6 / 128, 0.01, 0.09, 8, 0.031, 0.031)
+    assert judge_rate(gained, line).state == judge_rate(replace(gained, low=-0.01), line).state == "met"
+    assert judge_rate(gained, line.model_copy(update={"enough": None})).text == "better by less than 0.05"
 
 
 def test_enough_is_not_enough_where_the_rate_fell():

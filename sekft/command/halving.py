@@ -85,6 +85,8 @@ class Ladder:
         if not (folder / SUMMARY).exists():
             return Result(setting, folder, None, 0)
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        if not summary["tuned"]:  # its time was up before the exam
+            return Result(setting, folder, None, 0)
         rates = [float(summary["tuned"]["rates"][name]["rate"]) for name in DECIDING]
         loss = summary["val_loss"]
         return Result(setting, folder, (*rates, -math.inf if loss is None else -float(loss)), int(summary["steps"]))

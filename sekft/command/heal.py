@@ -70,7 +70,11 @@ class Course:
         if not (run / iteration.ITERATION).exists():
             self._tell(f"iteration {len(self.told)} failed, see its log in {run}")
             return True
-        self.told.append(iteration.read(run))
+        told = iteration.read(run)
+        if told["development"] is None:
+            self._tell(f"iteration {len(self.told)}: time was up before its development worlds")
+            return True
+        self.told.append(told)
         why = self.over()
         self._tell(why)
         return why is not None

@@ -69,7 +69,8 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 def document(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], sources: Sequence[str]) -> dict[str, Any]:
     parent, after = parent_of(settings), read(Path(settings.repair.after)) if settings.repair.after else None
     exam = in_exam(folder, settings, summary, parent)
-    developed = in_development(folder, settings) if settings.repair.worlds else None
+    lived = settings.repair.worlds and (folder / DEVELOPMENT).exists()  # not where time was up before
+    developed = in_development(folder, settings) if lived else None
     before = after or (parent or {})
     verdict = Verdict(str(summary["verdict"]).split()[0])
     known = verdict is not Verdict.promote or (settings.scenarios in FROZEN and is_frozen(settings.split))

@@ -1,5 +1,6 @@
 """Which rows make a step, and which of them share a forward pass: pure, from lengths, seed and epoch."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def planned(trainer: TrainerConfig, amount: int) -> int:
     """Steps of a whole run on so many rows."""
     if trainer.max_steps > 0:
         return trainer.max_steps
-    return round(-(-amount // rows_per_step(trainer)) * trainer.epochs)
+    return math.ceil(trainer.epochs * -(-amount // rows_per_step(trainer)))  # as transformers counts
 
 
 def last_step(trainer: TrainerConfig, amount: int) -> int:

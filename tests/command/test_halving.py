@@ -10,7 +10,7 @@ from sekft.errors import SettingsError
 from tests.conftest import run_verb
 
 BARE = ["sandbox=bwrap", "tracker=none", "eval.stones=false", "eval.episodes=2", "eval.max_turns=3", "eval.max_reply_tokens=8"]
-SHORT = [*BARE, "rehearsal=false", "split.train_bundles=16", "trainer.max_steps=8"]
+SHORT = [*BARE, "rehearsal=false", "split.train_bundles=16", "trainer.max_steps=8", "trainer.batch=2"]
 
 
 @pytest.mark.slow
@@ -38,6 +38,14 @@ def test_those_that_behave_best_go_on_as_if_never_stopped_and_a_second_start_doe
     again = run_verb("train", *line, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count("done before; skipped") == 7, again.stderr
     assert json.loads((tmp_path / "rungs" / "halving.json").read_text()) == told
+
+
+def test_a_setting_whose_time_was_up_before_its_exam_is_out(tmp_path: Path):
+    ladder = Ladder.of([["a=1"], ["a=2"]], str(tmp_path), 0.5, 0.5, None)
+    for setting in (0, 1):
+        (tmp_path / f"{setting}-50").mkdir()
+        (tmp_path / f"{setting}-50" / "summary.json").write_text('{"tuned": null, "val_loss": 1.0, "steps": 2}')
+    assert ladder.settle() and ladder.alive == []
 
 
 def test_the_shares_grow_to_the_whole():

@@ -130,8 +130,8 @@ def test_a_course_that_could_decide_or_draw_nothing_is_refused_before_anything_i
 
 SHORT = (
     "sweep=heal", "sandbox=bwrap", "tracker=none", "rehearsal=false", "eval.stones=false", "eval.episodes=2", "eval.max_reply_tokens=4",
-    "repair.worlds=4", "split.train_bundles=8", "trainer.max_steps=2", "data.validation_share=0", "hydra.sweeper.iterations=1",
-    'hydra.sweeper.first=["split.train_blocked_share=0.0"]', "hydra.sweep.dir=course",
+    "repair.worlds=4", "split.train_bundles=8", "trainer.max_steps=2", "trainer.batch=2", "data.validation_share=0",
+    "hydra.sweeper.iterations=1", 'hydra.sweeper.first=["split.train_blocked_share=0.0"]', "hydra.sweep.dir=course",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from sekft.exam import iteration
 from sekft.tracking import audit
 from sekft.tracking.record import open_run
 from tests.exam.planted import lives
+from tests.exam.planted_runs import plant, share
 
 LIMITS = EvalConfig(min_gain=0.05)
 
@@ -38,6 +39,14 @@ def test_one_that_is_worse_is_said_to_be_worse_than_what_it_came_from():
     found = iteration.improvement(*after(2, 24), LIMITS, 3, "parent")
     assert (found.state, found.text) == ("not met", "worse than the parent")
     assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "no gain of 0.05 is left within the interval"
+
+
+def test_a_run_whose_time_was_up_before_its_development_worlds_is_an_iteration_all_the_same(tmp_path: Path):
+    run = plant(tmp_path / "run", share(7, 8))
+    summary = json.loads((run / "summary.json").read_text()) | {"supervised_tokens": 1, "data": {}, "steps": 2}
+    told = iteration.document(run, settings(repair=RepairConfig(worlds=16)), summary, ["shell"])
+    assert (told["development"], told["next"], told["exam"]["scores"]["tuned"]["verified"]["k"]) == (None, None, 56)
+    assert iteration.lines(told) == []
 
 
 def settings(**given: object) -> TrainConfig:

@@ -1,10 +1,10 @@
 """The batch plan: every row once, no pass over its budget, the same for the same seed; what does not fit is halved."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sekft.config import TrainerConfig
-from sekft.training.plan import Layout, best_fit, layout, plan, rows_per_step, shares, steps
+from sekft.training.plan import Layout, best_fit, last_step, layout, plan, rows_per_step, shares, steps
 
 LENGTHS = st.lists(st.integers(1, 900), min_size=1, max_size=60)
 LAYOUTS = st.builds(Layout, st.integers(0, 1500), st.integers(1, 8))
@@ -16,6 +16,11 @@ def test_an_epoch_has_every_row_exactly_once_in_steps_of_one_size(lengths, per_s
     planned = plan(lengths, per_step, how, seed, epoch)
     assert sorted(row for step in planned for one in step for row in one) == list(range(len(lengths)))
     assert {sum(map(len, step)) for step in planned[:-1]} <= {per_step} and all(one for step in planned for one in step)
+
+
+def test_a_part_of_an_epoch_is_rounded_up_as_transformers_does():
+    assert last_step(TrainerConfig(epochs=1.1, batch=1, accumulation=1), 54) == 60  # 59.4
+    assert last_step(TrainerConfig(epochs=1.1, batch=1, accumulation=1, stop_at=0.5), 54) == 30
 
 
 @given(LENGTHS, st.integers(1, 1500))
@@ -60,12 +65,13 @@ def test_padded_passes_keep_the_order_and_cost_their_pads():
 
 
 @given(LENGTHS, LAYOUTS)
-def test_halving_ends_at_single_rows_and_every_time_the_largest_pass_gets_smaller(lengths, how):
+@example([1, 239, 240], Layout(240))  # a row alone is as large as a pass of several
+def test_halving_ends_at_single_rows_and_the_largest_pass_gets_smaller_where_it_is_not_one(lengths, how):
     largest = []
     while how is not None:
         largest.append(max(how.computed([lengths[row] for row in one]) for one in how.passes(lengths)))
         smallest, how = how, how.halved(lengths)
-    assert len(largest) < 20 and all(after < before for before, after in zip(largest, largest[1:], strict=False))
+    assert len(largest) < 20 and all(after < before or after == max(lengths) for before, after in zip(largest, largest[1:], strict=False))
     assert any(len(one) == 1 for one in smallest.passes(lengths))
 
 

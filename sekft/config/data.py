@@ -49,7 +49,6 @@ class DataConfig:
     by: MixBy = MixBy.tokens  # what the weights of several sources are parts of
     general: list[str] = field(default_factory=list)  # names of the sources against forgetting
     general_share: float = 0.0  # of the mix, for them together, whatever their weights against the others; 0: by weights alone
-    interleave: bool = True  # rows of several sources by turns; else one source after the other
     cache: bool = True  # rows are kept in outputs/data, under everything that decides them
     overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
     max_dropped_share: float = 0.2  # more rows lost than this is an error

@@ -3,6 +3,7 @@
 Decides: settings of data and mask, the files of the sources by content, tokenizer and template, seed, sekft's code, library versions.
 """
 
+import contextlib
 import json
 import os
 from collections import Counter
@@ -49,8 +50,9 @@ def write(file: Path, made: "Sets") -> None:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
-    for old in sorted(file.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another process does the same
+        for old in sorted(file.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def read(file: Path) -> "Sets | None":

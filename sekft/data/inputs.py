@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sekft.config import DataConfig, EvalVerbConfig, TrainConfig
+from sekft.config import DataConfig, EvalVerbConfig, Suite, TrainConfig
+from sekft.data.files import files
 from sekft.data.sources import files_of
 from sekft.errors import DataError
 from sekft.model.locate import base_folder
@@ -39,6 +40,8 @@ def _of_exam(settings: TrainConfig | EvalVerbConfig) -> Iterator[Path]:
     adapters = [_current(path) for path in adapters if path]
     named = [*adapters, settings.model.template, settings.scenarios if is_foreign(settings.scenarios) else None]
     yield from (Path(str(path)) for path in named if path)
+    if settings.eval.suite is not Suite.none:
+        yield from files(settings.eval.suite_path, (".txt",))
 
 
 def _current(adapter: str) -> Path:

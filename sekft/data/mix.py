@@ -26,8 +26,6 @@ def mixed(rows: Mapping[str, Sequence[Row]], data: DataConfig, seed: int) -> lis
     if empty := [name for name, one in chosen.items() if not one]:
         allowed = f"{weights[empty[0]] * whole:.0f} {data.by.value}"
         raise DataError(f"data.sources.{empty[0]}: its share of the mix, {allowed}, is less than its shortest row; give it more weight")
-    if not data.interleave:
-        return [row for one in chosen.values() for row in one]
     placed = [((at + 0.5) / len(one), order, row) for order, one in enumerate(chosen.values()) for at, row in enumerate(one)]
     return [row for _, _, row in sorted(placed, key=lambda entry: entry[:2])]
 

@@ -62,6 +62,8 @@ def _made(how: How, check: Check) -> Sets:
     groups = tuple(sorted({sample.group for sample in samples}))
     check(groups)
     training, validation = sides(samples, how.data, how.seed)
+    if left := len(samples) - len(training) - len(validation):
+        said.append(f"left out of training: {left} samples of other sources, of worlds or archetypes that validation has")
     said += _leaks(samples, how.exam)
     apart = unlike(training, validation, how.data)
     said += apart.lines()

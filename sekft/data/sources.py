@@ -52,6 +52,9 @@ def stream(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
     files_of(name, source)
     if not 0 < source.share <= 1:
         raise SettingsError(f"data.sources.{name}.share: found {source.share}, allowed: above 0, up to 1")
+    for key in ("max_samples", "follow_ups"):
+        if (found := getattr(source, key)) < 0:
+            raise SettingsError(f"data.sources.{name}.{key}: found {found}, allowed: 0 or more")
     used = (sample for sample in _counted(name, source, tally) if source.share == 1 or place(sample.id, 0) < source.share)
     yield from islice(used, source.max_samples or None)
     if not tally.read:

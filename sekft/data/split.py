@@ -10,7 +10,10 @@ from sekft.errors import DataError, SettingsError
 
 
 def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, validation), each in the order of the samples. Raises SettingsError, DataError."""
+    """(training, validation), each in the order of the samples; what another source has of what is held out is on neither.
+
+    Raises SettingsError, DataError.
+    """
     if unknown := [name for name in data.validation_from if name not in data.sources]:
         raise SettingsError(f"data.validation_from: found {unknown[0]}, allowed: {', '.join(data.sources)}")
     own = [sample for sample in samples if not data.validation_from or sample.source in data.validation_from]
@@ -21,8 +24,9 @@ def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[
             _, held = split(own, data.validation_share, seed, _archetype)
         case HoldOut.time:
             held = latest(own, data.validation_share)
-    apart = {id(sample) for sample in held}
-    return [sample for sample in samples if id(sample) not in apart], held
+    by_archetype = data.hold_out is HoldOut.archetype
+    apart = {sample.archetype if by_archetype else sample.group for sample in held}
+    return [sample for sample in samples if (sample.archetype if by_archetype else sample.group) not in apart], held
 
 
 def split(

@@ -113,3 +113,6 @@ def test_share_and_cap_take_a_part_that_more_data_does_not_change(tmp_path: Path
     assert [sample.id for sample in stream("shell", shell(tmp_path, share=0.5, max_samples=3), Tally())] == half[:3]
     with pytest.raises(SettingsError, match="share: found 2.0, allowed"):
         list(stream("shell", shell(tmp_path, share=2.0), Tally()))
+    for key in ("max_samples", "follow_ups"):
+        with pytest.raises(SettingsError, match=f"^data.sources.shell.{key}: found -1, allowed: 0 or more"):
+            list(stream("shell", shell(tmp_path, **{key: -1}), Tally()))

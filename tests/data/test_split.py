@@ -1,5 +1,7 @@
 """Two sides that share nothing that must not be shared."""
 
+from dataclasses import replace
+
 import pytest
 
 from sekft.config import DataConfig, SourceConfig, SourceKind
@@ -41,6 +43,15 @@ def test_validation_is_of_the_chosen_sources_only_and_training_keeps_its_order()
     assert training == [one for one in samples if one not in validation]
     with pytest.raises(SettingsError, match="validation_from: found nobody, allowed: shell, other"):
         sides(samples, config(validation_from=["nobody"]), 0)
+
+
+def test_what_another_source_has_of_a_world_of_validation_is_learned_by_nobody():
+    lives = [of(number) for number in range(40)]
+    points = [replace(one, id=f"point/{one.id}", source="other") for one in lives]
+    training, validation = sides([*lives, *points], config(validation_from=["shell"]), 0)
+    apart = {one.group for one in validation}
+    assert apart and not apart & {one.group for one in training}
+    assert sum(one.source == "other" for one in training) == sum(one.group not in apart for one in points)
 
 
 def test_an_archetype_lies_wholly_on_one_side():

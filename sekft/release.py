@@ -28,7 +28,10 @@ def run(settings: ReleaseConfig, job: Job) -> dict[str, Any]:
 
 
 def verify(settings: ReleaseConfig) -> dict[str, Any]:
-    places = [Path(place) for place in ([settings.runs] if isinstance(settings.runs, str) else settings.runs)]
+    given = [settings.runs] if isinstance(settings.runs, str) else settings.runs
+    if not isinstance(given, list) or not all(isinstance(place, str) for place in given):
+        raise SettingsError(f"runs: found {settings.runs}, allowed: a run, a folder with runs in it, or a list of them")
+    places = [Path(place) for place in given]
     releases = sorted({file.parent for place in places for file in place.rglob(sums.NAME) if (file.parent / "evidence").is_dir()})
     runs = [folder for place in places for folder in below(place) if folder.name != "evidence"]
     if not runs + releases:
@@ -65,7 +68,8 @@ def promote(settings: ReleaseConfig) -> dict[str, Any]:
 
     folder = the_run(settings)
     told = settings_of(folder).get("model") or {}
-    plain = {key: told[key] for key in ("name", "path", "template", "load_4bit", "seed", "trust_remote_code") if key in told}
+    taken = ("name", "path", "template", "load_4bit", "seed", "trust_remote_code", "check_tokenizer")
+    plain = {key: told[key] for key in taken if key in told}
     model = ModelConfig(**plain, weights=Weights(told.get("weights", Weights.pretrained)))
     tokenizer, base = load_tokenizer(model), identity(base_folder(model, weights=True), model)
     reasons = list(against(folder, Wanted(settings.approvals, settings.worlds), tokenizer, base))

@@ -26,7 +26,7 @@ def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
     found = [condition(folder, settings.stalled_s) for folder in below(home)] + unbegun(home)
     if not found:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
-    ended = [one for one in found if one.state in ENDED]
+    ended = sorted((one for one in found if one.state in ENDED), key=lambda one: one.ended)
     shown = found if settings.all else [one for one in found if one not in ended[:-SHOWN]]
     Console().print(table(shown, home))
     counts = {state: sum(one.state == state for one in found) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}

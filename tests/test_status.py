@@ -29,6 +29,16 @@ def test_every_run_is_shown_with_its_state_and_reason_and_nothing_is_written(run
     assert nowhere.returncode == 1 and nowhere.stderr.startswith("sekft.status: runs=nowhere: no run there;")
 
 
+def test_of_what_ended_the_last_are_shown_wherever_they_lie(runs: Path):
+    for number in range(10):
+        with open_run(runs / "outputs" / "train" / f"old{number}", "train", {}, [], 0):
+            pass
+        file = runs / "outputs" / "train" / f"old{number}" / "run.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"ended": "2020-01-01"}))
+    shown = run_verb("status", cwd=runs).stdout
+    assert "it broke" in shown and "train/alone" in shown and "4 that ended are not shown" in shown, shown
+
+
 def test_what_was_submitted_and_has_not_begun_is_shown(runs: Path):
     for name, status, error in (("queued", "submitted", None), ("refused", "failed", "no partition")):
         (runs / "outputs" / "train" / name).mkdir()

@@ -50,9 +50,9 @@ def work(verb: str, settings: Any, job: "Job") -> Work:
     words = [word for word in job.overrides if word.lstrip("+~").split("=")[0].split(".")[0] not in OURS]
     folder = settings.where.folder if far else str(job.folder.absolute())
     words += ["where.train=local", "where.exam=local", "live=false", "dry_run=false", "hydra.mode=RUN"]
-    words += [f"hydra.run.dir={folder}"] if folder else []
+    words += [f"hydra.run.dir='{folder}'"] if folder else []
     if verb == "train" and job.checkpoint:
-        words.append(f"trainer.resume_from={job.checkpoint.absolute()}")
+        words.append(f"trainer.resume_from='{job.checkpoint.absolute()}'")
     command = ("python" if far else python(), "-m", f"sekft.{verb}", *words)
     return Work(f"sekft-{verb}-{job.name.replace('/', '-')}", command, job.folder, settings.where.options, tuple(settings.where.secrets))
 

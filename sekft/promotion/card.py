@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sekft.promotion.evidence import read
+from sekft.promotion.evidence import ADAPTER, is_whole, read
 from sekft.tracking.record import RUN, SUMMARY
 
 SHIPPED = ", which comes with sekft, in sekft/model/"
@@ -48,14 +48,14 @@ Exam: sha256 {worlds["sha256"]}, in {summary["sandbox"]["backend"]}; {summary["p
 ## How it came about
 - Base: {settings["model"]["path"]} ({settings["model"]["name"]}){_parent(settings)}
 - Data: {_data(settings)}; {summary["supervised_tokens"]} tokens learned, mask {settings["mask"]["rule"]}
-- Adapter: r {settings["lora"]["r"]}, alpha {settings["lora"]["alpha"]}
+- {_trained(run)}
 - Training: lr {settings["trainer"]["lr"]}, {summary["steps"]} steps, seed {record["seed"]}
 - Command: `python -m sekft.{record["verb"]} {" ".join(record["overrides"])}`
 - Code: commit {git.get("sha", "unknown")}{" with changes of its own" if git.get("dirty") else ""}; {versions}
 
 ## Loading it
 ```python
-{(LOAD if settings["lora"]["r"] else WHOLE).format(base=settings["model"]["path"])}```
+{(WHOLE if is_whole(run / ADAPTER) else LOAD).format(base=settings["model"]["path"])}```
 
 `python replay.py BASE`, with torch, transformers and peft and without sekft, says whether five of the recorded lives come out
 again, token for token; BASE: the folder or hub id of {base}{SHIPPED if base.startswith("sekft:") else ""}.
@@ -67,6 +67,12 @@ again, token for token; BASE: the folder or hub id of {base}{SHIPPED if base.sta
 def _rate(player: Mapping[str, Any], name: str) -> str:
     rate = player["rates"][name]
     return f"{rate['k']}/{rate['n']} [{rate['low']:.2f}, {rate['high']:.2f}]"
+
+
+def _trained(run: Path) -> str:
+    """As the adapter itself says: one that was trained on from another has that one's shape."""
+    about = read(run / ADAPTER / "adapter_config.json")
+    return f"Adapter: r {about['r']}, alpha {about['lora_alpha']:g}" if about else "All weights"
 
 
 def _parent(settings: Mapping[str, Any]) -> str:

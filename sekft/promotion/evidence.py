@@ -112,7 +112,7 @@ def _secrets(run: Path) -> Iterator[str]:
     """Where one stands, in what would be given away; not which."""
     beside = [file for pattern in ("*.json", "*.jinja", "*.md") for file in (run / ADAPTER).glob(pattern) if file.name not in UNREAD]
     with secrets.looking():
-        for file in [*(run / name for name in EVIDENCE), *sorted(beside)]:
+        for file in [*(run / name for name in (*EVIDENCE, *IF_THERE)), *sorted(beside)]:
             if file.is_file():
                 yield from (f"{file}:{line}: holds a secret, which would be given away" for line in secrets.lines_with(file))
 

@@ -22,7 +22,7 @@ PROMOTED, ROLLED_BACK = "promoted", "rolled back"
 def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     """The new release, which is then the stage's current one. stage: the folder of all its releases. Raises ReleaseError."""
     stage.mkdir(parents=True, exist_ok=True)
-    folder = stage / f"{1 + len(list(_releases(stage))):04d}-{run.resolve().name}"
+    folder = stage / f"{1 + max(map(_number, _releases(stage)), default=0):04d}-{run.resolve().name}"
     if folder.exists():
         raise ReleaseError(f"{folder}: exists already; a release is written once")
     draft = folder.with_name(f".{folder.name}")
@@ -42,9 +42,9 @@ def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
 
 
 def roll_back(stage: Path, by: str) -> Path:
-    """The release before the current one counts again. Raises ReleaseError."""
-    there, now = list(_releases(stage)), current(stage)
-    before = there[: there.index(now)] if now in there else []
+    """The release before the current one counts again, of those that were never rolled back themselves. Raises ReleaseError."""
+    now, withdrawn = current(stage), {about["instead_of"] for event, about in audit.events(stage) if event == ROLLED_BACK}
+    before = [one for one in _releases(stage) if now and _number(one) < _number(now) and one.name not in withdrawn]
     if not before:
         raise ReleaseError(f"{stage}: {now.name if now else 'nothing is released there'}; no release before it")
     _point(stage, before[-1])
@@ -66,7 +66,11 @@ def faults(folder: Path) -> Iterator[str]:
 
 
 def _releases(stage: Path) -> Iterator[Path]:
-    yield from sorted(path for path in stage.glob("[0-9]*-*") if path.is_dir())
+    yield from sorted((path for path in stage.glob("[0-9]*-*") if path.is_dir()), key=_number)
+
+
+def _number(release: Path) -> int:
+    return int(release.name.partition("-")[0])
 
 
 def _point(stage: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@
 Covers: a line or a file changed, missing, added or out of order. Does not cover: somebody who writes the whole chain anew.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -64,7 +65,17 @@ def faults(folder: Path) -> Iterator[str]:
 def seal(folder: Path) -> str | None:
     """The hash of the line that closed the run, which stands for every file of it; None where it was not closed."""
     lines = _lines(folder / AUDIT) if (folder / AUDIT).exists() else []
-    return next((line["hash"] for line in map(json.loads, filter(None, reversed(lines))) if line["event"] == CLOSED), None)
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # a torn line closes nothing
+        return next((line["hash"] for line in map(json.loads, filter(None, reversed(lines))) if line["event"] == CLOSED), None)
+    return None
+
+
+def events(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(event, about), in order; nothing of a line that cannot be read."""
+    for text in _lines(folder / AUDIT) if (folder / AUDIT).exists() else []:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            line = json.loads(text)
+            yield line["event"], line["about"]
 
 
 def chain_fault(file: Path) -> str | None:

@@ -25,17 +25,18 @@ class Condition:
     stage: str = ""
     share: float | None = None
     left_s: float | None = None  # of the stage, at its pace so far
+    ended: str = ""  # when; empty while it runs
 
 
 def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Condition:
     """stalled_s: without progress a run that beats is stalled."""
     now = now or datetime.now(UTC)
     run = _read(folder / RUN)
-    verb, status = str(run.get("verb", "?")), str(run.get("status", "unreadable"))
+    verb, status, ended = str(run.get("verb", "?")), str(run.get("status", "unreadable")), str(run.get("ended") or "")
     if status == "done":
-        return Condition(folder, verb, status, str(_read(folder / SUMMARY).get("verdict", "")))
+        return Condition(folder, verb, status, str(_read(folder / SUMMARY).get("verdict", "")), ended=ended)
     if status != "running":
-        return Condition(folder, verb, status, str(run.get("error") or f"{folder / RUN}: {status}"))
+        return Condition(folder, verb, status, str(run.get("error") or f"{folder / RUN}: {status}"), ended=ended)
     heart = _read(folder / HEARTBEAT)
     if "stage" not in heart:
         return Condition(folder, verb, "dead", "it never gave a sign")
@@ -54,8 +55,9 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
 def _pace(heart: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:
     if not heart["of"] or (heart["stage"] == "train") != (heart["what"] == "steps"):  # lives while it learns are a look on the way
         return None, None
-    share, since_s = heart["done"] / heart["of"], _age(heart["began"], now)
-    return share, since_s * (1 - share) / share if share and since_s else None  # 0 s since: the clock was set back
+    done, of, since_s = heart["done"], heart["of"], _age(heart["began"], now)
+    own = done - heart.get("from", 0)
+    return done / of, since_s * (of - done) / own if own and since_s else None  # 0 s since: the clock was set back
 
 
 def _at(heart: dict[str, Any]) -> str:

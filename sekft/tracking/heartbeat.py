@@ -34,13 +34,15 @@ class Heart:
         later = self._stages[self._stages.index(name) + 1 :] if name in self._stages else ()
         with self._lock:
             self._told |= {"stage": name, "stages": self._stages, "next": later[0] if later else None, "began": _now()}
-            self._told |= {"done": 0, "of": None, "what": None, "progressed": _now()}
+            self._told |= {"done": 0, "of": None, "from": 0, "what": None, "progressed": _now()}
         self._beat()
 
     def progress(self, done: int, of: int, what: str) -> None:
         """what: steps or lives."""
         told = {"done": done, "of": of, "what": what}
         with self._lock:
+            if self._told["of"] is None:  # what was done before this run, from which it goes on
+                self._told |= {"from": max(0, done - 1)}
             if told.items() - self._told.items():
                 self._told |= told | {"progressed": _now()}
 

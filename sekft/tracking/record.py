@@ -21,8 +21,8 @@ SCHEMA_VERSION = 1
 LOCK = ".run"
 RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
 RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
-    *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "trajectories.jsonl", "lives"),
-    *("development.jsonl", "iteration.json"),
+    *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "answers.jsonl", "trajectories.jsonl", "lives"),
+    *("development.jsonl", "iteration.json", "report.html"),
     *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 STAGES = {"train": ("load", "rehearsal", "train", "exam"), "eval": ("load", "exam"), "collect": ("lives",), "pretrain": ("train",)}

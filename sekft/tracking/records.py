@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def find(places: Iterable[str]) -> list[Path]:
     """The run folders of sweeps, runs and globs, each once, jobs in their order. Raises DataError for a place without any."""
     found: dict[Path, None] = {}
     for place in places:
-        folders = [Path(place)] if Path(place).is_dir() else sorted(Path().glob(place) if place and not place.startswith("/") else [])
+        folders = [Path(place)] if Path(place).is_dir() else [Path(one) for one in sorted(glob(place))]  # noqa: PTH207, Path.glob takes no absolute one
         inside = [run for folder in folders if folder.is_dir() for run in _runs(folder)]
         if not inside:
             raise DataError(f"runs: {place or '(empty)'}: no run there; allowed: a run folder, a sweep, or a glob of them")
@@ -50,8 +51,8 @@ def below(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path) -> Path:
-    """The youngest run or sweep below. Raises DataError."""
-    folders = sorted(path for path in folder.glob("*") if path.is_dir() and _runs(path))
+    """The run or sweep below that was begun last. Raises DataError."""
+    folders = sorted((path for path in folder.glob("*") if path.is_dir() and _runs(path)), key=lambda path: (_begun(path), path.name))
     if not folders:
         raise DataError(f"runs: {folder} has none; allowed: runs=FOLDER, or first python -m sekft.train")
     return folders[-1]
@@ -85,6 +86,11 @@ def _runs(folder: Path) -> list[Path]:
     if _is_run(folder):
         return [folder]
     return sorted(filter(_is_run, folder.glob("*")), key=_place)
+
+
+def _begun(folder: Path) -> str:
+    """When the last of its runs was; empty where none began."""
+    return max(str(document(run / RUN).get("started") or "") if (run / RUN).exists() else "" for run in _runs(folder))
 
 
 def _place(folder: Path) -> tuple[list[int], str]:

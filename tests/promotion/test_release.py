@@ -17,12 +17,13 @@ from sekft.errors import ReleaseError
 from sekft.model import base as bases
 from sekft.model import lora, replay
 from sekft.promotion.recorded import recorded
-from sekft.promotion.release import faults
+from sekft.promotion.release import faults, roll_back
 from sekft.release import promote
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
+from sekft.tracking.audit import Audit
 from sekft.tracking.record import open_run
 from tests.conftest import run_verb
 
@@ -121,6 +122,20 @@ def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_b
     assert forged.returncode == 1 and forged.stdout.strip().endswith("0002-run/README.md: changed")
 
 
+def test_what_was_rolled_back_is_not_gone_back_to_and_a_number_is_given_once(tmp_path: Path):
+    for name in ("0001-run", "0002-bad", "0004-new"):
+        (tmp_path / name).mkdir()
+    Audit(tmp_path).tell("rolled back", release="0001-run", instead_of="0002-bad", by="ada")
+    (tmp_path / "current").symlink_to("0004-new")
+    assert roll_back(tmp_path, "ada").name == "0001-run"
+    with pytest.raises(ReleaseError, match="0001-run; no release before it"):
+        roll_back(tmp_path, "ada")
+
+
+def betray(run: Path) -> None:
+    (run / "iteration.json").write_text('{"token": "hf_' + "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3k" + '"}')
+
+
 def edit_report(run: Path) -> None:
     (run / "report.html").write_text("all verified")
 
@@ -150,6 +165,7 @@ def unprove(run: Path) -> None:
         (edit_summary, "run/summary.json: changed since the run was closed"),
         (lose_lives, "run/episodes.jsonl: missing"),
         (break_chain, "run/audit.jsonl:1: does not follow the line before it"),
+        (betray, "run/iteration.json:1: holds a secret"),
         (unprove, "run/adapter/fingerprint.json: missing; render unproven"),
     ],
 )

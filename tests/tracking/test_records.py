@@ -23,6 +23,7 @@ def test_jobs_of_a_sweep_come_in_their_order_and_each_once(tmp_path: Path, monke
     (tmp_path / "sweep" / "notes").mkdir()
     assert find([str(tmp_path / "sweep"), str(jobs[0])]) == [jobs[2], jobs[1], jobs[0]]
     monkeypatch.chdir(tmp_path)
+    assert find([f"{tmp_path}/swe*/1*"]) == [jobs[0]]
     assert find(["swe*"]) == [Path("sweep/0"), Path("sweep/2"), Path("sweep/10")] and find(["sweep/1*"]) == [Path("sweep/10")]
 
 
@@ -38,6 +39,9 @@ def test_the_newest_is_the_youngest_that_has_a_run(tmp_path: Path):
         newest(tmp_path)
     made(tmp_path / "2026-01-01" / "0"), made(tmp_path / "2026-01-02"), (tmp_path / "2026-01-03").mkdir()
     assert newest(tmp_path).name == "2026-01-02"
+    for name, started in (("baseline", "2026-01-01"), ("2026-01-04", "2026-01-04")):
+        (made(tmp_path / name) / "run.json").write_text(json.dumps({"status": "done", "started": started}))
+    assert newest(tmp_path).name == "2026-01-04"  # by when it was begun, whatever it is called
 
 
 def test_losses_and_behaviour_are_kept_step_by_step_and_of_one_step_the_last(tmp_path: Path):

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, run_verb
 from tests.exam.planted_runs import plant, share, sweep
 
 pytestmark = pytest.mark.xdist_group("compare")
-SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "split.train_bundles=16", "eval.episodes=4",
+SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16", "eval.episodes=4",
          "eval.max_reply_tokens=6", "sandbox=bwrap", "tracker=none", "rehearsal=false")  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     done = run_verb("collect", "split.train_bundles=8", "sandbox=bwrap", "hydra.run.dir=lives", cwd=cwd)
     assert done.returncode == 0, done.stderr
     data = f"data.sources.shell.path={cwd / 'lives' / 'trajectories.jsonl'}"
-    return [data, "trainer.max_steps=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
+    return [data, "trainer.max_steps=2", "trainer.batch=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
 
 
 @pytest.mark.docker

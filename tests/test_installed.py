@@ -31,7 +31,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_from_a_wheel_jobs_run_in_processes_of_joblib_that_load_the_base_once_each(installed: Path, tmp_path: Path):
     line = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2", "hydra.sweep.dir=jobs"]
-    short = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "trainer.max_steps=2", "split.train_bundles=16"]
+    steps = ["trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16"]
+    short = [*steps, "sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false"]
     command = [sys.executable, "-m", "sekft.train", "-m", *line, *short]
     for told in ("adapter: ", "done before; skipped"):
         done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(installed)}, capture_output=True, text=True)

@@ -13,7 +13,7 @@ from tests import warm
 from tests.conftest import run_verb
 
 SMALL = "sandbox=bwrap tracker=none eval.stones=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
-TRAIN = f"{SMALL} trainer.max_steps=3 split.train_bundles=16"
+TRAIN = f"{SMALL} rehearsal=false trainer.max_steps=3 trainer.batch=2 split.train_bundles=16"
 COMMANDS = (*Here.commands, *ALWAYS)
 
 

@@ -12,7 +12,9 @@ import pytest
 from tests.conftest import run_verb
 
 DATA = "data.sources.shell.path=lives/trajectories.jsonl"
-QUICK = ["trainer.max_steps=6", "eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6", "split.train_bundles=16"]
+EXAM = ["eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6"]
+STEPS = ["trainer.max_steps=6", "trainer.batch=2", "split.train_bundles=16", "rehearsal=false"]
+QUICK = [*STEPS, *EXAM]
 
 
 def newest(folder: Path) -> Path:
@@ -42,9 +44,9 @@ def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     cwd = tmp_path_factory.mktemp("story")
     steps = [
         ("collect", sandbox, "split.train_bundles=16", "hydra.run.dir=lives"),
-        ("train", sandbox, *QUICK, DATA, "hydra.run.dir=run"),
+        ("train", sandbox, *QUICK, "rehearsal=true", DATA, "hydra.run.dir=run"),
         *([("train", sandbox, *QUICK, DATA, "hydra.run.dir=again")] if "bwrap" in sandbox else []),
-        ("eval", sandbox, *QUICK[1:4], "adapter=run/adapter", "hydra.run.dir=exam"),
+        ("eval", sandbox, *EXAM, "adapter=run/adapter", "hydra.run.dir=exam"),
     ]
     for step in steps:
         done = run_verb(*step, cwd=cwd, fresh="again" in step[-1])  # whose hashes have a seed of their own
@@ -63,6 +65,7 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     summary = read(story / "run" / "summary.json")
     assert {"verb", "seed", "base", "tuned", "reference", "paired", "verdict", "base_loads", "supervised_tokens", "seconds"} <= set(summary)
     assert summary["base_loads"] == 1 and summary["supervised_tokens"] > 100
+    assert "rehearsal: one step, one adapter, one life each: fine" in (story / "run.out").read_text()
     assert summary["data"]["learned"] == summary["supervised_tokens"]
     assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
@@ -98,7 +101,7 @@ def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_e
 @ANYWHERE
 def test_several_adapters_sit_one_exam_each_with_a_verdict(story: Path, sandbox: str):
     words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
-    done = run_verb("eval", sandbox, *QUICK[1:4], *words, cwd=story)
+    done = run_verb("eval", sandbox, *EXAM, *words, cwd=story)
     assert done.returncode == 0, done.stderr
     summary = read(story / "several" / "summary.json")
     assert set(summary["verdicts"]) == {"first", "second"} and summary["remembered"][0] == "base"
@@ -197,7 +200,7 @@ def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mis
     assert run_verb("train", *data, "--inspect", cwd=story).returncode == 0
     done = run_verb("train", *data, "--out", "old", "--load-4bit", sandbox, *QUICK, cwd=story)
     assert done.returncode == 0, done.stderr
-    exam = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", sandbox, *QUICK[2:4])
+    exam = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", sandbox, *EXAM[1:])
     done = run_verb("eval", *exam, "model.load_4bit=true", "hydra.run.dir=old-exam", cwd=story)
     assert done.returncode == 0, done.stderr
     assert read(story / "old-exam" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
@@ -206,7 +209,7 @@ def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mis
 @ANYWHERE
 def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbox: str):
     done = run_verb("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
-                    "trainer.max_steps=2", *QUICK[1:], sandbox, cwd=story)  # fmt: skip
+                    *QUICK, "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     jobs = [story / "sweep" / name for name in ("0", "1")]
     assert [read(job / "summary.json")["base_loads"] for job in jobs] == [1, 0]
@@ -220,14 +223,14 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
 @ANYWHERE
 def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
     done = run_verb("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
-                    "eval=none", "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
+                    "eval=none", *STEPS, sandbox, cwd=story)  # fmt: skip
     assert done.returncode == 1 and "lora=r16" in done.stderr
     assert [read(story / "half" / job / "run.json")["status"] for job in ("0", "1")] == ["failed", "done"]
 
 
 @ANYWHERE
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
-    more = (DATA, "eval=none", "rehearsal=false", "trainer.max_steps=4")
+    more = (DATA, *STEPS, "eval=none", "trainer.max_steps=4")
     assert run_verb("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
     assert run_verb("train", *more, "trainer.save_every_steps=2", "hydra.run.dir=whole", cwd=story).returncode == 0
     resumed = run_verb("train", *more, "trainer.resume_from=whole/checkpoints/checkpoint-2", "hydra.run.dir=resumed", cwd=story)
@@ -241,7 +244,7 @@ def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path
     done = run_verb("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr
     assert (story / "all" / "adapter" / "model.safetensors").exists() and "moves the base's" in done.stdout
-    done = run_verb("eval", "adapter=all/adapter", *QUICK[1:4], sandbox, "hydra.run.dir=all-exam", cwd=story)
+    done = run_verb("eval", "adapter=all/adapter", *EXAM, sandbox, "hydra.run.dir=all-exam", cwd=story)
     assert done.returncode == 0, done.stderr
     assert read(story / "all-exam" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
 

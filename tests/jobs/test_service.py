@@ -18,7 +18,7 @@ from tests import warm
 from tests.conftest import run_verb
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("resident service")]
-BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_bundles=16"]
+BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_bundles=16", "trainer.batch=2"]
 SHORT = [*BARE, "trainer.max_steps=3"]
 LONG = [*BARE, "trainer.max_steps=4000", "trainer.save_every_steps=3"]
 

@@ -192,6 +192,7 @@ def _summary(run: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork of the warm process takes no threads along
     given = {"kills": "20", "seed": "0", "sandbox": "bwrap"} | dict(argument.split("=", 1) for argument in arguments)
     with tempfile.TemporaryDirectory(prefix="sekft-kills-") as folder:
         report = kills(int(given["kills"]), int(given["seed"]), given["sandbox"], Path(folder), lambda line: print(line, flush=True))

@@ -18,8 +18,9 @@ from .job import KEY
 from .loopback import loopback
 
 pytestmark = pytest.mark.slow
-SHORT = ["sandbox=bwrap", "rehearsal=false", "trainer.max_steps=2", "split.train_bundles=16", "eval.episodes=2", "eval.max_turns=2"]
-LINE = ["-m", "lora=r4,r8", *SHORT, "eval.stones=false", "hydra.sweep.dir=sweep"]
+STEPS = ["trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16", "rehearsal=false"]
+EXAM = ["eval.episodes=2", "eval.max_turns=2", "eval.stones=false", "sandbox=bwrap"]
+LINE = ["-m", "lora=r4,r8", *STEPS, *EXAM, "hydra.sweep.dir=sweep"]
 Heard = list[tuple[str, Any]]
 
 

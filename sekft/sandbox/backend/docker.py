@@ -148,9 +148,11 @@ class DockerPlace:
             if said == _ALONE.encode() + b"\n":
                 return stream
             with contextlib.closing(stream):
-                if not (ended and stream.exit_code() == 137) and not self._hindered():  # 137: the agent was faster
+                status = stream.exit_code() if ended else None
+                if status != 137 and not self._hindered():  # 137: the agent was faster
                     text = " ".join(said.decode("utf-8", "replace").split())
-                    raise SandboxError(f"the checker did not start: {text[:300] or 'no answer'}")
+                    how = f"ended with status {status}" if ended else f"not begun after {_LIFE_S:g} s"
+                    raise SandboxError(f"the checker did not start: {text[:300] or how}")
         return None
 
     def _signal(self, name: str, shell_pid: int) -> None:

@@ -173,11 +173,11 @@ def of_endpoint(settings: EvalVerbConfig, adapters: Mapping[str, Path]) -> Candi
     """Models behind operator.url: operator.model as the base, adapter= by the names the server gives them; without any scaffold."""
     from sekft.serving.client import Client, EndpointCast, EndpointOperator
 
-    limits = settings.eval
-    asked = replace(settings.operator, temperature=limits.temperature, max_tokens=limits.max_reply_tokens)
-    Client(asked).require_answer()
-    names = {"base": asked.model, **{name: str(model) for name, model in adapters.items()}}
-    operators = {name: EndpointOperator(Client(replace(asked, model=model)), "", settings.seed, name) for name, model in names.items()}
+    asked = replace(settings.operator, temperature=settings.eval.temperature, max_tokens=settings.eval.max_reply_tokens)
+    clients = {name: Client(replace(asked, model=str(model))) for name, model in {"base": asked.model, **adapters}.items()}
+    for client in clients.values():
+        client.require_answer()
+    operators = {name: EndpointOperator(client, "", settings.seed, name) for name, client in clients.items()}
 
     def seat(with_base: bool) -> AbstractContextManager[Cast]:
         return nullcontext(EndpointCast(operators))
@@ -249,6 +249,8 @@ def adapters_of(given: Any, alone: str, taken: Collection[str]) -> dict[str, Pat
     if given is not None and not (isinstance(given, dict) and all(isinstance(value, str) for value in given.values())):
         raise SettingsError(f"adapter: found {given!r}, allowed: a folder, or several by name: 'adapter={{one: FOLDER, two: FOLDER}}'")
     adapters = {str(name): Path(folder) for name, folder in (given or {}).items()}
+    if unfit := [name for name in adapters if "/" in name or name.startswith(".")]:
+        raise SettingsError(f"adapter: {unfit[0]} is no name; allowed: one without a slash, which does not begin with a dot")
     if clash := sorted(adapters.keys() & set(taken)):
         raise SettingsError(f"adapter: {clash[0]} is somebody else's name; allowed: any but {', '.join(sorted(taken))}")
     return adapters
@@ -275,8 +277,7 @@ def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle]) -> str:
     if not require_fingerprint(adapter, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
         echo(f"{adapter}: render unproven (no fingerprint.json); examined, never promoted")
         return "render unproven"
-    about = fingerprint_of(adapter) or {}
-    if about.get("unproven"):
+    if (about := fingerprint_of(adapter) or {}).get("unproven"):
         echo(f"{adapter}: trained on from an adapter without fingerprint.json; examined, never promoted")
         return "trained on from what is unproven"
     seen = {bundle.id for bundle in bundles} & set(about.get("worlds", ()))

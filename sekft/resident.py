@@ -70,7 +70,7 @@ def gone_on(job: queue.Job) -> list[str]:
     if words[0] != "train" or not job.runs or {"-m", "--multirun"} & set(words) or stands_for(words):
         return words
     there = checkpoint.newest(job.runs[-1], print)
-    return [*words, f"hydra.run.dir={job.runs[-1]}", *([f"trainer.resume_from={there}"] if there else [])]
+    return [*words, f"hydra.run.dir='{job.runs[-1]}'", *([f"trainer.resume_from='{there}'"] if there else [])]
 
 
 def run(settings: ResidentConfig, job: Job) -> int:

@@ -192,8 +192,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
         choice = choosing.settle(base, tuned, steps)
         step = choice["step"] if choice else steps
         partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
-    moved = prove(base, partial, prepared.training[0].ids, trained)
-    folder = publish(partial)
+    moved, folder = prove(base, partial, prepared.training[0].ids, trained), publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
     echo(f"{fallen(telling.losses)} in {steps} steps; {change(before, after)}")
     echo(f"adapter: {folder}{why_of(choice)} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")

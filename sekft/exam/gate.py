@@ -11,7 +11,7 @@ from sekft.errors import SettingsError, VerdictError
 from sekft.exam.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
 from sekft.exam.paired import Paired
 from sekft.exam.rates import CRITERIA, JUDGED
-from sekft.rollout.play import LATE
+from sekft.rollout.play import LATE, unanswered
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.rollout.verdict import kept
 from sekft.scenario.bundle import complaint
@@ -69,7 +69,8 @@ def criteria(limits: EvalConfig) -> dict[str, Line]:
 
 
 def broken_share(lives: Sequence[Trajectory]) -> float:
-    return sum(life.ending is Ending.broken for life in lives) / len(lives) if lives else 1.0
+    """Of lives that say nothing of their player: the engine failed them, or its endpoint did not answer."""
+    return sum(life.ending is Ending.broken or unanswered(life) for life in lives) / len(lives) if lives else 1.0
 
 
 def judge(

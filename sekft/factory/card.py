@@ -7,10 +7,10 @@ from typing import Any
 
 from sekft.config import MaskConfig, MaskRule
 from sekft.errors import RenderError
-from sekft.factory.series import unanswered
 from sekft.mask.rules import weigh
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.rollout.play import unanswered
 from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.bundle import Axes, Bundle

@@ -75,8 +75,7 @@ def translate(theirs: Any, mapping: Mapped) -> Document:
         for target in [targets] if isinstance(targets, str) else targets:
             _put(ours, target.split("."), _get(theirs, source.split(".")), mapping.values.get(target, {}))
     for target, value in mapping.defaults.items():
-        if _get(ours, target.split(".")) is None:
-            _put(ours, target.split("."), value, {})
+        _default(ours, target.split("."), value)
     return ours
 
 
@@ -111,6 +110,20 @@ def _get(value: Any, path: list[str]) -> Any:
         if part.endswith("[]") and not each:
             return [_get(item, path[index + 1 :]) for item in value] if isinstance(value, list) and path[index + 1 :] else value
     return value
+
+
+def _default(ours: Any, path: list[str], value: Any) -> None:
+    """value where a dotted path leads to nothing; a part that ends in [] is each item that is there."""
+    name, *rest = path
+    if not isinstance(ours, dict):
+        return
+    if name.endswith("[]") and rest:
+        for item in ours.get(name.removesuffix("[]")) or ():
+            _default(item, rest, value)
+    elif rest:
+        _default(ours.setdefault(name, {}), rest, value)
+    elif _get(ours, path) is None:
+        _put(ours, path, value, {})
 
 
 def _put(ours: Document, path: list[str], value: Any, words: Mapping[Any, Any]) -> None:

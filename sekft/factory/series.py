@@ -13,7 +13,7 @@ from sekft.config import EvalConfig
 from sekft.errors import DataError
 from sekft.rollout import trajectory
 from sekft.rollout.many import Life, play_many
-from sekft.rollout.play import EMPTY
+from sekft.rollout.play import unanswered
 from sekft.rollout.trajectory import Ending, Trajectory
 from sekft.sandbox.place import Backend
 from sekft.sandbox.text import TEXT_VERSION
@@ -79,11 +79,6 @@ def clear(folder: Path) -> None:
 def is_settled(life: Trajectory) -> bool:
     """Whether living it once more would say nothing new: neither our engine nor the operator's endpoint failed it."""
     return life.ending is not Ending.broken and not unanswered(life)
-
-
-def unanswered(life: Trajectory) -> bool:
-    """Whether the operator fell silent because it could not answer, as an endpoint that is down; the reason names the trouble."""
-    return life.ending is Ending.silent and life.reason != EMPTY
 
 
 def by_world(life: Trajectory) -> tuple[str, str]:

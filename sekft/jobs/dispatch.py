@@ -21,6 +21,7 @@ class Dispatch:
         self._queue, self._begin, self._say = queue, begin, say
         self._worker: Worker | None = self._hired()
         self._running: int | None = None
+        self._unwanted: int | None = None  # cancelled while it waited for a new worker
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go, name="sekft-dispatch", daemon=True)
         self._thread.start()
@@ -36,7 +37,10 @@ class Dispatch:
 
     def cancel(self, number: str) -> None:
         """What runs stops as at Ctrl-C, and its record says so. Raises JobError."""
-        if not self._queue.withdraw(number) and self._running == int(number) and self._worker:
+        if self._queue.withdraw(number) or self._running != int(number):
+            return
+        self._unwanted = int(number)
+        if self._worker:
             self._worker.interrupt()
 
     def stop(self) -> None:
@@ -59,6 +63,12 @@ class Dispatch:
     def _do(self, job: Job) -> None:
         try:
             self._worker = worker = self._worker or self._hired()
+            if self.stopping:
+                worker.stop()
+                return
+            if self._unwanted == job.number:
+                self._queue.close(job.number, Status.cancelled, "cancelled before it began", INTERRUPTED)
+                return
             for said in worker.do(job):
                 if isinstance(said, Begun):
                     self._queue.begun(job.number, said.run)

@@ -91,13 +91,24 @@ class Engine:
         self._thread.join()
 
     def reply(self, life: str, prompt: Sequence[int], draw: Draw, adapter: str | None = None, ended: Ended | None = None) -> list[int]:
-        """The ids of one reply, its stop token included; waits for it. ended: told the ids so far after every token; True ends it."""
+        """The ids of one reply, its stop token included; waits for it. life: whose next reply follows this one; empty: nobody's.
+
+        ended: told the ids so far after every token; True ends it.
+        """
         wanted = Wanted(life, tuple(prompt), draw, adapter, ended)
         self._asked.put(wanted)
         return wanted.answer.result()
 
     def _run(self) -> None:
-        """Whatever goes wrong here goes wrong for everybody who asks."""
+        """Whatever goes wrong here goes wrong for everybody who has asked; who asks later begins anew."""
+        while True:
+            try:
+                return self._serve()
+            except Exception as error:
+                self._fail(error)
+
+    def _serve(self) -> None:
+        """Until the end is asked for."""
         waiting: list[Wanted] = []
         going: list[Wanted] = []
         batch: Batch | None = None
@@ -112,8 +123,6 @@ class Engine:
                 if batch is not None:
                     self.counts.decoded += sum(not one.answer.done() for one in going)
                     self._pick(going, batch.read([[one.reply[-1]] for one in going]), batch.past)
-        except BaseException as error:
-            self._fail(error)
         finally:
             if batch is not None:
                 batch.close()
@@ -169,6 +178,8 @@ class Engine:
                     one.answer.set_result(one.reply)
 
     def _keep(self, one: Wanted, past: Past) -> None:
+        if not one.life:
+            return
         self.counts.context[one.life] = len(one.prompt) + len(one.reply)
         self._pasts[one.life] = past
         while len(self._pasts) > 2 * self._rows:
@@ -179,9 +190,10 @@ class Engine:
 
     def _fail(self, error: BaseException) -> None:
         for one in self._unanswered:
-            one.answer.set_exception(error)
-        while (late := self._asked.get()) is not None:
-            late.answer.set_exception(error)
+            if not one.answer.done():
+                one.answer.set_exception(error)
+        self._unanswered.clear()
+        self._pasts.clear()
 
 
 def generated_together(model: Any) -> bool:

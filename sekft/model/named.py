@@ -1,6 +1,5 @@
 """What an endpoint serves: the base and what was trained on it, each asked for by its name."""
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,8 +42,7 @@ class NamedModels:
         """A reply of one of `names`, told in pieces; see sekft.model.generate.complete."""
         if heard(""):  # gone while it waited
             return Completion("", 0, stopped=False)
-        life = uuid.uuid4().hex  # a request says nothing of those before it
-        return complete(self._base, self._speak[name], life, prompt, Draw(max_tokens, temperature, top_p, seed), stop, heard)
+        return complete(self._base, self._speak[name], "", prompt, Draw(max_tokens, temperature, top_p, seed), stop, heard)
 
 
 @contextmanager

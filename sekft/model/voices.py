@@ -68,6 +68,6 @@ def _one_by_one(base: Base, model: Any, slot: str | None, turn: threading.Lock) 
 
 def _together(engine: Engine, name: str, slot: str | None) -> Speak:
     def speak(life: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
-        return engine.reply(f"{life}@{name}", prompt, draw, slot, ended)
+        return engine.reply(life and f"{life}@{name}", prompt, draw, slot, ended)
 
     return speak

@@ -150,3 +150,8 @@ def _accepted(text: str, turn: Turn) -> str:
     if not turn.dropped_lines:
         return text
     return "\n".join(text.removesuffix("\n").split("\n")[: -turn.dropped_lines])
+
+
+def unanswered(life: Trajectory) -> bool:
+    """Whether the operator fell silent because it could not answer, as an endpoint that is down; the reason names the trouble."""
+    return life.ending is Ending.silent and life.reason != EMPTY

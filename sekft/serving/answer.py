@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -15,6 +16,9 @@ from starlette.types import Receive, Scope, Send
 from sekft.serving.refusal import Refusal
 from sekft.serving.response import ChatCompletion, Choice, Chunk, ChunkChoice, Delta, Spoken, Usage, usage
 from sekft.serving.turns import Completion, Turn
+
+log = logging.getLogger(__name__)
+OUR_FAULT = "internal error; the server's log has the details"
 
 CLIENT_GONE = 499  # nginx's word for it; nobody reads it but the log
 
@@ -68,6 +72,9 @@ class Events(StreamingResponse):
         except Refusal as refusal:  # the head of the answer has gone out: what is left is to say it in the stream
             self._request.state.said = refusal.message
             yield f"data: {json.dumps(refusal.body())}\n\n"
+        except Exception:  # ours, as in app._our_fault
+            log.exception("a stream broke off")
+            yield f"data: {json.dumps(Refusal(500, OUR_FAULT).body())}\n\n"
         yield "data: [DONE]\n\n"
 
     def _chunk(self, delta: Delta, reason: Literal["stop", "length"] | None = None) -> str:

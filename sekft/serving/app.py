@@ -22,7 +22,7 @@ from starlette.routing import Route
 from sekft.config import ServerConfig
 from sekft.errors import RenderError
 from sekft.serving import response
-from sekft.serving.answer import CLIENT_GONE, Events, as_json, whole
+from sekft.serving.answer import CLIENT_GONE, OUR_FAULT, Events, as_json, whole
 from sekft.serving.door import Door, read_body
 from sekft.serving.refusal import Refusal
 from sekft.serving.request import Asked, ChatRequest, T, TokenizeRequest, read
@@ -135,4 +135,4 @@ async def _left(request: Request, error: Exception) -> Response:
 
 async def _our_fault(request: Request, error: Exception) -> Response:
     """Our own bug: the trace is in the log of the run, never in the answer."""
-    return Refusal(500, "internal error; the server's log has the details").response()
+    return Refusal(500, OUR_FAULT).response()

@@ -13,7 +13,7 @@ from sekft.exam import gate
 from sekft.exam.criterion import Tier, judge_rate
 from sekft.exam.gate import Judgement
 from sekft.exam.paired import Paired, pair
-from sekft.rollout.trajectory import Trajectory
+from sekft.rollout.trajectory import Ending, Trajectory
 from tests.exam.planted import life, lives
 
 NEVER_UP = {"false_panic": {"tier": "supporting", "rule": "not_up", "margin": 0.05}}
@@ -60,6 +60,11 @@ def test_a_gain_is_promoted_with_every_reason_said():
     assert [one.criterion for one in found.findings][:3] == ["verified", "terminated", "false_panic"]
     assert [one.state for one in found.findings if one.tier == "critical"] == ["met", "met"]
     assert state(found, "loss") == "not measured"
+
+
+def test_lives_that_an_endpoint_did_not_answer_measure_nothing():
+    gone = [replace(one, ending=Ending.silent, reason="endpoint http 503") for one in lives([False] * 64, 8)]
+    assert judged(lives([False] * 64, 8), gone, shipped()).verdict.startswith("unmeasured (100% of tuned's lives broken")
 
 
 def test_few_worlds_are_inconclusive():

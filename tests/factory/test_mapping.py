@@ -61,6 +61,14 @@ def test_every_field_lands_where_the_mapping_says(mapping: Path):
     assert bundle.directives == ("Copy a.txt to b.txt.",)
 
 
+def test_a_default_of_items_is_given_to_each_that_lacks_it_and_makes_none(mapping: Path):
+    mapping.write_text(MAPPING.replace("  files[].text", "  files[].mode: fixtures[].mode\n  files[].text") + "  fixtures[].mode: 493\n")
+    first, second = THEIRS["files"]
+    theirs = {**THEIRS, "files": [{**first, "mode": 420}, second]}  # type: ignore[dict-item]
+    assert [one["mode"] for one in translate(theirs, read_mapping(mapping))["fixtures"]] == [420, 493]
+    assert "fixtures" not in translate({**THEIRS, "files": None}, read_mapping(mapping))
+
+
 def test_the_gate_admits_what_is_solvable_and_counts_the_rest(gather: Collect, sandbox: str, mapping: Path, tmp_path: Path):
     folder = tmp_path / "theirs"
     folder.mkdir()

@@ -160,10 +160,17 @@ def test_a_listener_can_end_a_reply(base: Base):
         assert len(engine.reply("x", [400, 500], Draw(50), ended=lambda reply: len(reply) == 3)) == 3
 
 
-def test_an_error_of_the_model_reaches_all_who_ask_now_and_later(base: Base):
+def test_a_request_that_nothing_follows_leaves_nothing_behind(base: Base):
+    with Engine(base.model, base.tokenizer.stop_ids, 4) as engine:
+        assert engine.reply("", [400, 500], Draw(4)) == engine.reply("x", [400, 500], Draw(4))
+        assert set(engine._pasts) == set(engine.counts.context) == {"x"}
+
+
+def test_an_error_of_the_model_is_that_of_who_asked_and_the_next_one_is_answered(base: Base):
     draw = Draw(4)
     outside = base.model.config.vocab_size + 1
     with Engine(base.model, base.tokenizer.stop_ids, 4) as engine:
         for _ in range(2):
             with pytest.raises(IndexError):
                 engine.reply("x", [outside], draw)
+        assert engine.reply("x", [400, 500], draw) == generate(base, base.model, [400, 500], draw)

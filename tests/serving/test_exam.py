@@ -31,7 +31,9 @@ def test_models_behind_an_endpoint_live_as_they_do_in_process(tmp_path: Path):
     with running(tmp_path / "server", f"adapter={{early: {adapter}}}") as server:
         asked = ("operator=endpoint", f"operator.url={server.url}/v1", "operator.model=tiny", "adapter=early", "hydra.run.dir=there")
         there = run_verb("eval", *EXAM, *asked, cwd=tmp_path)
+        typo = run_verb("eval", *EXAM, *asked[:3], "adapter=earli", cwd=tmp_path)
     assert there.returncode == 0, there.stderr
+    assert typo.returncode == 1 and "http 404" in typo.stderr and len(typo.stderr.strip().splitlines()) == 1
     here = run_verb("eval", *EXAM, f"adapter={adapter}", "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
     assert scores(tmp_path / "there") == scores(tmp_path / "here")

@@ -182,11 +182,11 @@ def imported(settings: CollectConfig) -> Made:
 def write(made: Made, told: dict[str, Any], settings: CollectConfig, folder: Path) -> dict[str, Any]:
     """Lives, card, exports, sums; what is to be said of the exports."""
     trajectory.write(made.lives, folder / LIVES)
-    clear(folder)
     write_json(folder / CARD, told)
     (folder / PAGE).write_text(as_markdown(told), encoding="utf-8")
     notes = {export.value: exports.write(export, made.lives, made.worlds, folder) for export in settings.export}
     sums.write(folder, [folder / name for name in (LIVES, CARD, PAGE, WORLDS, DRAFTS, *exports.NAMES.values())])
+    clear(folder)
     return {"exports": notes}
 
 

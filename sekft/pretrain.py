@@ -49,10 +49,12 @@ def known(settings: PretrainConfig) -> tuple[str, ...]:
 
 
 def make_tokenizer(settings: PretrainConfig, corpus: Corpus, file: Path) -> Tokenizer:
-    """Of the first conversations; one that is there already is gone on with."""
-    if not file.exists():
+    """Of the first conversations; one that a checkpoint was made with is gone on with."""
+    if not (file.exists() and (file.parent / checkpoint.FILE).exists()):
         echo(f"tokenizer: {settings.shape.vocabulary} tokens from {settings.tokenizer_conversations} conversations")
-        tokenizers.train(texts(settings, corpus), settings.shape.vocabulary).save(str(file))
+        draft = file.with_suffix(".partial")
+        tokenizers.train(texts(settings, corpus), settings.shape.vocabulary).save(str(draft))
+        draft.replace(file)
     return Tokenizer.from_file(str(file))
 
 

@@ -5,6 +5,7 @@ from itertools import islice, zip_longest
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from sekft.command.launch import Job, echo, launch
@@ -53,7 +54,7 @@ def show(seen: Sequence[tuple[str, list[Token]]]) -> None:
     """Rows painted in the terminal."""
     console = Console()
     for name, row in seen:
-        console.print(f"\n[bold]{name}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
+        console.print(f"\n[bold]{escape(name)}[/bold]  {len(row)} tokens, {sum(token.weight > 0 for token in row)} learned")
         console.print(paint(row, marks=not console.is_terminal), soft_wrap=True)
     console.print(LEGEND if console.is_terminal else "\nlearned text is in ⟦ ⟧, the rest is context", markup=console.is_terminal)
 

@@ -1,5 +1,6 @@
 """A training done by other processes, of this machine, of Ray or of Slurm, and shown in the run of this one."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from sekft.tracking import heartbeat
 from sekft.tracking.tracked import Tracked
 from sekft.where import handed, torchrun
 from sekft.where.work import Handle, Work, last_line, python
+
+log = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 POLL_S = 0.2
@@ -80,7 +83,10 @@ def cancelling(handle: Handle) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        handle.cancel()
+        try:
+            handle.cancel()
+        except Exception:  # it may have ended: why we are here is what is to be said
+            log.warning("%s could not be cancelled", handle.id, exc_info=True)
         raise
 
 

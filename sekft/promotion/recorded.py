@@ -26,7 +26,7 @@ def recorded(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any]) -
 
 
 def _whole(episodes: Path, tokenizer: ChatTokenizer) -> Iterator[dict[str, Any]]:
-    for life in map(json.loads, episodes.read_text(encoding="utf-8").splitlines()):
+    for life in map(json.loads, filter(None, episodes.read_text(encoding="utf-8").split("\n"))):
         meta = life.get("meta") or {}
         if life.get("operator") != PLAYER or meta.get("dropped_lines") or any(name in (meta.get("limits") or {}) for name in LIMITED):
             continue

@@ -23,7 +23,7 @@ def write_examples(lives: Sequence[Trajectory], folder: Path) -> dict[str, Path]
         if life is not None:
             folder.mkdir(parents=True, exist_ok=True)
             paths[name] = folder / f"{name}.txt"
-            paths[name].write_text(as_text(life))
+            paths[name].write_text(as_text(life), encoding="utf-8")
     return paths
 
 

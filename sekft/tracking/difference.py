@@ -44,7 +44,7 @@ def between(before: Path, after: Path) -> Difference:
 
 def _files(run: Path) -> dict[str, str]:
     """sha256 by name, as the audit had them when the run was closed last."""
-    lines = map(json.loads, (run / AUDIT).read_text(encoding="utf-8").splitlines())
+    lines = map(json.loads, filter(None, (run / AUDIT).read_text(encoding="utf-8").split("\n")))
     closed = [line["about"]["files"] for line in lines if line["event"] == CLOSED]
     return dict(closed[-1]) if closed else {}
 

@@ -35,7 +35,7 @@ def entries(folder: Path) -> dict[str, Entry]:
     """What was told last, by job, in the order of their first lines. A line that was not finished is none."""
     found: dict[str, Entry] = {}
     path = folder / LEDGER
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
         try:
             told = json.loads(line)
         except ValueError:

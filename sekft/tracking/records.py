@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -89,8 +90,12 @@ def _runs(folder: Path) -> list[Path]:
 
 
 def _begun(folder: Path) -> str:
-    """When the last of its runs was; empty where none began."""
-    return max(str(document(run / RUN).get("started") or "") if (run / RUN).exists() else "" for run in _runs(folder))
+    """When the last of its runs was; empty where none began, or none says it."""
+    said = [""]
+    for run in _runs(folder):
+        with suppress(DataError):
+            said.append(str(document(run / RUN).get("started") or ""))
+    return max(said)
 
 
 def _place(folder: Path) -> tuple[list[int], str]:

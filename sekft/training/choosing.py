@@ -54,7 +54,7 @@ class Choosing(TrainerCallback):
         if checkpoint is None or not before.exists():
             self._tell(first)
             return
-        for one in map(json.loads, before.read_text(encoding="utf-8").splitlines()):
+        for one in map(json.loads, filter(None, before.read_text(encoding="utf-8").split("\n"))):
             if one["worlds"] != first["worlds"]:
                 raise SettingsError(
                     f"{before}: looks at {one['worlds']}, here {first['worlds']}; allowed: the same eval.choosing_worlds and split"

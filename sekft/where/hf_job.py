@@ -7,7 +7,7 @@ from typing import Any
 from sekft.errors import WhereError
 from sekft.where.work import Handle, Work
 
-POLL_S = 5.0
+POLL_S, PATIENCE_S = 5.0, 600.0  # between questions; without an answer
 WELL = "COMPLETED"
 
 
@@ -38,13 +38,20 @@ def submit(work: Work) -> Handle:
         raise WhereError(_line(error, hidden)) from None
     namespace = job.owner.name
 
+    answered = [time.monotonic()]  # when it was last known how the job fares
+
     def ended(wait_s: float) -> int | None:
         try:
             seen = api.inspect_job(job_id=job.id, namespace=namespace)
-        except HfHubHTTPError as error:
-            raise WhereError(f"job {job.id}: {_line(error, hidden)}") from None
+        except Exception as error:  # the job goes on whatever becomes of a question about it
+            refused = isinstance(error, HfHubHTTPError) and 400 <= error.response.status_code < 500 and error.response.status_code != 429
+            if refused or time.monotonic() - answered[0] > PATIENCE_S:
+                raise WhereError(f"job {job.id}: {_line(error, hidden)}") from None
+            time.sleep(POLL_S)
+            return None
+        answered[0] = time.monotonic()
         if seen.status.stage not in TERMINAL_JOB_STAGES:
-            time.sleep(min(wait_s, POLL_S))
+            time.sleep(POLL_S)
             return None
         if seen.status.stage != WELL:
             said = f": {seen.status.message}" if seen.status.message else ""

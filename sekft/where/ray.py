@@ -45,6 +45,8 @@ def submit(work: Work) -> Handle:
             ray.shutdown()
 
     def cancel() -> None:
+        if not ray.is_initialized():  # it has ended; to ask anything would start another cluster
+            return
         ray.cancel(reference)  # a KeyboardInterrupt there
         ray.wait([reference], timeout=60)
         ray.shutdown()

@@ -17,6 +17,12 @@ def test_what_is_told_of_a_job_last_counts(tmp_path: Path):
     assert last(tmp_path, "1") == Entry("1", {"settings": "b"}, Status.failed, "it broke", 3)
 
 
+def test_what_only_looks_like_the_end_of_a_line_is_none(tmp_path: Path):
+    odd = Entry("0", {}, Status.failed, "said \u2028 and \x85", 1)
+    tell(tmp_path, odd)
+    assert last(tmp_path, "0") == odd
+
+
 def test_a_line_cut_off_anywhere_is_none_and_the_next_one_is_whole(tmp_path: Path):
     tell(tmp_path, STARTED)
     before = (tmp_path / LEDGER).read_bytes()

@@ -21,7 +21,6 @@ def submit(work: Work) -> Handle:
     """Raises WhereError."""
     from huggingface_hub import HfApi, Volume
     from huggingface_hub._jobs_api import TERMINAL_JOB_STAGES
-    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import get_token
 
     if missing := [name for name in work.secrets if not os.environ.get(name)]:
@@ -44,8 +43,7 @@ def submit(work: Work) -> Handle:
         try:
             seen = api.inspect_job(job_id=job.id, namespace=namespace)
         except Exception as error:  # the job goes on whatever becomes of a question about it
-            refused = isinstance(error, HfHubHTTPError) and 400 <= error.response.status_code < 500 and error.response.status_code != 429
-            if refused or time.monotonic() - answered[0] > PATIENCE_S:
+            if _is_refusal(error) or time.monotonic() - answered[0] > PATIENCE_S:
                 raise WhereError(f"job {job.id}: {_line(error, hidden)}") from None
             time.sleep(POLL_S)
             return None
@@ -59,6 +57,13 @@ def submit(work: Work) -> Handle:
         return 0
 
     return Handle(job.id, ended, lambda: api.cancel_job(job_id=job.id, namespace=namespace), {"url": job.url, "namespace": namespace})
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Of the question itself; anything else may pass."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return isinstance(error, HfHubHTTPError) and 400 <= error.response.status_code < 500 and error.response.status_code != 429
 
 
 def _line(error: Exception, hidden: list[str]) -> str:

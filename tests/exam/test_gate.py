@@ -63,7 +63,7 @@ def test_a_gain_is_promoted_with_every_reason_said():
 
 
 def test_lives_that_an_endpoint_did_not_answer_measure_nothing():
-    gone = [replace(one, ending=Ending.silent, reason="endpoint http 503") for one in lives([False] * 64, 8)]
+    gone = [one.model_copy(update={"ending": Ending.silent, "reason": "endpoint http 503"}) for one in lives([False] * 64, 8)]
     assert judged(lives([False] * 64, 8), gone, shipped()).verdict.startswith("unmeasured (100% of tuned's lives broken")
 
 

@@ -1,5 +1,6 @@
 """The endpoint answers as the model does in an exam, in every way a client may ask."""
 
+import time
 from pathlib import Path
 
 import httpx
@@ -110,6 +111,9 @@ def test_an_adapter_without_a_fingerprint_is_served_and_said_to_be_unproven(serv
 def test_every_request_leaves_one_line(server: Running):
     server.chat(LANDING, "early", max_tokens=3)
     httpx.get(f"{server.url}/nowhere%1b[31m%0a")
+    end = time.monotonic() + 20
+    while "GET /nowhere" not in server.log.read_text() and time.monotonic() < end:  # it is written when all has been sent
+        time.sleep(0.05)
     lines = server.log.read_text().splitlines()
     assert any(line.startswith("POST /v1/chat/completions 200 ") and "+3 tokens " in line and line.endswith(" ms") for line in lines)
     assert lines[-1].startswith("GET /nowhere") and " 404 " in lines[-1] and lines[-1].isprintable()

@@ -249,8 +249,6 @@ def adapters_of(given: Any, alone: str, taken: Collection[str]) -> dict[str, Pat
     if given is not None and not (isinstance(given, dict) and all(isinstance(value, str) for value in given.values())):
         raise SettingsError(f"adapter: found {given!r}, allowed: a folder, or several by name: 'adapter={{one: FOLDER, two: FOLDER}}'")
     adapters = {str(name): Path(folder) for name, folder in (given or {}).items()}
-    if unfit := [name for name in adapters if "/" in name or name.startswith(".")]:
-        raise SettingsError(f"adapter: {unfit[0]} is no name; allowed: one without a slash, which does not begin with a dot")
     if clash := sorted(adapters.keys() & set(taken)):
         raise SettingsError(f"adapter: {clash[0]} is somebody else's name; allowed: any but {', '.join(sorted(taken))}")
     return adapters

@@ -25,7 +25,6 @@ from tests.conftest import run_verb
         (("eval", "eval.gate.loss.tier=big"), ["eval.gate.loss.tier", "critical", "big"]),
         (("train", "trainer.resume_from=nowhere"), ["trainer.resume_from=nowhere"]),
         (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
-        (("eval", "adapter={a/b: nowhere}"), ["a/b is no name"]),
         (("collect", "split.held_out=[dance]"), ["dance", "move"]),
         (("collect", "imports=nowhere"), ["imports=nowhere", "no such file"]),
         (("collect", "operator=endpoint", "operator.model=x", "operator.url=http://127.0.0.1:9/v1", "sandbox=bwrap"), ["unreachable"]),

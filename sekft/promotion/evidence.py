@@ -63,14 +63,12 @@ def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> I
 
 def approvers(run: Path) -> list[str]:
     """Who has said yes since the run was closed, each once."""
-    file = run / audit.AUDIT
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
     told: list[str] = []
-    for line in filter(None, map(_parsed, lines)):
-        if line.get("event") == audit.OPENED:
+    for event, about in audit.events(run):
+        if event == audit.OPENED:
             told = []
-        elif line.get("event") == APPROVED:
-            told.append(str(line["about"]["by"]))
+        elif event == APPROVED:
+            told.append(str(about["by"]))
     return sorted(set(told))
 
 

@@ -45,7 +45,7 @@ def write_casts(lives: Mapping[str, Sequence[Trajectory]], scored: Score, folder
     written = []
     for world in worlds:
         for player in dict.fromkeys((BASE, scored.looked_at)):
-            path = folder / f"{world}.{player}.cast"
+            path = folder / f"{world}.{player.replace('/', '_')}.cast"  # a name may have a slash, as it is served
             life = next(life for life in lives[player] if life.bundle_id == world)
             path.write_text(asciicast(life), encoding="utf-8")
             written.append(path)

@@ -1,13 +1,11 @@
 """What tells two runs apart, from their files alone: what came of them, and what they were made of."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sekft.tracking import records
-from sekft.tracking.audit import AUDIT, CLOSED
+from sekft.tracking import audit, records
 from sekft.tracking.digest import ASIDE
 from sekft.tracking.files import flat
 from sekft.tracking.record import METRICS, RUN, SUMMARY
@@ -44,8 +42,7 @@ def between(before: Path, after: Path) -> Difference:
 
 def _files(run: Path) -> dict[str, str]:
     """sha256 by name, as the audit had them when the run was closed last."""
-    lines = map(json.loads, filter(None, (run / AUDIT).read_text(encoding="utf-8").split("\n")))
-    closed = [line["about"]["files"] for line in lines if line["event"] == CLOSED]
+    closed = [about["files"] for event, about in audit.events(run) if event == audit.CLOSED]
     return dict(closed[-1]) if closed else {}
 
 

@@ -51,6 +51,12 @@ def test_an_asciicast_is_version_2_and_plays_the_screen():
     assert "".join(event[2] for event in events).replace("\r\n", "\n").startswith(SCREEN) and asciicast(LIFE) == asciicast(LIFE)
 
 
+def test_a_name_with_a_slash_is_no_folder(tmp_path: Path):
+    lives = {{"tuned": "org/a"}.get(player, player): own for player, own in players(tuned=GAIN).items()}
+    written = write_casts(lives, score.score(lives, WORLDS, EvalConfig()), tmp_path / "lives")
+    assert {path.name.split(".")[-2] for path in written} == {"base", "org_a"}
+
+
 def test_casts_are_written_of_worlds_in_which_the_players_differ(tmp_path: Path):
     lives = players(tuned=GAIN)
     written = write_casts(lives, score.score(lives, WORLDS, EvalConfig()), tmp_path / "lives")

@@ -29,9 +29,9 @@ def share_of_outside(strangeness: float) -> float:
 
 
 def nouns(rng: random.Random, share: float) -> list[str]:
-    """As many as the list has, `share` of them from outside it; each once."""
+    """More than any conversation needs, `share` of them from outside the list; each once."""
     strange = {outside(rng): None for _ in range(round(share * _ENOUGH))}
     return [*rng.sample(words.NOUNS, _ENOUGH - len(strange)), *strange]
 
 
-_ENOUGH = 96  # nouns for the longest conversation
+_ENOUGH = 128  # of a million conversations, a few need more than 96

@@ -1,5 +1,6 @@
 """Pre-training: every step makes its own conversations, each worker its share of them; gradients are summed, and all step alike."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import MistralForCausalLM
 
+from sekft.config import Device
 from sekft.config.pretrain import PretrainConfig
 from sekft.corpus.talk import Talk, talk
 from sekft.pretraining import checkpoint, rows
@@ -45,6 +47,7 @@ def train(settings: PretrainConfig, corpus: Corpus, tokenizer: Tokenizer, folder
     """One worker's part of the whole training; with several, torch.distributed is up. Goes on from folder's checkpoint if
     there is one. tell: hears of every step; of the first worker only."""
     torch.set_num_threads(settings.threads)
+    _same_bytes_on(settings.device)
     model = drawn(settings.shape, settings.seed, settings.device.value)
     state = State(model, _optimizers(model, settings))
     about = {**asdict(settings), "split": sorted(settings.split.set_aside)}
@@ -77,6 +80,12 @@ def rate(settings: PretrainConfig, step: int) -> float:
     """Warm-up, constant, then linearly to nothing: the constant part is the same however long the whole is."""
     decay_steps = max(1, round(settings.steps * settings.decay_share))
     return settings.lr * min(1.0, (step + 1) / max(1, settings.warmup_steps), (settings.steps - step) / decay_steps)
+
+
+def _same_bytes_on(device: Device) -> None:
+    """On a GPU, only by kernels that are asked to be repeatable; on a CPU they are."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(device == Device.cuda)
 
 
 def _optimizers(model: MistralForCausalLM, settings: PretrainConfig) -> tuple[torch.optim.Optimizer, ...]:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from sekft.config import Device
 from sekft.config.pretrain import PretrainConfig
 from sekft.corpus.names import share_of_outside
 from sekft.pretraining import model
@@ -71,7 +72,7 @@ license: apache-2.0
 
 in {story.step} steps over {story.tokens / 1e6:.1f} M tokens of {story.conversations:,} conversations that sekft makes itself
 (`sekft/corpus/`); no text of anybody else is in it. Seed {settings.seed}, {settings.workers} workers of {settings.threads} thread,
-torch {torch.__version__}, {platform.machine()} with {torch.backends.cpu.get_cpu_capability()}: the same of all these gives the same bytes.
+torch {torch.__version__}, {_machine(settings)}: the same of all these gives the same bytes.
 
 **It knows** how to do what it is told at a prompt, by requests and by directives that a tool prints when it is told to ask
 there; to read `--help` and manual pages; to copy names, about {share_of_outside(settings.corpus.outside_names):.0%} of them from outside
@@ -94,6 +95,12 @@ more (`[unusedN]`), as the base could not copy what it hardly ever met; a word w
 |---|---|
 {files}
 """
+
+
+def _machine(settings: PretrainConfig) -> str:
+    if settings.device == Device.cuda:
+        return f"{torch.cuda.get_device_name()}, {platform.machine()}"
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from sekft.config import ModelConfig
 from sekft.config.pretrain import PretrainConfig
@@ -62,6 +63,16 @@ def test_the_same_line_gives_the_same_files(made: Path, tmp_path: Path):
     assert pretrain(tmp_path / "again").returncode == 0
     for file in sorted((made / "base").iterdir()):
         assert file.read_bytes() == (tmp_path / "again" / "base" / file.name).read_bytes(), file.name
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_same_line_gives_the_same_bytes(tmp_path: Path):
+    for name in ("once", "again"):
+        done = pretrain(tmp_path / name, "device=cuda")
+        assert done.returncode == 0, done.stderr
+    assert weights(tmp_path / "once") == weights(tmp_path / "again")
+    assert torch.cuda.get_device_name() in (tmp_path / "once" / "base" / "README.md").read_text()
 
 
 def test_another_seed_gives_another_base(made: Path, tmp_path: Path):

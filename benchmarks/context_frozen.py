@@ -34,17 +34,17 @@ from sekft.config import (
     Weights,
 )
 from sekft.data.sample import Row, decision_point, rows
+from sekft.episode.agent import reference
+from sekft.episode.pool import play_many
+from sekft.episode.trajectory import Trajectory
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.base import Base
-from sekft.rollout.many import play_many
-from sekft.rollout.operator import reference
-from sekft.rollout.trajectory import Trajectory
 from sekft.sandbox import choose
 from sekft.scenario.split import load
-from sekft.training import collator, plan
-from sekft.training.frozen import frozen_nll
-from sekft.training.trainer import make_trainer, validation_loss, weighted_nll
+from sekft.train import batch_plan, collator
+from sekft.train.context_frozen import frozen_nll
+from sekft.train.trainer import make_trainer, validation_loss, weighted_nll
 
 DEFAULTS = {"seeds": "3", "steps": "60", "lives": "96"}
 BEFORE = TrainerConfig(max_steps=200, batch=8, lr=2e-3, max_tokens=2048)
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
         for seed in range(int(options["seeds"])):
             exact, exact_s = loss_after(base, learned, held, settings, Path(folder), seed)
             frozen, frozen_s = loss_after(base, learned, held, replace(settings, context_frozen=True), Path(folder), seed)
-            start, cosine = validation_loss(base.model, held, base, plan.Layout(1024)), cosines(base, learned[:16], seed)
+            start, cosine = validation_loss(base.model, held, base, batch_plan.Layout(1024)), cosines(base, learned[:16], seed)
             table.add_row(str(seed), f"{start:.3f}", f"{exact:.3f}", f"{frozen:.3f}", f"{frozen_s / exact_s:.2f}", f"{cosine:.2f}")
     Console(width=120).print(table)
 
@@ -107,7 +107,7 @@ def loss_after(
         started = time.monotonic()
         trainer.train()
         seconds = time.monotonic() - started
-        loss = validation_loss(tuned, held, base, plan.Layout(1024))
+        loss = validation_loss(tuned, held, base, batch_plan.Layout(1024))
     assert loss is not None
     return loss, seconds
 

@@ -26,13 +26,13 @@ from rich.table import Table
 
 from sekft.config import Backend as Kind
 from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig
-from sekft.exam.sitting import Exam
+from sekft.episode.agent import reference
+from sekft.eval.evaluation import Exam
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.model.agents import players
 from sekft.model.base import Base
-from sekft.model.players import players
 from sekft.rendering.messages import Message
-from sekft.rollout.operator import reference
 from sekft.sandbox import choose
 from sekft.scenario.split import bundles
 

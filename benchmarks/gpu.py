@@ -34,11 +34,11 @@ from sekft.config import LoraConfig, ModelConfig, TrainConfig, TrainerConfig, We
 from sekft.data.sample import Row
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.training import collator
-from sekft.training.attention import by_rows
-from sekft.training.forecast import flops, forecast, shape_of
-from sekft.training.machine import matmul_flops
-from sekft.training.trainer import make_trainer, weighted_nll
+from sekft.train import collator
+from sekft.train.attention import by_rows
+from sekft.train.forecast import flops, forecast, shape_of
+from sekft.train.machine import matmul_flops
+from sekft.train.trainer import make_trainer, weighted_nll
 
 DEFAULTS = {"only": "", "steps": "6", "seconds": "540", "json": "", "tiny": "false"}
 MISTRAL_7B = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8}

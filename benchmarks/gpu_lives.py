@@ -28,8 +28,8 @@ from benchmarks.gpu import loaded, shaped
 from sekft.config import Engine
 from sekft.model.base import Base
 from sekft.model.generate import Draw, Speak
+from sekft.model.generators import voices
 from sekft.model.lora import loaded_all
-from sekft.model.voices import voices
 
 DEFAULTS = {"only": "", "turns": "6", "seconds": "300", "json": "", "tiny": "false"}
 PROMPT, OBSERVATION, REPLY, PAUSE_S = 300, 150, 25, 0.1

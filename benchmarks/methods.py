@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import docker
 
 from sekft.errors import SandboxError
-from sekft.sandbox import image, world
+from sekft.sandbox import image, layout
 from sekft.sandbox.backend.docker import DockerBackend
 from sekft.sandbox.backend.stream import execute
-from sekft.sandbox.place import Backend, File
+from sekft.sandbox.session import Backend, File
 
 FILES = [
     File("/srv/directives/today", "keep the ledger\n" * 4, owner="root"),
@@ -102,7 +102,7 @@ class ExecPerCommand:
             client.api.create_container_from_config(self.config(client), name)
             client.api.start(name)
             box = ExecBox(client, name)
-            for tar, user in zip(world.pack(FILES), ("0:0", "1000:1000"), strict=True):
+            for tar, user in zip(layout.pack(FILES), ("0:0", "1000:1000"), strict=True):
                 box.untar(tar, user)
             yield box
         finally:
@@ -119,12 +119,12 @@ class ExecBox:
     name: str
 
     def execute(self, *command: str) -> tuple[int | None, str]:
-        made = self.client.api.exec_create(self.name, list(command), user="1000:1000", workdir=world.HOME)
+        made = self.client.api.exec_create(self.name, list(command), user="1000:1000", workdir=layout.HOME)
         output = self.client.api.exec_start(made["Id"])
         return self.client.api.exec_inspect(made["Id"])["ExitCode"], output.decode("utf-8", "replace")
 
     def untar(self, tar: bytes, user: str) -> None:
-        with contextlib.closing(execute(self.client, self.name, f"head -c {len(tar)} | {world.UNTAR}; echo $?", user)) as stream:
+        with contextlib.closing(execute(self.client, self.name, f"head -c {len(tar)} | {layout.UNTAR}; echo $?", user)) as stream:
             stream.send(tar)
             output, _ = stream.read(20.0, 4096)
         if output != b"0\n":
@@ -177,9 +177,9 @@ class Plain:
     @contextlib.contextmanager
     def open(self) -> Iterator["PlainBox"]:
         with tempfile.TemporaryDirectory(prefix="sekft-bench-") as folder:
-            with tarfile.open(fileobj=io.BytesIO(world.pack(FILES)[1])) as tar:
+            with tarfile.open(fileobj=io.BytesIO(layout.pack(FILES)[1])) as tar:
                 tar.extractall(folder, filter="data")
-            home = Path(folder) / world.HOME.lstrip("/")
+            home = Path(folder) / layout.HOME.lstrip("/")
             shell = subprocess.Popen(["dash"], cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
             try:
                 yield PlainBox(shell, home)

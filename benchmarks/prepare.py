@@ -23,8 +23,8 @@ from rich.table import Table
 from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig
 from sekft.data import cache, parallel
 from sekft.data.accounting import Counts
-from sekft.data.prepare import Sets
 from sekft.data.sample import Row, Sample
+from sekft.data.sets import Sets
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.messages import Message
 

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sekft.config import Device, ModelConfig
+from sekft.episode import trajectory
+from sekft.episode.trajectory import Trajectory
 from sekft.model import base as bases
 from sekft.model.base import Base
 from sekft.model.lora import loaded
 from sekft.rendering.render import prompt_ids, render
-from sekft.rollout import trajectory
-from sekft.rollout.trajectory import Trajectory
 
 MARGIN = 1e-3  # of the logits, float32
 

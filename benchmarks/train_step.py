@@ -64,7 +64,7 @@ def worker(side: str, folder: Path, amount: int) -> None:
     from sekft.data.sample import Row
     from sekft.model import base as bases
     from sekft.model import lora
-    from sekft.training.trainer import make_trainer
+    from sekft.train.trainer import make_trainer
 
     base = bases.load(ModelConfig(name="shape", path=str(folder), weights=Weights.random, device=Device.cpu))
     dice = random.Random(1)
@@ -176,7 +176,7 @@ def counted() -> Table:
 
 def padding() -> Table:
     """Tokens computed for a useful one, over an epoch of 4096 rows."""
-    from sekft.training.plan import Layout, plan
+    from sekft.train.batch_plan import Layout, plan
 
     shown = Table(title="tokens computed for a useful one, passes a step (16 rows a step)")
     for name in ("layout", "computed / useful", "passes"):

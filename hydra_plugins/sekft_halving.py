@@ -1,4 +1,4 @@
-"""Hydra's door to sekft.command.halving; sweepers are found in a package of this name only."""
+"""Hydra's door to sekft.train.search.halving; sweepers are found in a package of this name only."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ ConfigStore.instance().store(group="hydra/sweeper", name="halving", node=Halving
 
 
 class Halving(BasicSweeper):
-    """A grid in rungs: see sekft.command.halving."""
+    """A grid in rungs: see sekft.train.search.halving."""
 
     def __init__(self, first: float, keep: float, worlds: str | None, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
@@ -28,8 +28,8 @@ class Halving(BasicSweeper):
         self.ladder: Any = None
 
     def get_job_batch(self) -> list[list[str]]:
-        from sekft.command.halving import Ladder
         from sekft.errors import SettingsError
+        from sekft.train.search.halving import Ladder
 
         if self.ladder is None:
             assert self.overrides is not None and self.config is not None

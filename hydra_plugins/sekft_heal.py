@@ -1,4 +1,4 @@
-"""Hydra's door to sekft.command.heal; sweepers are found in a package of this name only."""
+"""Hydra's door to sekft.train.search.heal; sweepers are found in a package of this name only."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ ConfigStore.instance().store(group="hydra/sweeper", name="heal", node=HealConf, 
 
 
 class Heal(BasicSweeper):
-    """One training after the other, each on what the last one lost: see sekft.command.heal."""
+    """One training after the other, each on what the last one lost: see sekft.train.search.heal."""
 
     def __init__(
         self, iterations: int, max_s: float, patience: int, enough: str | None, first: list[str], params: dict[str, str] | None
@@ -32,8 +32,8 @@ class Heal(BasicSweeper):
         self.course: Any = None
 
     def get_job_batch(self) -> list[list[str]]:
-        from sekft.command.heal import Bounds, Course
         from sekft.errors import SettingsError
+        from sekft.train.search.heal import Bounds, Course
 
         if self.course is None:
             assert self.overrides is not None and self.config is not None

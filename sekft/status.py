@@ -9,12 +9,13 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sekft.command.launch import Job, launch
-from sekft.command.submission import unbegun
+from sekft.cli.launch import launch
+from sekft.config.job import Job
 from sekft.config.status import StatusConfig
 from sekft.errors import DataError
 from sekft.tracking.condition import Condition, condition
 from sekft.tracking.records import below
+from sekft.where.submission import unbegun
 
 ENDED = ("done", "failed", "interrupted", "cancelled")
 SHOWN = 10

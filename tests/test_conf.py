@@ -8,9 +8,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from sekft import config
-from sekft.command.bounds import BOUNDS
-from sekft.command.launch import conf_folder, settings, typed_last
-from sekft.config import verbs
+from sekft.cli.launch import typed_last
+from sekft.cli.settings import conf_folder, settings
+from sekft.config import commands
+from sekft.config.bounds import BOUNDS
 from sekft.errors import SettingsError
 
 CONF = conf_folder()
@@ -31,18 +32,18 @@ CHOICES = [
 
 @pytest.fixture(autouse=True)
 def hydra_here() -> Iterator[None]:
-    verbs.register()
+    commands.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
 def composed(verb: str, *overrides: str):
-    return settings(compose(verb, list(overrides)), verbs.VERBS[verb])
+    return settings(compose(verb, list(overrides)), commands.VERBS[verb])
 
 
 def test_every_verb_has_its_module_its_defaults_and_its_types():
     root = Path(config.__file__).parents[1]
-    for verb in verbs.VERBS:
+    for verb in commands.VERBS:
         assert (root / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
         composed(verb)
 
@@ -62,7 +63,7 @@ def test_every_option_composes(verb: str, choice: str):
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_eval_none_skips_the_exam_of_a_recipe_unless_a_number_is_typed(words: tuple[str, ...], episodes: int):
-    chosen = settings(typed_last(compose("train", list(words)), words), verbs.VERBS["train"])
+    chosen = settings(typed_last(compose("train", list(words)), words), commands.VERBS["train"])
     assert (chosen.eval.episodes, chosen.eval.every_steps) == (episodes, 0)
 
 
@@ -134,7 +135,7 @@ def test_a_number_out_of_bounds_names_its_key_and_what_is_allowed(override: str)
 
 
 def test_every_bound_is_about_a_key_that_there_is():
-    keys = {key for verb in verbs.VERBS for key in leaves(compose(verb))}
+    keys = {key for verb in commands.VERBS for key in leaves(compose(verb))}
     assert set(BOUNDS) <= keys
 
 

@@ -9,9 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from sekft import config
-from sekft.command.launch import conf_folder, settings
-from sekft.config import verbs
-from sekft.report.fill import read
+from sekft.cli.settings import conf_folder, settings
+from sekft.compare.fill import read
+from sekft.config import commands
 
 FOLDER = conf_folder() / "experiment"
 SWEEPS = {"seed_to_weights": 5, "mask_ablation": 16, "data_size": 12, "lr_x_rank": 18, "noisy_references": 9, "panic": 15, "early_base": 6}
@@ -19,7 +19,7 @@ SWEEPS = {"seed_to_weights": 5, "mask_ablation": 16, "data_size": 12, "lr_x_rank
 
 @pytest.fixture(autouse=True)
 def hydra_here() -> Iterator[None]:
-    verbs.register()
+    commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield
 

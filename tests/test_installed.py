@@ -43,7 +43,7 @@ def test_from_a_wheel_jobs_run_in_processes_of_joblib_that_load_the_base_once_ea
 
 def test_conf_is_found_from_a_built_wheel(installed: Path):
     code = (
-        "import sekft.command.launch as l, sekft.model.locate as m; print(l.conf_folder());"
+        "import sekft.cli.launch as l, sekft.model.locate as m; print(l.conf_folder());"
         "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
         "from sekft.scenario import frozen; assert len(frozen.exam()) == 128"
     )

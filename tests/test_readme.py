@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from sekft.command.flags import to_overrides
-from sekft.command.launch import conf_folder, settings
-from sekft.config import verbs
+from sekft.cli.flags import to_overrides
+from sekft.cli.settings import conf_folder, settings
+from sekft.config import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,7 +21,7 @@ VERB_LINES = [words for words in LINES if words[:2] == ["python", "-m"]]
 
 @pytest.fixture
 def hydra_here() -> Iterator[None]:
-    verbs.register()
+    commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         yield
 
@@ -32,7 +32,7 @@ def test_every_command_composes(words: list[str], hydra_here: None):
     overrides = to_overrides(verb, words[3:])
     if "-m" in overrides:  # one job of the sweep
         overrides = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in overrides if word != "-m"]
-    settings(compose(verb, overrides), verbs.VERBS[verb])
+    settings(compose(verb, overrides), commands.VERBS[verb])
 
 
 def test_every_make_target_exists():

@@ -58,7 +58,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_line_and_costs_no_life(tmp_path: 
 
 
 def test_worlds_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):
-    from sekft.scenario.bundle import write
+    from sekft.scenario.document import write
     from sekft.scenario.library import make
 
     write([make("copy", 0)], tmp_path / "worlds")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sekft.command.desk import Here
-from sekft.rollout import trajectory
+from sekft.episode import trajectory
+from sekft.resident.commands import Here
 from sekft.tracking.audit import faults
-from tests.exam.planted import player
-from tests.exam.planted_runs import WORLDS
-from tests.training.weights import digest
+from tests.eval.planted import player
+from tests.eval.planted_runs import WORLDS
+from tests.train.weights import digest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("start")]
 LINE = ("tracker=none", "eval=none", "rehearsal=false", "data.sources.shell.path=lives.jsonl", "lora=r4")

@@ -177,7 +177,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
     code = (
         "import sys; sys.argv=['sekft.preview','model=mistral7b','model.path=bare','data.sources.shell.path=lives/trajectories.jsonl']\n"
-        "from sekft import preview; preview.main(); assert not {'torch', 'transformers'} & set(sys.modules)"
+        "from sekft.preview.__main__ import main; main(); assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=story, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -262,7 +262,7 @@ def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox:
 
 @ANYWHERE
 def test_check_finds_a_bundle_whose_checker_accepts_nothing_done(story: Path, sandbox: str):
-    from sekft.scenario.bundle import write
+    from sekft.scenario.document import write
     from sekft.scenario.library import make
 
     good, forged = make("copy", 0), make("sort", 0).model_copy(update={"checker": "true"})

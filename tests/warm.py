@@ -99,7 +99,7 @@ def warm_process() -> str:
     if not _ADDRESS:
         folder = tempfile.TemporaryDirectory(prefix="sekft-warm-")
         address = f"{folder.name}/asked"
-        quiet = {**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # as sekft.command.launch has it before it imports them
+        quiet = {**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # as sekft.cli.launch has it before it imports them
         command = [sys.executable, "-P", __file__, address]
         held = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
         assert held.stdin and held.stdout and "warm\n" in held.stdout, "the warm process did not start"  # libraries say things as well

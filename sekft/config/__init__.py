@@ -11,8 +11,8 @@ from sekft.config.data import DataConfig
 from sekft.config.data import Overlong as Overlong
 from sekft.config.data import SourceConfig as SourceConfig
 from sekft.config.data import SourceKind as SourceKind
+from sekft.config.endpoint import AuthorConfig, EndpointConfig, Export
 from sekft.config.repair import RepairConfig
-from sekft.config.teacher import AuthorConfig, EndpointConfig, Export
 from sekft.config.where import WhereConfig
 
 # what a setting may be chosen from; a choice's name is its value
@@ -117,7 +117,7 @@ class EvalConfig:
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
     max_broken_share: float = 0.1  # above it the exam is unmeasured
-    gate: dict[str, Any] = field(default_factory=dict)  # more criteria: a rate, false_panic or loss -> sekft.exam.criterion.Line
+    gate: dict[str, Any] = field(default_factory=dict)  # more criteria: a rate, false_panic or loss -> sekft.eval.criterion.Line
     require: str | None = None  # promote, hold, ...: another verdict is an error, exit status 3, for CI
 
 

@@ -5,11 +5,10 @@ Decides: settings of data and mask, the files of the sources by content, tokeniz
 
 import contextlib
 import json
-import os
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,17 +16,16 @@ import numpy as np
 from sekft.data import sources
 from sekft.data.accounting import Counts
 from sekft.data.sample import Row
-from sekft.scenario.bundle import dumps
+from sekft.data.sets import How, Sets
+from sekft.scenario.document import dumps
 from sekft.tracking.digest import of_code, of_path, of_value
-
-if TYPE_CHECKING:
-    from sekft.data.prepare import How, Sets
+from sekft.tracking.files import replacing
 
 FOLDER = Path("outputs/data")
 KEPT = 16  # files; the oldest go
 
 
-def file_of(how: "How") -> Path:
+def file_of(how: How) -> Path:
     """Where these rows lie if they were made before. Raises DataError for a source that is not there."""
     data = {key: value for key, value in asdict(how.data).items() if key not in ("sources", "cache")}
     read = [
@@ -39,26 +37,18 @@ def file_of(how: "How") -> Path:
     return FOLDER / f"{of_value(about | rendered | of_code())}.npz"
 
 
-def write(file: Path, made: "Sets") -> None:
+def write(file: Path, made: Sets) -> None:
     """Whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     about = {"groups": made.groups, "said": made.said, "counts": {**vars(made.counts)}}
-    try:
-        with partial.open("wb") as stream:
-            np.savez(stream, about=_text(about), **_arrays("training", made.training), **_arrays("validation", made.validation))
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file, "wb") as stream:
+        np.savez(stream, about=_text(about), **_arrays("training", made.training), **_arrays("validation", made.validation))
     with contextlib.suppress(FileNotFoundError):  # another process does the same
         for old in sorted(file.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
             old.unlink(missing_ok=True)
 
 
-def read(file: Path) -> "Sets | None":
+def read(file: Path) -> Sets | None:
     """None if there is none, or none that is whole."""
-    from sekft.data.prepare import Sets
-
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())

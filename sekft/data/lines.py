@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from sekft.data.reader import Tally
 from sekft.errors import DataError
-from sekft.scenario.bundle import complaint
+from sekft.scenario.document import complaint
 
 JSONL = (".jsonl", ".jsonl.gz")
 CHUNK = 1 << 20

@@ -4,11 +4,11 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sekft.config import SourceConfig
 from sekft.data.reader import Tally
@@ -18,6 +18,7 @@ from sekft.errors import RenderError
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking.digest import of_path
+from sekft.tracking.files import replacing
 
 LINES, TEXT_LINES, TEXT_TABLE = "conversations.jsonl", "train.jsonl", "train.csv"
 CARD_VERSION = 1
@@ -47,8 +48,8 @@ def write(name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenize
     same in both; None: neither. Raises DataError, SettingsError."""
     tally, seen = Tally(source.max_bad), Seen()
     with ExitStack() as stack:
-        lines = stack.enter_context(_whole(folder / LINES))
-        texts = [stack.enter_context(_whole(folder / at)) for at in (TEXT_LINES, TEXT_TABLE)] if tokenizer else []
+        lines = stack.enter_context(replacing(folder / LINES))
+        texts = [stack.enter_context(replacing(folder / at)) for at in (TEXT_LINES, TEXT_TABLE)] if tokenizer else []
         table = csv.writer(texts[1]) if texts else None
         if table:
             table.writerow(["text"])
@@ -110,17 +111,6 @@ def _texts(sample: Sample, tokenizer: ChatTokenizer, seen: Seen) -> Iterator[str
     for rendered in renderings:
         seen.texts += 1
         yield rendered.text
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[str]]:
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _dumps(value: dict[str, Any]) -> str:

@@ -2,45 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sekft.config import DataConfig, MaskConfig
+from sekft.config import DataConfig
 from sekft.data import cache, sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.alike import unlike
 from sekft.data.mix import mixed, shares
 from sekft.data.parallel import rows
 from sekft.data.sample import Row, Sample
+from sekft.data.sets import How, Sets
 from sekft.data.split import sides
 from sekft.errors import DataError
-from sekft.rendering.tokenizer import ChatTokenizer
-from sekft.scenario.bundle import Bundle
+from sekft.scenario.document import Bundle
 from sekft.scenario.leak import leaks
 
 Check = Callable[[Collection[str]], None]
-
-
-@dataclass(frozen=True)
-class How:
-    """What decides the rows beside the sources."""
-
-    tokenizer: ChatTokenizer
-    mask: MaskConfig
-    data: DataConfig
-    max_tokens: int
-    seed: int
-    exam: tuple[Bundle, ...] = ()  # whose text no conversation from outside should show
-
-
-@dataclass(frozen=True)
-class Sets:
-    """What a run trains and validates on. groups: the worlds and conversations of both; said: what is to be told of it."""
-
-    training: tuple[Row, ...]
-    validation: tuple[Row, ...]
-    counts: Counts  # of the training rows
-    groups: tuple[str, ...]
-    said: tuple[str, ...]
 
 
 def sets(how: How, check: Check = lambda groups: None) -> Sets:

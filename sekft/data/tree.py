@@ -11,7 +11,7 @@ from sekft.data.conversation import Text
 from sekft.data.deep import parse
 from sekft.data.lines import Line
 from sekft.data.reader import Tally
-from sekft.scenario.bundle import complaint
+from sekft.scenario.document import complaint
 
 LAST = 10**6  # rank of what nobody ranked
 

@@ -41,7 +41,7 @@ class Speak(Protocol):
 
 
 class ModelOperator:
-    """Base, or base with adapter, typing at a prompt; sekft.model.players makes them.
+    """Base, or base with adapter, typing at a prompt; sekft.model.agents makes them.
 
     name: what trajectories call it. Greedy unless eval.temperature > 0; then seeded by life and turn, so that a life
     repeats whatever its neighbours do.

@@ -16,7 +16,7 @@ from transformers import set_seed
 
 from sekft.config import LoraConfig
 from sekft.errors import ModelError
-from sekft.model import whole
+from sekft.model import full_weights
 from sekft.model.base import Base, hub_tokenizer, untouched
 
 FINGERPRINT = "fingerprint.json"
@@ -41,7 +41,7 @@ def peft_config(lora: LoraConfig) -> PeftLora:
 @contextmanager
 def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[Any]:
     """A new float32 adapter on the base, drawn from seed, or a copy of the base if lora.r is 0; the base is as before at the end."""
-    with whole.copied(base) if lora.r == 0 else _adapter(base, lora, seed) as tuned:
+    with full_weights.copied(base) if lora.r == 0 else _adapter(base, lora, seed) as tuned:
         yield tuned
 
 
@@ -63,7 +63,11 @@ def _adapter(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[Any]:
     """What `save` left: the adapter on the base, or the weights beside it. Raises ModelError if nothing there fits; the base is clean."""
-    with whole.loaded(base, folder, trainable) if whole.is_whole(folder) else loaded_all(base, {"default": folder}, trainable) as tuned:
+    with (
+        full_weights.loaded(base, folder, trainable)
+        if full_weights.is_whole(folder)
+        else loaded_all(base, {"default": folder}, trainable) as tuned
+    ):
         yield tuned
 
 
@@ -167,8 +171,8 @@ def _in_order(config: Path) -> None:
 
 def put_back(tuned: Any, base: Base, folder: Path) -> None:
     """What `save` left in a folder, as the weights of the model that is trained. Raises ModelError if it does not fit."""
-    if whole.is_whole(folder):
-        whole.put_back(tuned, folder)
+    if full_weights.is_whole(folder):
+        full_weights.put_back(tuned, folder)
     else:
         _fill(tuned, tuned.active_adapter, folder, base)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sekft.config import Engine
 from sekft.model.base import Base
 from sekft.model.generate import Completion, Draw, complete, context_of
-from sekft.model.voices import Voices, voices
+from sekft.model.generators import Voices, voices
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
 

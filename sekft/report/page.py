@@ -6,16 +6,18 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-TEMPLATES = Path(__file__).parent
+from sekft.tracking.files import write_text
+
+KIT = Path(__file__).parent  # kit.html.jinja: style and macros of every page
 
 
-def write_page(template: str, values: Mapping[str, Any], path: Path) -> None:
-    """Fill report/<template>.html.jinja; every value is escaped. The file appears whole or not at all."""
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    partial = path.with_name(path.name + ".partial")
-    text = environment.get_template(f"{template}.html.jinja").render(values)
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def fill(template: Path, values: Mapping[str, Any]) -> str:
+    """The text of a Jinja template beside which the kit can be included; every value is escaped, a missing one is an error."""
+    loader = FileSystemLoader([template.parent, KIT])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template(template.name).render(values)
+
+
+def write_page(template: Path, values: Mapping[str, Any], path: Path) -> None:
+    """Writes the filled template to path; the file appears whole or not at all."""
+    write_text(path, fill(template, values))

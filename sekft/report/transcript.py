@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
+from sekft.episode.trajectory import Trajectory
 from sekft.rendering.messages import Message
-from sekft.rollout.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

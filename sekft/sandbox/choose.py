@@ -8,7 +8,7 @@ from sekft.config import Backend as Wanted
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image
-from sekft.sandbox.place import Backend
+from sekft.sandbox.session import Backend
 
 Notice = Callable[[str], None]
 log = logging.getLogger("sekft")

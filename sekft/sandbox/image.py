@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from sekft.errors import SandboxError
+from sekft.tracking.files import write_text
 
 if TYPE_CHECKING:
     import docker
@@ -115,9 +116,7 @@ def tar_digest(tar: Path) -> str:
     if not note.exists():
         with tar.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        partial = note.with_name(f"{note.name}.{os.getpid()}")
-        partial.write_text(digest)
-        partial.replace(note)
+        write_text(note, digest)
     return note.read_text()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sekft.errors import SandboxError
-from sekft.sandbox.place import Kind, Turn
+from sekft.sandbox.session import Kind, Turn
 from sekft.sandbox.text import Output, typed
 
 PANIC_STATUS = 86

@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from sekft.sandbox.place import Kind
+from sekft.sandbox.session import Kind
 
 TEXT_VERSION = 1
 PROMPT = "$ "

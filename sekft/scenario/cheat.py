@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from sekft.scenario import checker
-from sekft.scenario.bundle import HOME, Bundle
+from sekft.scenario.document import HOME, Bundle
 
 Replies = tuple[str, ...]
 TOOLS = ("cat", "[", "test", "stat", "find", "tar", "cmp", "diff", "grep", "readlink", "sh", "echo", "wc", "ls")

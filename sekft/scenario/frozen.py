@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sekft.errors import BundleError
-from sekft.scenario.bundle import Bundle, complaint
+from sekft.scenario.document import Bundle, complaint
 
-FILE = Path(__file__).with_name("exam.jsonl.gz")
+FILE = Path(__file__).with_name("test.jsonl.gz")
 SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # of the lines, unpacked
 HELD_OUT = ("find_size", "latest", "move", "reverse", "script", "sort", "tidy", "verify")  # half of the worlds are of these archetypes
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sekft.scenario import checker, words
-from sekft.scenario.bundle import HOME, Bundle
+from sekft.scenario.document import HOME, Bundle
 from sekft.scenario.taxonomy import NOTICES
 
 _COMPOSED = re.compile(r"[A-Za-z0-9_]+(?:[./-]+[A-Za-z0-9_]+)+")

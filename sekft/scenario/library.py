@@ -8,8 +8,8 @@ from functools import cache
 from typing import cast
 
 from sekft.scenario import archetype as shelf
-from sekft.scenario import author, words
-from sekft.scenario.bundle import Bundle
+from sekft.scenario import generate, words
+from sekft.scenario.document import Bundle
 from sekft.scenario.task import Archetype, Blocker
 from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
@@ -59,7 +59,7 @@ def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
     rng = random.Random(bundle_id)
     nouns = words.mixed(random.Random(f"{bundle_id}/outside"), era.outside)
     providers = words.EXAM_PROVIDERS if era.exam else (words.keeper(random.Random(f"{bundle_id}/keeper")),)
-    wanted = author.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
-    while (bundle := author.build(wanted, module(archetype), rng)) is None:
+    wanted = generate.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
+    while (bundle := generate.build(wanted, module(archetype), rng)) is None:
         pass
     return bundle

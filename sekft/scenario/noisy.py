@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from sekft.scenario import taxonomy
-from sekft.scenario.bundle import Bundle
+from sekft.scenario.document import Bundle
 
 Replies = tuple[str, ...]
 LOOKS = ("pwd", "ls -a", "ls /srv", "whoami", "ls /usr/local/bin")

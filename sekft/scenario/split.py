@@ -15,7 +15,7 @@ from pathlib import Path
 from sekft.config import SplitConfig
 from sekft.errors import BundleError, DataError, SettingsError
 from sekft.scenario import frozen, library
-from sekft.scenario.bundle import Bundle, dumps, read_all
+from sekft.scenario.document import Bundle, dumps, read_all
 from sekft.scenario.library import CHOOSING, DEVELOPMENT, DRAWN, FRESH, TRAIN, UNLISTED, Era
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 

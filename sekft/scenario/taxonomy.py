@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sekft.scenario.bundle import HOME, Announcing, Terminal
+from sekft.scenario.document import HOME, Announcing, Terminal
 from sekft.scenario.task import Blocker
 
 FAMILIES = ("files", "text", "search", "records", "archives", "steps", "environment")

@@ -1,12 +1,13 @@
-"""What reaches the disk is whole: a JSON document is replaced in one step, a JSON line is written in one go."""
+"""Files written whole: a file is replaced in one step, a JSON line is appended in one write."""
 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 
 def plain(value: Any) -> Any:
@@ -25,18 +26,34 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace path by value as JSON, atomically: a reader sees the old document or the new one, never a part."""
-    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+@contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a draft beside path that replaces it, flushed to disk, when the block ends without an error; else path stays as it is.
+
+    mode: "w" for UTF-8 text with \\n line ends, "wb" for bytes. Missing parent folders are created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open(mode, **text) as file:  # type: ignore[call-overload]
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace path by text in UTF-8, atomically."""
+    with replacing(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace path by value as JSON, atomically: a reader sees the old document or the new one, never a part."""
+    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def append_line(file: TextIO, value: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 NAME = "SHA256SUMS"
+CURRENT = "current"  # the link in a stage to the release that is served now
 
 
 def write(folder: Path, parts: Iterable[Path]) -> Path:
@@ -36,3 +37,9 @@ def faults(folder: Path) -> Iterator[str]:
 def _digest(file: Path) -> str:
     with file.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def current(stage: Path) -> Path | None:
+    """The release of a stage that is served now; stage: a folder of releases."""
+    link = stage / CURRENT
+    return stage / link.readlink() if link.is_symlink() else None

@@ -4,31 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sekft.config import TrackerConfig
+from sekft.config.job import Job
 from sekft.tracking.artifacts import STORED
 from sekft.tracking.files import write_json
 from sekft.tracking.mirror import Mirror, mirror
 from sekft.tracking.record import Run, open_run
 from sekft.tracking.signals import terminating
-
-
-class Job(Protocol):
-    """What of a job is recorded; sekft.command.launch.Job fits."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def overrides(self) -> tuple[str, ...]: ...
-    @property
-    def choices(self) -> tuple[str, ...]: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
 
 
 class Tracked:

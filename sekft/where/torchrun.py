@@ -21,7 +21,7 @@ def described(work: Work, processes: int) -> dict[str, Any]:
 
 
 def start(work: Work, processes: int) -> Handle:
-    """Each knows its rank by RANK and the others by WORLD_SIZE and a file to meet in; see sekft.training.ranks."""
+    """Each knows its rank by RANK and the others by WORLD_SIZE and a file to meet in; see sekft.train.ranks."""
     meeting = tempfile.TemporaryDirectory(prefix="sekft-ranks-")
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     ranks: list[subprocess.Popen[bytes]] = []

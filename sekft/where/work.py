@@ -1,13 +1,16 @@
 """A piece of work for a place: a command, and the handle on it once it is taken there."""
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+log = logging.getLogger(__name__)
 TERMINATED_S = 60  # to close records and end containers in
 OUTPUT = "there.log"  # what the command prints, where the disk is shared
 
@@ -76,3 +79,16 @@ def last_line(file: Path) -> str:
     except OSError:
         return ""
     return lines[-1] if lines else ""
+
+
+@contextmanager
+def cancelling(handle: Handle) -> Iterator[None]:
+    """What is left early, by an error or from outside, is ended there, too."""
+    try:
+        yield
+    except BaseException:
+        try:
+            handle.cancel()
+        except Exception:  # it may have ended: why we are here is what is to be said
+            log.warning("%s could not be cancelled", handle.id, exc_info=True)
+        raise

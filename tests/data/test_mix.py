@@ -12,8 +12,9 @@ from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig, SourceCo
 from sekft.config.data import MixBy
 from sekft.data.alike import unlike
 from sekft.data.mix import mixed, shares
-from sekft.data.prepare import How, Sets, sets
+from sekft.data.prepare import sets
 from sekft.data.sample import Row, Sample
+from sekft.data.sets import How, Sets
 from sekft.errors import DataError, SettingsError
 from sekft.model.locate import load_tokenizer
 from sekft.rendering.messages import Message

@@ -64,7 +64,7 @@ def test_the_verb_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(log
     assert done.returncode == 0 and "left out: a test by its name 1" in done.stdout, done.stderr
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"conversations.jsonl", "train.csv", "train.jsonl", "card.json", "card.md", "summary.json"} <= names
-    code = f"import sys; sys.argv = ['collect', *{words!r}]; from sekft import collect; collect.main(); print('torch' in sys.modules)"
+    code = f"import sys; sys.argv = ['collect', *{words!r}]; from sekft.collect.__main__ import main; main(); print('torch' in sys.modules)"
     import os
     import subprocess
 

@@ -11,10 +11,10 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.base import Base
 from sekft.model.generate import Draw, complete, generate
+from sekft.model.generators import voices
 from sekft.model.named import NamedModels, named
 from sekft.model.reply import text_of
-from sekft.model.voices import voices
-from tests.serving.server import make_adapter
+from tests.serve.server import make_adapter
 
 PROMPT = [0, 2, 30, 31, 32, 3]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, Weights
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.model.agents import players
 from sekft.model.base import Base
 from sekft.model.engine import generated_together
-from sekft.model.players import players
 from sekft.model.stacked import NO_ADAPTER, Adapters
 from sekft.rendering.messages import Message
 

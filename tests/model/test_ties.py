@@ -5,11 +5,11 @@ import torch
 
 from benchmarks.ties import MARGIN, differences
 from sekft.config import Device, ModelConfig
+from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.model import base as bases
 from sekft.model.base import Base
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
-from sekft.rollout.trajectory import Ending, Outcome, Trajectory
 
 
 @pytest.fixture

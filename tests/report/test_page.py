@@ -6,7 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from sekft.mask.tokens import Token
-from sekft.preview import on_page
+from sekft.preview.__main__ import on_page
 from sekft.report.page import write_page
 
 

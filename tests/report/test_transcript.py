@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekft.config import EvalConfig
-from sekft.exam import score
-from sekft.report.asciicast import asciicast, write_casts
+from sekft.eval import score
+from sekft.eval.asciicast import asciicast, write_casts
 from sekft.report.transcript import Piece, parting, pieces, shortened
-from tests.exam.planted import life
-from tests.exam.test_score import GAIN, WORLDS, players
+from tests.eval.planted import life
+from tests.eval.test_score import GAIN, WORLDS, players
 
 LIFE = life("w", "a", True, turns=(("ls", "a.txt\n$ "), ("cat a.txt", "<é>\n$ "), ("exit", "")))
 OTHER = life("w", "a", False, turns=(("ls", "a.txt\n$ "), ("cat b.txt", "no\n$ ")))

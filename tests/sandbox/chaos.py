@@ -19,9 +19,9 @@ from random import Random
 import psutil
 
 from sekft.config import EvalConfig, SandboxConfig, SplitConfig
-from sekft.rollout.many import play_many
-from sekft.rollout.operator import reference
-from sekft.rollout.trajectory import Ending, Trajectory
+from sekft.episode.agent import reference
+from sekft.episode.pool import play_many
+from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.backend import engine
 from sekft.sandbox.backend.docker import DockerBackend
 from sekft.scenario.split import bundles

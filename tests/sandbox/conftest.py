@@ -15,7 +15,7 @@ import pytest
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
-from sekft.sandbox.place import Backend, Place
+from sekft.sandbox.session import Backend, Place
 from tests.dockerd import dockerd, missing
 
 SETTINGS = SandboxConfig(flood_bytes=1 << 20)

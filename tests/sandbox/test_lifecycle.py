@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from sekft.errors import SandboxError
-from sekft.sandbox.place import Backend, File
+from sekft.sandbox.session import Backend, File
 from tests.sandbox.conftest import SETTINGS, made
 
 HOLD = """

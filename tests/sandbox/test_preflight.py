@@ -11,7 +11,7 @@ from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import choose
 from sekft.sandbox.backend import preflight
-from sekft.sandbox.place import Place
+from sekft.sandbox.session import Place
 from tests.sandbox.conftest import SETTINGS, made
 
 

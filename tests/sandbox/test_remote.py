@@ -9,7 +9,7 @@ import pytest
 from sekft.config import Backend as Wanted
 from sekft.config import SandboxConfig
 from sekft.sandbox import choose
-from sekft.sandbox.place import Checked, File, Turn
+from sekft.sandbox.session import Checked, File, Turn
 from tests.dockerd import dockerd, missing
 
 

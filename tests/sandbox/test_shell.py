@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sekft.sandbox.place import Backend, File, Place, Turn
+from sekft.sandbox.session import Backend, File, Place, Turn
 from tests.sandbox.conftest import BACKENDS, RUNSC, made
 
 

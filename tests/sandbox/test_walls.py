@@ -2,7 +2,7 @@
 
 import pytest
 
-from sekft.sandbox.place import Backend, Place
+from sekft.sandbox.session import Backend, Place
 
 
 def test_there_is_no_network(place: Place) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sekft.sandbox.backend import warm
-from sekft.sandbox.place import Checked, File, Turn
+from sekft.sandbox.session import Checked, File, Turn
 from tests.sandbox.conftest import SETTINGS, made
 from tests.sandbox.test_lifecycle import await_true
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sekft.command.launch import conf_folder
+from sekft.cli.settings import conf_folder
 from sekft.config import SplitConfig
 from sekft.errors import BundleError
 from sekft.scenario import frozen, library, split
-from sekft.scenario.bundle import dumps
+from sekft.scenario.document import dumps
 
 HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
 

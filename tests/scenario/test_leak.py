@@ -4,7 +4,7 @@ import pytest
 
 from sekft.config import SplitConfig
 from sekft.scenario import frozen, library, split
-from sekft.scenario.bundle import Bundle
+from sekft.scenario.document import Bundle
 from sekft.scenario.leak import leaks
 
 HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from sekft.scenario import library, taxonomy, words
-from sekft.scenario.bundle import HOME, Announcing, Bundle, Terminal, dumps
+from sekft.scenario.document import HOME, Announcing, Bundle, Terminal, dumps
 from sekft.scenario.task import Blocker
 
 WORLDS = [library.make(name, index) for name in library.archetypes() for index in range(32)]
@@ -40,7 +40,7 @@ def test_the_same_arguments_make_the_same_bytes_on_every_machine_and_python() ->
 @pytest.mark.parametrize("hash_seed", ["1", "4242"])
 def test_another_interpreter_makes_the_same_bytes(hash_seed: str) -> None:
     program = (
-        "import json; from sekft.scenario import library; from sekft.scenario.bundle import dumps;"
+        "import json; from sekft.scenario import library; from sekft.scenario.document import dumps;"
         "print(json.dumps([dumps(library.make(name, i)) for name in library.archetypes() for i in range(4)]))"
     )
     run = subprocess.run(

@@ -3,7 +3,7 @@
 import pytest
 
 from sekft.scenario import library, noisy
-from sekft.scenario.bundle import Bundle
+from sekft.scenario.document import Bundle
 
 WORLDS = [library.make(name, index) for name in library.archetypes() for index in range(4)]
 

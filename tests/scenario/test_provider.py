@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sekft.scenario import library, provider, taxonomy
-from sekft.scenario.bundle import Bundle
+from sekft.scenario.document import Bundle
 
 WORLDS = [library.make("copy", index) for index in range(32) if not library.is_blocked(index)]
 MANUAL = next(world for world in WORLDS if world.axes.help == "manual")

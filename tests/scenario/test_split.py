@@ -8,7 +8,7 @@ import pytest
 from sekft.config import SplitConfig
 from sekft.errors import BundleError, SettingsError
 from sekft.scenario import frozen, library, split, words
-from sekft.scenario.bundle import Bundle, Terminal, dumps, write
+from sekft.scenario.document import Bundle, Terminal, dumps, write
 from sekft.scenario.task import Blocker
 
 HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.command.flags import hidden
+from sekft.cli.flags import hidden
 from sekft.config import Tracker, TrackerConfig
 from sekft.tracking import secrets
 from sekft.tracking.mirror import mirror

@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from sekft.command import placed
-from sekft.command.launch import conf_folder, settings
-from sekft.config import verbs
+from sekft.cli.settings import conf_folder, settings
+from sekft.config import commands
 from sekft.errors import SettingsError
-from sekft.where import allowed
+from sekft.where import allowed, remote
 
 
 @pytest.fixture
 def made() -> Iterator[Callable[..., Any]]:
-    verbs.register()
+    commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        yield lambda verb, *words: settings(compose(verb, [*words]), verbs.VERBS[verb])
+        yield lambda verb, *words: settings(compose(verb, [*words]), commands.VERBS[verb])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ def made() -> Iterator[Callable[..., Any]]:
 )
 def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any], verb: str, words: list[str], said: str):
     with pytest.raises(SettingsError) as refused:
-        placed.require(verb, made(verb, *words), False)
+        remote.require(verb, made(verb, *words), False)
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -58,27 +57,27 @@ def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any]
     ids=str,
 )
 def test_what_goes_together_is_let_through(made: Callable[..., Any], verb: str, words: list[str]):
-    placed.require(verb, made(verb, *words), False)
+    remote.require(verb, made(verb, *words), False)
 
 
 def test_files_of_this_machine_do_not_go_to_another_unless_a_volume_may_hold_them(made: Callable[..., Any], tmp_path: Path):
     (tmp_path / "mine.jsonl").write_text("{}\n")
     words = ("where=hf_job", "where.options.image=me/sekft", "eval=none", f"data.sources.shell.path={tmp_path}/mine.jsonl")
     with pytest.raises(SettingsError, match="mine.jsonl: lies on this machine"):
-        placed.require("train", made("train", *words), False)
-    placed.require("train", made("train", *words, "where.options.volumes=[{type: bucket, source: me/x, mount_path: /x}]"), False)
+        remote.require("train", made("train", *words), False)
+    remote.require("train", made("train", *words, "where.options.volumes=[{type: bucket, source: me/x, mount_path: /x}]"), False)
 
 
 def test_a_sweep_waits_for_its_jobs(made: Callable[..., Any]):
     words = ("where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap", "where.wait=false")
     with pytest.raises(SettingsError, match="where.wait=false: allowed in a sweep: true"):
-        placed.require("eval", made("eval", *words), True)
+        remote.require("eval", made("eval", *words), True)
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
 def test_a_place_whose_package_is_missing_says_what_to_install(made: Callable[..., Any]):
     with pytest.raises(SettingsError, match=r"where=ray: the package ray is not installed; pip install 'sekft\[remote\]'"):
-        placed.require("train", made("train", "where=ray"), False)
+        remote.require("train", made("train", "where=ray"), False)
 
 
 def test_what_is_not_of_this_machine_is_only_planned_until_it_is_said_to_be_live(made: Callable[..., Any]):

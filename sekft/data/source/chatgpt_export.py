@@ -14,7 +14,7 @@ from sekft.data.lines import opened
 from sekft.data.reader import Tally
 from sekft.data.sample import Sample
 from sekft.errors import DataError
-from sekft.scenario.bundle import complaint
+from sekft.scenario.document import complaint
 
 JSON = ("conversations.json", "conversations.json.gz")
 

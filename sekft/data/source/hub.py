@@ -14,7 +14,7 @@ from sekft.data.reader import Tally
 from sekft.data.sample import Sample
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
-from sekft.scenario.bundle import complaint
+from sekft.scenario.document import complaint
 
 FILES = (*JSONL, ".parquet")
 

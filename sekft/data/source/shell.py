@@ -7,7 +7,7 @@ from sekft.data.files import files
 from sekft.data.lines import JSONL, records
 from sekft.data.reader import Tally
 from sekft.data.sample import Sample
-from sekft.rollout.trajectory import Trajectory
+from sekft.episode.trajectory import Trajectory
 
 
 def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
-from sekft.sandbox import image, world
+from sekft.sandbox import image, layout
 from sekft.sandbox.backend.control import Control, Pipes, may_map_two_users
-from sekft.sandbox.place import Checked, File, Turn
+from sekft.sandbox.session import Checked, File, Turn
 from sekft.sandbox.shell import Session
 
 _OUTPUT_BYTES = 65536  # of the checker
@@ -73,8 +73,8 @@ class BwrapBackend:
             options += ["--cap-add", capability]
         options += ["--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
         options += [*_tmpfs("/dev/shm", 1, "1777"), "--remount-ro", "/dev"]
-        options += [*_tmpfs("/tmp", settings.tmp_mb, "1777"), *_tmpfs(world.HOME, settings.home_mb, "0755")]
-        for path in ("/run", *world.ROOTS):
+        options += [*_tmpfs("/tmp", settings.tmp_mb, "1777"), *_tmpfs(layout.HOME, settings.home_mb, "0755")]
+        for path in ("/run", *layout.ROOTS):
             options += _tmpfs(path, 1 if path == "/run" else 8, "0755" if self.two_users or path != "/run" else "0555")
         return [*options, "--chdir", "/"]
 
@@ -95,7 +95,7 @@ class BwrapPlace:
 
     def put(self, files: Sequence[File]) -> None:
         self._laid_out = True
-        for owner, tar in zip(("root", "agent"), world.pack(files, one_user=not self._control.two_users), strict=True):
+        for owner, tar in zip(("root", "agent"), layout.pack(files, one_user=not self._control.two_users), strict=True):
             if status := self._control.request(owner, tar):
                 raise SandboxError(f"{owner}'s files did not go into the place: tar ended with {status} on {len(tar)} bytes")
 
@@ -108,7 +108,7 @@ class BwrapPlace:
 
     def check(self, script: str, timeout_s: float) -> Checked:
         text = script.encode("utf-8", "surrogateescape")
-        wrapper = world.check_script(len(text), timeout_s).encode()
+        wrapper = layout.check_script(len(text), timeout_s).encode()
         started = time.monotonic()
         try:
             status, output = self._control.check(wrapper + text, len(wrapper), timeout_s + 5, _OUTPUT_BYTES)
@@ -120,7 +120,7 @@ class BwrapPlace:
     def _start(self) -> Session:
         if not self._laid_out:
             self.put(())  # modes and times of the folders
-        if self._control.request("session", world.session_script(self._environment).encode()):
+        if self._control.request("session", layout.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
         session = Session(Pipes(self._control), self._control.signal, self._settings.flood_bytes)
         session.start()

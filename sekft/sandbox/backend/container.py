@@ -12,7 +12,7 @@ import docker.errors
 from docker.types import LogConfig, Ulimit
 
 from sekft.config import SandboxConfig
-from sekft.sandbox import world
+from sekft.sandbox import layout
 from sekft.sandbox.backend import engine
 from sekft.sandbox.backend.stream import Stream, attach
 
@@ -120,7 +120,7 @@ class Maker:
         )
 
     def _lifeline(self) -> str:
-        words = {"MTIME": world.MTIME, "UNTAR": world.UNTAR, "FULL": self.settings.pids * 3 // 4}
+        words = {"MTIME": layout.MTIME, "UNTAR": layout.UNTAR, "FULL": self.settings.pids * 3 // 4}
         return re.sub("MTIME|UNTAR|FULL", lambda found: str(words[found[0]]), _LIFELINE)
 
     def _tmpfs(self) -> dict[str, str]:
@@ -130,12 +130,12 @@ class Maker:
         walls = {
             "/tmp": f"{common},size={settings.tmp_mb}m,mode=1777{root}",
             "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755",
-            world.HOME: f"{common},size={settings.home_mb}m,mode=0755{agent}",
+            layout.HOME: f"{common},size={settings.home_mb}m,mode=0755{agent}",
         }
         if not self.engine.podman:
             # an engine's own has no limit on inodes: 130,000 empty files ate the memory and took the container along
             walls["/dev/shm"] = "rw,noexec,nosuid,nodev,size=1m,mode=1777,nr_inodes=1k"
-        return walls | dict.fromkeys(world.ROOTS, f"{common},size=8m,mode=0755{root}")
+        return walls | dict.fromkeys(layout.ROOTS, f"{common},size=8m,mode=0755{root}")
 
     def _ulimits(self) -> list[Ulimit]:
         limits = {"nofile": 256, "core": 0}

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from sekft.errors import SandboxError
-from sekft.sandbox import image, world
+from sekft.sandbox import image, layout
 from sekft.sandbox.backend import pipe
 
 SCRIPT = Path(__file__).with_name("control.sh")
@@ -110,7 +110,7 @@ class Control:
                 raise SandboxError(f"bwrap did not start: {self._complaint()}; {_ADVICE}")
             text += chunk
         for kind in ("uid", "gid"):
-            Path(f"/proc/{json.loads(text)['child-pid']}/{kind}_map").write_text(f"0 {image.ROOT_UID} 1\n{world.UID} {agent} 1\n")
+            Path(f"/proc/{json.loads(text)['child-pid']}/{kind}_map").write_text(f"0 {image.ROOT_UID} 1\n{layout.UID} {agent} 1\n")
         pipe.write_all(mapped, b"x", 1)
 
     def request(self, verb: str, body: bytes = b"", *words: object) -> int:
@@ -122,7 +122,7 @@ class Control:
         """Without effect where the agent keeps us from it. Raises SandboxError."""
         end = time.monotonic() + REQUEST_S
         try:
-            nonce = self._ask("signal", world.SIGNAL.encode(), name, shell_pid)
+            nonce = self._ask("signal", layout.SIGNAL.encode(), name, shell_pid)
             while self._reply(nonce, 1.0) is None and not self.held_by_agent():
                 if time.monotonic() > end:
                     raise SandboxError(f"the control process sent no signal within {REQUEST_S:.0f} s")

@@ -16,12 +16,12 @@ import docker.errors
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
-from sekft.sandbox import image, world
+from sekft.sandbox import image, layout
 from sekft.sandbox.backend import engine, preflight
 from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
 from sekft.sandbox.backend.stream import Stream, execute
 from sekft.sandbox.backend.warm import Warm
-from sekft.sandbox.place import Checked, File, Turn
+from sekft.sandbox.session import Checked, File, Turn
 from sekft.sandbox.shell import Session
 
 _OUTPUT_BYTES = 65536  # of the checker
@@ -31,7 +31,7 @@ _TRIES = 6  # where the agent is in the way; among 64 processes every fifth exec
 _ALONE = "alone"
 # Without a fork: the dead count as processes until init has reaped them, and the checker could not start. 8: ours, and to spare.
 _REAPED = "i=0; while set -- /proc/[0-9]*; [ $# -gt 8 ] && [ $i -lt 5000 ]; do i=$((i + 1)); done"
-_AGENT = f"{world.UID}:{world.UID}"
+_AGENT = f"{layout.UID}:{layout.UID}"
 
 
 class DockerBackend:
@@ -81,7 +81,7 @@ class DockerPlace:
         self._held = False
 
     def put(self, files: Sequence[File]) -> None:
-        roots, agents = world.pack(files, own_home=self._own_home)
+        roots, agents = layout.pack(files, own_home=self._own_home)
         try:
             self._life.send(b"%d\n%s" % (len(roots), roots))
             status = self._life.line(_LIFE_S)
@@ -93,7 +93,7 @@ class DockerPlace:
 
     def run(self, text: str, timeout_s: float) -> Turn:
         try:
-            session = self._session or self._start(world.pack((), own_home=self._own_home)[1])
+            session = self._session or self._start(layout.pack((), own_home=self._own_home)[1])
         except SandboxError as error:
             return Turn("", "broken", reason=str(error))
         return session.run(text, timeout_s)
@@ -101,7 +101,7 @@ class DockerPlace:
     def check(self, script: str, timeout_s: float) -> Checked:
         text = script.encode("utf-8", "surrogateescape")
         try:
-            stream = self._alone(world.check_script(len(text), timeout_s))
+            stream = self._alone(layout.check_script(len(text), timeout_s))
             if not stream:
                 return Checked(None)
             with contextlib.closing(stream):
@@ -121,7 +121,7 @@ class DockerPlace:
 
     def _start(self, tar: bytes) -> Session:
         """The session brings the agent's files along: an exec costs 70 ms."""
-        stream = execute(self._client, self._name, world.session_script(self._environment, len(tar)), _AGENT)
+        stream = execute(self._client, self._name, layout.session_script(self._environment, len(tar)), _AGENT)
         session = Session(stream, self._signal, self._settings.flood_bytes)
         try:
             stream.send(tar)
@@ -157,7 +157,7 @@ class DockerPlace:
 
     def _signal(self, name: str, shell_pid: int) -> None:
         """Without effect where the agent keeps us from it. Raises SandboxError."""
-        script = f"set -- {name} {shell_pid} ''; {world.SIGNAL}"
+        script = f"set -- {name} {shell_pid} ''; {layout.SIGNAL}"
         for _ in range(_TRIES):
             if self._held:
                 break

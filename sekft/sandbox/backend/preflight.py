@@ -7,7 +7,7 @@ from typing import Any
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
-from sekft.sandbox.place import Place
+from sekft.sandbox.session import Place
 
 LEAST_DISK_MB = 512
 _TRIAL_S = 20.0

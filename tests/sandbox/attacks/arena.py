@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from sekft.config import SandboxConfig
-from sekft.sandbox.place import Backend, File, Place, Turn
+from sekft.sandbox.session import Backend, File, Place, Turn
 from tests.sandbox.attacks.attack import CHECKED, Attack, Seen
 
 SETTINGS = SandboxConfig(life_s=60, flood_bytes=1 << 20)

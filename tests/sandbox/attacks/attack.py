@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sekft.sandbox.place import Checked, Turn
+from sekft.sandbox.session import Checked, Turn
 
 CHECKED = 7  # what every checker ends with unless it was deceived: then with 0
 DECEIVED = 0

@@ -1,0 +1,65 @@
+"""What may be worth learning, before a person has judged it: the turns of lives that failed, and what a hint would have had typed there."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sekft.data.decision import Decision
+from sekft.episode.agent import Operator
+from sekft.episode.trajectory import Trajectory
+from sekft.errors import RenderError
+from sekft.rendering.messages import Message
+
+Diverge = Callable[[Sequence[Message], str, str], float]  # context, hint, own turn -> nats
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """divergence: of the operator's own turn, with the hint and without it."""
+
+    decision: Decision
+    divergence: float
+
+
+def of_lives(lives: Iterable[Trajectory], hint: str, operator: Operator, left_out: Counter[str]) -> Iterator[Decision]:
+    """Every turn of a life that is not kept where the operator, told the hint, types something else. Each once, whoever lived it."""
+    seen: set[str] = set()
+    for life in lives:
+        if life.kept:
+            left_out["lives that were kept"] += 1
+            continue
+        for turn in (at for at, message in enumerate(life.messages) if message.role == "assistant"):
+            context, own = life.messages[:turn], life.messages[turn].content
+            name = f"{life.bundle_id}/{turn}-{_digest(context, own)}"
+            if name in seen:
+                continue
+            seen.add(name)
+            better = operator.reply(name, [Message(role="system", content=hint), *context]).text
+            if better == own or not better.strip():
+                left_out["turns that the hint does not change"] += 1
+                continue
+            yield Decision(id=name, context=context, continuation=better, own=own, reason=hint, world=life.bundle_id)
+
+
+def with_own(decisions: Iterable[Decision], operator: Operator) -> Iterator[Decision]:
+    """Where it is not known what the operator types there itself, it is asked."""
+    for decision in decisions:
+        own = decision.own or operator.reply(decision.id, decision.context).text
+        yield decision.model_copy(update={"own": own})
+
+
+def ranked(decisions: Iterable[Decision], diverge: Diverge, left_out: Counter[str]) -> list[Candidate]:
+    """The widest divergence first; those without a hint, or whose render is refused, last and left out."""
+    found = []
+    for decision in decisions:
+        try:
+            found.append(Candidate(decision, diverge(decision.context, decision.hint, decision.own) if decision.hint else 0.0))
+        except RenderError as error:
+            left_out[str(error)] += 1
+    return sorted(found, key=lambda one: -one.divergence)
+
+
+def _digest(context: Sequence[Message], own: str) -> str:
+    text = "\0".join([*(f"{message.role}\1{message.content}" for message in context), own])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,60 @@
+"""The composed config as typed settings, and errors of the configuration as one line."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from sekft.config.bounds import require_bounds
+from sekft.errors import SettingsError
+
+T = TypeVar("T")
+
+
+def settings(cfg: DictConfig, node: type[T]) -> T:
+    """The composed config as a clean typed object.
+
+    Merging once more into a fresh node catches what Hydra lets pass: keys added with `+`, and every missing value.
+    Raises SettingsError naming the key, what was found and what is allowed.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    try:
+        clean = OmegaConf.merge(OmegaConf.structured(node), plain)
+        OmegaConf.resolve(clean)
+        if missing := sorted(OmegaConf.missing_keys(clean)):
+            raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
+        require_bounds(clean)
+        return OmegaConf.to_object(clean)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise SettingsError(error_line(error)) from None
+
+
+def conf_folder() -> Path:
+    """conf/ as shipped in a wheel, else as it lies beside the package in a checkout."""
+    here = Path(__file__).resolve().parents[1]
+    return next((folder for folder in (here / "conf", here.parent / "conf") if (folder / "train.yaml").exists()), here / "conf")
+
+
+def error_line(error: BaseException) -> str:
+    """Hydra's and OmegaConf's several lines as one, the cause included, searched paths left out."""
+    unknown = next((one for one in (error, error.__cause__) if isinstance(one, ConfigKeyError | ConfigAttributeError)), None)
+    if unknown is not None and dataclasses.is_dataclass(unknown.object_type):
+        allowed = ", ".join(field.name for field in dataclasses.fields(unknown.object_type))
+        return f"unknown key {unknown.full_key}; allowed: {allowed}"
+    if match := re.search(r"Could not load '(\w+)/(.+?)'", str(error)):
+        options = ", ".join(sorted(path.stem for path in (conf_folder() / match[1]).glob("*.yaml")))
+        return f"{match[1]}: no option {match[2]}; allowed: {options}"
+    lines: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        for line in str(cause).splitlines():
+            text = line.strip()
+            if text.startswith(("Config search path", "provider=", "Set the environment variable")):
+                break
+            if text and not text.startswith(("object_type=", "reference_type=")) and text not in lines:
+                lines.append(text)
+        cause = cause.__cause__
+    return "; ".join(lines).replace(":;", ":") or type(error).__name__

@@ -1,0 +1,117 @@
+"""Worlds as Harbor task folders (task format 1.4, as harbor 0.25 reads it): instruction, image, checker as test, reference as solution.
+
+Covers: what the checker judges. Does not cover: the ending; Harbor's agents leave in ways of their own, so a blocked world
+asks only for what can be done, and `panic` is a program that says why and ends its own shell.
+"""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from sekft.episode import setup
+from sekft.sandbox.layout import ENVIRONMENT, pack
+from sekft.sandbox.session import File
+from sekft.scenario.document import HOME, Bundle
+
+TASK_FORMAT = "1.4"
+IMAGE = "debian:bookworm-slim"
+PACKAGES = "bc diffutils file findutils gawk grep gzip less man-db procps sed tar"
+INSTRUCTION = "You are `agent` at a shell prompt in /home/agent. This is what the terminal shows on arrival:\n\n```\n{shown}$ \n```\n"
+TEST = """\
+#!/bin/sh
+# The checker is run as the agent, over the final state; a reward that lies there already is not believed.
+mkdir -p /logs/verifier
+rm -rf /logs/verifier/reward.txt
+if su agent -s /bin/sh -c {check}; then reward=1; else reward=0; fi
+echo $reward > /logs/verifier/reward.txt
+"""
+PANIC = '#!/bin/sh\n# panic [why]: leave as blocked\necho "panic: $*" >&2\nkill -HUP $PPID\n'
+
+
+def write(bundles: Sequence[Bundle], folder: Path) -> None:
+    """One task folder per world, named by its id."""
+    for bundle in bundles:
+        task = folder / bundle.id
+        for part in ("environment", "tests", "solution"):
+            (task / part).mkdir(parents=True, exist_ok=True)
+        _text(task / "task.toml", _config(bundle))
+        _text(task / "instruction.md", INSTRUCTION.format(shown=setup.arrival(bundle)))
+        _text(task / "environment" / "Dockerfile", _dockerfile(bundle))
+        for name, tar in zip(("root.tar", "agent.tar"), pack([*setup.files(bundle), *_programs(bundle)]), strict=True):
+            (task / "environment" / name).write_bytes(tar)
+        _text(task / "tests" / "test.sh", TEST.format(check=shlex.quote(f"cd {HOME}; . /tests/checker.sh")), 0o755)
+        _text(task / "tests" / "checker.sh", bundle.checker)
+        _text(task / "solution" / "solve.sh", _solution(bundle), 0o755)
+
+
+def _config(bundle: Bundle) -> str:
+    """JSON's strings, numbers and lists are TOML's."""
+    axes = "\n".join(f"{axis} = {json.dumps(value)}" for axis, value in bundle.axes.model_dump(mode="json").items())
+    seconds = bundle.limits.turns * bundle.limits.command_timeout_s
+    return f"""\
+schema_version = "{TASK_FORMAT}"
+
+[task]
+name = "sekft/{bundle.id}"
+description = {json.dumps(f"{bundle.archetype}: directives kept by {bundle.provider.name}")}
+keywords = {json.dumps(["shell", bundle.archetype])}
+
+[metadata]
+archetype = {json.dumps(bundle.archetype)}
+seed = {bundle.seed}
+{axes}
+
+[verifier]
+timeout_sec = 60.0
+user = "root"
+
+[agent]
+timeout_sec = {max(600.0, seconds)}
+user = "agent"
+
+[environment]
+network_mode = "no-network"
+build_timeout_sec = 600.0
+cpus = 1
+memory_mb = 512
+storage_mb = 1024
+workdir = "{HOME}"
+"""
+
+
+def _dockerfile(bundle: Bundle) -> str:
+    variables = {**ENVIRONMENT, **setup.environment(bundle)}
+    return "\n".join(
+        [
+            f"FROM {IMAGE}",
+            f"RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends {PACKAGES} && rm -rf /var/lib/apt/lists/*",
+            f"RUN groupadd -g 1000 agent && useradd -u 1000 -g 1000 -d {HOME} -s /bin/sh agent && ln -sfn /usr/local/etc/motd /etc/motd",
+            "ADD root.tar /",
+            "ADD agent.tar /",
+            *(f"ENV {name}={_quoted(value)}" for name, value in sorted(variables.items())),
+            f"WORKDIR {HOME}",
+            "USER agent",
+            "",
+        ]
+    )
+
+
+def _programs(bundle: Bundle) -> list[File]:
+    return [File("/usr/local/bin/panic", PANIC, 0o755, "root")]
+
+
+def _solution(bundle: Bundle) -> str:
+    """The reference as one script, without its leaving: a command that fails in a blocked world does not end it."""
+    return "\n".join(["#!/bin/sh", f"cd {HOME}", *bundle.reference[:-1], "exit 0", ""])
+
+
+def _quoted(value: str) -> str:
+    """As a Dockerfile's ENV takes it. A line end cannot stand there: it becomes a blank."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", " ")
+    return f'"{escaped}"'
+
+
+def _text(path: Path, text: str, mode: int = 0o644) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+    path.chmod(mode)

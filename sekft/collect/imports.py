@@ -1,0 +1,156 @@
+"""Lives recorded elsewhere: lists of roles and contents, judged as far as their own labels allow, in the deployed text.
+
+Covers: one JSON document or JSONL line per life, a list of turns or an object that holds one; `keep`, `outcome`, `steps`, `meta.clean`.
+Does not cover: proof. Nothing is lived again; `checked` is what `keep` says.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from sekft.episode import outcome as verdict
+from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
+from sekft.errors import DataError
+from sekft.rendering.messages import Message, canonical
+from sekft.sandbox.text import CONTINUATION, PROMPT, TEXT_VERSION, environment_turn
+from sekft.scenario.document import Terminal, complaint
+
+OPERATOR = "imported"
+ROLES: dict[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    "user": "user",
+    "environment": "user",
+    "tool": "user",
+    "assistant": "assistant",
+    "model": "assistant",
+}
+GOOD = frozenset({Outcome.verified.value, Outcome.justified_panic.value})
+
+
+class Turn(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    content: str
+
+
+class Log(BaseModel):
+    """A life as others write it down; fields that are not here are left unread."""
+
+    model_config = ConfigDict(frozen=True)
+
+    messages: list[Turn] = Field(validation_alias=AliasChoices("messages", "turns", "trajectory", "conversation"))
+    world: str | None = Field(None, validation_alias=AliasChoices("bundle_id", "scenario_id", "scenario", "task_id", "id"))
+    archetype: str = "imported"
+    keep: bool | None = Field(None, validation_alias=AliasChoices("keep", "kept"))
+    outcome: str | None = None
+    steps: int | None = None
+    meta: dict[str, Any] | None = None
+
+
+def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
+    """(lives in file order, records that are none by reason). Raises DataError if there is no life at all."""
+    lives: list[Trajectory] = []
+    left_out: Counter[str] = Counter()
+    attempts: Counter[str] = Counter()
+    for where, text in _records(path):
+        try:
+            found = _parsed(text)
+            if isinstance(found, dict) and "schema_version" in found:  # one of ours
+                lives.append(Trajectory.model_validate(found))
+                continue
+            log = Log.model_validate({"messages": found} if isinstance(found, list) else found)
+            world = log.world or where
+            lives.append(_life(log, world, attempts[world]))
+            attempts[world] += 1
+        except ValidationError as error:
+            left_out[complaint(error).partition(" (found")[0]] += 1
+        except ValueError as error:
+            left_out[str(error)] += 1
+    if not lives:
+        found = ", ".join(f"{reason} {count}" for reason, count in left_out.items()) or "no *.json, no *.jsonl"
+        raise DataError(f"imports={path}: no life in it ({found}); allowed: a list of {{role, content}}, or an object with `messages`")
+    return lives, left_out
+
+
+def _records(path: Path) -> Iterator[tuple[str, str]]:
+    """(name, text) of every document and line."""
+    if not path.exists():
+        raise DataError(f"imports={path}: no such file or folder")
+    for file in sorted(file for kind in ("*.json", "*.jsonl") for file in path.rglob(kind)) if path.is_dir() else [path]:
+        name = file.relative_to(path).with_suffix("").as_posix().replace("/", "-") if path.is_dir() else file.stem
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if file.suffix == ".jsonl":
+            yield from ((f"{name}-{number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+        else:
+            yield name, text
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        raise ValueError("no JSON") from None
+
+
+def _life(log: Log, world: str, attempt: int) -> Trajectory:
+    """The log as a trajectory of ours. Raises ValueError for a conversation that is no life."""
+    messages, stripped = _messages(log)
+    commands = tuple(Command(turn=at, text=turn.content, status=None) for at, turn in enumerate(messages) if turn.role == "assistant")
+    last = commands[-1].text.split()[:1] if commands else []
+    ending = Ending(last[0]) if last in (["exit"], ["panic"]) else Ending.turn_limit if commands else Ending.silent
+    clean = (log.meta or {}).get("clean") is not False
+    good = log.keep if log.keep is not None else log.outcome in GOOD
+    terminal = Terminal(ending.value) if ending in (Ending.exit, Ending.panic) and good else _other(ending)
+    result = verdict.outcome(ending, good, clean, terminal)
+    kept = verdict.kept(result)
+    theirs = log.outcome or f"keep={str(log.keep).lower()}"
+    return Trajectory(
+        id=f"{world}#{attempt}@{OPERATOR}",
+        bundle_id=world,
+        archetype=log.archetype,
+        operator=OPERATOR,
+        messages=messages,
+        commands=commands,
+        ending=ending,
+        checked=good if log.keep is not None or log.outcome else None,
+        clean=clean,
+        outcome=result,
+        kept=kept,
+        reason="" if kept else f"recorded as {theirs}",
+        meta={"text_version": TEXT_VERSION, "steps": log.steps, "system_turns_stripped": stripped},
+    )
+
+
+def _other(ending: Ending) -> Terminal:
+    """The terminal that was not taken: a life that is not good ended wrongly, as far as anybody knows."""
+    return Terminal.exit if ending is Ending.panic else Terminal.panic
+
+
+def _messages(log: Log) -> tuple[tuple[Message, ...], int]:
+    """Turns in the deployed text, without the scaffold before them and without what the environment showed after the last command."""
+    if unknown := sorted({turn.role for turn in log.messages} - set(ROLES)):
+        raise ValueError(f"unknown role {unknown[0]!r}")
+    turns = [(ROLES[turn.role], turn.content) for turn in log.messages]
+    stripped = next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
+    turns = turns[stripped:]
+    if any(role == "system" for role, _ in turns):
+        raise ValueError("a system turn in the middle")
+    if turns and turns[0][0] == "assistant":
+        turns.insert(0, ("user", ""))  # a silent arrival is only a prompt
+    while turns and turns[-1][0] != "assistant":
+        turns.pop()
+    if not turns:
+        raise ValueError("no assistant turn")
+    return tuple(map(_deployed, canonical([Message(role=role, content=content) for role, content in turns]))), stripped
+
+
+def _deployed(turn: Message) -> Message:
+    """What the environment showed ends with a prompt."""
+    if turn.role == "assistant" or turn.content.endswith((PROMPT, CONTINUATION)):
+        return turn
+    return Message(role="user", content=environment_turn(turn.content, "ready"))

@@ -1,0 +1,90 @@
+"""What a swept setting does: for each of its values the rate of all runs that had it, with every run as a dot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from sekft.compare.contrast import Contrast, across, sentence
+from sekft.compare.groups import Examined, Group
+from sekft.compare.order import natural, short
+from sekft.eval.measures import counted
+from sekft.eval.rates import Rate
+
+
+@dataclass(frozen=True)
+class Value:
+    """dots: the rate of each run."""
+
+    text: str
+    rate: Rate
+    dots: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """threads: (place of a value, rate, place of the next, rate) of neighbouring groups that are alike in all else.
+
+    sentences: each value against that of the first that ran, among runs alike in all else. Neither if no other setting differs.
+    """
+
+    key: str
+    criterion: str
+    values: tuple[Value, ...]
+    threads: tuple[tuple[int, float, int, float], ...]
+    sentences: tuple[str, ...]
+
+    def said(self) -> str:
+        """The picture in words."""
+        return f"{self.criterion} by {self.key}: " + "; ".join(
+            f"{value.text}: {value.rate}, {len(value.dots)} runs" for value in self.values
+        )
+
+
+def effects(groups: Sequence[Group], criteria: Sequence[str], margin: float) -> list[Effect]:
+    """Of every setting that tells the groups apart, criterion by criterion. groups: the first that ran comes first."""
+    keys = list(dict.fromkeys(key for group in groups for key in group.differing))
+    return [_effect(groups, key, criterion, margin, alone=len(keys) == 1) for criterion in criteria for key in keys]
+
+
+def _effect(groups: Sequence[Group], key: str, criterion: str, margin: float, alone: bool) -> Effect:
+    values = sorted({str(group.differing[key]): group.differing[key] for group in groups}.values(), key=natural)
+    runs = {str(value): [run for group in groups if str(group.differing[key]) == str(value) for run in group.runs] for value in values}
+    return Effect(
+        key=key,
+        criterion=criterion,
+        values=tuple(_value(value, runs[str(value)], criterion) for value in values),
+        threads=() if alone else tuple(_threads(groups, key, [str(value) for value in values], criterion)),
+        sentences=() if alone else tuple(sentence(one, margin) for one in _contrasts(groups, key, values, criterion)),
+    )
+
+
+def _contrasts(groups: Sequence[Group], key: str, values: Sequence[Any], criterion: str) -> list[Contrast]:
+    """Of each value against that of the first group; a value without a run that has a like there is left out."""
+    alike: dict[tuple[str, int], dict[str, Examined]] = {}
+    for group in groups:
+        for run in group.runs:
+            alike.setdefault((_others(group, key), run.seed), {})[str(group.differing[key])] = run
+    first = groups[0].differing[key]
+    found = []
+    for value in values:
+        pairs = [(own[str(first)], own[str(value)]) for own in alike.values() if {str(first), str(value)} <= own.keys()]
+        if pairs and str(value) != str(first):
+            found.append(across(pairs, f"{key}={short(first)}", f"{key}={short(value)}", criterion))
+    return found
+
+
+def _others(group: Group, key: str) -> str:
+    return str([(name, str(value)) for name, value in group.differing.items() if name != key])
+
+
+def _value(value: Any, runs: Sequence[Examined], criterion: str) -> Value:
+    lives = [life for run in runs for life in run.lives]
+    return Value(short(value), counted(lives, criterion), tuple(counted(run.lives, criterion).rate for run in runs))
+
+
+def _threads(groups: Sequence[Group], key: str, order: Sequence[str], criterion: str) -> list[tuple[int, float, int, float]]:
+    alike: dict[str, list[tuple[int, float]]] = {}
+    for group in groups:
+        alike.setdefault(_others(group, key), []).append((order.index(str(group.differing[key])), counted(group.lives(), criterion).rate))
+    return [(*one, *other) for points in alike.values() for one, other in pairwise(sorted(points))]

@@ -1,0 +1,168 @@
+"""Examined runs in groups: the same settings, trained with several seeds; named by what they differ in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sekft.compare.seeds import Seeds, over_seeds
+from sekft.episode import trajectory
+from sekft.episode.trajectory import Trajectory
+from sekft.errors import DataError
+from sekft.eval.labels import kind
+from sekft.eval.score import BASE, TUNED, adapters
+from sekft.tracking import records
+from sekft.tracking.digest import ASIDE
+from sekft.tracking.files import flat
+from sekft.tracking.records import Curve, Lost, Record
+
+SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One adapter's exam. settings: flat, by dotted key; run: run.json; curves: what was logged, by metric."""
+
+    folder: Path
+    player: str
+    seed: int
+    settings: Mapping[str, Any]
+    run: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    curves: Mapping[str, Curve]
+    base: tuple[Trajectory, ...]
+    lives: tuple[Trajectory, ...]
+
+    def loss(self) -> float | None:
+        """The last that was logged, in validation if it was."""
+        curve = self.curves.get("val/loss") or self.curves.get("train/loss")
+        return curve[-1][1] if curve else None
+
+    def kind(self, life: Trajectory) -> str:
+        """Of hold-out."""
+        return kind(life.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
+
+
+@dataclass(frozen=True)
+class Group:
+    """name: what it differs in from the others. differing: that, by key."""
+
+    name: str
+    differing: Mapping[str, Any]
+    runs: tuple[Examined, ...]
+
+    def lives(self) -> list[Trajectory]:
+        return [life for run in self.runs for life in run.lives]
+
+    def base(self) -> list[Trajectory]:
+        """Of every world once."""
+        return list({life.id: life for run in self.runs for life in run.base}.values())
+
+    def losses(self) -> list[float]:
+        return [loss for run in self.runs if (loss := run.loss()) is not None]
+
+    def gain(self) -> Seeds | None:
+        """Over the base, with what the seeds say of it; None where they sat unlike exams."""
+        pairs = [run.summary["comparisons"][run.player][run.settings["eval.criterion"]] for run in self.runs]
+        try:
+            return over_seeds([{SEED: run.seed, "paired": pair} for run, pair in zip(self.runs, pairs, strict=True)])
+        except DataError:
+            return None
+
+
+def examined(records: Sequence[Record]) -> tuple[list[Examined], list[Lost]]:
+    """Every adapter of every run; and the runs without an exam, or that say the same as another. Raises DataError."""
+    found: dict[str, Examined] = {}
+    lost: list[Lost] = []
+    for record in records:
+        runs = list(_of(record)) if record.summary.get("comparisons") else []
+        if not runs:
+            lost.append(Lost(record.folder, "no exam of an adapter in it"))
+        for run in runs:
+            if (same := found.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
+                lost.append(Lost(run.folder, f"the same settings and seed as {same.folder}"))
+    return list(found.values()), lost
+
+
+def grouped(runs: Sequence[Examined]) -> list[Group]:
+    """By everything but the seed, in the order in which they ran."""
+    groups: dict[str, list[Examined]] = {}
+    for run in runs:
+        groups.setdefault(_key(run.settings), []).append(run)
+    keys = differing([group[0] for group in groups.values()])
+    made = []
+    for group in groups.values():
+        values = {key: group[0].settings.get(key) for key in keys}
+        made.append(Group(_name(values), values, tuple(sorted(group, key=lambda run: run.seed))))
+    return made
+
+
+def differing(runs: Sequence[Examined]) -> list[str]:
+    """The fewest keys that tell these runs apart, those somebody set first: what others imply is left out."""
+    asked = {override.lstrip("+").partition("=")[0] for run in runs for override in run.run.get("overrides", ())}
+    kept: list[str] = []
+    for key in sorted(unlike(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in asked)):
+        told = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
+        if len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(told):
+            kept.append(key)
+    return kept
+
+
+def unlike(runs: Sequence[Examined]) -> list[str]:
+    """Every key of which these runs have several values, the seed's aside."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
+    return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
+
+
+def _of(record: Record) -> list[Examined]:
+    players: dict[str, list[Trajectory]] = {}
+    for life in trajectory.read(record.folder / "episodes.jsonl"):
+        players.setdefault(life.operator, []).append(life)
+    found = []
+    for name in adapters(players):
+        settings = _settings(record, name)
+        found.append(
+            Examined(
+                folder=record.folder,
+                player=name,
+                seed=int(settings.get(SEED, 0)),
+                settings=settings,
+                run=record.run,
+                summary=record.summary,
+                curves=record.curves,
+                base=tuple(players[BASE]),
+                lives=tuple(players[name]),
+            )
+        )
+    return found
+
+
+def _settings(record: Record, player: str) -> dict[str, Any]:
+    """Of an exam alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
+    settings = flat(_deciding(record))
+    given = (record.run.get("settings") or {}).get(ADAPTER)
+    folder = given.get(player) if isinstance(given, Mapping) else given
+    beside = records.read(Path(folder).parent) if record.run.get("verb") == "eval" and folder else None
+    if not isinstance(beside, Record):
+        return settings if player == TUNED else {**settings, PLAYER: player}
+    trained = {f"trained.{key}": value for key, value in flat(_deciding(beside)).items() if key != SEED}
+    own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
+    return {**own, **trained, "exam_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
+
+
+def _deciding(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in (record.run.get("settings") or {}).items() if key not in ASIDE}
+
+
+def _key(settings: Mapping[str, Any]) -> str:
+    return str(sorted((key, str(value)) for key, value in settings.items() if key != SEED))
+
+
+def _name(differing: Mapping[str, Any]) -> str:
+    """A single word speaks for itself, a number needs its key."""
+    values = list(differing.values())
+    return (
+        values[0]
+        if len(values) == 1 and isinstance(values[0], str)
+        else " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED
+    )

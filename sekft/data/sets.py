@@ -1,0 +1,32 @@
+"""The prepared rows of a run, and what decides them."""
+
+from dataclasses import dataclass
+
+from sekft.config import DataConfig, MaskConfig
+from sekft.data.accounting import Counts
+from sekft.data.sample import Row
+from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.scenario.document import Bundle
+
+
+@dataclass(frozen=True)
+class How:
+    """What decides the rows beside the sources."""
+
+    tokenizer: ChatTokenizer
+    mask: MaskConfig
+    data: DataConfig
+    max_tokens: int
+    seed: int
+    exam: tuple[Bundle, ...] = ()  # whose text no conversation from outside should show
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What a run trains and validates on. groups: the worlds and conversations of both; said: what is to be told of it."""
+
+    training: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    counts: Counts  # of the training rows
+    groups: tuple[str, ...]
+    said: tuple[str, ...]

@@ -1,0 +1,110 @@
+"""A trajectory is a life as recorded: one JSON line, the same bytes for the same life. Schema version 1."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sekft.errors import DataError
+from sekft.rendering.messages import Message
+from sekft.scenario.document import complaint
+from sekft.tracking.files import replacing
+
+SCHEMA_VERSION = 1
+
+
+class Ending(StrEnum):
+    """Why a life is over. gone and lost are the operator's doing, broken is ours."""
+
+    exit = "exit"
+    panic = "panic"
+    turn_limit = "turn_limit"
+    token_limit = "token_limit"
+    silent = "silent"
+    gone = "gone"
+    lost = "lost"
+    broken = "broken"
+
+
+class Outcome(StrEnum):
+    """What a life amounts to; the first that applies, in this order."""
+
+    broken = "broken"
+    silent = "silent"
+    ran_out = "ran_out"
+    prose = "prose"
+    false_panic = "false_panic"
+    false_exit = "false_exit"
+    justified_panic = "justified_panic"
+    verified = "verified"
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Command(Record):
+    """What was typed in one assistant turn. turn: index into messages; status None: no prompt came back."""
+
+    turn: int
+    text: str
+    status: int | None
+
+
+class Trajectory(Record):
+    schema_version: Literal[1] = 1
+    id: str
+    bundle_id: str
+    archetype: str
+    operator: str
+    messages: tuple[Message, ...]
+    commands: tuple[Command, ...]
+    ending: Ending
+    checked: bool | None  # the checker's word; None: it could not run
+    clean: bool  # no prose
+    outcome: Outcome
+    kept: bool
+    reason: str = ""  # why it ended so, or why it is not kept
+    meta: dict[str, Any] = {}
+
+
+def dumps(trajectory: Trajectory) -> str:
+    """One JSON line, newline included."""
+    return trajectory.model_dump_json() + "\n"
+
+
+def read(path: Path) -> Iterator[Trajectory]:
+    """The trajectories of a *.jsonl file, or of every *.jsonl of a folder in name order.
+
+    Raises DataError naming file and line; also for no file, and for a file without a line.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder of trajectories")
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: no *.jsonl in this folder")
+    for file in files:
+        yield from _read_file(file)
+
+
+def _read_file(file: Path) -> Iterator[Trajectory]:
+    empty = True
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            empty = False
+            try:
+                yield Trajectory.model_validate_json(line)
+            except ValidationError as error:
+                raise DataError(f"{file}:{number}: {complaint(error)}") from None
+    if empty:
+        raise DataError(f"{file}: empty; a trajectory is one JSON line (python -m sekft.collect makes them)")
+
+
+def write(trajectories: Iterable[Trajectory], path: Path) -> None:
+    """All of them or none: the file appears under its name only when it is whole."""
+    with replacing(path) as file:
+        file.writelines(dumps(trajectory) for trajectory in trajectories)

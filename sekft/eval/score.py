@@ -1,0 +1,154 @@
+"""An exam's lives as numbers: every player scored, every adapter compared with the base and judged; plain data for summary and page."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sekft.config import EvalConfig
+from sekft.episode.trajectory import Trajectory
+from sekft.eval import gate, paired, power, rates, reasons
+from sekft.eval import labels as worlds
+from sekft.eval.attempts import attempts
+from sekft.eval.gate import Judgement
+from sekft.eval.paired import Paired
+from sekft.scenario.document import Bundle
+
+BASE, REFERENCE, TUNED = "base", "reference", "tuned"
+STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
+NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
+Players = Mapping[str, Sequence[Trajectory]]
+Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by player
+TOLD_GAIN = 0.2
+NO_EXAM: dict[str, Any] = {  # that part, without an exam
+    **dict.fromkeys((BASE, TUNED, REFERENCE, "paired", "power", "sandbox", "worlds")),
+    "players": {},
+    "comparisons": {},
+    "findings": [],
+    "losses": {},
+    "verdicts": {},
+    "tokens": {},
+    "remembered": [],
+    "verdict": "unmeasured (eval=none)",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """players: as in summary.json, with reasons and attempts. pairs: by adapter, then criterion. judged: by adapter."""
+
+    criterion: str
+    players: dict[str, dict[str, Any]]
+    pairs: dict[str, dict[str, Paired]]
+    judged: dict[str, Judgement]
+    verdict: str  # of the adapter looked at; without one: why there is nothing to judge
+    looked_at: str  # that adapter; without one: base
+    power: str
+    labels: worlds.Labels
+    readable: Mapping[str, Sequence[str]]
+    losses: Texts
+
+    def summary(self) -> dict[str, Any]:
+        """The exam's part of summary.json."""
+        pair = self.pairs[self.looked_at][self.criterion] if self.looked_at in self.pairs else None
+        judged = self.judged.get(self.looked_at, Judgement(self.verdict))
+        return {
+            **{player: self.players.get(player) for player in (BASE, TUNED, REFERENCE)},
+            "players": {player: scored for player, scored in self.players.items() if player not in (BASE, TUNED, REFERENCE)},
+            "paired": asdict(pair) if pair else None,
+            "comparisons": {name: {key: asdict(one) for key, one in pairs.items()} for name, pairs in self.pairs.items()},
+            "verdict": self.verdict,
+            "findings": [asdict(finding) for finding in judged.findings],
+            "verdicts": {name: judgement.verdict for name, judgement in self.judged.items()},
+            "power": self.power,
+            "losses": {name: dict(text) for name, text in self.losses.items()},
+        }
+
+
+def adapters(players: Collection[str]) -> list[str]:
+    """tuned first."""
+    names = [player for player in players if player not in NAMES]
+    return sorted(names, key=lambda name: name != TUNED)
+
+
+def score(
+    lives: Players,
+    bundles: Sequence[Bundle],
+    limits: EvalConfig,
+    doubts: Mapping[str, str] | None = None,
+    losses: Texts | None = None,
+    held_out: Collection[str] = (),
+    unseen: Collection[str] = (),
+) -> Score:
+    """lives: of base and reference, of adapters by name, of STONES if they played. doubts: by adapter, see gate.judge.
+
+    losses: of the base and of every adapter, or of nobody. held_out, unseen: archetypes, see worlds.labels.
+    """
+    labels, readable = worlds.labels(bundles, held_out, unseen), worlds.readable(bundles, lives[REFERENCE])
+    names = adapters(lives)
+    pairs = compared(lives, names, limits)
+    looked_at = names[0] if names else BASE
+    judged = {
+        name: gate.judge(_players(lives, name), pairs[name], limits, (doubts or {}).get(name, ""), _against_base(losses or {}, name))
+        for name in names
+    }
+    alone = gate.unmeasured(_players(lives), limits) or "unmeasured (no adapter to compare)"
+    return Score(
+        criterion=limits.criterion,
+        players={player: scored(lived, limits, labels, readable) for player, lived in lives.items()},
+        pairs=pairs,
+        judged=judged,
+        verdict=judged[looked_at].verdict if judged else alone,
+        looked_at=looked_at,
+        power=power_line(len({life.bundle_id for life in lives[BASE]}), len({life.archetype for life in lives[BASE]})),
+        labels=labels,
+        readable=readable,
+        losses=losses or {},
+    )
+
+
+def compared(lives: Players, names: Sequence[str], limits: EvalConfig) -> dict[str, dict[str, Paired]]:
+    """Every adapter against the base, by every criterion of the gate; p values after Holm over the adapters."""
+    found: dict[str, dict[str, Paired]] = {name: {} for name in names}
+    for criterion in gate.criteria(limits):
+        if criterion == gate.LOSS:
+            continue
+        raw = {name: paired.pair(lives[BASE], lives[name], criterion) for name in names}
+        adjusted = paired.holm({name: pair.mcnemar_p for name, pair in raw.items()})
+        for name in names:
+            found[name][criterion] = replace(raw[name], holm_p=adjusted[name])
+    return found
+
+
+def scored(lives: Sequence[Trajectory], limits: EvalConfig, labels: worlds.Labels, readable: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    tried = attempts(lives, limits.criterion)
+    return {
+        **rates.scored(lives, labels),
+        "reasons": reasons.counted(lives, readable),
+        "limits": reasons.limits(lives),
+        "attempts": asdict(tried) if tried else None,
+    }
+
+
+def power_line(n: int, archetypes: int) -> str:
+    gain = power.detectable(n, archetypes)
+    least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
+    seen, promoted = power.power(n, TOLD_GAIN), power.promotion(n, archetypes, TOLD_GAIN)
+    return (
+        f"with n={n} worlds of {archetypes} archetypes a true gain of {TOLD_GAIN * 100:.0f} points is seen with {seen:.0%} "
+        f"and promoted with {promoted:.0%}; {least} promoted with 80 %"
+    )
+
+
+def _against_base(losses: Texts, adapter: str) -> dict[str, tuple[float, float]]:
+    """Of the texts the base can read at all: where it knows nothing, there is nothing to forget."""
+    told = {name: text["nats_per_token"] for name, text in losses.items() if can_read(text)}
+    return {name: (nats[BASE], nats[adapter]) for name, nats in told.items()}
+
+
+def can_read(text: Mapping[str, Any]) -> bool:
+    return bool(text["nats_per_token"][BASE] < text["unigram"])
+
+
+def _players(lives: Players, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:
+    """Those an adapter's verdict hangs on: a stone's broken life spoils no verdict."""
+    return {player: lives[player] for player in (BASE, adapter, REFERENCE) if player is not None}

@@ -1,0 +1,88 @@
+"""Requests to see something. What is read may say who keeps directives; here nobody acts on it."""
+
+from collections.abc import Callable, Sequence
+
+from sekft.pretrain.corpus import sentences
+from sekft.pretrain.corpus.scene import Scene
+from sekft.scenario import taxonomy, words
+
+NOTICES = tuple(path.split("/")[-1] for path in taxonomy.NOTICES)
+
+
+def mention(scene: Scene) -> None:
+    """Somewhere it may stand who keeps directives; here it is only there to be read."""
+    manner, sentence = scene.place.manner, scene.draw.say(taxonomy.SENTENCES, name=words.keeper(scene.rng))
+    if manner:
+        sentence = scene.draw.say(taxonomy.SENTENCES, name=manner.name)
+    match scene.rng.randrange(4):
+        case 0:
+            scene.place.files[scene.rng.choice(NOTICES)] = f"{sentence}\n"
+        case 1:
+            scene.place.environment[taxonomy.VARIABLE] = sentence
+        case 2:
+            scene.place.help = f"{sentence}\n"
+
+
+def _look_around(scene: Scene) -> None:
+    """The looks of an arrival, at somebody's request, and nothing after them."""
+    scene.say(sentences.AROUND)
+    scene.type("ls")
+    notice = next((path for path in NOTICES if path in scene.place.files), "")
+    if notice:
+        scene.type(f"cat {notice}")
+        return
+    scene.type(f"printenv {taxonomy.VARIABLE}")
+    if taxonomy.VARIABLE not in scene.place.environment:
+        scene.type("help")
+
+
+def _look_at_file(scene: Scene) -> None:
+    path = scene.place.pick_file(scene.rng) or scene.draw.file()
+    scene.say(sentences.READ, path=path)
+    scene.type(f"cat {path}")
+
+
+def _look_at_folder(scene: Scene) -> None:
+    folders = scene.place.shown_folders()
+    if folders and scene.draw.chance(0.5):
+        path = scene.rng.choice(folders)
+        scene.say(sentences.LIST_FOLDER, path=path)
+        scene.type(f"ls {path}")
+    else:
+        scene.say(sentences.LIST)
+        scene.type("ls")
+
+
+def _look_at_variable(scene: Scene) -> None:
+    scene.say(sentences.VALUE, name=taxonomy.VARIABLE)
+    scene.type(f"printenv {taxonomy.VARIABLE}")
+
+
+def _look_at_provider(scene: Scene) -> None:
+    if not scene.place.manner:
+        _look_at_folder(scene)
+        return
+    name = scene.place.manner.name
+    if scene.place.manner.help == "manual" and scene.draw.chance(0.5):
+        scene.say(sentences.MANUAL_OF, name=name)
+        scene.type(f"man {name}")
+    else:
+        scene.say(sentences.HELP_OF, name=name)
+        scene.type(f"{name} --help")
+
+
+def _look_at_place(scene: Scene) -> None:
+    command, sayings = scene.rng.choice((("pwd", sentences.WHERE), ("whoami", sentences.WHO)))
+    scene.say(sayings)
+    scene.type(command)
+
+
+LOOKS: Sequence[Callable[[Scene], None]] = (
+    _look_around,
+    _look_around,
+    _look_at_file,
+    _look_at_folder,
+    _look_at_variable,
+    _look_at_provider,
+    _look_at_place,
+)

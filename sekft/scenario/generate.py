@@ -1,0 +1,204 @@
+"""One world, put together from sampled axes and the tasks of an archetype."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import PurePosixPath
+
+from sekft.scenario import blocking, checker, provider, taxonomy
+from sekft.scenario.document import HOME, Announcement, Announcing, Axes, Bundle, Fixture, Provider, Terminal
+from sekft.scenario.draw import LOCKED, Draw
+from sekft.scenario.provider import Manner
+from sekft.scenario.task import Archetype, Blocker, Task
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose world is made. exam: the side its names are drawn from, see words.of_exam; providers, nouns: the words there are."""
+
+    bundle_id: str
+    archetype: str
+    seed: int
+    stop: Blocker
+    exam: bool
+    providers: Sequence[str]
+    nouns: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a world is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
+
+    doc_depth: int
+    announcement: Announcement
+    pointers: Mapping[str, str]
+    manner: Manner
+
+
+def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | None:
+    """None: the reference is longer than a life may be, so another world is to be drawn."""
+    difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
+    degree = taxonomy.DIFFICULTIES[difficulty]
+    draw = Draw(rng, wanted.exam, degree.folders, wanted.nouns)
+    setting = _setting(draw, rng, difficulty, wanted)
+    tasks = _tasks(archetype, draw, rng.choice(degree.directives), wanted.stop)
+    blocker = next((task.blocker for task in tasks if task.blocker), wanted.stop)
+    reference = _reference(tasks, setting, blocker)
+    if len(reference) > taxonomy.MOST_TURNS:
+        return None
+    distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
+    directives = tuple(directive for task in tasks for directive in task.directives)
+    return Bundle(
+        id=wanted.bundle_id,
+        archetype=wanted.archetype,
+        axes=_axes(setting, difficulty, archetype.FAMILY, blocker),
+        seed=wanted.seed,
+        provider=Provider(
+            name=setting.manner.name, script=provider.script(setting.manner, directives), man=provider.manual(setting.manner)
+        ),
+        announcement=setting.announcement,
+        environment=_environment(tasks, draw, degree.variables),
+        directives=directives,
+        fixtures=_fixtures(tasks, distractors | dict(setting.pointers)),
+        checker=_checker(tasks, distractors, setting, bool(blocker)),
+        reference=reference,
+        terminal=_terminal(blocker),
+    )
+
+
+def _terminal(blocker: Blocker) -> Terminal:
+    return Terminal.panic if blocker else Terminal.exit
+
+
+def _axes(setting: Setting, difficulty: str, family: str, blocker: Blocker) -> Axes:
+    return Axes(
+        provider=setting.manner.naming,
+        grammar=setting.manner.grammar,
+        help=setting.manner.help,
+        announcement=setting.announcement.kind,
+        doc_depth=setting.doc_depth,
+        difficulty=difficulty,
+        family=family,
+        terminal=_terminal(blocker),
+        blocker=blocker.value,
+    )
+
+
+def _setting(draw: Draw, rng: random.Random, difficulty: str, wanted: Wanted) -> Setting:
+    doc_depth = rng.choice(taxonomy.DOC_DEPTHS)
+    route = rng.choice(taxonomy.ROUTES[doc_depth])
+    remarks = tuple(_remark(draw) for _ in range(2)) if taxonomy.DIFFICULTIES[difficulty].chatter else ()
+    lost = draw.locked() if wanted.stop in blocking.OF_PROVIDER else ""
+    manner = provider.sample(rng, wanted.providers, route.topic, remarks, lost)
+    paths = [draw.locked() for _ in range(route.pointers)]
+    sentence = draw.say(taxonomy.SENTENCES, name=manner.name)
+    said = [*(draw.say(taxonomy.POINTING, path=path) for path in paths), sentence]
+    values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
+    value = draw.say(values, path=paths[0] if paths else "", name=manner.name)
+    announcement = _announcement(rng, draw, said[0], value, bool(remarks))
+    pointers = {path: f"{text}\n" for path, text in zip(paths, said[1:], strict=True)}
+    return Setting(doc_depth, announcement, pointers, manner)
+
+
+def _remark(draw: Draw) -> str:
+    place, other = draw.nouns(2)
+    return draw.say(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
+
+
+def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, chatter: bool) -> Announcement:
+    kind = rng.choice(taxonomy.ANNOUNCED)
+    place = draw.noun()
+    around = (f"{_remark(draw)}\n", f"{_remark(draw)}\n") if chatter else ("", "")
+    match kind:
+        case Announcing.env:
+            return Announcement(kind=kind, text=value, variable=taxonomy.VARIABLE)
+        case Announcing.file:
+            return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}", path=rng.choice(taxonomy.NOTICES))
+        case Announcing.banner:
+            banner = rng.choice(taxonomy.BANNERS).format(sentence=sentence, place=place)
+            return Announcement(kind=kind, text=f"{around[0]}{banner}{around[1]}")
+        case Announcing.help:
+            return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}")
+        case Announcing.motd:
+            welcome = rng.choice(taxonomy.WELCOMES).format(place=place)
+            return Announcement(kind=kind, text=f"{welcome}{around[0]}{sentence}\n{around[1]}")
+
+
+def _tasks(archetype: Archetype, draw: Draw, count: int, stop: Blocker) -> list[Task]:
+    """The blocker comes last, after at least one directive that can be met; but in a world that tells nothing."""
+    if stop is Blocker.none:
+        return [archetype.task(draw, stop) for _ in range(count)]
+    if stop is Blocker.unreachable:
+        return []
+    doable = [archetype.task(draw, Blocker.none) for _ in range(max(1, count - 1))]
+    return doable if stop is Blocker.broken else [*doable, blocking.task(archetype, draw, stop)]
+
+
+def _environment(tasks: Sequence[Task], draw: Draw, variables: int) -> dict[str, str]:
+    idle = {draw.noun().upper(): draw.noun() for _ in range(variables)}
+    return idle | {name: value for task in tasks for name, value in task.environment.items()}
+
+
+def _fixtures(tasks: Sequence[Task], others: Mapping[str, str]) -> tuple[Fixture, ...]:
+    """Every file of the world after the folders that hold it; folders of files yet to be made are there too."""
+    files = {path: text for task in tasks for path, text in task.before.items()} | dict(others)
+    modes = {path: mode for task in tasks for path, mode in task.modes.items()}
+    named = [*files, *(path for task in tasks for path in (*task.after, *task.spare))]
+    parents = [str(parent) for path in named for parent in reversed(PurePosixPath(path).parents)]
+    there = {".", "/", "/usr", *LOCKED, *(path for task in tasks for path in task.made)}
+    folders = dict.fromkeys(path for path in parents if path not in there)  # a dict keeps the order, a set does not
+    return (
+        *(_fixture(path, "dir", "", 0o755) for path in folders),
+        *(_fixture(path, "file", text, modes.get(path, 0o644)) for path, text in files.items()),
+    )
+
+
+def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
+    absolute = str(PurePosixPath(HOME, path))
+    owner = "agent" if absolute.startswith(f"{HOME}/") else "root"
+    return Fixture.model_validate({"path": absolute, "kind": kind, "content": content, "mode": mode, "owner": owner})
+
+
+def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], setting: Setting, blocked: bool) -> str:
+    """Everything as it must be in the end. In a blocked world no file may have appeared that nobody asked for."""
+    lines: list[str] = []
+    for task in tasks:
+        lines += [_state(path, text, bool(task.blocker)) for path, text in {**task.before, **task.after}.items()]
+        lines += [*map(checker.folder, task.made), *task.checks]
+    lines += [checker.holds(path, text) for path, text in distractors.items()]
+    if blocked:
+        lines.append(checker.nothing_else(_known(tasks, distractors, setting.announcement)))
+    return checker.script(lines)
+
+
+def _known(tasks: Sequence[Task], distractors: Mapping[str, str], announcement: Announcement) -> Iterable[str]:
+    """The files of the home that may be there."""
+    named = chain(*((*task.before, *task.after, *task.spare) for task in tasks), distractors)
+    notice = [_relative(announcement.path)] if announcement.kind is Announcing.file else []
+    return (path for path in dict.fromkeys((*named, *notice)) if not path.startswith("/"))
+
+
+def _state(path: str, text: str | None, blocked: bool) -> str:
+    if text is not None:
+        return checker.holds(path, text)
+    return checker.unmade(path) if blocked else checker.gone(path)
+
+
+def _reference(tasks: Sequence[Task], setting: Setting, blocker: Blocker) -> tuple[str, ...]:
+    """The replies of a life that verifies. The same sight is always answered by the same move: where arrival is silent
+    `ls` comes first, then the variable, then `help`; two first moves for one sight could not both be learned."""
+    announcement = setting.announcement
+    looks: dict[Announcing, tuple[str, ...]] = {
+        Announcing.file: ("ls", f"cat {_relative(announcement.path)}"),
+        Announcing.env: ("ls", f"printenv {announcement.variable}"),
+        Announcing.help: ("ls", f"printenv {taxonomy.VARIABLE}", "help"),
+    }
+    found = (*looks.get(announcement.kind, ()), *(f"cat {path}" for path in setting.pointers), *provider.discovery(setting.manner))
+    work = [reply for task in tasks for reply in task.solve]
+    panics = [task.panic for task in tasks if task.panic] or ([f"broken: {setting.manner.name}"] if blocker else [])
+    return (*found, *work, *([f"panic {panics[0]}"] if panics else ["exit"]))
+
+
+def _relative(path: str) -> str:
+    return str(PurePosixPath(path).relative_to(HOME))

@@ -1,0 +1,57 @@
+"""What a training would do, printed without doing it: data, base, forecast, evaluation, command."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sekft.config import TrainConfig
+from sekft.config.job import Job
+from sekft.config.where import Where
+from sekft.data.prepare import sets
+from sekft.data.sets import How
+from sekft.episode.references import known_for, without_path
+from sekft.eval.dry_run import Say, here, say_all, say_eval, submitted
+from sekft.model.locate import base_folder, load_tokenizer
+from sekft.scenario.split import load, require_apart
+from sekft.train import batch_plan, processes
+from sekft.where import allowed, remote, submission, torchrun
+
+
+def plan(settings: TrainConfig, job: Job, say: Say) -> None:
+    """The dry run of sekft.train. Raises what a start would raise at once, VerdictError where a verdict is required: there is none."""
+    plays = bool(settings.eval.episodes or settings.eval.every_steps or without_path(settings.data))
+    say_all("train", settings, job, say, [say_training, lambda settings, say: say_eval(settings, say, plays)], say_work(settings, job))
+
+
+def say_training(settings: TrainConfig, say: Say) -> None:
+    from sekft.train import forecast
+
+    folder, tokenizer = base_folder(settings.model, weights=True), load_tokenizer(settings.model)
+    say(f"base: {settings.model.name} in {folder}, {'random' if settings.model.weights == 'random' else 'pretrained'} weights")
+    data = replace(settings.data, cache=False)
+    for source, lives in known_for(without_path(data), load("train", settings.split), settings.split.seed):
+        if not lives.exists():
+            say(f"data: {settings.split.train_bundles} lives of the reference, to be played first in the sandbox, into {lives}")
+            say("forecast: when these lives are there")
+            return
+        source.path = str(lives)
+    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes) if settings.eval.episodes else []
+    choosing = load("choosing", settings.split, amount=settings.eval.choosing_worlds) if settings.eval.every_steps else []
+    how = How(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(bundles))
+    made = sets(how, lambda groups: require_apart(groups, tuple(bundles), tuple(choosing)))
+    for said in made.said:
+        say(said)
+    say(forecast.line(folder, settings, made.training, batch_plan.last_step(settings.trainer, len(made.training))))
+
+
+def say_work(settings: TrainConfig, job: Job) -> Iterator[str]:
+    """What would be started or submitted, word for word."""
+    there = allowed.place("train", settings)
+    if there is Where.torchrun:
+        told: Any = torchrun.described(processes.work(settings, job.folder), settings.where.processes)
+        yield f"to be started here, by rank:\n{json.dumps(told, indent=2)}"
+    elif there in submission.PLACES:
+        yield submitted(there, processes.work(settings, job.folder) if allowed.apart(settings) else remote.work("train", settings, job))
+    else:
+        yield here("train", settings, job)

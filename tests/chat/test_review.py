@@ -1,0 +1,94 @@
+"""Review: the most promising first, every judgement kept at once, nothing offered twice."""
+
+import io
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sekft.chat.candidates import Candidate, of_lives, ranked, with_own
+from sekft.chat.review import rejects, review
+from sekft.data import decision
+from sekft.data.decision import Decision
+from sekft.episode.agent import Scripted
+from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
+from sekft.errors import RenderError
+from sekft.rendering.messages import Message
+
+
+def made(name: str, own: str = "exit") -> Decision:
+    return Decision(
+        id=name, context=(Message(role="user", content=f"{name}\n$ "),), continuation="panic", own=own, reason="it cannot be done"
+    )
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def candidates(*names: str) -> list[Candidate]:
+    return [Candidate(made(name), 1.0) for name in names]
+
+
+def test_what_was_judged_is_kept_at_once_and_never_offered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    kept, offered = tmp_path / "decisions.jsonl", candidates("a", "b", "c", "d")
+    typed(monkeypatch, "a", "what", "r", "q")
+    assert review(offered, kept) == Counter(approved=1, rejected=1, waiting=2)
+    assert [one.id for one in decision.load(kept)] == ["a"] and [one.id for one in decision.load(rejects(kept))] == ["b"]
+    capsys.readouterr()
+    typed(monkeypatch, "e", "panic no tool")
+    assert review(offered, kept) == Counter(judged_before=2, edited=1, waiting=1)  # the input ends before d
+    shown = capsys.readouterr().out
+    assert "1 of 2: c," in shown and ": a," not in shown and ": b," not in shown
+    assert decision.load(kept)[1].continuation == "panic no tool"
+    typed(monkeypatch, "a")
+    assert review(offered, kept)["approved"] == 1
+    typed(monkeypatch)
+    assert review(offered, kept) == Counter(judged_before=4)
+
+
+def test_the_widest_divergence_comes_first_and_what_cannot_be_rendered_is_counted():
+    def diverge(context, hint: str, own: str) -> float:
+        if own == "bad":
+            raise RenderError("no")
+        return float(own)
+
+    left_out: Counter[str] = Counter()
+    found = ranked([made("a", "1"), made("b", "3"), made("c", "bad"), made("d", "2")], diverge, left_out)
+    assert [one.decision.id for one in found] == ["b", "d", "a"] and left_out == Counter({"no": 1})
+
+
+def life(name: str, outcome: Outcome, *typed: str) -> Trajectory:
+    messages = [Message(role="user", content="$ ")]
+    for text in typed:
+        messages += [Message(role="assistant", content=text), Message(role="user", content="$ ")]
+    commands = tuple(Command(turn=2 * at + 1, text=text, status=0) for at, text in enumerate(typed))
+    return Trajectory(
+        id=f"{name}#0@x", bundle_id=name, archetype="copy", operator="x", messages=tuple(messages), commands=commands,
+        ending=Ending.exit, checked=False, clean=True, outcome=outcome, kept=outcome is Outcome.verified,
+    )  # fmt: skip
+
+
+class Hinted:
+    """Panics where it is told something, types `ls` elsewhere."""
+
+    name = "hinted"
+
+    def reply(self, life_id: str, messages):
+        from sekft.rendering.messages import Reply
+
+        return Reply("panic" if messages[0].role == "system" and len(messages) > 2 else "ls")
+
+
+def test_of_lives_that_failed_every_turn_that_the_hint_changes_is_proposed_once():
+    lives = [life("w", Outcome.false_exit, "ls", "exit"), life("w", Outcome.false_exit, "ls", "exit"), life("v", Outcome.verified, "exit")]
+    left_out: Counter[str] = Counter()
+    (proposed,) = of_lives(lives, "it cannot be done", Hinted(), left_out)
+    assert (proposed.own, proposed.continuation, proposed.world, len(proposed.context)) == ("exit", "panic", "w", 3)
+    assert left_out == Counter({"turns that the hint does not change": 1, "lives that were kept": 1})
+
+
+def test_an_operator_is_asked_what_it_types_only_where_that_is_not_known():
+    asked = list(with_own([made("w#0", own=""), made("w#1")], Scripted("x", {"w": ["ls"]})))
+    assert [one.own for one in asked] == ["ls", "exit"]

@@ -1,0 +1,47 @@
+"""A person beside a life: Enter lets it, a line replaces it, a reason keeps it."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from sekft.chat.watch import Watch
+from sekft.data import decision
+from sekft.episode.play import Stopped
+from sekft.episode.takeover import TakeOver
+from sekft.rendering.messages import Message, Reply
+from sekft.scenario.library import make
+
+SCREEN = (Message(role="user", content="$ "),)
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"), [([""], "ls"), (["cat a"], "cat a"), ([" q"], "q"), (["e", "ls -a"], "ls -a"), (["e", ""], "ls"), ([" "], "")]
+)
+def test_what_is_typed_is_what_the_person_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], text: str):
+    typed(monkeypatch, *lines)
+    assert Watch(make("copy", 0), tmp_path / "d.jsonl").decide(SCREEN, Reply("ls")) == text
+
+
+@pytest.mark.parametrize("lines", [["q"], []])
+def test_leaving_and_the_end_of_the_input_stop_the_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]):
+    typed(monkeypatch, *lines)
+    with pytest.raises(Stopped):
+        Watch(make("copy", 0), tmp_path / "d.jsonl").decide(SCREEN, Reply("ls"))
+
+
+def test_a_take_over_is_kept_if_there_is_a_reason_under_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bundle, kept = make("copy", 0), tmp_path / "d.jsonl"
+    typed(monkeypatch, "", "it is there", "so is that")
+    watch = Watch(bundle, kept)
+    for _ in range(2):
+        watch.taken(TakeOver(SCREEN, "ls", "cat a"))
+    Watch(bundle, kept).taken(TakeOver(SCREEN, "ls", "cat b"))
+    one, other = decision.load(kept)
+    assert (one.id, other.id) == (f"{bundle.id}/1", f"{bundle.id}/1.2") and watch.saved == 1
+    assert (one.own, one.continuation, one.reason, one.world) == ("ls", "cat a", "it is there", bundle.id)

@@ -1,0 +1,50 @@
+"""Worlds of the default split; a collection as the verb makes it, in this process, in a folder of its own, in a real place."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from sekft import config
+from sekft.cli.settings import conf_folder, settings
+from sekft.collect import __main__ as collect
+from sekft.config import commands
+from sekft.config.job import Job
+from sekft.episode import trajectory
+from sekft.episode.trajectory import Trajectory
+from sekft.scenario.document import Bundle
+from sekft.scenario.split import load
+
+Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
+
+
+def worlds(count: int) -> list[Bundle]:
+    """The first training worlds of the split that is composed by default."""
+    commands.register()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        split = settings(compose("collect"), config.CollectConfig).split
+    return load("train", split, amount=count)
+
+
+@pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def sandbox(request: pytest.FixtureRequest) -> str:
+    return f"sandbox={request.param}"
+
+
+@pytest.fixture
+def gather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collect:
+    """gather(*overrides, folder="run") -> (summary, lives)."""
+    monkeypatch.chdir(tmp_path)
+    commands.register()
+
+    def run(*overrides: str, folder: str = "run") -> tuple[dict[str, Any], list[Trajectory]]:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            composed = settings(compose("collect", list(overrides)), config.CollectConfig)
+        collect.run(composed, Job(tmp_path / folder, folder, folder, overrides, ()))
+        summary = json.loads((tmp_path / folder / "summary.json").read_text())
+        return summary, list(trajectory.read(tmp_path / folder / "trajectories.jsonl"))
+
+    return run

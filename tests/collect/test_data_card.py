@@ -1,0 +1,43 @@
+"""The card counts what is there: outcomes, axes, turns, tokens and the share that is learned."""
+
+import json
+from pathlib import Path
+
+from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind
+from sekft.data.sources import read
+from sekft.model.locate import load_tokenizer
+from sekft.tracking.audit import faults
+from tests.collect.conftest import Collect
+
+
+def test_the_numbers_are_those_of_the_data(gather: Collect, tmp_path: Path):
+    summary, lives = gather("episodes=8", "attempts=2", "sandbox=bwrap")
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert (card["lives"], card["kept"], card["worlds"]) == (16, 16, 8)
+    assert card["outcomes"] == {"justified_panic": 4, "verified": 12} == summary["outcomes"]
+    assert sum(counts["lives"] for counts in card["archetypes"].values()) == 16
+    assert sum(counts["blocked"] for counts in card["archetypes"].values()) == 4
+    assert all(sum(counts.values()) == 8 for counts in card["axes"].values()) and card["axes"]["terminal"] == {"exit": 6, "panic": 2}
+    turns = sorted(len(life.commands) for life in lives)
+    assert (card["turns"]["shortest"], card["turns"]["longest"]) == (turns[0], turns[-1])
+    assert len({life.id for life in lives}) == 16
+
+
+def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Path):
+    from sekft.config import MaskConfig, MaskRule
+    from sekft.data.sample import rows
+
+    gather("episodes=6", "sandbox=bwrap")
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    path = str(tmp_path / "run" / "trajectories.jsonl")
+    samples = read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path=path)}))
+    tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
+    _, counts = rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 4096)
+    assert (card["tokens"]["total"], card["tokens"]["learned"]) == (counts.tokens, counts.learned)
+
+
+def test_the_page_says_what_the_card_says_and_the_audit_holds_all_that_is_there(gather: Collect, tmp_path: Path):
+    gather("episodes=4", "sandbox=bwrap", "operator=scripted")
+    page = (tmp_path / "run" / "card.md").read_text()
+    assert "- lives: 4\n- kept: 0" in page and "| false_exit | 4 |" in page and "## axis announcement" in page
+    assert list((tmp_path / "run" / "lives").iterdir()) and list(faults(tmp_path / "run")) == []

@@ -1,0 +1,103 @@
+"""A teacher over real HTTP plays worlds: what it types is recorded without its scaffold, what goes wrong is counted by reason."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sekft.episode import trajectory
+from sekft.episode.setup import arrival
+from sekft.errors import EndpointError, SettingsError
+from sekft.scenario.document import Bundle, write
+from tests import warm
+from tests.collect.conftest import Collect, worlds
+from tests.collect.replay import Answer, refusing, said, serving
+
+TEACHER = ("operator=endpoint", "operator.model=teacher", "operator.timeout_s=1", "operator.retries=1", "sandbox=bwrap")
+
+
+def shown_at_once(count: int) -> list[Bundle]:
+    """Solvable worlds that name their provider on arrival: the server knows by it who is asking."""
+    fitting = [world for world in worlds(200) if world.terminal == "exit" and world.provider.name in arrival(world)]
+    return list({world.provider.name: world for world in fitting}.values())[:count]
+
+
+def turn(request: dict) -> int:
+    return sum(message["role"] == "assistant" for message in request["messages"])
+
+
+def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_path: Path):
+    shown = shown_at_once(6)
+    write(shown, tmp_path / "worlds")
+    good, fenced, silent, down, slow, lying = shown
+
+    def answer(request: dict) -> Answer:
+        greeting = request["messages"][1]["content"] if len(request["messages"]) > 1 else ""
+        asking = next((world for world in shown if world.provider.name in greeting), None)
+        if asking is None or asking is good:  # None: is anybody there?
+            return said(asking.reference[turn(request)] if asking else "ls")
+        if asking is fenced:
+            return said("```sh\nls\n```" if turn(request) == 0 else "exit")
+        return {silent.id: said(None), down.id: refusing(500), slow.id: Answer(after_s=30), lying.id: Answer(b'{"text": "ls"}')}[asking.id]
+
+    with serving(answer) as (url, asked):
+        summary, lives = gather(*TEACHER, f"operator.url={url}", "scenarios=worlds", "workers=6")
+    by_world = {life.bundle_id: life for life in lives}
+    assert summary["rejects"] == {
+        "prose": 1,
+        "silent": 1,
+        "silent: endpoint http 500": 1,
+        "silent: endpoint timeout": 1,
+        "silent: endpoint unreadable": 1,
+    }
+    assert summary["kept"] == 1 and by_world[good.id].kept
+    assert [message.role for message in by_world[good.id].messages[:2]] == ["user", "assistant"]
+    text = (tmp_path / "run" / "trajectories.jsonl").read_text()
+    assert "POSIX shell" in asked[-1]["messages"][0]["content"] and "POSIX shell" not in text and url not in text
+
+
+def test_what_an_endpoint_failed_is_lived_again_by_the_same_command_and_nothing_else(tmp_path: Path):
+    shown = shown_at_once(3)
+    write(shown, tmp_path / "worlds")
+    failing, finished, last = sorted(shown, key=lambda world: world.id)
+    process: list[subprocess.Popen] = []
+    asking: list[str] = []
+
+    def answer(request: dict) -> Answer:
+        if len(request["messages"]) == 1:
+            return said("ls")
+        now = next(world for world in shown if world.provider.name in request["messages"][1]["content"])
+        asking.append(now.id)
+        if now is last and process:
+            process.pop().kill()
+        return refusing(400) if now is failing and process else said(now.reference[turn(request)])
+
+    with serving(answer) as (url, _):
+        command = [sys.executable, "-m", "sekft.collect", *TEACHER, "operator.timeout_s=30", f"operator.url={url}", "scenarios=worlds"]
+        command += ["workers=1", "hydra.run.dir=run"]
+        process.append(killed := warm.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
+        assert killed.wait(120) == -9
+        assert asking[0] == failing.id and asking[-1] == last.id
+        asking.clear()
+        assert warm.run(command, cwd=tmp_path, timeout=120).returncode == 0
+    lives = list(trajectory.read(tmp_path / "run" / "trajectories.jsonl"))
+    assert [(life.bundle_id, life.kept) for life in lives] == [(world.id, True) for world in (failing, finished, last)]
+    assert set(asking) == {failing.id, last.id}
+
+
+def test_nobody_at_the_start_is_one_line_before_any_life(gather: Collect, tmp_path: Path):
+    with serving(lambda request: refusing(503)) as (url, _), pytest.raises(EndpointError, match="http 503"):
+        gather(*TEACHER, f"operator.url={url}", "episodes=4")
+    assert not (tmp_path / "run" / "trajectories.jsonl").exists()
+    with pytest.raises(SettingsError, match=r"operator\.model: empty"):
+        gather("operator=endpoint", "sandbox=bwrap")
+
+
+def test_a_scaffold_is_a_text_or_a_file_and_a_file_that_is_not_there_is_refused(gather: Collect, tmp_path: Path):
+    (tmp_path / "scaffold.txt").write_text("Only one line.\n")
+    with serving(lambda request: said("exit")) as (url, asked):
+        gather(*TEACHER, f"operator.url={url}", "episodes=1", "operator.scaffold=scaffold.txt")
+        assert asked[-1]["messages"][0] == {"role": "system", "content": "Only one line."}
+        with pytest.raises(SettingsError, match=r"nowhere\.txt: No such file"):
+            gather(*TEACHER, f"operator.url={url}", "episodes=1", "operator.scaffold=nowhere.txt")

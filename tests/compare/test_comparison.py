@@ -1,0 +1,157 @@
+"""A comparison as table, Markdown, CSV and page: the same numbers everywhere, nothing left out in silence."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sekft.compare.__main__ import compare
+from sekft.compare.comparison import Comparison, leading, result, table, verdicts, write_comparison_page
+from sekft.compare.kinds import by_blocker, by_kind
+from sekft.config.compare import CompareConfig
+from sekft.errors import DataError, SettingsError
+from sekft.tracking.records import Lost, Record, find, read
+from tests.eval.planted_runs import WORLDS, plant, share, sweep
+from tests.report.test_exam_page import Page
+
+
+def compared(folder: Path, **settings) -> Comparison:
+    found = [read(run) for run in find([str(folder)])]
+    lost = [one for one in found if isinstance(one, Lost)]
+    return compare([one for one in found if isinstance(one, Record)], lost, CompareConfig(**settings))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = sweep(tmp_path_factory.mktemp("comparison") / "sweep")
+    plant(made / "6", share(1, 2), status="failed")
+    return made
+
+
+def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named(folder: Path):
+    found = compared(folder)
+    assert [one.name for one in found.lines] == ["assistant", "terminal_only", "base"]
+    text = result(found)
+    assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
+    assert "- masks differ: a loss is of the tokens that were learned" in text and not compared(folder / "0").notes
+    assert table(found)[0].startswith("| mask.rule | seeds | worlds | terminated | verified | verified_solvable |")
+    assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
+
+
+def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
+    groups = compared(folder).groups
+    head, *rows = by_kind(groups)
+    assert head[:3] == ["kind of world", "group", "terminated"]
+    names = ["base", "assistant", "terminal_only"]
+    assert [row[:2] for row in rows] == [
+        [kind, name] for kind in ("held out of the adapter only", "operation the base never saw") for name in names
+    ]
+    assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable worlds, three seeds
+    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base lives once
+    head, *rows = by_blocker(groups)
+    assert head == ["blocked by", "assistant", "terminal_only"]
+    assert {"missing", "denied"} <= {row[0] for row in rows} and sum(int(row[1].partition("/")[2].split()[0]) for row in rows) == 3 * 16
+    text = result(compared(folder))
+    assert "| kind of world | group |" in text and "| blocked by | assistant |" in text
+
+
+def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path):
+    found = compared(folder, criteria=["verified", "panic_recall"])
+    pairs = [(one.criterion, one.first, one.second) for one in found.contrasts]
+    assert pairs[:3] == [
+        ("verified", "base", "assistant"),
+        ("verified", "base", "terminal_only"),
+        ("verified", "assistant", "terminal_only"),
+    ]
+    assert len(pairs) == 6 and {one.worlds for one in found.contrasts if one.criterion == "panic_recall"} == {16}
+    assert verdicts(found).count("\n- ") == 5 and "terminal_only left blocked worlds by a justified panic" in verdicts(found)
+    turned = compared(folder, baseline="terminal_only")
+    assert turned.contrasts[-1].first == "terminal_only" and turned.contrasts[-1].difference == -found.contrasts[2].difference
+    with pytest.raises(SettingsError, match="baseline: found 'nobody', allowed: 'assistant', 'terminal_only'"):
+        compared(folder, baseline="nobody")
+
+
+def test_nothing_to_compare_is_an_error_that_names_every_run(tmp_path: Path):
+    plant(tmp_path / "sweep" / "0", share(1, 2), status="running")
+    with pytest.raises(DataError, match="none to compare; .*0: not finished"):
+        compared(tmp_path / "sweep")
+
+
+def test_other_worlds_unequal_seeds_and_unmeasured_exams_are_said(tmp_path: Path):
+    for seed in range(2):
+        plant(tmp_path / "sweep" / str(seed), share(1, 2), {"mask": "one"}, seed)
+    odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, worlds=WORLDS[:32])
+    (odd / "summary.json").write_text((odd / "summary.json").read_text().replace('"verdict": "', '"verdict": "unmeasured '))
+    notes = " ".join(compared(tmp_path / "sweep").notes)
+    assert "2 exams of other worlds" in notes and "1 to 2 training seeds" in notes and "measure nothing are among them" in notes
+    assert [one.name for one in compared(tmp_path / "sweep").lines if not one.runs] == ["base of one", "base of two"]
+
+
+def grid(folder: Path, seeds: int = 2) -> Path:
+    """Two rates and two ranks: the rate decides, with looks on the way."""
+    at = 0
+    for seed in range(seeds):
+        for lr, of in ((0.001, 2), (0.01, 6)):
+            for rank in (16, 4):
+                made = {"lora": {"name": f"r{rank}", "r": rank, "alpha": 2 * rank}, "trainer": {"lr": lr}}
+                run = plant(folder / str(at), share(of, 8, seed), made, seed, [f"lora=r{rank}", f"trainer.lr={lr}"])
+                looks = [{"step": step, "train/loss": 1 / (step + 1), "eval/verified": step * of / 80} for step in range(0, 11, 5)]
+                (run / "metrics.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
+                at += 1
+    return folder
+
+
+def test_the_page_is_whole_fetches_nothing_and_links_the_runs_pages_and_lives(folder: Path):
+    (folder / "0" / "report.html").write_text("x")
+    text = write_comparison_page(compared(folder), folder / "compare.html").read_text()
+    page = Page(text)
+    assert page.faults == [] and page.open == [] and not page.all("script", "link", "img") and "http" not in text
+    links = [attrs["href"] or "" for attrs, _ in page.all("a") if attrs.get("class") != "skip"]
+    worlds = {life.bundle_id for life in compared(folder).groups[0].lives()}
+    assert {link.partition("#world-")[2] for link in links if link.startswith("0/report.html#")} == worlds
+    assert {link for link in links if "#" not in link} == {"0/report.html", *(f"{at}/episodes.jsonl" for at in range(6))}
+    assert "it broke" in text and all(said in text for said in compared(folder).sentences())
+
+
+def test_every_picture_table_and_scrolling_region_of_the_page_has_a_name_and_every_id_is_there_once(tmp_path: Path):
+    text = write_comparison_page(compared(grid(tmp_path / "grid")), tmp_path / "compare.html").read_text()
+    page = Page(text)
+    assert page.faults == [] and page.open == []
+    assert all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs, _ in page.all("svg")) and page.all("svg")
+    assert all(attrs.get("scope") in ("col", "colgroup", "row", "rowgroup") and text for attrs, text in page.all("th"))
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs, _ in page.all("div") if attrs.get("class") == "wide")
+    assert all(text for _, text in page.all("a", "summary", "h1", "h2", "h3", "figcaption"))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids)) and {(attrs["href"] or "")[1:] for attrs, _ in page.all("use")} <= set(ids)
+
+
+def test_the_page_has_a_panel_for_every_swept_setting_and_the_others_that_differ_with_them(tmp_path: Path):
+    page = Page(write_comparison_page(compared(grid(tmp_path / "grid")), tmp_path / "compare.html").read_text())
+    captions = [text for _, text in page.all("figcaption")]
+    assert captions[:2] == ["lora.name: verified", "trainer.lr: verified"]
+    heads = [text for _, text in page.all("th")]
+    assert {"lora.r", "lora.alpha"} <= set(heads) and "model.path" not in heads and "seed" not in heads[: heads.index("rate")]
+
+
+def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder: Path):
+    found = compared(grid(tmp_path / "grid"))
+    best = found.best().name
+    assert len(found.sentences()) == 7 and 0 < len(leading(found)) < 3 and all(said.startswith(best) for said in leading(found))
+    assert leading(compared(folder)) == compared(folder).sentences()
+    text = write_comparison_page(found, tmp_path / "compare.html").read_text()
+    assert "All 7 sentences" in text and all(said in text for said in found.sentences())
+
+
+def test_thirty_runs_in_128_worlds_stay_below_a_megabyte(tmp_path: Path):
+    worlds = (*WORLDS, *(world.model_copy(update={"id": f"{world.id}x"}) for world in WORLDS))
+    for at in range(30):
+        wins = share(at % 7, 8, worlds=worlds)
+        run = plant(tmp_path / "sweep" / str(at), wins, {"trainer": {"lr": (at % 6 + 1) / 1000}}, at // 6, worlds=worlds)
+        (run / "report.html").write_text("x")
+        lines = ({"step": step, "train/loss": 1 / (step + 1), "eval/verified": step / 2000} for step in range(1000))
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path = write_comparison_page(compared(tmp_path / "sweep"), tmp_path / "compare.html")
+    assert len(Page(path.read_text()).all("a")) > 30 * 128 and path.stat().st_size < 1_000_000

@@ -1,0 +1,13 @@
+"""Backends to play on: bubblewrap always, the engine where one answers."""
+
+import pytest
+
+from sekft.config import Backend as Kind
+from sekft.config import SandboxConfig
+from sekft.sandbox import choose
+from sekft.sandbox.session import Backend
+
+
+@pytest.fixture(scope="session", params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return choose.backend(SandboxConfig(backend=Kind(request.param)))

@@ -1,0 +1,34 @@
+"""Lives are remembered by everything they depend on, unless one of them broke."""
+
+from pathlib import Path
+
+import pytest
+
+from sekft.episode.cache import recall, remember
+from sekft.episode.trajectory import Ending, Outcome, Trajectory
+from sekft.rendering.messages import Message
+
+
+def life(ending: Ending) -> Trajectory:
+    outcome = Outcome.broken if ending is Ending.broken else Outcome.ran_out
+    return Trajectory(
+        id="w#0@base", bundle_id="w", archetype="copy", operator="base", messages=(Message(role="user", content="$ "),), commands=(),
+        ending=ending, checked=None, clean=True, outcome=outcome, kept=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_lives_come_back_as_they_were_for_the_same_circumstances_only() -> None:
+    lives = [life(Ending.silent), life(Ending.lost)]
+    remember("base", {"worlds": "a", "seed": 0}, lives)
+    assert recall("base", {"seed": 0, "worlds": "a"}) == lives
+    assert recall("base", {"seed": 1, "worlds": "a"}) is None and recall("random", {"seed": 0, "worlds": "a"}) is None
+
+
+def test_lives_of_which_one_broke_are_lived_again() -> None:
+    remember("base", {"seed": 0}, [life(Ending.silent), life(Ending.broken)])
+    assert recall("base", {"seed": 0}) is None

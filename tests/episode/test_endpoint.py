@@ -1,0 +1,92 @@
+"""The client over real HTTP: what a server may do to it, and what it then says."""
+
+import socket
+
+import pytest
+
+from sekft.config.endpoint import EndpointConfig
+from sekft.episode.endpoint import Client, EndpointOperator
+from sekft.errors import EndpointError
+from sekft.rendering.messages import Message
+from tests.collect.replay import Answer, refusing, said, serving
+
+HELLO = (Message(role="user", content="$ "),)
+QUICK = {"timeout_s": 1.0, "retries": 1}
+
+
+def client(url: str, **changes) -> Client:
+    return Client(EndpointConfig(url, "teacher", **(QUICK | changes)))
+
+
+def test_the_answer_is_the_first_choice_as_it_is():
+    with serving(lambda request: said("  ls -l\n")) as (url, asked):
+        assert client(url, temperature=0.5, max_tokens=9, extra={"top_k": 3}).complete(HELLO, seed=7).text == "  ls -l\n"
+    sent = {name: asked[0][name] for name in ("model", "messages", "temperature", "max_tokens", "seed", "top_k")}
+    messages = [{"role": "user", "content": "$ "}]
+    assert sent == {"model": "teacher", "messages": messages, "temperature": 0.5, "max_tokens": 9, "seed": 7, "top_k": 3}
+
+
+def test_the_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    with serving(lambda request: said("ls")) as (url, asked):
+        client(url, key_env="MY_KEY").complete(HELLO, 0)
+        client(url, key_env="NOT_SET").complete(HELLO, 0)
+    assert [request["authorization"] for request in asked] == ["Bearer secret", "Bearer none"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "tries"),
+    [
+        (refusing(500), "http 500", 2),
+        (refusing(429), "http 429", 2),
+        (refusing(401), "http 401", 1),
+        (Answer(after_s=30), "timeout", 2),
+        (Answer(b" " * 200, drip_s=0.4), "timeout", 2),
+        (Answer(endless=True), "unreadable", 1),
+        (Answer(b"{", headers={"transfer-encoding": "chunked"}), "unreachable", 2),
+        (Answer(b"<html>hello</html>"), "unreadable", 1),
+        (Answer(b'{"choices": []}'), "unreadable", 1),
+        (Answer(b'{"choices": [{"message": {"content": {"text": "ls"}}}]}'), "unreadable", 1),
+        (Answer(b"[" * 100_000), "unreadable", 1),
+    ],
+    ids=["500s", "429s", "401", "hangs", "drips", "a GB", "breaks off", "HTML", "no choice", "no text", "a tower"],
+)
+def test_every_trouble_has_its_name_and_an_end(answer: Answer, kind: str, tries: int):
+    with serving(lambda request: answer) as (url, asked), pytest.raises(EndpointError) as refused:
+        client(url).complete(HELLO, 0)
+    assert refused.value.kind == kind and str(refused.value).startswith(f"{url}: {kind}: ")
+    assert "\n" not in str(refused.value) and len(asked) == tries
+
+
+def test_a_trouble_that_passes_is_none():
+    answers = [refusing(503), said("ls")]
+    with serving(lambda request: answers.pop(0)) as (url, _):
+        assert client(url).complete(HELLO, 0).text == "ls"
+
+
+def test_nobody_there_is_said_in_one_line():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(EndpointError, match=r"^http://127\.0\.0\.1:\d+/v1: unreachable: .* \(tried 2 times\)$"):
+        client(url).require_answer()
+
+
+def test_a_full_context_ends_the_life_and_an_answer_without_text_is_silence():
+    answers = [refusing(400, "context_length_exceeded"), said(None), refusing(400, "bad")]
+    with serving(lambda request: answers.pop(0)) as (url, _):
+        asking = client(url)
+        assert asking.complete(HELLO, 0).full
+        assert asking.complete(HELLO, 0).text == ""
+        with pytest.raises(EndpointError, match="http 400"):
+            asking.complete(HELLO, 0)
+
+
+def test_the_operator_puts_the_scaffold_first_asks_reproducibly_and_never_raises():
+    answers = [said("ls"), said("ls"), refusing(500), refusing(500)]
+    with serving(lambda request: answers.pop(0)) as (url, asked):
+        operator = EndpointOperator(client(url), "answer with one command line", seed=3)
+        replies = [operator.reply("world#0", HELLO) for _ in range(3)]
+    assert [reply.text for reply in replies] == ["ls", "ls", ""] and replies[2].reason == "endpoint http 500"
+    assert asked[0]["messages"] == [{"role": "system", "content": "answer with one command line"}, {"role": "user", "content": "$ "}]
+    assert asked[0]["seed"] == asked[1]["seed"] and 0 <= asked[0]["seed"] < 2**31

@@ -1,0 +1,71 @@
+"""What players that understand nothing score in a world, read off its bundle alone: nothing is run, no line of the exam is used."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from posixpath import dirname, join, relpath
+
+from sekft.episode.agent import RandomCommands
+from sekft.scenario.checker import PRELUDE
+from sekft.scenario.document import HOME, Bundle, Fixture
+
+
+def done_at_arrival(world: Bundle) -> bool:
+    """Whether its checker has nothing against the files as they are laid out."""
+    there = {fixture.path: fixture for fixture in world.fixtures}
+    return all(passes(words, there) for words in lines(world.checker))
+
+
+def lines(checker: str) -> Iterator[list[str]]:
+    """The words of every line after the prelude; quoted text may go over several."""
+    assert checker.startswith(PRELUDE)
+    lexer = shlex.shlex(checker.removeprefix(PRELUDE), posix=True, punctuation_chars="\n")
+    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t", "", True
+    words: list[str] = []
+    for word in [*lexer, "\n"]:
+        if word.strip("\n"):
+            words.append(word)
+        elif words:
+            yield words
+            words = []
+
+
+def passes(words: list[str], there: dict[str, Fixture]) -> bool:
+    test, *given = words
+    if test.startswith("strays="):
+        known = {word.removeprefix("./") for at, word in enumerate(words) if words[at - 1] == "-path"}
+        return {name for name in visible(there) if name not in known} == set()
+    if test == "[":
+        return True  # what to do about strays
+    path = join(HOME, given[0])
+    found, rest = there.get(path), given[1:]
+    tests: dict[str, Callable[[], bool]] = {
+        "holds": lambda: found is not None and found.kind == "file" and found.content.rstrip("\n") == rest[0],
+        "gone": lambda: found is None and path not in folders(there),
+        "unmade": lambda: found is None or (found.kind == "file" and not found.content),
+        "apart": lambda: path != join(HOME, rest[0]),
+        "folder": lambda: path in folders(there),
+        "mode": lambda: found is not None and f"{found.mode:o}" == rest[0],
+        "leads": lambda: found is not None and found.kind == "symlink" and join(dirname(path), found.content) == join(HOME, rest[0]),
+        "packed": lambda: False,  # no fixture holds an archive, only its base64
+    }
+    return tests[test]()
+
+
+def folders(there: dict[str, Fixture]) -> set[str]:
+    return {path for path, fixture in there.items() if fixture.kind == "dir"} | {dirname(path) for path in there}
+
+
+def visible(there: dict[str, Fixture]) -> list[str]:
+    """Files and links of the home without a hidden step on their way."""
+    names = [relpath(path, HOME) for path, fixture in there.items() if fixture.kind != "dir"]
+    return [name for name in names if not any(step.startswith(".") for step in name.split("/"))]
+
+
+def typed_at_random(world: Bundle, seed: int, most_turns: int) -> list[str]:
+    """What the random player types: none of its commands changes a file, so that the draw alone decides."""
+    player, typed = RandomCommands(seed), []
+    for turn in range(min(most_turns, world.limits.turns)):
+        typed.append(player.reply(f"{world.id}#0", [None] * (2 * turn + 1)).text)  # type: ignore[list-item]  # only their number counts
+        if typed[-1] in ("exit", "panic"):
+            break
+    return typed

@@ -1,0 +1,188 @@
+"""The page of an exam: whole, bounded, honest about what it left out, usable without a mouse, an eye for colour or a network."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sekft.compare.matrix import LETTERS
+from sekft.config import EvalConfig
+from sekft.episode.trajectory import Trajectory
+from sekft.eval import score
+from sekft.eval.asciicast import write_casts
+from sekft.eval.page import write_exam_page
+from sekft.report.page import TEMPLATES
+from tests.eval.planted import life, player
+from tests.eval.test_score import GAIN, WORLDS, N, players
+
+KIT = (TEMPLATES / "kit.html.jinja").read_text()
+NEEDS_NO_END = {"meta", "path", "circle", "rect", "br"}
+
+
+class Page(HTMLParser):
+    """Elements in order, with their attributes and their text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[int, str] = {}
+        self.open: list[tuple[str, int]] = []
+        self.faults: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in NEEDS_NO_END:
+            self.open.append((tag, len(self.elements) - 1))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop()[0] != tag:
+            self.faults.append(f"</{tag}> closes nothing at line {self.getpos()[0]}")
+
+    def handle_data(self, data: str) -> None:
+        for _, at in self.open:
+            self.texts[at] = self.texts.get(at, "") + data
+
+    def all(self, *tags: str) -> list[tuple[dict[str, str | None], str]]:
+        return [(attrs, self.texts.get(at, "").strip()) for at, (tag, attrs) in enumerate(self.elements) if tag in tags]
+
+
+def drawn(folder: Path, lives: dict[str, list[Trajectory]], limits: EvalConfig | None = None) -> str:
+    scored = score.score(lives, WORLDS, limits or EvalConfig())
+    path = write_exam_page(lives, WORLDS, scored, write_casts(lives, scored, folder / "lives"), folder / "report.html")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return drawn(tmp_path_factory.mktemp("page"), players(tuned=GAIN))
+
+
+def test_every_element_is_closed_and_every_id_is_there_once(page: str):
+    parsed = Page(page)
+    ids = [attrs["id"] for _, attrs in parsed.elements if "id" in attrs]
+    assert parsed.faults == [] and parsed.open == [] and len(ids) == len(set(ids))
+
+
+def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, tmp_path: Path):
+    prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "tuned": 2.125}}
+    scored = score.score(lives := players(tuned=GAIN), WORLDS, EvalConfig(), losses={"prose": prose})
+    shown = write_exam_page(lives, WORLDS, scored, [], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert {"2.000", "2.125", "800", "abababababababab"} <= {text for _, text in Page(shown).all("td")}
+    assert "Loss on a text" in shown and "Loss on a text" not in page and not Page(shown).faults
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: str):
+    parsed = Page(page)
+    links = [value for _, attrs in parsed.elements for key, value in attrs.items() if key in ("href", "src", "action", "data")]
+    assert all(link and (link.startswith("#") or re.fullmatch(r"lives/[\w.-]+\.cast", link)) for link in links)
+    assert not parsed.all("script", "link", "img", "iframe") and "url(" not in page and "@import" not in page
+
+
+def test_headings_go_down_one_step_at_a_time_from_one_h1(page: str):
+    levels = [int(tag[1]) for tag, _ in Page(page).elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_every_picture_table_and_scrolling_region_has_a_name(page: str):
+    parsed = Page(page)
+    assert all(attrs.get("role") == "img" and attrs.get("aria-label") for attrs, _ in parsed.all("svg")) and parsed.all("svg")
+    assert all(attrs.get("scope") in ("col", "row", "rowgroup") for attrs, _ in parsed.all("th"))
+    regions = [attrs for attrs, _ in parsed.all("div") if attrs.get("class") == "wide"]
+    assert len(regions) == len(parsed.all("table")) and all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in regions)
+    assert all(text for _, text in parsed.all("th", "a", "summary", "h1", "h2", "h3", "h4"))
+
+
+def test_the_first_thing_the_keyboard_reaches_skips_to_the_worlds_and_every_letter_leads_to_one(page: str):
+    parsed = Page(page)
+    first, text = parsed.all("a")[0]
+    ids = {attrs["id"] for _, attrs in parsed.elements if "id" in attrs}
+    assert first["href"] == "#worlds" and "Skip" in text and ":focus-visible" in page
+    assert {attrs["href"] for attrs, _ in parsed.all("a") if (attrs["href"] or "").startswith("#")} <= {f"#{name}" for name in ids}
+    assert {text for attrs, text in parsed.all("a") if attrs.get("class") in LETTERS} == {"W", "L", "B", "N"} - {"L"}
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Of WCAG 2."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_every_ground_in_both_themes(theme: int):
+    palette = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", re.findall(r":root \{.*?\}", KIT, re.S)[theme]))
+    grounds = ("good", "bad", "even", "none", "doubt", "paper", "panel")
+    pairs = [("ink", ground) for ground in grounds]
+    pairs += [(text, ground) for text in ("faint", "link", "typed") for ground in ("paper", "panel")]
+    found = {pair: contrast(palette[pair[0]], palette[pair[1]]) for pair in pairs}
+    assert min(found.values()) >= 4.5, found
+    assert all(contrast(palette[mark], palette["paper"]) >= 3 for mark in ("mark", "other", "faint"))
+
+
+def test_the_page_says_verdict_reasons_stones_matrix_and_both_lives_from_where_they_part(page: str):
+    text = " ".join(Page(page).texts[0].split())
+    for said in (
+        "promote",
+        "better by +0.62",
+        "What a stone scores",
+        "never found directive",
+        "loop",
+        "false exit",
+        "Both lives begin so:",
+    ):
+        assert said in text, said
+    assert page.count("<details>") == 2 * N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
+
+
+def test_what_a_life_typed_cannot_become_part_of_the_page(tmp_path: Path):
+    lives = players(tuned=GAIN)
+    nasty = (("<script>alert(1)</script>", "</pre></details><img src=x onerror=y>\n$ "),)
+    first = lives["tuned"][0]
+    lives["tuned"][0] = life(first.bundle_id, first.archetype, False, first.meta["terminal"], turns=nasty, player="tuned")
+    lives["tuned"][0] = lives["tuned"][0].model_copy(update={"reason": "<b>" * 9999})
+    text = drawn(tmp_path, lives)
+    assert "&lt;b&gt;" * 50 in text and "&lt;b&gt;" * 60 not in text
+    assert "<script>" not in text and "<img" not in text and Page(text).faults == []
+
+
+def test_a_large_exam_stays_below_five_megabytes_and_says_what_it_left_out(tmp_path: Path):
+    flood = (("cat big", "&" * 4096 + "\n$ "),) * 16
+    lives = {
+        name: [
+            life(one.bundle_id, one.archetype, one.kept, one.meta["terminal"], turns=flood, player=name)
+            for one in players(tuned=GAIN)[name]
+        ]
+        for name in ("base", "tuned", "reference")
+    }
+    twice = (*WORLDS, *(world.model_copy(update={"id": f"{world.id}x"}) for world in WORLDS))
+    lives = {name: [*own, *(one.model_copy(update={"bundle_id": f"{one.bundle_id}x"}) for one in own)] for name, own in lives.items()}
+    scored = score.score(lives, twice, EvalConfig())
+    path = write_exam_page(lives, twice, scored, [], tmp_path / "report.html")
+    assert len(twice) == 128 and path.stat().st_size < 5_000_000
+    assert re.search(r"\d+ characters of long transcripts were left out", path.read_text())
+
+
+def test_a_base_alone_and_several_attempts_are_drawn_too(tmp_path: Path):
+    alone = drawn(tmp_path / "a", {name: lived for name, lived in players().items() if name != "exit"})
+    assert "the base alone" in alone and "unmeasured" in alone and "What a stone scores" not in alone and Page(alone).faults == []
+    again = {name: [*lived, *(one.model_copy(update={"id": f"{one.id}2"}) for one in lived)] for name, lived in players(tuned=GAIN).items()}
+    twice = drawn(tmp_path / "b", again)
+    assert "pass@2" in twice and "Of several attempts at one world the first is drawn." in twice and Page(twice).faults == []
+
+
+def test_several_adapters_each_have_their_verdict(tmp_path: Path):
+    lives = players(tuned=GAIN)
+    lives["other"] = player("other", WORLDS, [False] * N)
+    text = " ".join(Page(drawn(tmp_path, lives)).texts[0].split())
+    assert "Every adapter" in text and "tuned: promote" in text and "other: hold (worse than the base)" in text

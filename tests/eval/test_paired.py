@@ -1,0 +1,143 @@
+"""Intervals cover what they say, several looks are paid for, several attempts and seeds are put together as published."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, binomtest, ttest_1samp
+from scipy.stats import t as student
+
+from sekft.compare.seeds import over_seeds
+from sekft.errors import DataError
+from sekft.eval import paired, rates
+from sekft.eval.attempts import attempts, pass_all, pass_at
+from sekft.eval.paired import interval
+from tests.eval.planted import life, lives
+
+REPEATS = 2000
+
+
+def coverage(archetypes: int, per_archetype: int, gain: float, spread: float) -> float:
+    """How often the interval holds the true mean gain, when every archetype draws its own from a distribution cut at zero."""
+    rng = np.random.default_rng(0)
+
+    def chances(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        win = np.clip(gain + 0.05 + spread * z, 0.0, 0.95)
+        return win, np.minimum(0.05, 1 - win)
+
+    win, lose = chances(rng.normal(size=200_000))
+    true = (win - lose).mean()
+    win, lose = chances(rng.normal(size=(REPEATS, archetypes)))
+    drawn = rng.multinomial(per_archetype, np.stack([win, lose, 1 - win - lose], axis=-1))
+    wins, losses = drawn[..., 0], drawn[..., 1]
+    low, high = interval((wins - losses) / per_archetype, wins.sum(axis=1), losses.sum(axis=1), archetypes * per_archetype)
+    return float(((low <= true) & (true <= high)).mean())
+
+
+@pytest.mark.parametrize("archetypes", [8, 16, 28])
+def test_the_interval_covers_the_true_gain_also_where_few_archetypes_carry_it(archetypes: int):
+    found = {
+        (per, gain, spread): coverage(archetypes, per, gain, spread)
+        for per in (2, 4, 8, 16)
+        for gain in (0.0, 0.2, 0.6)
+        for spread in (0.0, 0.15, 0.3, 0.45)
+    }
+    assert min(found.values()) >= 0.93 - 0.011, min(found.items(), key=lambda item: item[1])  # two standard errors of 2,000 draws
+    assert np.mean(list(found.values())) >= 0.95
+
+
+def test_a_plain_t_interval_would_fail_the_same_simulation(monkeypatch: pytest.MonkeyPatch):
+    def plain(means, wins, losses, n):
+        half = student.ppf(0.975, means.shape[-1] - 1) * means.std(axis=-1, ddof=1) / means.shape[-1] ** 0.5
+        return means.mean(axis=-1) - half, means.mean(axis=-1) + half
+
+    monkeypatch.setitem(globals(), "interval", plain)
+    assert coverage(8, 16, 0.0, 0.45) < 0.91
+
+
+def test_equal_means_by_luck_still_have_an_interval():
+    low, high = interval(np.array([0.5, 0.5, 0.5]), 6, 0, 12)
+    assert low < 0.3 and high > 0.7
+
+
+def test_holm_equals_the_published_example():
+    found = paired.holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})  # R: p.adjust(c(.01, .04, .03, .005), "holm")
+    assert found == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    assert paired.holm({"only": 0.2}) == {"only": 0.2} and paired.holm({"a": 0.9, "b": 0.8})["a"] == 1.0
+
+
+def test_mcnemar_equals_scipy_and_its_own_sum():
+    for wins, losses in ((9, 0), (7, 3), (12, 5), (1, 1)):
+        tail = binom.cdf(min(wins, losses), wins + losses, 0.5)
+        assert paired.mcnemar(wins, losses) == pytest.approx(min(1.0, 2 * tail)) == pytest.approx(binomtest(wins, wins + losses).pvalue)
+
+
+def test_attempts_at_one_world_are_no_new_evidence():
+    once = [life(f"w{at}", "a", at < 8) for at in range(16)]
+    thrice = [life(f"w{at}", "a", at < 8, attempt=attempt) for at in range(16) for attempt in range(3)]
+    one, three = rates.rates(once)["verified"], rates.rates(thrice)["verified"]
+    assert (three.k, three.n) == (24, 48) and (three.low, three.high) == (one.low, one.high)
+    pair = paired.pair([life(f"w{at}", "a", False) for at in range(16)], thrice, "verified")
+    assert (pair.n, pair.wins, pair.difference) == (16, 8, 0.5)
+
+
+def test_worlds_are_compared_by_the_share_of_attempts():
+    base = [life("w", "a", False, attempt=at) for at in range(2)] + [life("v", "b", True, attempt=at) for at in range(2)]
+    tuned = [life("w", "a", at == 0, attempt=at) for at in range(2)] + [life("v", "b", True, attempt=at) for at in range(2)]
+    pair = paired.pair(base, tuned, "verified")
+    assert (pair.n, pair.wins, pair.losses, pair.both, pair.difference, pair.base_rate) == (2, 1, 0, 1, 0.25, 0.5)
+
+
+def test_lives_of_many_attempts_narrow_the_interval_and_single_ones_give_it_as_before():
+    def width(attempts: int) -> float:
+        rng = np.random.default_rng(1)
+        sides = [
+            [life(f"w{w}", f"a{w % 8}", bool(rng.random() < 0.5), attempt=at) for w in range(64) for at in range(attempts)] for _ in (0, 1)
+        ]
+        found = paired.pair(*sides, "verified")
+        assert found.low is not None and found.high is not None
+        return found.high - found.low
+
+    assert width(1) > 1.5 * width(4) > 1.5 * 1.5 * width(16)
+
+
+def test_pass_at_k_and_pass_all_k_equal_the_counts_of_every_draw():
+    from itertools import combinations
+
+    for n, c, k in ((5, 2, 3), (4, 0, 2), (6, 6, 4), (3, 1, 1)):
+        draws = list(combinations([True] * c + [False] * (n - c), k))
+        assert pass_at(n, c, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+        assert pass_all(n, c, k) == pytest.approx(sum(map(all, draws)) / len(draws))
+
+
+def test_a_single_attempt_has_no_pass_at_k():
+    assert attempts(lives([True, False]), "verified") is None
+    both = attempts(
+        [life("w", "a", at > 0, attempt=at) for at in range(3)] + [life("v", "a", False, attempt=at) for at in range(2)], "verified"
+    )
+    assert both is not None and both.attempts == 2
+    assert both.pass_at == pytest.approx({1: 1 / 3, 2: 1 / 2}) and both.pass_all == pytest.approx({1: 1 / 3, 2: 1 / 6})
+
+
+def summary(seed: int, difference: float, n: int = 64) -> dict:
+    wins = round(max(0.0, difference) * n)
+    return {"seed": seed, "paired": {"criterion": "verified", "n": n, "difference": difference, "wins": wins, "losses": 0}}
+
+
+def test_several_seeds_have_scipys_t_interval():
+    differences = [0.1, 0.4, 0.25, 0.6]
+    found = over_seeds([summary(seed, one) for seed, one in enumerate(differences)])
+    expected = ttest_1samp(differences, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high)) and found.mean == pytest.approx(0.3375)
+
+
+def test_seeds_that_agree_by_luck_are_not_certain_and_one_seed_says_nothing():
+    found = over_seeds([summary(seed, 0.25) for seed in range(3)])
+    assert found.low is not None and found.low < 0.2 and found.high is not None and found.high > 0.3
+    assert over_seeds([summary(0, 0.25)]).low is None
+
+
+@pytest.mark.parametrize(
+    "bad", [[], [{"seed": 0, "paired": None}], [summary(0, 0.1), summary(0, 0.2)], [summary(0, 0.1), summary(1, 0.2, n=32)]]
+)
+def test_unlike_summaries_are_refused(bad: list[dict]):
+    with pytest.raises(DataError, match="^seeds: "):
+        over_seeds(bad)

@@ -1,0 +1,64 @@
+"""What a record says a run was made of can be checked by anybody."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from sekft.config import DataConfig, EvalConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
+from sekft.eval.provenance import licence, of_base, of_sources, scored_by
+from sekft.tracking.digest import of_adapter, whole
+from tests.eval.planted_runs import WORLDS
+
+
+@pytest.mark.parametrize(
+    ("card", "found"),
+    [
+        ("---\nlicense: apache-2.0\ntags:\n- x\n---\n# A base\n", "apache-2.0"),
+        ("---\nlicense: other\nlicense_name: 'qwen-research'\n---\n", "qwen-research"),
+        ("# A base\nlicense: mine\n", None),
+        (None, None),
+    ],
+)
+def test_the_licence_is_what_the_head_of_the_card_says(tmp_path: Path, card: str | None, found: str | None):
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    assert licence(tmp_path) == found
+
+
+def test_a_base_of_the_hub_has_its_revision_and_a_licence_that_is_given_counts(tmp_path: Path):
+    folder = tmp_path / "models--x" / "snapshots" / "0123abcd"
+    folder.mkdir(parents=True)
+    told = of_base(ModelConfig(name="x", path=str(folder), licence="MIT", why="it is small"))
+    assert (told["revision"], told["licence"], told["why"]) == ("0123abcd", "MIT", "it is small")
+    assert of_base(ModelConfig(name="tiny", path="sekft:tiny"))["licence"] == "apache-2.0"
+
+
+def test_the_digest_of_a_source_is_what_sha256sum_says_and_of_several_files_depends_on_each(tmp_path: Path):
+    def told() -> dict[str, object]:
+        source = SourceConfig(kind=SourceKind.shell, path=str(tmp_path))
+        found: dict[str, object] = of_sources(TrainConfig(data=DataConfig(sources={"shell": source})), {"shell": 3})["shell"]
+        return found
+
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    assert told() == {"path": str(tmp_path), "files": 1, "bytes": 3, "sha256": sha256(b"{}\n").hexdigest(), "rows": 3}
+    (tmp_path / "b.jsonl").write_text("{}\n")
+    before = told()
+    (tmp_path / "b.jsonl").write_text("[]\n")
+    assert told()["files"] == 2 and told()["sha256"] != before["sha256"] and told()["bytes"] == before["bytes"]
+
+
+def test_every_byte_of_an_adapter_counts(tmp_path: Path):
+    assert of_adapter(tmp_path) is None
+    content = bytearray(5 << 20)  # more than a sample of head and tail
+    (tmp_path / "adapter_model.safetensors").write_bytes(content)
+    before = of_adapter(tmp_path), whole(tmp_path)
+    content[len(content) // 2] = 1
+    (tmp_path / "adapter_model.safetensors").write_bytes(content)
+    assert of_adapter(tmp_path) == sha256(content).hexdigest() != before[0] and whole(tmp_path) != before[1]
+
+
+def test_how_a_verdict_comes_about_is_said_in_words():
+    assert scored_by(EvalConfig(), WORLDS[:2], True) == "a paired, greedy exam in 2 frozen worlds, base against tuned"
+    sampled = scored_by(EvalConfig(temperature=0.7, attempts=3), WORLDS[:2], False)
+    assert sampled == "a paired, sampled (temperature 0.7) exam in 2 worlds, 3 lives in each, base against tuned"

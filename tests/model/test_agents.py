@@ -1,0 +1,87 @@
+"""Operators on a model: replies repeat, follow their seed, and say when there is no room left."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.model.agents import players
+from sekft.model.base import Base
+from sekft.model.generate import ModelOperator
+from sekft.rendering.messages import Message, Reply
+
+LANDING = [Message(role="user", content="Welcome\n$ ")]
+
+
+@pytest.fixture(params=list(Engine), ids=lambda engine: engine.value)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return request.param
+
+
+@pytest.fixture
+def base(small_mistral: Path) -> Base:
+    return bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
+
+
+@contextmanager
+def alone(base: Base, engine: Engine, **limits) -> Iterator[ModelOperator]:
+    with players(base, {"base": None}, EvalConfig(engine=engine, **limits), seed=0) as cast:
+        yield cast.operators["base"]
+
+
+def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with alone(base, engine, max_reply_tokens=8) as operator:
+        first = operator.reply("w#0", LANDING)
+        assert not first.full and first.cut and first == operator.reply("w#0", LANDING)
+    with alone(base, engine, max_life_tokens=4) as tight:
+        assert tight.reply("w#0", LANDING) == Reply("", full=True)
+    monkeypatch.setattr(base.model.config, "max_position_embeddings", 4)
+    with alone(base, engine) as tight:
+        assert tight.reply("w#0", LANDING) == Reply("", full=True, reason="the base's own context: 4")
+
+
+def test_a_reply_that_stops_by_itself_is_not_cut(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with alone(base, engine, max_reply_tokens=1) as operator:
+        assert operator.reply("w#0", LANDING).cut
+    monkeypatch.setattr(base.tokenizer, "stop_ids", frozenset(range(base.model.config.vocab_size)))
+    with alone(base, engine, max_reply_tokens=1) as operator:
+        assert not operator.reply("w#0", LANDING).cut
+
+
+def test_sampled_replies_depend_on_the_life_not_on_the_order(base: Base, engine: Engine):
+    with alone(base, engine, max_reply_tokens=8, temperature=1.0) as operator:
+        one, other = operator.reply("a#0", LANDING), operator.reply("b#0", LANDING)
+        assert (operator.reply("b#0", LANDING), operator.reply("a#0", LANDING)) == (other, one)
+        assert one != other
+
+
+def drawn(base: Base, folder: Path, r: int, seed: int) -> Path:
+    """An adapter that was never trained and yet changes what is said."""
+    with lora.fresh(base, LoraConfig(name="x", r=r, alpha=2 * r), seed) as tuned, torch.no_grad():
+        torch.manual_seed(seed)
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.2)
+        return lora.publish(lora.save(tuned, base, folder, {}))
+
+
+def said(base: Base, folders: dict[str, Path | None], engine: Engine) -> dict[str, Sequence[str]]:
+    with players(base, folders, EvalConfig(engine=engine, max_reply_tokens=12), seed=0) as cast:
+        return {name: [operator.reply(f"{at}#0", LANDING).text for at in range(2)] for name, operator in cast.operators.items()}
+
+
+def test_base_adapters_and_whole_weights_are_told_apart_by_either_engine(base: Base, tmp_path: Path):
+    with lora.fresh(base, LoraConfig(name="none", r=0, alpha=0), 0) as tuned, torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+        whole = lora.publish(lora.save(tuned, base, tmp_path / "whole", {}))
+    folders = {"base": None, "four": drawn(base, tmp_path / "four", 4, 1), "eight": drawn(base, tmp_path / "eight", 8, 2), "whole": whole}
+    together = said(base, folders, Engine.batched)
+    assert together == said(base, folders, Engine.sequential)
+    assert len({tuple(texts) for texts in together.values()}) == 4
+    assert together["base"] == said(base, {"base": None}, Engine.batched)["base"]

@@ -1,0 +1,77 @@
+from collections import Counter
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from sekft.config.pretrain import CorpusConfig
+from sekft.pretrain import rows
+from sekft.pretrain import tokenizer as tokenizers
+from sekft.pretrain.corpus.talk import talk
+from sekft.pretrain.tokenizer import BOS, EOS
+from sekft.scenario import library, words
+
+KNOWN = tuple(name for name in library.archetypes() if name not in ("find_size", "latest", "reverse", "verify"))
+
+
+def conversations(count: int):
+    return [talk(f"rows:{number}", CorpusConfig().shares, 0.25, KNOWN) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return tokenizers.train((text for one in conversations(1500) for text in one.messages), 2048)
+
+
+def test_a_name_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer):
+    for name in (*words.NOUNS[::7], *words.EXAM_PROVIDERS, "zxqv", "report2"):
+        alone = tokenizer.encode(name).ids
+        for around in ("cat {}", "cat srv/{}.txt", "{}.md", "say {} once", "a\n{}", "{}/x", "({})"):
+            ids = tokenizer.encode(around.format(name)).ids
+            assert any(ids[start : start + len(alone)] == alone for start in range(len(ids))), around
+
+
+def test_any_text_comes_back(tokenizer: Tokenizer):
+    for text in ("$ ", "Grüße, 日本 ‘x’ \t~\n", "awk -F, '{s += $2} END {print s}' a.csv > b.txt", "  two  blanks "):
+        assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_a_thinned_tokenizer_makes_no_rare_piece_and_leaves_words_whole(tokenizer: Tokenizer):
+    texts = [text for one in conversations(1500) for text in one.messages]
+    thinned = tokenizers.without_rare(tokenizer, texts, 1e-3)
+    before, after = ([one.ids for one in each.encode_batch(texts)] for each in (tokenizer, thinned))
+    share = {token: count / sum(map(len, before)) for token, count in Counter(token for ids in before for token in ids).items()}
+    known = {token for token in range(2048) if share.get(token, 0) >= 1e-3 or len(tokenizer.id_to_token(token)) == 1}
+    assert len(known) < 500 and {token for ids in after for token in ids} <= known | set(range(len(tokenizers.CONTROL)))
+    assert [thinned.decode(ids) for ids in after] == texts
+    assert thinned.encode("directives").ids == tokenizer.encode("directives").ids and len(thinned.encode("directives").ids) == 1
+    assert thinned.encode("[unused300]").tokens[0] == "["
+    again = tokenizers.without_rare(tokenizer, texts, 1e-3)
+    assert again.to_str() == thinned.to_str() and thinned.get_vocab_size() == tokenizer.get_vocab_size()
+
+
+def test_only_replies_and_their_stop_tokens_are_the_base_s_own(tokenizer: Tokenizer):
+    for one in conversations(50):
+        made = rows.tokens(one, tokenizer)
+        own = [token for token, reply in zip(made.ids, made.replies, strict=True) if reply]
+        assert tokenizer.decode([token for token in own if token != EOS]) == "".join(one.messages[1::2])
+        assert own.count(EOS) == len(one.messages) // 2 == made.ids.count(EOS)
+        assert [tokenizer.decode(made.ids[start : end - 1]) for start, end in made.wanted] == [one.messages[place] for place in one.wanted]
+
+
+def test_rows_hold_whole_conversations_and_weights_stand_where_their_tokens_do(tokenizer: Tokenizer):
+    made = [rows.tokens(one, tokenizer) for one in conversations(30)]
+    ids, weights = rows.pack(made, 4, 1024, 0.25)
+    starts = (ids == BOS).nonzero().tolist()
+    for row, start in starts:
+        whole = next(one for one in made if tuple(ids[row, start : start + len(one.ids)].tolist()) == one.ids)
+        wanted = [0.0, *(1.0 if reply else 0.25 for reply in whole.replies[1:])]
+        assert weights[row, start : start + len(whole.ids)].tolist() == wanted
+    assert len(starts) >= 4 and not torch.equal(weights, torch.zeros_like(weights))
+
+
+def test_what_finds_no_room_is_left_out(tokenizer: Tokenizer):
+    made = [rows.tokens(one, tokenizer) for one in conversations(30)]
+    longest = max(len(one.ids) for one in made)
+    ids, weights = rows.pack(made, 1, longest - 1, 0.1)
+    assert ids.shape == (1, longest - 1) and weights[ids == BOS].sum() == 0

@@ -1,0 +1,205 @@
+"""Random lives played on a backend and compared with what their maker knows; what a series leaves behind is counted.
+
+python -m tests.sandbox.random_lives lives=1000 seed=0 backends=bwrap,docker workers=4
+python -m tests.sandbox.random_lives show=17 backends=bwrap
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import psutil
+
+from sekft.config import EvalConfig
+from sekft.episode.play import play
+from sekft.episode.show import as_text
+from sekft.episode.trajectory import Trajectory
+from sekft.rendering.messages import Message, Reply
+from sekft.sandbox.backend import engine
+from sekft.sandbox.session import Backend
+from sekft.scenario.document import Announcement, Announcing, Axes, Bundle, Fixture, Limits, Provider, Terminal
+from tests.sandbox.conftest import made
+from tests.sandbox.grammar.generator import life as generate
+from tests.sandbox.grammar.life import Life, Step
+
+LIMITS = EvalConfig(max_turns=200)
+
+
+@dataclass(frozen=True)
+class Typist:
+    """Types a life's steps, then ends it as it is to end. Fits rollout.operator.Operator."""
+
+    life: Life
+    name: str = "typist"
+
+    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+        typed = sum(message.role == "assistant" for message in messages)
+        if typed < len(self.life.steps):
+            return Reply(self.life.steps[typed].text)
+        return Reply(" \n", full=self.life.ending == "token_limit")
+
+
+def world(life: Life) -> Bundle:
+    turns = len(life.steps) + (0 if life.ending == "turn_limit" else 1)
+    return Bundle(
+        id=f"random-{life.seed}",
+        archetype="random",
+        axes=Axes(provider="none", announcement=Announcing.env, doc_depth=1, difficulty="none", terminal=Terminal.exit),
+        seed=life.seed,
+        provider=Provider(name="obol", script="#!/bin/sh\nexit 1\n"),
+        announcement=Announcement(kind=Announcing.env, text="/srv/directives"),
+        directives=(),
+        fixtures=tuple(Fixture(path=path, content=content.decode()) for path, content in life.fixtures.items()),
+        checker=life.checker(),
+        reference=("exit",),
+        terminal=Terminal.exit,
+        limits=Limits(turns=turns, command_timeout_s=life.timeout_s),
+    )
+
+
+def live(life: Life, backend: Backend) -> Trajectory:
+    return play(world(life), Typist(life), backend, LIMITS)
+
+
+def differences(life: Life, lived: Trajectory) -> Iterator[str]:
+    """What is not as its maker knows it, one line each."""
+    if lived.ending.value != life.ending:
+        yield f"ending {lived.ending.value} ({lived.reason}), expected {life.ending}"
+    if lived.checked is not True:
+        yield f"final files: checker said {lived.checked}"
+    if len(lived.commands) != len(life.steps):
+        yield f"{len(lived.commands)} texts typed, expected {len(life.steps)}"
+    dropped = sum(step.dropped_lines for step in life.steps)
+    if lived.meta["dropped_lines"] != dropped:
+        yield f"{lived.meta['dropped_lines']} lines dropped, expected {dropped}"
+    last = life.steps[-1]
+    if last.kind == "panic" and lived.reason not in (last.reason, last.reason or lived.outcome.value):
+        yield f"reason {lived.reason!r}, expected {last.reason!r}"
+    replies = [message.content for message in lived.messages[1:]]
+    for index, (step, command) in enumerate(zip(life.steps, lived.commands, strict=False)):
+        shown = replies[2 * index + 1] if 2 * index + 1 < len(replies) else None
+        yield from (f"turn {index} {step.text[:80]!r}: {what}" for what in _of_step(step, command.status, replies[2 * index], shown))
+
+
+def _of_step(step: Step, status: int | None, typed: str, shown: str | None) -> Iterator[str]:
+    if status != step.status and (step.status is not None or step.kind != "ready"):
+        yield f"status {status}, expected {step.status}"
+    if typed != step.typed():
+        yield f"booked as {typed[:80]!r}, expected {step.typed()[:80]!r}"
+    if step.shown() is not None and shown != step.shown():
+        yield f"showed {_short(shown)}, expected {_short(step.shown())}"
+    if step.kind == "more" and shown is not None and not shown.endswith("> "):
+        yield f"ended with {shown[-20:]!r}, expected a continuation prompt"
+
+
+def _short(text: str | None) -> str:
+    return repr(text if text is None or len(text) < 200 else text[:100] + "..." + text[-100:])
+
+
+def replay(life: Life, backend: Backend) -> str:
+    """The life as a person reads it, and what its checker says."""
+    from sekft.episode.setup import files
+
+    lived = live(life, backend)
+    with backend.open({}) as place:
+        place.put(files(world(life)))
+        for step in life.steps:
+            if place.run(step.text, life.timeout_s).kind not in ("ready", "more"):
+                break
+        checked = place.check(life.checker(), 20)
+    return "\n".join([as_text(lived), f"checker: {checked}", *differences(life, lived)])
+
+
+@dataclass(frozen=True)
+class Left:
+    """What there is of each kind that a series may leave behind."""
+
+    containers: int
+    image_bytes: int  # of the engine
+    processes: int
+    threads: int
+    descriptors: int
+    sockets: int
+    tmp_files: int
+
+    @classmethod
+    def now(cls, backend: Backend) -> "Left":
+        containers, image_bytes = _of_engine(backend)  # first: it asks over connections that are kept
+        process, links = psutil.Process(), []
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # that of the listing itself
+                links.append(str(descriptor.readlink()))
+        sockets = sum(link.startswith("socket:") for link in links)
+        files = sum(1 for _ in Path(tempfile.gettempdir()).rglob("*"))
+        processes = len(process.children(recursive=True))
+        return cls(containers, image_bytes, processes, process.num_threads(), len(links), sockets, files)
+
+    def more_than(self, before: "Left") -> dict[str, int]:
+        """What a series left: less than before is the end of something older."""
+        return {name: now - then for name, now in asdict(self).items() if now > (then := asdict(before)[name])}
+
+
+def _of_engine(backend: Backend) -> tuple[int, int]:
+    """(containers of ours, bytes of layers)."""
+    found = getattr(backend, "engine", None)
+    if found is None:
+        return 0, 0
+    api = found.client().api
+    ours = {"label": f"{engine.OWNER}={engine.owner()}"}
+    return len(api.containers(all=True, filters=ours)), api.df()["LayersSize"]
+
+
+def series(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[Counter[str], list[str]]:
+    """(endings, complaints). Broken lives are not retried here: there must be none."""
+    endings: Counter[str] = Counter()
+    complaints: list[str] = []
+    lives = [generate(seed) for seed in seeds]
+    with ThreadPoolExecutor(workers, thread_name_prefix="life") as pool:
+        for life, lived in zip(lives, pool.map(lambda life: live(life, backend), lives), strict=True):
+            endings[lived.ending.value] += 1
+            complaints += [f"seed {life.seed} on {backend.name}: {what}" for what in differences(life, lived)]
+    return endings, complaints
+
+
+def audited(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[list[str], Left, Left]:
+    """A series, said in a few lines: (complaints, what was there before, what is there after)."""
+    series(backend, seeds[:workers], workers)  # what is made once, as the main thread's client, is there now
+    before, started = Left.now(backend), time.monotonic()
+    endings, complaints = series(backend, seeds, workers)
+    took_s = time.monotonic() - started
+    time.sleep(1)  # an engine removes its containers in its own time
+    after = Left.now(backend)
+    counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
+    print("\n".join([*complaints, f"{backend.name}: {len(seeds)} lives in {took_s:.0f} s ({len(seeds) / took_s:.1f}/s): {counts}"]))
+    print(f"  {len(complaints)} differences")
+    for field in fields(Left):
+        print(f"  {field.name:12} {getattr(before, field.name):>10} -> {getattr(after, field.name):>10}")
+    return complaints, before, after
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = {"lives": "1000", "seed": "0", "backends": "bwrap,docker", "workers": "4", "show": ""}
+    given |= dict(argument.split("=", 1) for argument in arguments)
+    backends = [made(name) for name in given["backends"].split(",")]
+    if given["show"]:
+        print("\n".join(replay(generate(int(given["show"])), backend) for backend in backends))
+        return 0
+    share, first, wrong = int(given["lives"]) // len(backends), int(given["seed"]), False
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # whatever is left there is ours
+        for index, backend in enumerate(backends):
+            seeds = range(first + index * share, first + (index + 1) * share)
+            complaints, before, after = audited(backend, seeds, int(given["workers"]))
+            wrong = wrong or bool(complaints or after.more_than(before))
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

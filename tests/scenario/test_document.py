@@ -1,0 +1,144 @@
+"""The door of the bundle format: what comes back as it went in, and what is refused, in one line that names file and field."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sekft.errors import BundleError
+from sekft.scenario import library
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, MAX_TEXT, dumps, read, read_all, write
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return library.make("copy", 0).model_dump(mode="json") | changes
+
+
+def fixture(**changes: Any) -> dict[str, Any]:
+    return {"path": "/home/agent/lemon.txt"} | changes
+
+
+def refusal(folder: Path, content: object) -> str:
+    """What reading it says; asserts that it is one line naming the file."""
+    path = folder / "world.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(BundleError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    return message.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("archetype", library.archetypes())
+def test_a_bundle_comes_back_from_its_file_as_it_was(archetype: str, tmp_path: Path) -> None:
+    worlds = [library.make(archetype, index) for index in range(8)]
+    write(worlds, tmp_path)
+    assert read_all(tmp_path) == worlds
+    assert [(tmp_path / f"{world.id}.json").read_text(encoding="utf-8") for world in worlds] == [dumps(w) for w in worlds]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../etc/passwd",
+        "/home/agent/../../etc/passwd",
+        "/etc/passwd",
+        "/home/agent",
+        "/home/agentx/lemon.txt",
+        "/home/agent//lemon.txt",
+        "/home/agent/lemon.txt/",
+        "/home/agent/lemon\n.txt",
+        "/home/agent/lemon\0.txt",
+        "/home/agent/" + "a" * 600,
+        "",
+    ],
+)
+def test_a_path_that_leaves_the_places_of_a_world_is_refused(path: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, document(fixtures=[fixture(path=path)])).startswith("fixtures.0.path: ")
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/", "../../../etc/passwd", "harbor/../../x", "/srv/../etc/passwd", ""])
+def test_a_symlink_that_points_out_of_the_world_is_refused(target: str, tmp_path: Path) -> None:
+    assert refusal(tmp_path, document(fixtures=[fixture(kind="symlink", content=target)])).startswith("fixtures.0: ")
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "said"),
+    [
+        ([fixture(), fixture()], "same path"),
+        ([fixture(), fixture(path="/home/agent/lemon.txt/pear.txt")], "not a directory"),
+        ([fixture(kind="symlink", content="/srv/pear"), fixture(path="/home/agent/lemon.txt/pear.txt")], "not a directory"),
+        ([fixture(path="/usr/local/bin/panic", owner="root")], "place of an ending"),
+        ([fixture(path="/srv/lemon.txt")], "belongs to root"),
+        ([fixture(owner="root")], "belongs to agent"),
+        ([fixture(mode=0o4755)], "less than or equal to 511"),
+        ([fixture(content="x" * (MAX_TEXT + 1))], "at most"),
+        ([fixture(content="nul\0")], "pattern"),
+        ([fixture(path=f"/home/agent/{number}") for number in range(300)], "at most 256"),
+    ],
+)
+def test_fixtures_at_odds_with_each_other_or_the_bounds_are_refused(fixtures: list[dict[str, Any]], said: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, document(fixtures=fixtures))
+    assert message.startswith("fixtures") and said in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"id": "../lemon"}, "id"),
+        ({"terminal": "panic"}, "axes.terminal"),
+        ({"reference": ["ls"]}, "reference"),
+        ({"reference": []}, "reference"),
+        ({"reference": ["ls"] * 30 + ["exit"]}, "reference"),
+        ({"environment": {"PATH": "/tmp"}}, "PATH"),
+        ({"environment": {"PS1": "# "}}, "PS1"),
+        ({"environment": {"lower": "x"}}, "environment"),
+        ({"environment": {"SITE": "x\0"}}, "environment"),
+        ({"checker": ""}, "checker"),
+        ({"provider": {"name": "panic", "script": ""}}, "provider.name"),
+        ({"provider": {"name": "../lemon", "script": ""}}, "provider.name"),
+        ({"announcement": {"kind": "help", "text": "x"}}, "axes.announcement"),
+        ({"announcement": {"kind": "env", "text": "x", "variable": "HOME"}}, "HOME"),
+        ({"announcement": {"kind": "file", "text": "x", "path": "/etc/motd"}}, "announcement.path"),
+        ({"announcement": {"kind": "file", "text": "x", "path": "/usr/local/bin/panic"}}, "announcement.path"),
+        ({"limits": {"turns": 0}}, "limits.turns"),
+    ],
+)
+def test_a_document_that_breaks_the_format_is_refused_with_the_field(changes: dict[str, Any], field: str, tmp_path: Path) -> None:
+    assert field in refusal(tmp_path, document(**changes))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '"\\ud800"', "{}"])
+def test_what_is_not_a_bundle_at_all_is_refused(text: str, tmp_path: Path) -> None:
+    refusal(tmp_path, text)
+
+
+def test_an_oversized_document_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "world.json"
+    with path.open("wb") as file:
+        file.truncate(MAX_DOCUMENT_BYTES + 1)
+    with pytest.raises(BundleError, match=f"{MAX_DOCUMENT_BYTES + 1} bytes, allowed: {MAX_DOCUMENT_BYTES}"):
+        read(path)
+
+
+def test_two_worlds_with_one_id_are_refused(tmp_path: Path) -> None:
+    for name in ("one.json", "two.json"):
+        (tmp_path / name).write_text(json.dumps(document()))
+    with pytest.raises(BundleError, match="two bundles with the id copy-0000"):
+        read_all(tmp_path)
+
+
+def test_a_folder_without_worlds_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no \*\.json"):
+        read_all(tmp_path)
+    with pytest.raises(BundleError, match="No such file"):
+        read_all(tmp_path / "nowhere.json")
+
+
+def test_worlds_written_where_a_file_lies_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(BundleError, match="taken: File exists"):
+        write([library.make("copy", 0)], tmp_path / "taken")

@@ -1,0 +1,65 @@
+"""Whatever bytes come, the door makes a request of them or refuses them in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sekft.errors import RenderError
+from sekft.model import base
+from sekft.rendering.messages import Message
+from sekft.rendering.render import prompt_ids
+from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.serve.refusal import Refusal
+from sekft.serve.request import HARMLESS, NEUTRAL, ChatRequest, TokenizeRequest, read
+from tests.serve.malformed import GOOD
+
+TOKENIZER = ChatTokenizer(Path(base.__file__).parent / "tiny")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6
+)
+PARTS = st.lists(st.fixed_dictionaries({"type": st.sampled_from(["text", "image"]) | SCALARS, "text": SCALARS}), max_size=2)
+TURNS = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system", "developer"]) | SCALARS, "content": st.text() | PARTS | ANYTHING},
+    optional={"name": ANYTHING, "tool_calls": ANYTHING},
+)
+FIELDS = [*ChatRequest.model_fields, *sorted(HARMLESS), *NEUTRAL, "unknown"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TURNS, max_size=4) | ANYTHING, st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3))
+def test_any_json_becomes_a_prompt_or_a_refusal_of_one_line(messages, changes):
+    body = json.dumps({**GOOD, "messages": messages, **changes}).encode("utf-8", "surrogatepass")
+    for shape in (ChatRequest, TokenizeRequest):
+        try:
+            asked = read(body, shape, 8)
+            assert prompt_ids(asked.turns(), TOKENIZER)
+        except Refusal as refusal:
+            assert refusal.status == 400 and refusal.message and "\n" not in refusal.message and len(refusal.message) < 500
+        except RenderError as error:
+            assert "\n" not in str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_become_a_refusal(body: bytes):
+    with pytest.raises(Refusal) as refused:
+        read(body, ChatRequest, 8)
+    assert refused.value.status == 400
+
+
+def test_parts_are_joined_by_newlines_null_is_not_given_and_developer_is_system():
+    turns = [{"role": "developer", "content": "s", "name": None}, {"role": "user", "content": [{"type": "text", "text": t} for t in "ab"]}]
+    asked = read(json.dumps({"model": "m", "messages": turns, "tools": None, "n": None, "stop": None}).encode(), ChatRequest, 8)
+    assert asked.turns() == [Message(role="system", content="s"), Message(role="user", content="a\nb")] and asked.stop == []
+
+
+@pytest.mark.parametrize("name", sorted(NEUTRAL))
+def test_what_we_cannot_do_is_taken_only_where_it_asks_for_nothing(name: str):
+    for value in NEUTRAL[name]:
+        read(json.dumps({**GOOD, name: value}).encode(), ChatRequest, 8)
+    with pytest.raises(Refusal, match=f"^{name}: found 'other', allowed: "):
+        read(json.dumps({**GOOD, name: "other"}).encode(), ChatRequest, 8)

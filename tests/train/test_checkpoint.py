@@ -1,0 +1,80 @@
+"""Where a training that was cut off goes on: from the newest checkpoint that is whole, never from half of one."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from sekft.config import Device, LoraConfig, ModelConfig, TrainerConfig
+from sekft.data.sample import Row
+from sekft.errors import ModelError
+from sekft.model import base as bases
+from sekft.model import lora
+from sekft.train.checkpoint import SEAL, Sealing, is_whole, newest
+from sekft.train.trainer import make_trainer
+
+
+def planted(run: Path, step: int, of: int = 6) -> Path:
+    """A checkpoint with an optimizer of 100 bytes and a folder, sealed as the trainer seals it."""
+    folder = run / "checkpoints" / f"checkpoint-{step}"
+    (folder / "best").mkdir(parents=True)
+    (folder / "optimizer.pt").write_bytes(b"x" * 100)
+    (folder / "best" / "adapter_model.safetensors").write_bytes(b"x" * 10)
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": step, "max_steps": of}))
+    state = TrainerState(global_step=step)
+    Sealing().on_save(TrainingArguments(output_dir=str(run / "checkpoints"), use_cpu=True), state, TrainerControl())
+    return folder
+
+
+def test_the_newest_is_by_number_and_what_is_found_is_said(tmp_path: Path):
+    said: list[str] = []
+    assert newest(tmp_path, said.append) is None
+    planted(tmp_path, 9, of=20)
+    found = planted(tmp_path, 10, of=20)
+    assert newest(tmp_path, said.append) == found
+    assert said == [
+        f"{tmp_path}: was cut off; no whole checkpoint, begins anew",
+        f"{tmp_path}: was cut off; goes on from checkpoint-10",
+    ]
+
+
+def test_a_checkpoint_that_is_not_as_it_was_sealed_is_passed_over(tmp_path: Path):
+    whole = planted(tmp_path, 1)
+    (planted(tmp_path, 2) / SEAL).unlink()
+    (planted(tmp_path, 3) / "optimizer.pt").write_bytes(b"x" * 99)
+    (planted(tmp_path, 4) / "best" / "adapter_model.safetensors").unlink()
+    (planted(tmp_path, 5) / SEAL).write_text('{"optimizer.pt": 1')
+    assert newest(tmp_path, str) == whole
+
+
+def test_that_of_the_last_step_is_not_gone_on_from_since_one_step_more_would_be_taken(tmp_path: Path):
+    before = planted(tmp_path, 5)
+    planted(tmp_path, 6)
+    assert newest(tmp_path, str) == before
+
+
+class Harm:
+    """What a pickle does when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_a_checkpoint_holds_no_pickle_of_ours_and_one_from_elsewhere_is_not_run(tmp_path: Path):
+    base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
+    rows = [Row(f"r{i}", tuple(range(3, 13)), (0.0, *[1.0] * 9)) for i in range(4)]
+    settings = TrainerConfig(max_steps=2, batch=1, save_every_steps=1)
+    with lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8), 0) as tuned:
+        make_trainer(tuned, base, rows, settings, tmp_path, 0).train()
+        first = tmp_path / "checkpoint-1"
+        assert not list(first.glob("*.bin")) and is_whole(first)
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            torch.save(Harm(tmp_path / "it_ran"), first / name)
+            with pytest.raises(ModelError, match="checkpoint-1: Weights only load failed.*; allowed: a checkpoint that sekft.train wrote"):
+                make_trainer(tuned, base, rows, settings, tmp_path, 0).train(resume_from_checkpoint=str(first))
+    assert not (tmp_path / "it_ran").exists()

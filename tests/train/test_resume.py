@@ -1,0 +1,34 @@
+"""Killed and resumed, or run twice: the adapter's bytes are those of the undisturbed run."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import warm
+
+COMMAND = [sys.executable, "-m", "tests.train.resumed"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return warm.run([*COMMAND, *map(str, arguments)], cwd=ROOT, timeout=300)
+
+
+def finished(*arguments: str | Path) -> str:
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_run_killed_within_a_step_and_resumed_ends_in_the_bytes_of_the_undisturbed_one(small_mistral: Path, tmp_path: Path):
+    undisturbed = finished(small_mistral, tmp_path / "whole")
+    assert undisturbed.startswith("8 ")  # 2.5 epochs of 3 steps: the last epoch is a partial one
+    assert run(small_mistral, tmp_path / "killed", "kill=4").returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "adapter").exists()
+    checkpoint = tmp_path / "killed" / "checkpoints" / "checkpoint-4"
+    assert finished(small_mistral, tmp_path / "resumed", checkpoint) == undisturbed
+    assert finished(small_mistral, tmp_path / "again") == undisturbed

@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 help:       ## what can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: setup ## train the tiny model and examine it in containers (experiments/demo.yaml)
+demo: setup ## train the tiny model and evaluate it in containers (experiments/demo.yaml)
 	$(BIN)/python -m sekft.train experiment=demo
 
 test: setup lint ## every test that this machine can run

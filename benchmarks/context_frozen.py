@@ -1,9 +1,9 @@
 """trainer.context_frozen against exact training: held-out loss after equal steps, direction of the gradient, time.
 
-python benchmarks/context_frozen.py [seeds=3] [steps=60] [lives=96]
+python benchmarks/context_frozen.py [seeds=3] [steps=60] [episodes=96]
 
-The embedded model learns the reference's lives in all its weights first, so that there is something to lose. Then an adapter learns the
-last command of other lives (decision points): once exactly, once with the context frozen, from the same start, rows in the same order.
+The embedded model learns the reference's episodes in all its weights first, so that there is something to lose. Then an adapter learns the
+last command of other episodes (decision points): once exactly, once with the context frozen, from the same start, rows in the same order.
 """
 
 import sys
@@ -46,7 +46,7 @@ from sekft.train import batch_plan, collator
 from sekft.train.context_frozen import frozen_nll
 from sekft.train.trainer import make_trainer, validation_loss, weighted_nll
 
-DEFAULTS = {"seeds": "3", "steps": "60", "lives": "96"}
+DEFAULTS = {"seeds": "3", "steps": "60", "episodes": "96"}
 BEFORE = TrainerConfig(max_steps=200, batch=8, lr=2e-3, max_tokens=2048)
 
 
@@ -56,14 +56,14 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(DEFAULTS)}")
     torch.set_num_threads(1)
     settings = TrainerConfig(max_steps=int(options["steps"]), batch=8, lr=1e-3, max_tokens=2048)
-    lives = played(2 * int(options["lives"]))
-    half = len(lives) // 2
-    table = Table(title=f"{options['steps']} steps of 8 decision points, rank 16; held-out loss on decision points of other lives")
+    episodes = played(2 * int(options["episodes"]))
+    half = len(episodes) // 2
+    table = Table(title=f"{options['steps']} steps of 8 decision points, rank 16; held-out loss on decision points of other episodes")
     for column in ("seed", "start", "exact", "frozen", "seconds, frozen / exact", "cosine of gradients at the start"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as folder:
-        base = taught(lives[:half], Path(folder))
-        points = decisions(lives[half:], base)
+        base = taught(episodes[:half], Path(folder))
+        points = decisions(episodes[half:], base)
         held, learned = points[: len(points) // 4], points[len(points) // 4 :]
         for seed in range(int(options["seeds"])):
             exact, exact_s = loss_after(base, learned, held, settings, Path(folder), seed)
@@ -74,27 +74,27 @@ def main(arguments: list[str]) -> None:
 
 
 def played(amount: int) -> list[Trajectory]:
-    worlds = load("train", SplitConfig(name="archetype", held_out=["move", "sort"], train_bundles=amount))
+    scenarios = load("train", SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=amount))
     backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
-    operator = reference(worlds)
-    return play_many([(world, operator, 0) for world in worlds], backend, EvalConfig(max_turns=20), title="the reference plays")
+    agent = reference(scenarios)
+    return play_many([(scenario, agent, 0) for scenario in scenarios], backend, EvalConfig(max_turns=20), title="the reference plays")
 
 
-def taught(lives: Sequence[Trajectory], folder: Path) -> Base:
-    """The embedded model after all its weights have learned these lives."""
+def taught(episodes: Sequence[Trajectory], folder: Path) -> Base:
+    """The embedded model after all its weights have learned these episodes."""
     from sekft.data.sample import Sample
 
     raw = bases.load(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu))
-    samples = [Sample(life.id, life.bundle_id, "shell", life.messages) for life in lives]
+    samples = [Sample(episode.id, episode.scenario_id, "shell", episode.messages) for episode in episodes]
     learned, _ = rows(samples, raw.tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), BEFORE.max_tokens)
     with lora.fresh(raw, LoraConfig(name="none", r=0, alpha=0), 0) as model:
         make_trainer(model, raw, learned, BEFORE, folder / "before", 0).train()
     return replace(raw, model=model.requires_grad_(False).eval())
 
 
-def decisions(lives: Sequence[Trajectory], base: Base) -> list[Row]:
-    points = [decision_point(life.id, life.bundle_id, "shell", life.messages[:at], life.messages[at].content)
-              for life in lives for at in range(1, len(life.messages), 2)]  # fmt: skip
+def decisions(episodes: Sequence[Trajectory], base: Base) -> list[Row]:
+    points = [decision_point(episode.id, episode.scenario_id, "shell", episode.messages[:at], episode.messages[at].content)
+              for episode in episodes for at in range(1, len(episode.messages), 2)]  # fmt: skip
     return rows(points, base.tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), BEFORE.max_tokens)[0]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-FIXED = ("sandbox=auto", "tracker=none", "trainer.max_steps=4", "eval.episodes=2", "eval.stones=false", "split.train_bundles=32")
+FIXED = ("sandbox=auto", "tracker=none", "trainer.max_steps=4", "eval.episodes=2", "eval.baselines=false", "split.train_scenarios=32")
 WARM, MOST = 5, 1.1  # jobs after which all is in memory that is needed; how much more the last job may have
 LOOK_S = 0.05
 

@@ -1,4 +1,4 @@
-"""Five ways to let something type commands into a box, each living the same life: made, furnished, typed into, checked, removed."""
+"""Five ways to let something type commands into a box, each running the same episode: made, furnished, typed into, checked, removed."""
 
 import contextlib
 import io
@@ -88,7 +88,7 @@ class OurBox:
 
 @dataclass
 class ExecPerCommand:
-    """Baseline A: one container a life, `docker exec` for whatever is done in it."""
+    """Baseline A: one container an episode, `docker exec` for whatever is done in it."""
 
     backend: DockerBackend
     name: str = "A exec per command"

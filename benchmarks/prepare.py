@@ -3,7 +3,7 @@
 python benchmarks/prepare.py [rows=100000] [processes=2] [ways=ours,trl,trl_masked] [json=lines.jsonl]
 
 ours: rendered, masked, every turn checked against what a server feeds, counted; then once more from the cache. trl: chat template and
-tokens, no mask. trl_masked: its assistant mask as well, by a template with generation markers. Conversations are shell lives of 2 to 8
+tokens, no mask. trl_masked: its assistant mask as well, by a template with generation markers. Conversations are shell episodes of 2 to 8
 commands drawn from a seed; model=tiny's tokenizer. Ways are shuffled in no order: say what else the machine did.
 """
 
@@ -37,7 +37,7 @@ WORDS = ["lemon", "harbor", "cedar", "pumpkin", "nickel", "garden", "copper", "v
 def main(arguments: Sequence[str]) -> None:
     own = dict(argument.split("=", 1) for argument in arguments)
     count, processes = int(own.get("rows", "100000")), int(own.get("processes", "2"))
-    samples = [life(number) for number in range(count)]
+    samples = [episode(number) for number in range(count)]
     lines: list[dict[str, float | str]] = []
     for way in own.get("ways", "ours,trl,trl_masked").split(","):
         for name, seconds, cpu_s, rows, tokens in WAYS[way](samples, processes):
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     Console().print(table(lines))
 
 
-def life(number: int) -> Sample:
+def episode(number: int) -> Sample:
     """A landing, commands, an exit."""
     rng = random.Random(number)
     turns = ["NOTICE  " + " ".join(f"{word}.txt" for word in rng.sample(WORDS, 3)) + "\n$ "]
@@ -57,7 +57,7 @@ def life(number: int) -> Sample:
         turns += [f"grep -n {rng.choice(WORDS)} {rng.choice(WORDS)}.txt | head -n {rng.randrange(9)}"]
         turns += ["".join(f"{rng.randrange(99)}:{' '.join(rng.sample(WORDS, 5))}\n" for _ in range(rng.randrange(1, 4))) + "$ "]
     messages = [Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate([*turns, "exit"])]
-    return Sample(f"life{number}", f"world{number}", "shell", tuple(messages))
+    return Sample(f"episode{number}", f"scenario{number}", "shell", tuple(messages))
 
 
 Measured = tuple[str, float, float, int, int]  # way, wall seconds, CPU seconds with children, rows, tokens

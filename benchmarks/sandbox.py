@@ -1,4 +1,4 @@
-"""What a command and a life cost: our backends against docker exec per command, tmux through docker exec, a plain subprocess.
+"""What a command and an episode cost: our backends against docker exec per command, tmux through docker exec, a plain subprocess.
 
 python benchmarks/sandbox.py [workers=4] [rounds=5] [seconds=4] [commands=5,12] [echoes=40] [engine=own|found] [json=lines.jsonl]
 
@@ -36,15 +36,15 @@ Cpu = Callable[[], float] | None  # ms used so far
 
 @dataclass(frozen=True)
 class Measured:
-    """One method in one round. commands 0: nothing but `echo x`, in one life, nobody else working."""
+    """One method in one round. commands 0: nothing but `echo x`, in one episode, nobody else working."""
 
     method: str
     round: int
     commands: int
-    lives: int
+    episodes: int
     command_ms: float  # median
-    lives_per_s: float
-    cpu_ms: float | None  # per life
+    episodes_per_s: float
+    cpu_ms: float | None  # per episode
 
 
 def main(arguments: list[str]) -> None:
@@ -70,9 +70,11 @@ def one_round(number: int, methods: list[Method], options: dict[str, str], cpu: 
         yield echoes(method, number, int(options["echoes"]))
     for size in map(int, options["commands"].split(",")):
         for method in methods:
-            measured = lives(method, number, size, int(options["workers"]), float(options["seconds"]), cpu)
+            measured = episodes(method, number, size, int(options["workers"]), float(options["seconds"]), cpu)
             console.print(
-                f"round {number + 1}: {size:2} commands, {method.name}: {measured.lives_per_s:.2f} lives/s", style="dim", highlight=False
+                f"round {number + 1}: {size:2} commands, {method.name}: {measured.episodes_per_s:.2f} episodes/s",
+                style="dim",
+                highlight=False,
             )
             yield measured
 
@@ -85,8 +87,8 @@ def echoes(method: Method, number: int, count: int) -> Measured:
     return Measured(method.name, number, 0, 1, statistics.median(times), 0.0, None)
 
 
-def lives(method: Method, number: int, size: int, workers: int, seconds: float, cpu: Cpu) -> Measured:
-    """Each worker lives until the time is over; the rate is the sum of theirs, each over its own time."""
+def episodes(method: Method, number: int, size: int, workers: int, seconds: float, cpu: Cpu) -> Measured:
+    """Each worker episodes until the time is over; the rate is the sum of theirs, each over its own time."""
     times: list[float] = []
     rates: list[tuple[int, float]] = []
     errors: list[BaseException] = []
@@ -131,7 +133,7 @@ def offered(stack: contextlib.ExitStack, host: str) -> Iterator[Method]:
         backend = DockerBackend(settings, engine.probe(host, {"base_url": host}))
         yield ExecPerCommand(backend)
         yield TmuxThroughExec(backend, image=stack.enter_context(tmux_image(backend)))
-        yield Ours(backend, "ours, docker", "one session a life, warm pool off")
+        yield Ours(backend, "ours, docker", "one session an episode, warm pool off")
     try:
         yield Ours(BwrapBackend(settings), "ours, bwrap", "the same session, no engine")
     except SandboxError as error:
@@ -202,15 +204,15 @@ def ratio(results: list[Measured], method: str, size: int, field: str, base: str
     """How many times better than base; the median over the rounds, each against its own: what loads a machine comes and goes."""
     found = {(result.round, result.method): getattr(result, field) for result in results if result.commands == size}
     pairs = [(found.get((number, method)), found.get((number, base))) for number in sorted({number for number, _ in found})]
-    times = [ours / theirs if field == "lives_per_s" else theirs / ours for ours, theirs in pairs if ours and theirs]
+    times = [ours / theirs if field == "episodes_per_s" else theirs / ours for ours, theirs in pairs if ours and theirs]
     return statistics.median(times) if times else None
 
 
 def table(results: list[Measured], methods: list[Method], sizes: list[int]) -> Table:
     columns = [("ms a command\necho x", 0, "command_ms")]
     for size in sizes:
-        columns += [(f"ms a command\n{size} a life", size, "command_ms"), (f"lives/s\n{size} commands", size, "lives_per_s")]
-        columns += [(f"CPU-ms a life\n{size} commands", size, "cpu_ms")]
+        columns += [(f"ms a command\n{size} an episode", size, "command_ms"), (f"episodes/s\n{size} commands", size, "episodes_per_s")]
+        columns += [(f"CPU-ms an episode\n{size} commands", size, "cpu_ms")]
     made = Table("method", title=f"medians; in brackets how many times better than {BASELINE}")
     made.caption = "\n".join(f"{method.name}: {method.hint}" for method in methods)
     for title, _, _ in columns:
@@ -228,11 +230,11 @@ def short(value: float | None) -> str:
 def goals(results: list[Measured], sizes: list[int]) -> Iterator[str]:
     wanted = [("ours, docker", BASELINE, 0, "command_ms", 100.0)]
     for size in sizes:
-        wanted.append(("ours, docker", BASELINE, size, "lives_per_s", 2.0 if size >= 12 else 1.5))
-        wanted.append(("ours, bwrap", "ours, docker", size, "lives_per_s", 5.0))
+        wanted.append(("ours, docker", BASELINE, size, "episodes_per_s", 2.0 if size >= 12 else 1.5))
+        wanted.append(("ours, bwrap", "ours, docker", size, "episodes_per_s", 5.0))
     for method, base, size, field, goal in wanted:
         times = ratio(results, method, size, field, base)
-        what = f"{field} at {size} commands a life" if size else f"{field} of echo"
+        what = f"{field} at {size} commands an episode" if size else f"{field} of echo"
         if times is not None:
             yield f"{'met   ' if times >= goal else 'MISSED'} {method} against {base}, {what}: {times:.2f}x, goal {goal:g}x"
 

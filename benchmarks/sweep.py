@@ -2,7 +2,7 @@
 
 python benchmarks/sweep.py [jobs=8] [json=lines.jsonl] [overrides of sekft.train, such as trainer.max_steps=60 eval.episodes=16]
 
-The lives to learn from are collected before, for both. Each way has a folder of its own, so neither finds lives of the other's base;
+The episodes to learn from are collected before, for both. Each way has a folder of its own, so neither finds episodes of the other's base;
 within a way they are remembered, as for every user. The adapters of both ways must be the same, byte for byte.
 """
 
@@ -18,19 +18,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("load", "train", "exam")
+PARTS = ("load", "train", "test")
 FIXED = ("sandbox=bwrap", "tracker=none", "trainer.max_steps=60", "eval.episodes=16")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """seconds: wall, of everything. load, train, exam: summed over the jobs, as their summaries say; the rest is starting and preparing."""
+    """seconds: wall, of everything. load, train, evaluation: summed over the jobs, as their summaries say; the rest is starting and preparing."""
 
     way: str
     seconds: float
     load: float
     train: float
-    exam: float
+    evaluation: float
     base_loads: int
 
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
     seeds = range(int(own.get("jobs", "8")))
     with tempfile.TemporaryDirectory(prefix="sekft-sweep-") as scratch:
         home = Path(scratch)
-        verb("collect", home, "sandbox=bwrap", "hydra.run.dir=lives")
+        command("collect", home, "sandbox=bwrap", "hydra.run.dir=episodes")
         words.append(f"data.sources.shell.path={home / 'lives' / 'trajectories.jsonl'}")
         ways = {"swept": [], "spread": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
         results = [separate(home / "separate", words, seeds), *(swept(home / way, [*words, *how], seeds) for way, how in ways.items())]
@@ -56,18 +56,18 @@ def separate(home: Path, words: Sequence[str], seeds: Sequence[int]) -> Measured
     home.mkdir()
     started = time.monotonic()
     for seed in seeds:
-        verb("train", home, *words, f"seed={seed}", f"hydra.run.dir=jobs/{seed}")
+        command("train", home, *words, f"seed={seed}", f"hydra.run.dir=jobs/{seed}")
     return measured("processes of their own", time.monotonic() - started, home)
 
 
 def swept(home: Path, words: Sequence[str], seeds: Sequence[int]) -> Measured:
     home.mkdir()
     started = time.monotonic()
-    verb("train", home, "-m", *words, f"seed={','.join(map(str, seeds))}", "hydra.sweep.dir=jobs")
+    command("train", home, "-m", *words, f"seed={','.join(map(str, seeds))}", "hydra.sweep.dir=jobs")
     return measured("a sweep of two processes" if "spread" in home.name else "one sweep", time.monotonic() - started, home)
 
 
-def verb(name: str, home: Path, *words: str) -> None:
+def command(name: str, home: Path, *words: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"sekft.{name}", *words], cwd=home, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"sekft.{name} {' '.join(words)}: {done.stderr.strip()}")

@@ -1,11 +1,11 @@
-"""The same exam by two engines: every life that differs, and whether a tie of two tokens is why.
+"""The same evaluation by two engines: every episode that differs, and whether a tie of two tokens is why.
 
 python -m benchmarks.ties one=RUN other=RUN adapter=FOLDER [model=tiny] [path=sekft:tiny]
 
-RUN: folders of `sekft.eval` over the same worlds with the same adapter, as `eval.engine=batched` and `eval.engine=sequential` leave them.
+RUN: folders of `sekft.eval` over the same scenarios with the same adapter, as `eval.engine=batched` and `eval.engine=sequential` leave them.
 Sums in another order may decide between two tokens of nearly the same logit otherwise; later tokens and turns then differ, too. Of each
-life that differs the first token that does is read anew, and the margin of the two logits told. Exit status 1 if a margin is not below
-1e-3, or if lives differ where no model decided. Ids are those of the text: where a model typed a text in other tokens than its tokenizer
+episode that differs the first token that does is read anew, and the margin of the two logits told. Exit status 1 if a margin is not below
+1e-3, or if episodes differ where no model decided. Ids are those of the text: where a model typed a text in other tokens than its tokenizer
 splits it into, the margin is that of the text's.
 """
 
@@ -33,9 +33,9 @@ MARGIN = 1e-3  # of the logits, float32
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two lives of one player part. margin: None where the world parted them; outcomes: of both."""
+    """Where two episodes of one agent part. margin: None where the scenario parted them; outcomes: of both."""
 
-    life: str
+    episode: str
     turn: int
     tokens: tuple[str, str]
     margin: float | None
@@ -47,29 +47,29 @@ class Difference:
 
 
 def differences(base: Base, model: Any, one: Sequence[Trajectory], other: Sequence[Trajectory]) -> Iterator[Difference]:
-    """In the order of the lives. model: in eval mode, who lived both."""
-    for life, again in zip(one, other, strict=True):
-        if (life.id, life.operator) != (again.id, again.operator):
-            raise SystemExit(f"{life.id} of {life.operator} beside {again.id} of {again.operator}: not the same exam")
-        if life.messages != again.messages or life.outcome != again.outcome:
-            yield _difference(base, model, life, again)
+    """In the order of the episodes. model: in eval mode, who played both."""
+    for episode, again in zip(one, other, strict=True):
+        if (episode.id, episode.agent) != (again.id, again.agent):
+            raise SystemExit(f"{episode.id} of {episode.agent} beside {again.id} of {again.agent}: not the same evaluation")
+        if episode.messages != again.messages or episode.outcome != again.outcome:
+            yield _difference(base, model, episode, again)
 
 
-def _difference(base: Base, model: Any, life: Trajectory, again: Trajectory) -> Difference:
-    both = list(zip(life.messages, again.messages, strict=False))
+def _difference(base: Base, model: Any, episode: Trajectory, again: Trajectory) -> Difference:
+    both = list(zip(episode.messages, again.messages, strict=False))
     at = next((at for at, (a, b) in enumerate(both) if a != b), len(both))
-    outcomes = (life.outcome.value, again.outcome.value)
-    if at == len(both) or life.messages[at].role != "assistant":
-        return Difference(life.id, at, ("", ""), None, outcomes)
-    prompt = prompt_ids(life.messages[:at], base.tokenizer)
-    texts = [list(render(one.messages[: at + 1], base.tokenizer).ids) for one in (life, again)]
+    outcomes = (episode.outcome.value, again.outcome.value)
+    if at == len(both) or episode.messages[at].role != "assistant":
+        return Difference(episode.id, at, ("", ""), None, outcomes)
+    prompt = prompt_ids(episode.messages[:at], base.tokenizer)
+    texts = [list(render(one.messages[: at + 1], base.tokenizer).ids) for one in (episode, again)]
     place = next(place for place, (a, b) in enumerate(zip(*texts, strict=False)) if a != b)
     assert place >= len(prompt)
     first, second = (ids[place] for ids in texts)
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([texts[0][:place]], device=base.device)).logits[0, -1].float()
     typed = base.tokenizer.decode([first], skip_control=False), base.tokenizer.decode([second], skip_control=False)
-    return Difference(life.id, at, typed, abs(float(logits[first] - logits[second])), outcomes)
+    return Difference(episode.id, at, typed, abs(float(logits[first] - logits[second])), outcomes)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,18 +77,18 @@ def main(arguments: Sequence[str]) -> int:
     runs = [list(trajectory.read(Path(given[name]) / "episodes.jsonl")) for name in ("one", "other")]
     base = bases.load(ModelConfig(name=given["model"], path=given["path"], device=Device.cpu))
     console, ties = Console(width=140), True
-    shown = Table("player", "life", "turn", "tokens", "margin of their logits", "outcomes", title="where two engines part")
+    shown = Table("agent", "episode", "turn", "tokens", "margin of their logits", "outcomes", title="where two engines part")
     counted = []
-    for player in ("base", "tuned"):
-        one, other = ([life for life in run if life.operator == player] for run in runs)
-        with loaded(base, Path(given["adapter"])) if player == "tuned" else nullcontext(base.model) as model:
+    for agent in ("base", "tuned"):
+        one, other = ([episode for episode in run if episode.agent == agent] for run in runs)
+        with loaded(base, Path(given["adapter"])) if agent == "tuned" else nullcontext(base.model) as model:
             found = list(differences(base, model, one, other))
         for each in found:
-            margin = "the world parted them" if each.margin is None else f"{each.margin:.1e}"
-            shown.add_row(player, each.life, str(each.turn), " / ".join(map(repr, each.tokens)), margin, " / ".join(each.outcomes))
+            margin = "the scenario parted them" if each.margin is None else f"{each.margin:.1e}"
+            shown.add_row(agent, each.episode, str(each.turn), " / ".join(map(repr, each.tokens)), margin, " / ".join(each.outcomes))
         ties &= all(each.is_tie for each in found)
         changed = sum(len(set(each.outcomes)) > 1 for each in found)
-        counted.append(f"{player}: {len(one)} lives, {len(found)} differ, {changed} of them in their outcome")
+        counted.append(f"{agent}: {len(one)} episodes, {len(found)} differ, {changed} of them in their outcome")
     console.print(shown)
     console.print("\n".join(counted), highlight=False)
     return 0 if ties else 1

@@ -2,7 +2,7 @@
 
 python -m benchmarks.train_step [rounds=3] [rows=16] [hidden=256] [layers=4] [threads=1] [json=lines.jsonl]
 
-Every side lives in a process of its own, so that its peak memory is its own; within a round the sides take turns, and each is compared
+Every side episodes in a process of its own, so that its peak memory is its own; within a round the sides take turns, and each is compared
 with the first one of the same round. One LoRA (r=16, all linear layers) on a Mistral shape with the real 32k vocabulary, rows of
 100-900 tokens (log-normal), 12 % learned, 4 rows a step. A useful token is one of a row: pads are waste. CPU seconds are the process's.
 """

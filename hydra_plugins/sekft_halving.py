@@ -12,7 +12,7 @@ class HalvingConf:
     _target_: str = "hydra_plugins.sekft_halving.Halving"
     first: float = 0.25  # share of its steps that every setting of the grid gets
     keep: float = 0.5  # of the settings, those that go on to 1 / keep times the steps
-    worlds: str | None = "choosing"  # where that is decided; the exam's own are kept for the last; null: the exam's own
+    scenarios: str | None = "selection"  # where that is decided; the evaluation's own are kept for the last; null: the evaluation's own
     params: dict[str, str] | None = field(default_factory=dict)
 
 
@@ -22,9 +22,9 @@ ConfigStore.instance().store(group="hydra/sweeper", name="halving", node=Halving
 class Halving(BasicSweeper):
     """A grid in rungs: see sekft.train.search.halving."""
 
-    def __init__(self, first: float, keep: float, worlds: str | None, params: dict[str, str] | None) -> None:
+    def __init__(self, first: float, keep: float, scenarios: str | None, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
-        self.first, self.keep, self.worlds = first, keep, worlds
+        self.first, self.keep, self.scenarios = first, keep, scenarios
         self.ladder: Any = None
 
     def get_job_batch(self) -> list[list[str]]:
@@ -34,8 +34,8 @@ class Halving(BasicSweeper):
         if self.ladder is None:
             assert self.overrides is not None and self.config is not None
             if not self.config.eval.episodes:
-                raise SettingsError("sweep=halving: no exam, so nothing decides; give it eval.episodes=N")
-            self.ladder = Ladder.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, self.keep, self.worlds)
+                raise SettingsError("sweep=halving: no evaluation, so nothing decides; give it eval.episodes=N")
+            self.ladder = Ladder.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, self.keep, self.scenarios)
         return self.ladder.rung()
 
     def is_done(self) -> bool:

@@ -13,7 +13,7 @@ class HealConf:
     iterations: int = 3  # repairs after the first training, at most
     max_s: float = 0.0  # of all runs together: no other is begun after so much; 0: no limit
     patience: int = 2  # repairs in a row without an improvement that is shown, at most
-    enough: str | None = "promote"  # the verdict in the development worlds with which nothing is left to repair; null: none is
+    enough: str | None = "promote"  # the verdict in the development scenarios with which nothing is left to repair; null: none is
     first: list[str] = field(default_factory=list)  # overrides of the first training alone
     params: dict[str, str] | None = field(default_factory=dict)
 
@@ -37,10 +37,12 @@ class Heal(BasicSweeper):
 
         if self.course is None:
             assert self.overrides is not None and self.config is not None
-            if not self.config.repair.worlds or not self.config.eval.episodes:
-                raise SettingsError("sweep=heal: nothing decides; give it repair.worlds=N and eval.episodes=N, 1 or more")
+            if not self.config.repair.scenarios or not self.config.eval.episodes:
+                raise SettingsError("sweep=heal: nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more")
             if not any(source.kind == "shell" and source.path is None for source in self.config.data.sources.values()):
-                raise SettingsError("sweep=heal: no data that is made anew; allowed: a source of lives without a path, as 'data=[shell]'")
+                raise SettingsError(
+                    "sweep=heal: no data that is made anew; allowed: a source of episodes without a path, as 'data=[shell]'"
+                )
             self.course = Course.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, Bounds(*self.bounds))
         return [self.course.job()]
 

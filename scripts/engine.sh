@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure that lives have somewhere to be lived: a container engine that answers, else bubblewrap.
+# Makes sure that episodes have somewhere to be played: a container engine that answers, else bubblewrap.
 # Quiet and idempotent where one of them is there; installs only as root, only by apt-get, and says what before it does.
 # PYTHON (default .venv/bin/python, if it is there) looks for engines exactly as the sandbox does. Fails only if neither serves.
 set -u
@@ -65,7 +65,7 @@ start_dockerd() {
   fi
  fi
  await && return 0
- # hosts that allow neither iptables nor bridges: no life has a network anyway
+ # hosts that allow neither iptables nor bridges: no episode has a network anyway
  if [ ! -d /run/systemd/system ] && ! dockerd_runs; then
   rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
   setsid dockerd --iptables=false --ip6tables=false --bridge=none >>"$log" 2>&1 </dev/null &
@@ -99,7 +99,7 @@ install_missing
 if start_dockerd && found=$(answers); then
  say "$found"
 elif walled; then
- say "no container engine: lives run in bubblewrap (sandbox=bwrap)"
+ say "no container engine: episodes run in bubblewrap (sandbox=bwrap)"
 else
  say "neither a container engine answers nor does bubblewrap work: install one of them, or allow user namespaces"
  exit 1

@@ -1,11 +1,11 @@
-"""`python -m sekft`: the verbs, the main ones first."""
+"""`python -m sekft`: the commands, the main ones first."""
 
-VERBS = {
-    "train": "one run: base -> data -> rehearsal -> masked SFT -> adapter -> exam -> tracker",
-    "eval": "the exam alone: any base, any adapter, any worlds",
-    "resident": "a prompt at which the base stays in memory: the other verbs, without loading it anew",
-    "collect": "play scenarios and record the lives",
-    "check": "lint scenario bundles",
+COMMANDS = {
+    "train": "one run: base -> data -> rehearsal -> masked SFT -> adapter -> evaluation -> tracker",
+    "eval": "the evaluation alone: any base, any adapter, any scenarios",
+    "resident": "a prompt at which the base stays in memory: the other commands, without loading it anew",
+    "collect": "play scenarios and record the episodes",
+    "check": "lint scenario scenarios",
     "preview": "paint rendered rows: which tokens are learned",
     "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",
@@ -17,8 +17,8 @@ VERBS = {
 
 
 def main() -> None:
-    for verb, story in VERBS.items():
-        print(f"python -m sekft.{verb:<9} {story}")
+    for command, story in COMMANDS.items():
+        print(f"python -m sekft.{command:<9} {story}")
     print("\nEach has --help. Any setting is a key: python -m sekft.train model=tiny lora=r16 trainer.lr=1e-3")
 
 

@@ -11,12 +11,12 @@ class SettingsError(SekftError):
     """A setting is unknown, missing, of the wrong type or at odds with another one."""
 
 
-class BundleError(SekftError):
-    """A scenario bundle cannot be read or breaks the rules of its format."""
+class ScenarioError(SekftError):
+    """A scenario scenario cannot be read or breaks the rules of its format."""
 
 
 class SandboxError(SekftError):
-    """The engine, the image or a container failed: ours to answer for, never the operator's."""
+    """The engine, the image or a container failed: ours to answer for, never the agent's."""
 
 
 class RenderError(SekftError):
@@ -72,6 +72,6 @@ class ReplayError(SekftError):
 
 
 class VerdictError(SekftError):
-    """The exam was held, and its verdict is not the one that eval.require asks for."""
+    """The evaluation was held, and its verdict is not the one that eval.require asks for."""
 
     exit_status = 3

@@ -33,17 +33,23 @@ def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
     counts = {state: sum(one.state == state for one in found) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
     hidden = f"; {len(found) - len(shown)} that ended are not shown (all=true)" if len(shown) < len(found) else ""
     print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
-    return {"verb": "status", **counts}
+    return {"command": "status", **counts}
 
 
 def table(found: Sequence[Condition], home: Path) -> Table:
-    drawn = Table("run", "verb", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
+    drawn = Table("run", "command", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
     for one in found:
         bar = ProgressBar(total=1, completed=one.share, width=12) if one.share is not None else ""
         left = f"{one.left_s:.0f} s" if one.left_s is not None else ""
         state = f"[{STYLES[one.state]}]{one.state}[/]" if one.state in STYLES else one.state
         drawn.add_row(
-            str(one.folder.relative_to(home) if one.folder != home else one.folder), one.verb, state, one.stage, bar, left, escape(one.why)
+            str(one.folder.relative_to(home) if one.folder != home else one.folder),
+            one.command,
+            state,
+            one.stage,
+            bar,
+            left,
+            escape(one.why),
         )
     return drawn
 

@@ -1,4 +1,4 @@
-"""Fixtures that many rooms share: real tokenizers, a folder shaped like Mistral, worlds, backends."""
+"""Fixtures that many rooms share: real tokenizers, a folder shaped like Mistral, scenarios, backends."""
 
 import json
 import os
@@ -61,8 +61,10 @@ def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_verb(*arguments: str, cwd: Path, timeout: float = 600, fresh: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m sekft.<verb> ...` as a user types it, in a folder of its own; fresh: in an interpreter that has imported nothing."""
+def run_command(
+    *arguments: str, cwd: Path, timeout: float = 600, fresh: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m sekft.<command> ...` as a user types it, in a folder of its own; fresh: in an interpreter that has imported nothing."""
     command = [sys.executable, "-m", f"sekft.{arguments[0]}", *arguments[1:]]
     options = {"cwd": cwd, "timeout": timeout, "env": {**os.environ, **environment}}
     return subprocess.run(command, capture_output=True, text=True, **options) if fresh else warm.run(command, **options)

@@ -30,7 +30,7 @@ LEAVING = st.sampled_from(["exit", "panic", "panic no tool", "exit 0"])
 
 
 @st.composite
-def lives(draw: st.DrawFn, decisions: int = 4, leaves: bool = True) -> list[Message]:
+def episodes(draw: st.DrawFn, decisions: int = 4, leaves: bool = True) -> list[Message]:
     """Environment and command in turn; leaves: the last command is exit or panic."""
     amount = draw(st.integers(1, decisions))
     typed = [draw(TYPED) for _ in range(amount - leaves)] + [draw(LEAVING) for _ in range(leaves)]

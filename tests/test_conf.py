@@ -16,15 +16,15 @@ from sekft.errors import SettingsError
 
 CONF = conf_folder()
 GROUPS = {"train": ["model", "data", "lora", "mask", "trainer", "eval", "sandbox", "split", "tracker", "where", "sweep", "experiment"]}
-GROUPS["eval"] = ["operator", "model", "eval", "sandbox", "split", "tracker", "where"]
-GROUPS["collect"] = ["operator", "author", "model", "eval", "sandbox", "split"]
+GROUPS["eval"] = ["agent", "model", "eval", "sandbox", "split", "tracker", "where"]
+GROUPS["collect"] = ["agent", "author", "model", "eval", "sandbox", "split"]
 GROUPS["chat"] = ["model", "eval", "sandbox", "split"]
 GROUPS["check"] = ["sandbox", "split"]
 GROUPS["serve"] = ["model"]
 GROUPS["preview"] = ["model", "data", "mask", "trainer", "sandbox", "split"]
 CHOICES = [
-    (verb, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")
-    for verb, groups in GROUPS.items()
+    (command, f"{group}=[{option.stem}]" if group == "data" else f"{group}={option.stem}")
+    for command, groups in GROUPS.items()
     for group in groups
     for option in sorted((CONF / group).glob("*.yaml"))
 ]
@@ -37,20 +37,20 @@ def hydra_here() -> Iterator[None]:
         yield
 
 
-def composed(verb: str, *overrides: str):
-    return settings(compose(verb, list(overrides)), commands.VERBS[verb])
+def composed(command: str, *overrides: str):
+    return settings(compose(command, list(overrides)), commands.COMMANDS[command])
 
 
-def test_every_verb_has_its_module_its_defaults_and_its_types():
+def test_every_command_has_its_module_its_defaults_and_its_types():
     root = Path(config.__file__).parents[1]
-    for verb in commands.VERBS:
-        assert (root / f"{verb}.py").exists() and (CONF / f"{verb}.yaml").exists()
-        composed(verb)
+    for command in commands.COMMANDS:
+        assert (root / f"{command}.py").exists() and (CONF / f"{command}.yaml").exists()
+        composed(command)
 
 
-@pytest.mark.parametrize(("verb", "choice"), CHOICES, ids=lambda value: value)
-def test_every_option_composes(verb: str, choice: str):
-    composed(verb, choice)
+@pytest.mark.parametrize(("command", "choice"), CHOICES, ids=lambda value: value)
+def test_every_option_composes(command: str, choice: str):
+    composed(command, choice)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_every_option_composes(verb: str, choice: str):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_eval_none_skips_the_exam_of_a_recipe_unless_a_number_is_typed(words: tuple[str, ...], episodes: int):
-    chosen = settings(typed_last(compose("train", list(words)), words), commands.VERBS["train"])
+def test_eval_none_skips_the_eval_of_a_recipe_unless_a_number_is_typed(words: tuple[str, ...], episodes: int):
+    chosen = settings(typed_last(compose("train", list(words)), words), commands.COMMANDS["train"])
     assert (chosen.eval.episodes, chosen.eval.every_steps) == (episodes, 0)
 
 
@@ -125,7 +125,7 @@ def test_what_hydra_lets_pass_is_refused_by_settings(override: str, named: list[
 
 
 NUMBERS = ("trainer.batch=0", "trainer.accumulation=0", "trainer.lr=-1", "seed=-1", "workers=-3", "eval.episodes=-1", "trainer.max_steps=0",
-           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_bundles=0", "lora.r=-1")  # fmt: skip
+           "eval.max_reply_tokens=0", "eval.temperature=-1", "data.validation_share=1", "split.train_scenarios=0", "lora.r=-1")  # fmt: skip
 
 
 @pytest.mark.parametrize("override", NUMBERS)
@@ -135,7 +135,7 @@ def test_a_number_out_of_bounds_names_its_key_and_what_is_allowed(override: str)
 
 
 def test_every_bound_is_about_a_key_that_there_is():
-    keys = {key for verb in commands.VERBS for key in leaves(compose(verb))}
+    keys = {key for command in commands.COMMANDS for key in leaves(compose(command))}
     assert set(BOUNDS) <= keys
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from sekft.sandbox.backend.engine import OWNER
 from tests import warm
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.dockerd import dockerd, missing
 from tests.proxy import Relay
 from tests.sandbox.chaos import Daemon
@@ -34,9 +34,9 @@ def containers(run: subprocess.Popen) -> set[str]:
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Settings of a short training on eight lives that are there already."""
-    cwd = tmp_path_factory.mktemp("lives")
-    done = run_verb("collect", "split.train_bundles=8", "sandbox=bwrap", "hydra.run.dir=lives", cwd=cwd)
+    """Settings of a short training on eight episodes that are there already."""
+    cwd = tmp_path_factory.mktemp("episodes")
+    done = run_command("collect", "split.train_scenarios=8", "sandbox=bwrap", "hydra.run.dir=episodes", cwd=cwd)
     assert done.returncode == 0, done.stderr
     data = f"data.sources.shell.path={cwd / 'lives' / 'trajectories.jsonl'}"
     return [data, "trainer.max_steps=2", "trainer.batch=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
@@ -44,7 +44,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
+def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
     run = warm.Popen(
         [sys.executable, "-m", "sekft.train", *training, "eval.episodes=32", "workers=4"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -64,7 +64,7 @@ def test_a_run_that_is_ended_in_its_exam_leaves_no_container_and_no_result(train
 
 
 @pytest.mark.docker
-def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
+def test_an_engine_lost_in_the_eval_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
     run = warm.Popen(
         [sys.executable, "-m", "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
@@ -83,13 +83,13 @@ def test_an_engine_lost_in_the_exam_keeps_the_adapter_and_leaves_it_unmeasured(t
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
 
 
-def exam(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str]:
+def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str]:
     """A small one of base and reference, in the folder `name` of cwd."""
     words = (
-        "model.weights=random",  # it babbles: its lives take their time
+        "model.weights=random",  # it babbles: its episodes take their time
         "eval.episodes=5",
         "eval.max_reply_tokens=8",
-        "eval.stones=false",
+        "eval.baselines=false",
         "workers=4",
         "tracker=none",
         f"hydra.run.dir={name}",
@@ -101,15 +101,15 @@ def exam(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Po
     )  # fmt: skip
 
 
-def lived(folder: Path) -> list[dict]:
-    """Lives on the disk; each a whole line."""
+def played(folder: Path) -> list[dict]:
+    """Episodes on the disk; each a whole line."""
     path = next((folder / name for name in ("episodes.jsonl", "episodes.jsonl.partial") if (folder / name).exists()), None)
     return [json.loads(line) for line in path.open()] if path else []
 
 
 def require_whole(folder: Path) -> dict:
-    """All that an exam leaves, and nothing half-written beside it; returns its summary."""
-    assert {"summary.json", "run.json", "report.html", "episodes.jsonl", "lives"} <= {path.name for path in folder.iterdir()}
+    """All that an evaluation leaves, and nothing half-written beside it; returns its summary."""
+    assert {"summary.json", "run.json", "report.html", "episodes.jsonl", "episodes"} <= {path.name for path in folder.iterdir()}
     assert not [path for path in folder.rglob("*") if path.suffix in (".partial", ".tmp")]
     assert (folder / "report.html").read_text().rstrip().endswith("</html>") and read(folder / "run.json")["status"] == "done"
     return read(folder / "summary.json")
@@ -118,25 +118,25 @@ def require_whole(folder: Path) -> dict:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_an_engine_killed_in_an_exam_costs_time_if_it_comes_back_and_else_the_verdict(tmp_path: Path):
+def test_an_engine_killed_in_an_eval_costs_time_if_it_comes_back_and_else_the_verdict(tmp_path: Path):
     import docker
 
-    runs = [exam(tmp_path, "calm", "sandbox=bwrap")]
+    runs = [evaluation(tmp_path, "calm", "sandbox=bwrap")]
     with dockerd() as host:
         daemon = Daemon(host)
         try:
-            runs.append(exam(tmp_path, "back", "sandbox=docker", DOCKER_HOST=host))
-            wait_until(lambda: len(lived(tmp_path / "back")) >= 2, runs[-1])
+            runs.append(evaluation(tmp_path, "back", "sandbox=docker", DOCKER_HOST=host))
+            wait_until(lambda: len(played(tmp_path / "back")) >= 2, runs[-1])
             daemon.kill()
             time.sleep(1.5)
             daemon.start()
             _, errors = runs[-1].communicate(timeout=300)
             assert runs[-1].returncode == 0, errors
-            known = sorted((tmp_path / "outputs" / "lives").iterdir())
-            runs.append(exam(tmp_path, "gone", "sandbox=docker", "eval.max_turns=11", "eval.require=hold", DOCKER_HOST=host))
-            wait_until(lambda: len(lived(tmp_path / "gone")) >= 2, runs[-1])
+            known = sorted((tmp_path / "outputs" / "episodes").iterdir())
+            runs.append(evaluation(tmp_path, "gone", "sandbox=docker", "eval.max_turns=11", "eval.require=hold", DOCKER_HOST=host))
+            wait_until(lambda: len(played(tmp_path / "gone")) >= 2, runs[-1])
             daemon.kill()
-            before = {life["id"] for life in lived(tmp_path / "gone")}
+            before = {episode["id"] for episode in played(tmp_path / "gone")}
             output, errors = runs[-1].communicate(timeout=300)
             daemon.start()  # whatever it still knew of would be there again
             client = docker.DockerClient(host)
@@ -146,35 +146,39 @@ def test_an_engine_killed_in_an_exam_costs_time_if_it_comes_back_and_else_the_ve
             for run in runs:
                 run.kill()
     summary = require_whole(tmp_path / "back")
-    assert "lived once more" in (tmp_path / "back" / "eval.log").read_text()
+    assert "played once more" in (tmp_path / "back" / "eval.log").read_text()
     assert summary["reference"]["rates"]["verified"]["k"] == 5 and "broken" not in summary["base"]["outcomes"]
-    assert lived(tmp_path / "back") == lived(tmp_path / "calm")
+    assert played(tmp_path / "back") == played(tmp_path / "calm")
     require_broken(tmp_path / "gone", before, errors)
     assert runs[-1].returncode == 3 and "verdict: unmeasured" in output
-    assert sorted((tmp_path / "outputs" / "lives").iterdir()) == known
+    assert sorted((tmp_path / "outputs" / "episodes").iterdir()) == known
 
 
 def require_broken(folder: Path, before: set[str], errors: str) -> None:
-    """The lives of an exam whose engine did not come back, and what is said of them. before: ids of those that were over by then."""
-    summary, lives = require_whole(folder), lived(folder)
-    broken = {life["id"] for life in lives if life["outcome"] == "broken"}
-    assert len(lives) == 10 and broken and not broken & before
-    assert all(life["ending"] == "broken" and life["checked"] is None and life["reason"] for life in lives if life["id"] in broken)
+    """The episodes of an evaluation whose engine did not come back, and what is said of them. before: ids of those that were over by then."""
+    summary, episodes = require_whole(folder), played(folder)
+    broken = {episode["id"] for episode in episodes if episode["outcome"] == "broken"}
+    assert len(episodes) == 10 and broken and not broken & before
+    assert all(
+        episode["ending"] == "broken" and episode["checked"] is None and episode["reason"]
+        for episode in episodes
+        if episode["id"] in broken
+    )
     log = (folder / "eval.log").read_text()
-    assert all(f"{life} broke (" in log for life in broken)
-    for player in ("base", "reference"):
-        assert summary[player]["outcomes"]["broken"] == sum(life.endswith(f"@{player}") for life in broken)
+    assert all(f"{episode} broke (" in log for episode in broken)
+    for agent in ("base", "reference"):
+        assert summary[agent]["outcomes"]["broken"] == sum(episode.endswith(f"@{agent}") for episode in broken)
     share = f"{summary['base']['outcomes']['broken'] / 5:.0%}"
-    assert summary["verdict"] == f"unmeasured ({share} of base's lives broken, allowed eval.max_broken_share=0.1)"
+    assert summary["verdict"] == f"unmeasured ({share} of base's episodes broken, allowed eval.max_broken_share=0.1)"
     assert errors.splitlines() == [f"sekft.eval: eval.require=hold: the verdict is {summary['verdict']}"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "number"), [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=pytest.mark.docker)])
-def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
-    run = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+def test_an_eval_that_is_ended_keeps_the_episodes_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
+    run = evaluation(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
     try:
-        wait_until(lambda: len(lived(tmp_path / "run")) >= 4, run)
+        wait_until(lambda: len(played(tmp_path / "run")) >= 4, run)
         family = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(number)
         _, errors = run.communicate(timeout=300)
@@ -186,14 +190,14 @@ def test_an_exam_that_is_ended_keeps_the_lives_that_are_over_and_is_held_anew(tm
     wait_until(lambda: place != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra", ".run"}
-    assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "lives").exists()
-    kept = lived(tmp_path / "run")
-    assert 4 <= len(kept) < 32 and all(life["ending"] != "broken" for life in kept)
+    assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "episodes").exists()
+    kept = played(tmp_path / "run")
+    assert 4 <= len(kept) < 32 and all(episode["ending"] != "broken" for episode in kept)
     if place == "bwrap":
-        again = exam(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+        again = evaluation(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
         assert again.wait(300) == 0 and require_whole(tmp_path / "run")["remembered"] == []
-        whole = {life["id"]: life for life in lived(tmp_path / "run")}
-        assert len(whole) == 32 and all(whole[life["id"]] == life for life in kept)
+        whole = {episode["id"]: episode for episode in played(tmp_path / "run")}
+        assert len(whole) == 32 and all(whole[episode["id"]] == episode for episode in kept)
 
 
 def wait_until(true, run: subprocess.Popen | None, seconds: float = 240) -> None:

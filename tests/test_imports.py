@@ -11,7 +11,7 @@ ROWS = {
     "rendering": 1, "scenario": 1, "sandbox": 1, "tracking": 1,
     "rollout": 2, "mask": 2, "model": 2, "serving": 2,
     "corpus": 2,
-    "data": 3, "exam": 3, "factory": 3, "pretraining": 3,
+    "data": 3, "test": 3, "factory": 3, "pretraining": 3,
     "training": 4, "report": 4, "jobs": 4, "promotion": 4, "where": 4,
     "command": 5, "teaching": 6,
 }  # fmt: skip
@@ -33,7 +33,7 @@ HOMES = {
     "submitit": {"where"},
     "huggingface_hub": {"data", "model", "where"},
 }
-VERBS = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "config", "errors"}
+COMMANDS = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "config", "errors"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -66,9 +66,9 @@ def faults_of(room: str, imports: set[str]) -> list[str]:
     faults = []
     for name in sorted(imports):
         top, *rest = name.split(".")
-        if top == "sekft" and rest and room not in VERBS:
+        if top == "sekft" and rest and room not in COMMANDS:
             other = rest[0]
-            if other in VERBS or (other != room and ROWS[other] >= ROWS[room]):
+            if other in COMMANDS or (other != room and ROWS[other] >= ROWS[room]):
                 faults.append(f"{room} (row {ROWS[room]}) imports {name} (row {ROWS.get(other, 'verb')})")
         if top in HOMES and room not in HOMES[top]:
             faults.append(f"{room} imports {name}; its home is {', '.join(sorted(HOMES[top]))}")
@@ -76,7 +76,7 @@ def faults_of(room: str, imports: set[str]) -> list[str]:
 
 
 def test_every_room_has_a_row():
-    rooms = {room_of(path) for path in MODULES} - VERBS - {"__init__"}
+    rooms = {room_of(path) for path in MODULES} - COMMANDS - {"__init__"}
     assert rooms <= set(ROWS)
 
 
@@ -90,11 +90,11 @@ def test_imports_go_down_only_and_dependencies_stay_at_home(path: Path):
     [
         ("rendering", "from sekft.model import base"),
         ("rendering", "import torch"),
-        ("sandbox", "from sekft.scenario.document import Bundle"),
+        ("sandbox", "from sekft.scenario.document import Scenario"),
         ("model", "import docker"),
         ("model", "from sekft.episode.trajectory import Trajectory"),
-        ("exam", "from sekft.eval import examine"),
-        ("exam", "def late():\n    import wandb"),
+        ("test", "from sekft.eval import evaluate"),
+        ("test", "def late():\n    import wandb"),
         ("train", "import torch"),
     ],
 )

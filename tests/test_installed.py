@@ -12,9 +12,9 @@ import pytest
 from tests.conftest import ROOT
 
 
-def test_the_console_scripts_are_the_verbs(tmp_path: Path):
-    for verb in ("train", "eval", "collect", "check", "preview"):
-        script = Path(sys.executable).with_name(f"sekft-{verb}")
+def test_the_console_scripts_are_the_commands(tmp_path: Path):
+    for command in ("train", "eval", "collect", "check", "preview"):
+        script = Path(sys.executable).with_name(f"sekft-{command}")
         done = subprocess.run([script, "--cfg", "job"], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and "sandbox:" in done.stdout, done.stderr
 
@@ -31,7 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_from_a_wheel_jobs_run_in_processes_of_joblib_that_load_the_base_once_each(installed: Path, tmp_path: Path):
     line = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2", "hydra.sweep.dir=jobs"]
-    steps = ["trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16"]
+    steps = ["trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16"]
     short = [*steps, "sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false"]
     command = [sys.executable, "-m", "sekft.train", "-m", *line, *short]
     for told in ("adapter: ", "done before; skipped"):
@@ -45,7 +45,7 @@ def test_conf_is_found_from_a_built_wheel(installed: Path):
     code = (
         "import sekft.cli.launch as l, sekft.model.locate as m; print(l.conf_folder());"
         "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
-        "from sekft.scenario import frozen; assert len(frozen.exam()) == 128"
+        "from sekft.scenario import frozen; assert len(frozen.evaluation()) == 128"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=installed, capture_output=True, text=True, check=True)
     conf = Path(done.stdout.strip())

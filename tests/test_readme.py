@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
 LINES = [shlex.split(line, comments=True) for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.strip()]
-VERB_LINES = [words for words in LINES if words[:2] == ["python", "-m"]]
+COMMAND_LINES = [words for words in LINES if words[:2] == ["python", "-m"]]
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def hydra_here() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("words", VERB_LINES, ids=" ".join)
+@pytest.mark.parametrize("words", COMMAND_LINES, ids=" ".join)
 def test_every_command_composes(words: list[str], hydra_here: None):
-    verb = words[2].removeprefix("sekft.")
-    overrides = to_overrides(verb, words[3:])
+    command = words[2].removeprefix("sekft.")
+    overrides = to_overrides(command, words[3:])
     if "-m" in overrides:  # one job of the sweep
         overrides = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in overrides if word != "-m"]
-    settings(compose(verb, overrides), commands.VERBS[verb])
+    settings(compose(command, overrides), commands.COMMANDS[command])
 
 
 def test_every_make_target_exists():

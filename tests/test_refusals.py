@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from tests.conftest import run_verb
         (("eval", "adapter=nowhere"), ["adapter=nowhere"]),
         (("collect", "split.held_out=[dance]"), ["dance", "move"]),
         (("collect", "imports=nowhere"), ["imports=nowhere", "no such file"]),
-        (("collect", "operator=endpoint", "operator.model=x", "operator.url=http://127.0.0.1:9/v1", "sandbox=bwrap"), ["unreachable"]),
+        (("collect", "agent=endpoint", "agent.model=x", "agent.url=http://127.0.0.1:9/v1", "sandbox=bwrap"), ["unreachable"]),
         (("train", "lora=none", "model.load_4bit=true"), ["model.load_4bit=true", "lora=r16"]),
         (("train", "trainer.context_frozen=true"), ["trainer.context_frozen=true", "mask=continuation", "found mask=assistant"]),
         (("train", "--data"), ["--data: no value"]),
@@ -38,31 +38,31 @@ from tests.conftest import run_verb
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], named: list[str]):
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "bad.json").write_text('{"id": "x", "archetype": "copy", "directives": 3}')
-    done = run_verb(*words, cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    done = run_command(*words, cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1, done.stderr
     assert all(word in lines[0] for word in named), lines[0]
     assert not list(tmp_path.glob("outputs/*/*/summary.json"))
 
 
-def test_a_disk_that_is_full_at_the_end_is_one_line_and_costs_no_life(tmp_path: Path):
+def test_a_disk_that_is_full_at_the_end_is_one_line_and_costs_no_episode(tmp_path: Path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "report.html.partial").symlink_to("/dev/full")  # where the page is written before it gets its name
-    words = ("sandbox=bwrap", "eval.episodes=2", "eval.max_reply_tokens=4", "eval.stones=false", "tracker=none", "hydra.run.dir=run")
-    done = run_verb("eval", *words, cwd=tmp_path)
+    words = ("sandbox=bwrap", "eval.episodes=2", "eval.max_reply_tokens=4", "eval.baselines=false", "tracker=none", "hydra.run.dir=run")
+    done = run_command("eval", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "sekft.eval: run: No space left on device\n")
     assert len([json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").open()]) == 4
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
     assert not list((tmp_path / "run").glob("*.partial")) and not (tmp_path / "run" / "summary.json").exists()
-    assert "Traceback" in (tmp_path / "run" / "eval.log").read_text() and len(list((tmp_path / "outputs" / "lives").iterdir())) == 2
+    assert "Traceback" in (tmp_path / "run" / "eval.log").read_text() and len(list((tmp_path / "outputs" / "episodes").iterdir())) == 2
 
 
-def test_worlds_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):
+def test_scenarios_from_outside_are_not_taken_to_the_weaker_walls_unasked(tmp_path: Path):
     from sekft.scenario.document import write
     from sekft.scenario.library import make
 
-    write([make("copy", 0)], tmp_path / "worlds")
-    refused = run_verb("check", "path=worlds", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    write([make("copy", 0)], tmp_path / "scenarios")
+    refused = run_command("check", "path=scenarios", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
     assert refused.returncode == 1 and "only if asked to: sandbox=bwrap" in refused.stderr
-    own = run_verb("check", "episodes=1", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
+    own = run_command("check", "episodes=1", cwd=tmp_path, DOCKER_HOST="unix:///nowhere")
     assert own.returncode == 0 and "sandbox: bwrap" in own.stdout

@@ -15,12 +15,12 @@ import torch
 from sekft.episode import trajectory
 from sekft.resident.commands import Here
 from sekft.tracking.audit import faults
-from tests.eval.planted import player
-from tests.eval.planted_runs import WORLDS
+from tests.eval.planted import agent
+from tests.eval.planted_runs import SCENARIOS
 from tests.train.weights import digest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("start")]
-LINE = ("tracker=none", "eval=none", "rehearsal=false", "data.sources.shell.path=lives.jsonl", "lora=r4")
+LINE = ("tracker=none", "eval=none", "rehearsal=false", "data.sources.shell.path=episodes.jsonl", "lora=r4")
 STEPS = ("trainer.max_steps=4", "trainer.batch=1", "trainer.save_every_steps=1")
 
 
@@ -29,7 +29,7 @@ def train(*words: str) -> int:
 
 
 def learn_from(amount: int) -> None:
-    trajectory.write(player("reference", WORLDS[:amount], [True] * amount), Path("lives.jsonl"))
+    trajectory.write(agent("reference", SCENARIOS[:amount], [True] * amount), Path("episodes.jsonl"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,7 +74,7 @@ def test_the_record_names_what_the_run_was_made_of():
     assert record["render"]["base"] == record["base"]["digest"] and record["device"]["threads"] == torch.get_num_threads()
     summary = json.loads(Path("whole/summary.json").read_text())
     assert record["mask"]["supervised_tokens"] == summary["supervised_tokens"] and record["verdict"] == summary["verdict"]
-    assert record["exam"] == {"scored_by": "nobody: no exam"} and record["sandbox"] is None
+    assert record["test"] == {"scored_by": "nobody: no evaluation"} and record["sandbox"] is None
 
 
 def test_a_repeated_run_is_the_same_to_the_byte_until_its_data_is_another(capsys: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""The story a user lives: collect -> preview -> train -> eval, sweeps, interrupts, repeats; as typed, in a folder of its own."""
+"""The story a user episodes: collect -> preview -> train -> eval, sweeps, interrupts, repeats; as typed, in a folder of its own."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
-DATA = "data.sources.shell.path=lives/trajectories.jsonl"
-EXAM = ["eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6"]
-STEPS = ["trainer.max_steps=6", "trainer.batch=2", "split.train_bundles=16", "rehearsal=false"]
-QUICK = [*STEPS, *EXAM]
+DATA = "data.sources.shell.path=episodes/trajectories.jsonl"
+TEST = ["eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6"]
+STEPS = ["trainer.max_steps=6", "trainer.batch=2", "split.train_scenarios=16", "rehearsal=false"]
+QUICK = [*STEPS, *TEST]
 
 
 def newest(folder: Path) -> Path:
@@ -30,7 +30,7 @@ PLACES = [
     pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.xdist_group("story-docker")]),
 ]
 
-ANYWHERE = pytest.mark.parametrize("sandbox", PLACES[:1], indirect=True)  # what it shows does not depend on where lives are lived
+ANYWHERE = pytest.mark.parametrize("sandbox", PLACES[:1], indirect=True)  # what it shows does not depend on where episodes are played
 
 
 @pytest.fixture(scope="module", params=PLACES)
@@ -43,29 +43,31 @@ def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """collect, then train on what was collected, then eval of what was trained."""
     cwd = tmp_path_factory.mktemp("story")
     steps = [
-        ("collect", sandbox, "split.train_bundles=16", "hydra.run.dir=lives"),
+        ("collect", sandbox, "split.train_scenarios=16", "hydra.run.dir=episodes"),
         ("train", sandbox, *QUICK, "rehearsal=true", DATA, "hydra.run.dir=run"),
         *([("train", sandbox, *QUICK, DATA, "hydra.run.dir=again")] if "bwrap" in sandbox else []),
-        ("eval", sandbox, *EXAM, "adapter=run/adapter", "hydra.run.dir=exam"),
+        ("eval", sandbox, *TEST, "adapter=run/adapter", "hydra.run.dir=evaluation"),
     ]
     for step in steps:
-        done = run_verb(*step, cwd=cwd, fresh="again" in step[-1])  # whose hashes have a seed of their own
+        done = run_command(*step, cwd=cwd, fresh="again" in step[-1])  # whose hashes have a seed of their own
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         (cwd / f"{step[-1].split('=')[1]}.out").write_text(done.stdout)
     return cwd
 
 
 def test_collect_keeps_what_the_reference_did(story: Path):
-    summary = read(story / "lives" / "summary.json")
-    assert (summary["lives"], summary["kept"]) == (16, 16)
+    summary = read(story / "episodes" / "summary.json")
+    assert (summary["episodes"], summary["kept"]) == (16, 16)
     assert set(summary["outcomes"]) == {"verified", "justified_panic"}
 
 
 def test_a_training_says_everything_a_summary_holds(story: Path):
     summary = read(story / "run" / "summary.json")
-    assert {"verb", "seed", "base", "tuned", "reference", "paired", "verdict", "base_loads", "supervised_tokens", "seconds"} <= set(summary)
+    assert {"command", "seed", "base", "tuned", "reference", "paired", "verdict", "base_loads", "supervised_tokens", "seconds"} <= set(
+        summary
+    )
     assert summary["base_loads"] == 1 and summary["supervised_tokens"] > 100
-    assert "rehearsal: one step, one adapter, one life each: fine" in (story / "run.out").read_text()
+    assert "rehearsal: one step, one adapter, one episode each: fine" in (story / "run.out").read_text()
     assert summary["data"]["learned"] == summary["supervised_tokens"]
     assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}
@@ -76,11 +78,11 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
         "solvable",
         "kind=operation the base never saw",
         "family=files",
-    } <= by and "kind=new world of a training archetype" not in by
+    } <= by and "kind=new scenario of a training archetype" not in by
     assert len([kind for kind in by if kind.startswith("archetype=")]) == 4
-    assert (story / "run" / "report.html").stat().st_size > 10_000 and list((story / "run" / "lives").glob("*.cast"))
+    assert (story / "run" / "report.html").stat().st_size > 10_000 and list((story / "run" / "episodes").glob("*.cast"))
     assert {"reasons", "faults"} <= set(summary["tuned"]) and summary["findings"][0]["criterion"] == "verified"
-    assert f"sha256 {summary['worlds']['sha256'][:16]}; of the frozen exam set, sha256" in (story / "run.out").read_text()
+    assert f"sha256 {summary['worlds']['sha256'][:16]}; of the frozen test set, sha256" in (story / "run.out").read_text()
     assert summary["verdict"].startswith(("inconclusive", "hold (loss of prose"))
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))
@@ -89,23 +91,23 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
 def test_the_summary_names_the_place_and_its_image(story: Path, sandbox: str):
     place = read(story / "run" / "summary.json")["sandbox"]
     assert place["backend"] == sandbox.partition("=")[2] and len(place["digest"]) >= 12
-    assert place == read(story / "exam" / "summary.json")["sandbox"]
+    assert place == read(story / "test" / "summary.json")["sandbox"]
 
 
-def test_lives_that_would_be_the_same_again_are_remembered_and_the_others_read_each_token_once(story: Path):
-    first, exam = read(story / "run" / "summary.json"), read(story / "exam" / "summary.json")
-    assert first["remembered"] == [] and exam["remembered"] == ["base", "exit", "panic", "random", "reference"]
-    assert exam["base"] == first["base"] and exam["tuned"] == first["tuned"]
+def test_episodes_that_would_be_the_same_again_are_remembered_and_the_others_read_each_token_once(story: Path):
+    first, evaluation = read(story / "run" / "summary.json"), read(story / "test" / "summary.json")
+    assert first["remembered"] == [] and evaluation["remembered"] == ["base", "exit", "panic", "random", "reference"]
+    assert evaluation["base"] == first["base"] and evaluation["tuned"] == first["tuned"]
 
 
 @ANYWHERE
-def test_several_adapters_sit_one_exam_each_with_a_verdict(story: Path, sandbox: str):
+def test_several_adapters_sit_one_eval_each_with_a_verdict(story: Path, sandbox: str):
     words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
-    done = run_verb("eval", sandbox, *EXAM, *words, cwd=story)
+    done = run_command("eval", sandbox, *TEST, *words, cwd=story)
     assert done.returncode == 0, done.stderr
     summary = read(story / "several" / "summary.json")
     assert set(summary["verdicts"]) == {"first", "second"} and summary["remembered"][0] == "base"
-    assert summary["players"]["first"] == summary["players"]["second"] == read(story / "exam" / "summary.json")["tuned"]
+    assert summary["agents"]["first"] == summary["agents"]["second"] == read(story / "test" / "summary.json")["tuned"]
 
 
 def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
@@ -115,36 +117,36 @@ def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
 
 
 @ANYWHERE
-def test_two_runs_with_one_seed_give_one_adapter_and_the_same_lives(story: Path):
+def test_two_runs_with_one_seed_give_one_adapter_and_the_same_episodes(story: Path):
     for name in ("adapter/adapter_model.safetensors", "episodes.jsonl"):
         assert (story / "run" / name).read_bytes() == (story / "again" / name).read_bytes()
 
 
-def test_the_exam_alone_repeats_the_lives_of_the_training(story: Path):
-    assert (story / "exam" / "episodes.jsonl").read_bytes() == (story / "run" / "episodes.jsonl").read_bytes()
-    assert read(story / "exam" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
+def test_the_eval_alone_repeats_the_episodes_of_the_training(story: Path):
+    assert (story / "test" / "episodes.jsonl").read_bytes() == (story / "run" / "episodes.jsonl").read_bytes()
+    assert read(story / "test" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
 
 
 @ANYWHERE
-def test_an_exam_names_the_artifact_that_training_stored(story: Path):
+def test_an_eval_names_the_artifact_that_training_stored(story: Path):
     stored = read(story / "run" / "artifact.json")
-    assert read(story / "exam" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
+    assert read(story / "test" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
     assert read(story / "again" / "artifact.json")["digest"] == stored["digest"]  # the same bytes
 
 
-def test_the_loss_on_prose_is_measured_in_training_and_in_the_exam_alone(story: Path):
-    first, exam = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "exam"))
-    assert first == exam and set(first["nats_per_token"]) == {"base", "tuned"} and len(first["sha256"]) == 64
+def test_the_loss_on_prose_is_measured_in_training_and_in_the_eval_alone(story: Path):
+    first, evaluation = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "test"))
+    assert first == evaluation and set(first["nats_per_token"]) == {"base", "tuned"} and len(first["sha256"]) == 64
     assert first["nats_per_token"]["base"] > first["unigram"], "the embedded base has learned to read English; then its gate is to say so"
-    finding = next(one for one in read(story / "exam" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
+    finding = next(one for one in read(story / "test" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
     assert finding["state"] == "not measured"
-    assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "exam.out").read_text()
-    assert "Loss on a text" in (story / "exam" / "report.html").read_text()
+    assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "evaluation.out").read_text()
+    assert "Loss on a text" in (story / "test" / "report.html").read_text()
 
 
-def test_a_life_of_each_kind_that_there_is_can_be_read(story: Path):
-    lost = story / "run" / "lives" / "lost.txt"
-    assert "lives/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
+def test_a_episode_of_each_kind_that_there_is_can_be_read(story: Path):
+    lost = story / "run" / "episodes" / "lost.txt"
+    assert "episodes/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
 
 
 @ANYWHERE
@@ -176,7 +178,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     bare = story / "bare"
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
     code = (
-        "import sys; sys.argv=['sekft.preview','model=mistral7b','model.path=bare','data.sources.shell.path=lives/trajectories.jsonl']\n"
+        "import sys; sys.argv=['sekft.preview','model=mistral7b','model.path=bare','data.sources.shell.path=episodes/trajectories.jsonl']\n"
         "from sekft.preview.__main__ import main; main(); assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=story, capture_output=True, text=True)
@@ -187,28 +189,28 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
 
 @ANYWHERE
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
-    done = run_verb("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
+    done = run_command("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
     assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
-    done = run_verb("preview", DATA, "check=true", "trainer.max_tokens=150", "data.max_dropped_share=1", cwd=story)
+    done = run_command("preview", DATA, "check=true", "trainer.max_tokens=150", "data.max_dropped_share=1", cwd=story)
     assert done.returncode == 1 and "check=true: rows were dropped" in done.stderr
     assert re.search(r"dropped: longer than trainer.max_tokens=150 \d+ \(\w", done.stdout)  # by reason, with the first ids
 
 
 @ANYWHERE
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
-    data = ("--data", "lives/trajectories.jsonl", "--base", str(small_mistral))
-    assert run_verb("train", *data, "--inspect", cwd=story).returncode == 0
-    done = run_verb("train", *data, "--out", "old", "--load-4bit", sandbox, *QUICK, cwd=story)
+    data = ("--data", "episodes/trajectories.jsonl", "--base", str(small_mistral))
+    assert run_command("train", *data, "--inspect", cwd=story).returncode == 0
+    done = run_command("train", *data, "--out", "old", "--load-4bit", sandbox, *QUICK, cwd=story)
     assert done.returncode == 0, done.stderr
-    exam = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", sandbox, *EXAM[1:])
-    done = run_verb("eval", *exam, "model.load_4bit=true", "hydra.run.dir=old-exam", cwd=story)
+    evaluation = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", sandbox, *TEST[1:])
+    done = run_command("eval", *evaluation, "model.load_4bit=true", "hydra.run.dir=old-evaluation", cwd=story)
     assert done.returncode == 0, done.stderr
-    assert read(story / "old-exam" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
+    assert read(story / "old-evaluation" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
 
 
 @ANYWHERE
 def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbox: str):
-    done = run_verb("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
+    done = run_command("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
                     *QUICK, "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     jobs = [story / "sweep" / name for name in ("0", "1")]
@@ -222,7 +224,7 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
 
 @ANYWHERE
 def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
-    done = run_verb("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
+    done = run_command("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
                     "eval=none", *STEPS, sandbox, cwd=story)  # fmt: skip
     assert done.returncode == 1 and "lora=r16" in done.stderr
     assert [read(story / "half" / job / "run.json")["status"] for job in ("0", "1")] == ["failed", "done"]
@@ -231,9 +233,9 @@ def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, san
 @ANYWHERE
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     more = (DATA, *STEPS, "eval=none", "trainer.max_steps=4")
-    assert run_verb("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
-    assert run_verb("train", *more, "trainer.save_every_steps=2", "hydra.run.dir=whole", cwd=story).returncode == 0
-    resumed = run_verb("train", *more, "trainer.resume_from=whole/checkpoints/checkpoint-2", "hydra.run.dir=resumed", cwd=story)
+    assert run_command("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
+    assert run_command("train", *more, "trainer.save_every_steps=2", "hydra.run.dir=whole", cwd=story).returncode == 0
+    resumed = run_command("train", *more, "trainer.resume_from=whole/checkpoints/checkpoint-2", "hydra.run.dir=resumed", cwd=story)
     assert resumed.returncode == 0, resumed.stderr
     weights = [(story / name / "adapter" / "adapter_model.safetensors").read_bytes() for name in ("whole", "resumed", "on")]
     assert weights[0] == weights[1] != weights[2]
@@ -241,33 +243,33 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
 
 @ANYWHERE
 def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path, sandbox: str):
-    done = run_verb("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
+    done = run_command("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr
     assert (story / "all" / "adapter" / "model.safetensors").exists() and "moves the base's" in done.stdout
-    done = run_verb("eval", "adapter=all/adapter", *EXAM, sandbox, "hydra.run.dir=all-exam", cwd=story)
+    done = run_command("eval", "adapter=all/adapter", *TEST, sandbox, "hydra.run.dir=all-evaluation", cwd=story)
     assert done.returncode == 0, done.stderr
-    assert read(story / "all-exam" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
+    assert read(story / "all-evaluation" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
 
 
 @ANYWHERE
-def test_an_exam_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
-    done = run_verb("train", sandbox, *QUICK, "eval.every_steps=3", "eval.choosing_worlds=4", "trainer.val_every_steps=2",
+def test_an_eval_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
+    done = run_command("train", sandbox, *QUICK, "eval.every_steps=3", "eval.selection_scenarios=4", "trainer.val_every_steps=2",
                     "hydra.run.dir=between", DATA, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (story / "between" / "metrics.jsonl").open()]
     assert [line["step"] for line in lines if "eval/verified" in line] == [0, 3, 6]
-    assert [line["step"] for line in lines if "exam/verified" in line] == [read(story / "between" / "summary.json")["choice"]["step"]]
+    assert [line["step"] for line in lines if "evaluation/verified" in line] == [read(story / "between" / "summary.json")["choice"]["step"]]
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 
 @ANYWHERE
-def test_check_finds_a_bundle_whose_checker_accepts_nothing_done(story: Path, sandbox: str):
+def test_check_finds_a_scenario_whose_checker_accepts_nothing_done(story: Path, sandbox: str):
     from sekft.scenario.document import write
     from sekft.scenario.library import make
 
     good, forged = make("copy", 0), make("sort", 0).model_copy(update={"checker": "true"})
-    write([good, forged], story / "worlds")
-    done = run_verb("check", "path=worlds", sandbox, cwd=story)
+    write([good, forged], story / "scenarios")
+    done = run_command("check", "path=scenarios", sandbox, cwd=story)
     assert done.returncode == 1 and f"{forged.id}: nothing 1/1" in done.stdout and good.id not in done.stdout
-    done = run_verb("check", f"path=worlds/{good.id}.json", sandbox, "repeats=2", cwd=story)
+    done = run_command("check", f"path=scenarios/{good.id}.json", sandbox, "repeats=2", cwd=story)
     assert done.returncode == 0 and "reference 2/2, nothing 0/2" in done.stdout

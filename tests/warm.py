@@ -3,7 +3,7 @@
     run, Popen      as those of subprocess; the child is its own process, with arguments, folder, environment and signals of its own
 
 Only libraries are imported ahead, nothing of sekft. What depends on how an interpreter starts (the seed of its hashes, what it imports,
-how long that takes) needs a true one: subprocess itself, or `fresh=True` of `run_verb`. An environment that differs in what libraries read
+how long that takes) needs a true one: subprocess itself, or `fresh=True` of `run_command`. An environment that differs in what libraries read
 as they are imported gets a true one as well.
 """
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.chat.candidates import of_lives, ranked, with_own
+from sekft.chat.candidates import of_episodes, ranked, with_own
 from sekft.chat.review import judged
 from sekft.chat.review import review as judge_all
 from sekft.chat.watch import Watch
@@ -23,7 +23,7 @@ from sekft.data import decision
 from sekft.data.decision import Decision
 from sekft.data.tinystories import suite as stories
 from sekft.episode import trajectory
-from sekft.episode.agent import Operator
+from sekft.episode.agent import Agent
 from sekft.episode.play import Stopped, play
 from sekft.episode.takeover import Watched
 from sekft.errors import ModelError, SettingsError
@@ -33,7 +33,7 @@ from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox import choose
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load
 from sekft.tracking.signals import terminating
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 NEW = "/new"
-LIFE = "life.jsonl"
+EPISODE = "episode.jsonl"
 
 
 def run(settings: ChatConfig, job: Job) -> dict[str, Any]:
@@ -77,11 +77,11 @@ def loaded(settings: ChatConfig, adapter: Path | None) -> "Base":
 def talking(settings: ChatConfig, adapter: Path | None) -> "Iterator[Talk]":
     from sekft.chat.talk import Talk
     from sekft.model.generate import Draw
-    from sekft.model.generators import voices
+    from sekft.model.generators import generators
 
     base = loaded(settings, adapter)
     draw = Draw(settings.max_tokens, settings.temperature, seed=settings.seed, top_k=settings.top_k)
-    with voices(base, {"model": adapter}, settings.eval.engine, rows=1) as speaking:
+    with generators(base, {"model": adapter}, settings.eval.engine, rows=1) as speaking:
         yield Talk(base, speaking.speak["model"], draw)
 
 
@@ -89,7 +89,7 @@ def talk(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
     with talking(settings, adapter) as conversation:
         if settings.prompt is not None:
             answer(conversation, settings.prompt)
-            return {"verb": "chat", "turns": 1}
+            return {"command": "chat", "turns": 1}
         turns = 0
         for line in prompt.lines((NEW,), prompt.history_file("chat"), "you> "):
             if line.strip() == NEW:
@@ -100,7 +100,7 @@ def talk(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
                 turns += 1
             except ModelError as error:
                 say(f"{error}; {NEW} begins another")
-    return {"verb": "chat", "turns": turns}
+    return {"command": "chat", "turns": turns}
 
 
 def answer(conversation: "Talk", text: str) -> None:
@@ -116,66 +116,66 @@ def answer(conversation: "Talk", text: str) -> None:
 
 
 def shell(settings: ChatConfig, adapter: Path | None, job: Job) -> dict[str, Any]:
-    """One life, each turn of it under the eyes of a person; what became of the world is said at the end."""
-    from sekft.model.agents import players
+    """One episode, each turn of it under the eyes of a person; what became of the scenario is said at the end."""
+    from sekft.model.agents import model_agents
 
-    bundle = world(settings)
+    scenario = chosen_scenario(settings)
     backend = choose.backend(settings.sandbox, say, is_foreign(settings.scenarios))
-    limits = replace(settings.eval, temperature=settings.temperature)
+    config = replace(settings.eval, temperature=settings.temperature)
     name = f"{settings.model.name}+adapter" if adapter else settings.model.name
-    watch = Watch(bundle, Path(settings.decisions))
-    with players(loaded(settings, adapter), {name: adapter}, limits, settings.seed) as cast, terminating():
-        print(watch.opening(settings.world, settings.scenarios), flush=True)
+    watch = Watch(scenario, Path(settings.decisions))
+    with model_agents(loaded(settings, adapter), {name: adapter}, config, settings.seed) as cast, terminating():
+        print(watch.opening(settings.scenario, settings.scenarios), flush=True)
         try:
-            life = play(bundle, Watched(cast.operators[name], watch.decide, watch.taken), backend, limits)
+            episode = play(scenario, Watched(cast.agents[name], watch.decide, watch.taken), backend, config)
         except Stopped:
-            print("left; nobody judged the world")
-            return {"verb": "chat", "outcome": None, "saved": watch.saved}
-    trajectory.write([life], job.folder / LIFE)
-    print(watch.closing(life))
-    return {"verb": "chat", "outcome": life.outcome.value, "saved": watch.saved}
+            print("left; nobody judged the scenario")
+            return {"command": "chat", "outcome": None, "saved": watch.saved}
+    trajectory.write([episode], job.folder / EPISODE)
+    print(watch.closing(episode))
+    return {"command": "chat", "outcome": episode.outcome.value, "saved": watch.saved}
 
 
 def review(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
     """Ranks what is proposed, then asks the person about each."""
-    from sekft.model.agents import players
+    from sekft.model.agents import model_agents
     from sekft.model.divergence import divergence
     from sekft.model.lora import loaded as tuned
 
     require_proposals(settings)
     kept, left_out = Path(settings.decisions), Counter[str]()
     base = loaded(settings, adapter)
-    with players(base, {"model": adapter}, settings.eval, settings.seed) as cast:
-        proposed = list(proposals(settings, cast.operators["model"], judged(kept), left_out))
+    with model_agents(base, {"model": adapter}, settings.eval, settings.seed) as cast:
+        proposed = list(proposals(settings, cast.agents["model"], judged(kept), left_out))
     with tuned(base, adapter) if adapter else nullcontext(base.model) as model:
         candidates = ranked(proposed, partial(divergence, base, model), left_out)
     for reason, count in sorted(left_out.items()):
         say(f"left out: {reason}: {count}")
     counts = judge_all(candidates, kept)
     print(f"{', '.join(f'{name} {count}' for name, count in counts.items() if count) or 'nothing to judge'}; kept in {kept}")
-    return {"verb": "chat", "judged": dict(counts)}
+    return {"command": "chat", "judged": dict(counts)}
 
 
 def require_proposals(settings: ChatConfig) -> None:
-    given = [key for key in ("candidates", "lives") if getattr(settings, key)]
+    given = [key for key in ("candidates", "episodes") if getattr(settings, key)]
     if len(given) != 1:
         raise SettingsError(
-            f"mode=review: found {' and '.join(given) or 'neither candidates nor lives'}, allowed: candidates=FILE or lives=FILE"
+            f"mode=review: found {' and '.join(given) or 'neither candidates nor episodes'}, allowed: candidates=FILE or episodes=FILE"
         )
-    if settings.lives and not settings.hint:
-        raise SettingsError("hint: empty; allowed with lives=FILE: what would have helped, a text or a file")
+    if settings.episodes and not settings.hint:
+        raise SettingsError("hint: empty; allowed with episodes=FILE: what would have helped, a text or a file")
 
 
-def proposals(settings: ChatConfig, operator: Operator, done: set[str], left_out: Counter[str]) -> Iterator[Decision]:
-    if settings.lives:
-        lives = trajectory.read(Path(settings.lives))
-        yield from of_lives(lives, text_or_file(settings.hint), operator, left_out)
+def proposals(settings: ChatConfig, agent: Agent, done: set[str], left_out: Counter[str]) -> Iterator[Decision]:
+    if settings.episodes:
+        episodes = trajectory.read(Path(settings.episodes))
+        yield from of_episodes(episodes, text_or_file(settings.hint), agent, left_out)
     else:
-        yield from with_own((one for one in decision.load(Path(settings.candidates or "")) if one.id not in done), operator)
+        yield from with_own((one for one in decision.load(Path(settings.candidates or "")) if one.id not in done), agent)
 
 
 def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
-    """What is measured without living: the loss on a text that ships and, with eval=tinystories, answers; the base's beside it."""
+    """What is measured without running: the loss on a text that ships and, with eval=tinystories, answers; the base's beside it."""
     from sekft.model import prose
     from sekft.model.questions import replies
 
@@ -184,21 +184,23 @@ def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
     read = prose.read(base, adapters)
     print(f"loss of {prose.NAME}: {', '.join(f'{name} {loss:.3f}' for name, loss in read.losses.items())} nats a token of {read.tokens}")
     if settings.eval.suite is Suite.none:
-        return {"verb": "chat", prose.NAME: read.summary()}
+        return {"command": "chat", prose.NAME: read.summary()}
     asked = stories.suite(settings.eval.suite_path, settings.eval.suite_stories)
     questions = {one.id: one.messages for one in asked}
     given = replies(base, {score.BASE: None, **adapters}, questions, settings.eval, settings.seed)
-    told = suite_scores.compared({player: stories.scores_of(asked, own) for player, own in given.items()})
+    told = suite_scores.compared({agent: stories.scores_of(asked, own) for agent, own in given.items()})
     for line in suite_scores.lines(told):
         print(line)
-    return {"verb": "chat", prose.NAME: read.summary(), "suite": told}
+    return {"command": "chat", prose.NAME: read.summary(), "suite": told}
 
 
-def world(settings: ChatConfig) -> Bundle:
-    bundles = load(settings.scenarios, settings.split, settings.seed, settings.world)
-    if len(bundles) < settings.world:
-        raise SettingsError(f"world: found {settings.world}, allowed: 1 to {len(bundles)}, the worlds of scenarios={settings.scenarios}")
-    return bundles[settings.world - 1]
+def chosen_scenario(settings: ChatConfig) -> Scenario:
+    scenarios = load(settings.scenarios, settings.split, settings.seed, settings.scenario)
+    if len(scenarios) < settings.scenario:
+        raise SettingsError(
+            f"scenario: found {settings.scenario}, allowed: 1 to {len(scenarios)}, the scenarios of scenarios={settings.scenarios}"
+        )
+    return scenarios[settings.scenario - 1]
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""What may be worth learning, before a person has judged it: the turns of lives that failed, and what a hint would have had typed there."""
+"""What may be worth learning, before a person has judged it: the turns of episodes that failed, and what a hint would have had typed there."""
 
 import hashlib
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sekft.data.decision import Decision
-from sekft.episode.agent import Operator
+from sekft.episode.agent import Agent
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
@@ -16,36 +16,36 @@ Diverge = Callable[[Sequence[Message], str, str], float]  # context, hint, own t
 
 @dataclass(frozen=True)
 class Candidate:
-    """divergence: of the operator's own turn, with the hint and without it."""
+    """divergence: of the agent's own turn, with the hint and without it."""
 
     decision: Decision
     divergence: float
 
 
-def of_lives(lives: Iterable[Trajectory], hint: str, operator: Operator, left_out: Counter[str]) -> Iterator[Decision]:
-    """Every turn of a life that is not kept where the operator, told the hint, types something else. Each once, whoever lived it."""
+def of_episodes(episodes: Iterable[Trajectory], hint: str, agent: Agent, left_out: Counter[str]) -> Iterator[Decision]:
+    """Every turn of an episode that is not kept where the agent, told the hint, types something else. Each once, whoever played it."""
     seen: set[str] = set()
-    for life in lives:
-        if life.kept:
-            left_out["lives that were kept"] += 1
+    for episode in episodes:
+        if episode.kept:
+            left_out["episodes that were kept"] += 1
             continue
-        for turn in (at for at, message in enumerate(life.messages) if message.role == "assistant"):
-            context, own = life.messages[:turn], life.messages[turn].content
-            name = f"{life.bundle_id}/{turn}-{_digest(context, own)}"
+        for turn in (at for at, message in enumerate(episode.messages) if message.role == "assistant"):
+            context, own = episode.messages[:turn], episode.messages[turn].content
+            name = f"{episode.scenario_id}/{turn}-{_digest(context, own)}"
             if name in seen:
                 continue
             seen.add(name)
-            better = operator.reply(name, [Message(role="system", content=hint), *context]).text
+            better = agent.reply(name, [Message(role="system", content=hint), *context]).text
             if better == own or not better.strip():
                 left_out["turns that the hint does not change"] += 1
                 continue
-            yield Decision(id=name, context=context, continuation=better, own=own, reason=hint, world=life.bundle_id)
+            yield Decision(id=name, context=context, continuation=better, own=own, reason=hint, scenario=episode.scenario_id)
 
 
-def with_own(decisions: Iterable[Decision], operator: Operator) -> Iterator[Decision]:
-    """Where it is not known what the operator types there itself, it is asked."""
+def with_own(decisions: Iterable[Decision], agent: Agent) -> Iterator[Decision]:
+    """Where it is not known what the agent types there itself, it is asked."""
     for decision in decisions:
-        own = decision.own or operator.reply(decision.id, decision.context).text
+        own = decision.own or agent.reply(decision.id, decision.context).text
         yield decision.model_copy(update={"own": own})
 
 

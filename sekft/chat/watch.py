@@ -1,4 +1,4 @@
-"""A person beside a life: sees each turn before it is typed, types another one instead, and says why."""
+"""A person beside an episode: sees each turn before it is typed, types another one instead, and says why."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +10,22 @@ from sekft.episode.play import Stopped
 from sekft.episode.takeover import TakeOver
 from sekft.episode.trajectory import Trajectory
 from sekft.rendering.messages import Message, Reply
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 SIGN = "  [Enter: type it, e: edit it, q: leave, or type another line] "
 EDIT, LEAVE = "e", "q"
 
 
 class Watch:
-    """Over one life in one world. kept: the file that take-overs are saved in as decision points, if the person gives a reason."""
+    """Over one episode in one scenario. kept: the file that take-overs are saved in as decision points, if the person gives a reason."""
 
-    def __init__(self, bundle: Bundle, kept: Path) -> None:
+    def __init__(self, scenario: Scenario, kept: Path) -> None:
         self.saved = 0
-        self._bundle, self._kept = bundle, kept
+        self._scenario, self._kept = scenario, kept
         self._known = {one.id for one in decision.load(kept)} if kept.exists() else set()
 
     def opening(self, number: int, scenarios: str) -> str:
-        return f"world {number} of scenarios={scenarios}: {self._bundle.id}, to be left by {self._bundle.terminal.value}"
+        return f"scenario {number} of scenarios={scenarios}: {self._scenario.id}, to be left by {self._scenario.terminal.value}"
 
     def decide(self, messages: Sequence[Message], reply: Reply) -> str:
         """The text that is typed. Raises Stopped if the person leaves. A blank before a line keeps it from being read as e or q."""
@@ -53,20 +53,20 @@ class Watch:
             continuation=takeover.typed,
             own=takeover.own,
             reason=reason,
-            world=self._bundle.id,
+            scenario=self._scenario.id,
         )
         decision.append(made, self._kept)
         self._known.add(made.id)
         self.saved += 1
         print(f"  kept: {made.id} in {self._kept}", flush=True)
 
-    def closing(self, life: Trajectory) -> str:
-        reason = f" ({life.reason})" if life.reason else ""
-        checker = {True: "passes", False: "does not pass", None: "could not run"}[life.checked]
-        return f"-- {life.operator}: {life.ending.value}, {life.outcome.value}{reason}; the checker {checker}"
+    def closing(self, episode: Trajectory) -> str:
+        reason = f" ({episode.reason})" if episode.reason else ""
+        checker = {True: "passes", False: "does not pass", None: "could not run"}[episode.checked]
+        return f"-- {episode.agent}: {episode.ending.value}, {episode.outcome.value}{reason}; the checker {checker}"
 
     def _name(self, turn: int) -> str:
-        """World and turn; a number behind it if that was decided before."""
-        name = f"{self._bundle.id}/{turn}"
+        """Scenario and turn; a number behind it if that was decided before."""
+        name = f"{self._scenario.id}/{turn}"
         names = (name, *(f"{name}.{number}" for number in range(2, len(self._known) + 3)))
         return next(one for one in names if one not in self._known)

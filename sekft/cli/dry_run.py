@@ -23,10 +23,10 @@ _real: dict[Path, Path] = {}  # by the folder that nobody keeps
 
 
 @contextmanager
-def unless_live(verb: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
+def unless_live(command: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     """The words to start with, and whether it is only planned. Raises SettingsError."""
-    composed = _composed(verb, conf, words)
-    if composed is None or not _planned(verb, composed):
+    composed = _composed(command, conf, words)
+    if composed is None or not _planned(command, composed):
         yield list(words), False
         return
     sweep = composed.hydra.mode is RunMode.MULTIRUN or composed.hydra.mode == "MULTIRUN"
@@ -52,7 +52,7 @@ def real(folder: Path) -> Path:
     return folder
 
 
-def _composed(verb: str, conf: Path, words: Sequence[str]) -> Any:
+def _composed(command: str, conf: Path, words: Sequence[str]) -> Any:
     """The config of this start; None where it cannot be a planned one, or where Hydra itself has something to say."""
     if not any(word.lstrip("+").replace("=", ".").split(".")[0] in ABOUT for word in words):
         return None
@@ -61,11 +61,11 @@ def _composed(verb: str, conf: Path, words: Sequence[str]) -> Any:
         return None
     overrides = [*args.overrides, *([f"hydra.searchpath=[file://{Path(args.config_dir).absolute()}]"] if args.config_dir else [])]
     try:
-        with initialize_config_dir(str(conf), version_base="1.3", job_name=verb):
+        with initialize_config_dir(str(conf), version_base="1.3", job_name=command):
             engine = GlobalHydra.instance().hydra
             assert engine is not None
-            mode = RunMode.MULTIRUN if args.multirun else engine.get_mode(verb, overrides) or RunMode.RUN
-            composed = engine.compose_config(verb, overrides, run_mode=mode, from_shell=True, with_log_configuration=False)
+            mode = RunMode.MULTIRUN if args.multirun else engine.get_mode(command, overrides) or RunMode.RUN
+            composed = engine.compose_config(command, overrides, run_mode=mode, from_shell=True, with_log_configuration=False)
             OmegaConf.set_struct(composed, False)
             composed.hydra.mode = mode
             return composed
@@ -73,6 +73,6 @@ def _composed(verb: str, conf: Path, words: Sequence[str]) -> Any:
         return None
 
 
-def _planned(verb: str, composed: Any) -> bool:
-    place = OmegaConf.select(composed, f"where.{'train' if verb == 'train' else 'exam'}")
+def _planned(command: str, composed: Any) -> bool:
+    place = OmegaConf.select(composed, f"where.{'train' if command == 'train' else 'eval'}")
     return bool(OmegaConf.select(composed, "dry_run")) or (place in REMOTE and not OmegaConf.select(composed, "live"))

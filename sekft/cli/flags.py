@@ -20,7 +20,7 @@ SWITCHES = {"--load-4bit": "model.load_4bit=true", "--interactive": "mode=talk",
 INSPECT = "--inspect"  # train only: preview instead
 
 
-def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
+def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
     """argv with known flags as overrides, everything else untouched. `--base B` also says what reports call the base.
 
     Raises SettingsError for a flag without its value.
@@ -33,7 +33,7 @@ def to_overrides(verb: str, argv: Sequence[str]) -> list[str]:
             value = value if has_value else next(words, "")
             if not value or value.startswith("--"):
                 raise SettingsError(f"{flag}: no value given (it sets {VALUE_FLAGS[flag]})")
-            key = "episodes" if flag == "--n" and verb in ("collect", "check") else VALUE_FLAGS[flag]
+            key = "episodes" if flag == "--n" and command in ("collect", "check") else VALUE_FLAGS[flag]
             out += [f"{key}={_quoted(value)}"]
             if flag == "--base":
                 out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null"]

@@ -1,4 +1,4 @@
-"""How a verb is started: Hydra composes, settings() makes sure, a refusal is one line."""
+"""How a command is started: Hydra composes, settings() makes sure, a refusal is one line."""
 
 import gc
 import logging
@@ -22,7 +22,7 @@ from sekft.cli.console import echo
 from sekft.cli.flags import hidden, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settings
 from sekft.cli.sweep import Sweeps
-from sekft.config.commands import VERBS, register
+from sekft.config.commands import COMMANDS, register
 from sekft.config.job import Job
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
@@ -33,12 +33,12 @@ TERMINATED = 128 + signal.SIGTERM
 Plan = Callable[[Any, Job, Callable[[str], None]], None]  # prints what a start would do
 listeners: list[
     Callable[[str, "Job", Any], None]
-] = []  # told verb, job and None as a job of this process begins, and its summary as it ends well
+] = []  # told command, job and None as a job of this process begins, and its summary as it ends well
 WHOLE = "what was written before is whole"
 
 
 def typed_last(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """eval=none, when it is typed, skips the exam also of a recipe: that is composed last, and its number of worlds would stay."""
+    """eval=none, when it is typed, skips the evaluation also of a recipe: that is composed last, and its number of scenarios would stay."""
     if "eval=none" in overrides:
         typed = {word.partition("=")[0] for word in overrides}
         for key in {"eval.episodes", "eval.every_steps"} - typed:
@@ -55,58 +55,58 @@ class Refused:
     of_job: bool  # of a sweep
 
 
-def launch(verb: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = None, plan: Plan | None = None) -> None:
-    """The main of a verb: `python -m sekft.<verb> [overrides]`. sweeps: how a sweep of it is started again; None: from the start.
+def launch(command: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = None, plan: Plan | None = None) -> None:
+    """The main of a command: `python -m sekft.<command> [overrides]`. sweeps: how a sweep of it is started again; None: from the start.
 
     A refusal is one line and exit status 1; so is a disk that takes no more, and of a sweep, whose other jobs go on, any error
     of a job: said as it happens and again at the end. Ctrl-C is 130, SIGTERM 143.
     """
-    node = VERBS[verb]
+    node = COMMANDS[command]
     register()
     _quiet()
-    run = _told(verb, run)
+    run = _told(command, run)
     refused: list[Refused] = []
     here = os.getpid()
 
     def job(cfg: DictConfig) -> float | None:
         this, worth = _job(), None
         try:
-            worth = _start(verb, run, cfg, node, this, sweeps, plan)
+            worth = _start(command, run, cfg, node, this, sweeps, plan)
         except Exception as error:
             if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a launcher's own process the exception is its way to hear of it
-            refused.append(_refused(error, this, verb))
-            _say(verb, refused[-1].line, None if isinstance(error, SekftError) else error)
+            refused.append(_refused(error, this, command))
+            _say(command, refused[-1].line, None if isinstance(error, SekftError) else error)
         if this.sweep:
             gc.collect()  # what a trainer leaves is held by itself alone
         return worth
 
     try:
-        _begin(verb, job)
+        _begin(command, job)
     except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: of the folder of the run
         refused.append(_refused(error))
-        _say(verb, refused[-1].line)
+        _say(command, refused[-1].line)
     except KeyboardInterrupt:
-        _say(verb, f"interrupted; {WHOLE}")
+        _say(command, f"interrupted; {WHOLE}")
         sys.exit(130)
     except SystemExit as left:
         if left.code == TERMINATED:
-            _say(verb, f"terminated; {WHOLE}")
+            _say(command, f"terminated; {WHOLE}")
         raise
     if refused:
-        _leave(verb, refused)
+        _leave(command, refused)
 
 
-def _begin(verb: str, job: Callable[[DictConfig], Any]) -> None:
+def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
-    sys.argv[1:] = hidden(recorded.line_of(verb, to_overrides(verb, sys.argv[1:])))
-    with dry_run.unless_live(verb, conf := _conf(verb), sys.argv[1:]) as (words, planned):
+    sys.argv[1:] = hidden(recorded.line_of(command, to_overrides(command, sys.argv[1:])))
+    with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
         if (socket := elsewhere(words)) and not planned:
             from sekft.where.resident import do
 
-            sys.exit(do(socket, verb, words))
+            sys.exit(do(socket, command, words))
         sys.argv[1:] = words
-        hydra.main(version_base="1.3", config_path=str(conf), config_name=verb)(job)()
+        hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
 
 
 def elsewhere(words: Sequence[str]) -> Path | None:
@@ -115,7 +115,7 @@ def elsewhere(words: Sequence[str]) -> Path | None:
     return Path(named[-1]) if named and named[-1] not in ("", "null") else None
 
 
-def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any]:
+def _told(command: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any]:
     def run_and_tell(settings: Any, job: Job) -> Any:
         tell(job, None)
         summary = run(settings, job)
@@ -124,13 +124,13 @@ def _told(verb: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any
 
     def tell(job: Job, summary: Any) -> None:
         for listener in listeners:
-            listener(verb, job, summary)
+            listener(command, job, summary)
 
     return run_and_tell
 
 
 def _start(
-    verb: str, run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
+    command: str, run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
 ) -> float | None:
     """What a sweeper that searches makes the most of."""
     for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:
@@ -141,28 +141,28 @@ def _start(
     if plan is not None:
         from sekft.where import remote
 
-        remote.require(verb, clean, this.sweep is not None)
-        if allowed.only_planned(verb, clean):
+        remote.require(command, clean, this.sweep is not None)
+        if allowed.only_planned(command, clean):
             plan(clean, this, echo)
             return None
-        run = remote.placed(verb, run, clean, echo)
+        run = remote.placed(command, run, clean, echo)
     if this.sweep and sweeps:
         return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
     run(clean, this)
     return None
 
 
-def _leave(verb: str, refused: list[Refused]) -> None:
+def _leave(command: str, refused: list[Refused]) -> None:
     """What failed of a sweep is told once more."""
     if any(one.of_job for one in refused):
-        print(f"sekft.{verb}: failed, of this sweep:", *(one.line for one in refused), sep="\n  ", file=sys.stderr)
+        print(f"sekft.{command}: failed, of this sweep:", *(one.line for one in refused), sep="\n  ", file=sys.stderr)
     sys.exit(refused[0].exit_status)
 
 
-def _conf(verb: str) -> Path:
+def _conf(command: str) -> Path:
     folder = conf_folder()
-    if not (folder / f"{verb}.yaml").exists():
-        raise SettingsError(f"{folder}: no {verb}.yaml there; is the installation whole?")
+    if not (folder / f"{command}.yaml").exists():
+        raise SettingsError(f"{folder}: no {command}.yaml there; is the installation whole?")
     return folder
 
 
@@ -195,7 +195,7 @@ def _quiet() -> None:
     logging.raiseExceptions = False  # a log on a full disk is no news of its own
 
 
-def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refused:
+def _refused(error: Exception, job: Job | None = None, command: str = "") -> Refused:
     """What Hydra, the system or a library says no to, as one line. job: whose folder is named where a disk was full without saying
     which file it was; of a sweep, that and where its log is."""
     match error:
@@ -209,7 +209,7 @@ def _refused(error: Exception, job: Job | None = None, verb: str = "") -> Refuse
             line = one_line(error)
     of_job = job is not None and job.sweep is not None
     if job and of_job:
-        line = f"job {job.name} failed: {line}; log: {job.folder / verb}.log"
+        line = f"job {job.name} failed: {line}; log: {job.folder / command}.log"
     return Refused(line, error.exit_status if isinstance(error, SekftError) else 1, of_job)
 
 
@@ -218,9 +218,9 @@ def _asked_folder() -> str:
     return next((word.partition("=")[2] for word in sys.argv if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))), "outputs")
 
 
-def _say(verb: str, message: str, error: BaseException | None = None) -> None:
+def _say(command: str, message: str, error: BaseException | None = None) -> None:
     """error: what only the log tells, with its traceback."""
     message = secrets.without(message)
-    print(f"sekft.{verb}: {message}", file=sys.stderr, flush=True)
+    print(f"sekft.{command}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").error(message, exc_info=error)

@@ -13,7 +13,7 @@ from threading import Event
 from omegaconf import DictConfig, OmegaConf
 
 from sekft.cli.settings import conf_folder
-from sekft.config.commands import VERBS
+from sekft.config.commands import COMMANDS
 
 SIGN = "sekft> "
 KEPT = 1000  # lines of history
@@ -88,17 +88,17 @@ def completer(commands: Sequence[str]) -> Callable[[str, int], str | None]:
 
 
 def candidates(before: Sequence[str], word: str, commands: Sequence[str]) -> list[str]:
-    """before: the words of the line so far. A command comes first, then what its verb can be told."""
+    """before: the words of the line so far. A command comes first, then what its command can be told."""
     if not before:
         return [f"{command} " for command in commands if command.startswith(word)]
-    told = overrides(before[0]) if before[0] in VERBS else ()
+    told = overrides(before[0]) if before[0] in COMMANDS else ()
     return [one for one in told if one.startswith(word)]
 
 
 @cache
-def overrides(verb: str) -> tuple[str, ...]:
+def overrides(command: str) -> tuple[str, ...]:
     """GROUP=OPTION with a blank behind it, and KEY= of every setting."""
-    node = OmegaConf.structured(VERBS[verb])
+    node = OmegaConf.structured(COMMANDS[command])
     folders = [conf_folder() / str(key) for key in node]
     options = [f"{folder.name}={file.stem} " for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.yaml"))]
     return (*options, *(f"{key}=" for key in keys(node)))

@@ -16,10 +16,10 @@ from sekft.tracking.record import RUN
 BESIDE = ("resident", *ASIDE)  # what may stand beside such a word; hydra.* may, too
 
 
-def line_of(verb: str, words: Sequence[str]) -> list[str]:
+def line_of(command: str, words: Sequence[str]) -> list[str]:
     """The words, or those of the run they stand for. A run that is resumed stays in its folder.
 
-    Raises SettingsError for a run that is not there, is another verb's, is not cut off, or words that would change it.
+    Raises SettingsError for a run that is not there, is another command's, is not cut off, or words that would change it.
     """
     given = _given(words)
     resuming = given.get("start") == "resume"
@@ -32,7 +32,7 @@ def line_of(verb: str, words: Sequence[str]) -> list[str]:
     what = " ".join(f"{key}={given[key]}" for key in own)
     if {"-m", "--multirun"} & set(words):
         raise SettingsError(f"{what}: not in a sweep; a sweep that is started again goes on by itself")
-    line = _overrides(verb, Path(run), what)
+    line = _overrides(command, Path(run), what)
     aside = {key for key in given if key in (*own, *BESIDE) or key.startswith("hydra.")}
     if changing := [word for word in words if "=" in word and _key(word) not in aside and word not in line]:
         raise SettingsError(f"{what}: stands for the whole line of that run; found beside it {changing[0]}, allowed: no change")
@@ -68,20 +68,20 @@ def record_of(run: Path) -> dict[str, Any]:
 def require_cut_off(folder: Path) -> None:
     """Raises SettingsError for a run that is done, under way, or no training."""
     now = condition(folder, float("inf"))
-    if now.verb != "train":
-        raise SettingsError(f"start=resume: {folder}: a run of sekft.{now.verb}; allowed: one of sekft.train")
+    if now.command != "train":
+        raise SettingsError(f"start=resume: {folder}: a run of sekft.{now.command}; allowed: one of sekft.train")
     if now.state == "done":
         raise SettingsError(f"start=resume: {folder}: done; nothing is left to do. To go on from its adapter: parent={folder}")
     if now.state in ("alive", "stalled"):
         raise SettingsError(f"start=resume: {folder}: under way, at {now.stage}; wait, or end it")
 
 
-def _overrides(verb: str, run: Path, what: str) -> list[str]:
+def _overrides(command: str, run: Path, what: str) -> list[str]:
     if not (run / RUN).is_file():
-        raise SettingsError(f"{what}: no {RUN} there; allowed: the folder of a run of sekft.{verb}")
+        raise SettingsError(f"{what}: no {RUN} there; allowed: the folder of a run of sekft.{command}")
     record: Mapping[str, Any] = record_of(run)
-    if record.get("verb") != verb:
-        raise SettingsError(f"{what}: a run of sekft.{record.get('verb')}; allowed here: one of sekft.{verb}")
+    if record.get("command") != command:
+        raise SettingsError(f"{what}: a run of sekft.{record.get('verb')}; allowed here: one of sekft.{command}")
     return [str(word) for word in record.get("overrides", ()) if _key(word) not in ("replay", "resident")]
 
 

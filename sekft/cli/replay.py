@@ -16,7 +16,7 @@ Run = Callable[[Any, Job], Any]
 
 
 def replaying(run: Run) -> Run:
-    """A verb's run that also repeats one, where settings.replay names it. Raises ReplayError if the same did not come out."""
+    """A command's run that also repeats one, where settings.replay names it. Raises ReplayError if the same did not come out."""
 
     def run_or_repeat(settings: Any, job: Job) -> Any:
         if settings.replay is None:

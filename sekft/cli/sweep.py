@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Of one verb. inputs: files and folders that decide a run by what is in them. go_on: the checkpoint from which a job that
+    """Of one command. inputs: files and folders that decide a run by what is in them. go_on: the checkpoint from which a job that
     was cut off in a folder goes on, None if there is none. worth: of settings and summary, what a sweeper that searches makes
     the most of."""
 
@@ -54,7 +54,9 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
 OmegaConf.register_new_resolver("sweep", folder, replace=True)  # here, for the processes of other launchers, too
 
 
-def run(verb: Callable[[Any, Any], Mapping[str, Any]], settings: Any, job: Job, sweep: Path, sweeps: Sweeps, say: Say) -> Mapping[str, Any]:
+def run(
+    command: Callable[[Any, Any], Mapping[str, Any]], settings: Any, job: Job, sweep: Path, sweeps: Sweeps, say: Say
+) -> Mapping[str, Any]:
     """The summary of the job, which is run if its turn has come. Raises what it raises, and SweepError for one that failed before."""
     name = os.path.relpath(job.folder, sweep)
     decided = decided_by(asdict(settings), sweeps.inputs(settings))
@@ -74,7 +76,7 @@ def run(verb: Callable[[Any, Any], Mapping[str, Any]], settings: Any, job: Job, 
         else:
             job = replace(job, checkpoint=sweeps.go_on(job.folder, say))
         with _on_record(sweep, Entry(name, decided, Status.started)):
-            return verb(replace(settings, again=Again.none), job)  # a job leaves the same record whenever it was run
+            return command(replace(settings, again=Again.none), job)  # a job leaves the same record whenever it was run
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The author: a teacher writes worlds to order; what it answers is untrusted, every answer is kept with what became of it."""
+"""The author: a teacher writes scenarios to order; what it answers is untrusted, every answer is kept with what became of it."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from sekft.config import CollectConfig
 from sekft.config.endpoint import text_or_file
 from sekft.errors import EndpointError
 from sekft.rendering.messages import Message, Reply
-from sekft.scenario.document import MAX_DOCUMENT_BYTES, Bundle, complaint, dumps
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, complaint, dumps
 from sekft.tracking.files import plain
 
-KEPT_CHARACTERS = 65536  # of an answer that is no bundle
+KEPT_CHARACTERS = 65536  # of an answer that is no scenario
 Ask = Callable[[Sequence[Message], int], Reply]  # messages, seed
 
 RULES = """\
@@ -39,19 +39,19 @@ those sentences, each exact: paths, words, order. `fixtures` are what lies there
 
 
 class Draft(BaseModel):
-    """One answer. reason: empty, or why it is no candidate (see gate.Refusal); text: the answer where it gave no bundle."""
+    """One answer. reason: empty, or why it is no candidate (see gate.Refusal); text: the answer where it gave no scenario."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    bundle: Bundle | None = None
+    scenario: Scenario | None = None
     reason: str = ""
     detail: str = ""
     text: str = ""
 
 
-def order(example: Bundle, wanted: Bundle, brief: str) -> list[Message]:
-    """What the teacher is asked. wanted: the world of the library whose place in the taxonomy is to be filled anew; example: another."""
+def order(example: Scenario, wanted: Scenario, brief: str) -> list[Message]:
+    """What the teacher is asked. wanted: the scenario of the library whose place in the taxonomy is to be filled anew; example: another."""
     axes = {**wanted.axes.model_dump(mode="json"), "archetype": wanted.archetype, "provider.name": wanted.provider.name}
     shown = dumps(example)
     lines = [
@@ -64,20 +64,20 @@ def order(example: Bundle, wanted: Bundle, brief: str) -> list[Message]:
     return [Message(role="system", content=RULES), Message(role="user", content="\n\n".join(filter(None, lines)))]
 
 
-def drafts(wanted: Sequence[Bundle], settings: CollectConfig, folder: Path) -> list[Draft]:
-    """One per wanted world. Raises EndpointError if nothing answers at the start."""
+def drafts(wanted: Sequence[Scenario], settings: CollectConfig, folder: Path) -> list[Draft]:
+    """One per wanted scenario. Raises EndpointError if nothing answers at the start."""
     from rich.progress import track
 
     from sekft.episode.endpoint import Client
 
-    asked = author_endpoint(settings.operator, settings.author)
+    asked = author_endpoint(settings.agent, settings.author)
     client = Client(asked)
     client.require_answer()
     brief = text_or_file(settings.author.brief)
     told = json.dumps([asked.model, asked.temperature, asked.max_tokens, plain(asked.extra), brief, *map(dumps, wanted)])
     path = folder / f"authored.{hashlib.sha256(told.encode()).hexdigest()[:12]}.partial.jsonl"
     written = write(wanted, client.complete, settings.seed, brief, path, settings.workers)
-    return list(track(written, f"author: {settings.operator.model}", total=len(wanted)))
+    return list(track(written, f"author: {settings.agent.model}", total=len(wanted)))
 
 
 def write_verdicts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path: Path) -> None:
@@ -89,8 +89,8 @@ def write_verdicts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path
             file.write(draft.model_dump_json() + "\n")
 
 
-def write(wanted: Sequence[Bundle], ask: Ask, seed: int, brief: str, path: Path, workers: int) -> Iterator[Draft]:
-    """One draft per wanted world, in order. Each is appended to path as it comes; those an earlier process got are not asked for again."""
+def write(wanted: Sequence[Scenario], ask: Ask, seed: int, brief: str, path: Path, workers: int) -> Iterator[Draft]:
+    """One draft per wanted scenario, in order. Each is appended to path as it comes; those an earlier process got are not asked for again."""
     there = {draft.id: draft for draft in _read(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -106,19 +106,19 @@ def write(wanted: Sequence[Bundle], ask: Ask, seed: int, brief: str, path: Path,
             yield draft
 
 
-def _draft(name: str, messages: Sequence[Message], wanted: Bundle, ask: Ask, seed: int, index: int) -> Draft:
+def _draft(name: str, messages: Sequence[Message], wanted: Scenario, ask: Ask, seed: int, index: int) -> Draft:
     try:
         text = ask(messages, seed * 100_003 + index).text
     except EndpointError as error:
         return Draft(id=name, reason="no_answer", detail=f"endpoint {error.kind}")
     found = parse(text, name, wanted, seed)
-    if isinstance(found, Bundle):
-        return Draft(id=name, bundle=found)
+    if isinstance(found, Scenario):
+        return Draft(id=name, scenario=found)
     return Draft(id=name, reason=found.reason, detail=found.detail, text=text[:KEPT_CHARACTERS])
 
 
-def parse(text: str, name: str, wanted: Bundle, seed: int) -> Bundle | Refusal:
-    """The bundle in an answer; whatever stands around its outermost braces is dropped. Identity and place in the taxonomy are ours."""
+def parse(text: str, name: str, wanted: Scenario, seed: int) -> Scenario | Refusal:
+    """The scenario in an answer; whatever stands around its outermost braces is dropped. Identity and place in the taxonomy are ours."""
     document = text[text.find("{") : text.rfind("}") + 1]
     if len(document) > MAX_DOCUMENT_BYTES:
         return Refusal("invalid", f"{len(document)} characters, allowed: {MAX_DOCUMENT_BYTES} bytes")
@@ -128,7 +128,7 @@ def parse(text: str, name: str, wanted: Bundle, seed: int) -> Bundle | Refusal:
         return Refusal("unparsable", f"no JSON object: {str(error)[:120]}")
     ours = {"schema_version": 1, "id": name, "seed": seed, "archetype": wanted.archetype, "axes": wanted.axes.model_dump(mode="json")}
     try:
-        return Bundle.model_validate({**fields, **ours})
+        return Scenario.model_validate({**fields, **ours})
     except ValidationError as error:
         return Refusal("invalid", complaint(error))
 

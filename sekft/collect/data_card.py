@@ -1,4 +1,4 @@
-"""The data card: what is in a set of lives, as numbers and as a page; the same bytes for the same set."""
+"""The data card: what is in a set of episodes, as numbers and as a page; the same bytes for the same set."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,34 +13,38 @@ from sekft.mask.rules import weigh
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.document import Axes, Bundle
+from sekft.scenario.document import Axes, Scenario
 
 CARD_VERSION = 1
 
 
-def card(lives: Sequence[Trajectory], worlds: Sequence[Bundle], tokenizer: ChatTokenizer, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts over all lives; turns and tokens over keepers. about: what made them, first in the card."""
-    keepers = [life for life in lives if life.kept]
+def card(
+    episodes: Sequence[Trajectory], scenarios: Sequence[Scenario], tokenizer: ChatTokenizer, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Counts over all episodes; turns and tokens over keepers. about: what made them, first in the card."""
+    keepers = [episode for episode in episodes if episode.kept]
     return {
         "card_version": CARD_VERSION,
         "text_version": TEXT_VERSION,
         **about,
-        "lives": len(lives),
+        "episodes": len(episodes),
         "kept": len(keepers),
-        "worlds": len({life.bundle_id for life in lives}),
-        "outcomes": _counts(life.outcome.value for life in lives),
-        "rejects": rejects(lives),
-        "archetypes": _archetypes(lives),
-        "axes": {axis: _counts(str(getattr(world.axes, axis)) for world in worlds) for axis in Axes.model_fields} if worlds else {},
-        "turns": _spread([len(life.commands) for life in keepers]),
+        "scenarios": len({episode.scenario_id for episode in episodes}),
+        "outcomes": _counts(episode.outcome.value for episode in episodes),
+        "rejects": rejects(episodes),
+        "archetypes": _archetypes(episodes),
+        "axes": {axis: _counts(str(getattr(scenario.axes, axis)) for scenario in scenarios) for axis in Axes.model_fields}
+        if scenarios
+        else {},
+        "turns": _spread([len(episode.commands) for episode in keepers]),
         "tokens": _tokens(keepers, tokenizer),
     }
 
 
-def rejects(lives: Iterable[Trajectory]) -> dict[str, int]:
-    """Lives that are not kept by reason: the outcome, and the trouble where the operator could not answer."""
-    lost = [life for life in lives if not life.kept]
-    return _counts(f"{life.outcome.value}: {life.reason}" if unanswered(life) else life.outcome.value for life in lost)
+def rejects(episodes: Iterable[Trajectory]) -> dict[str, int]:
+    """Episodes that are not kept by reason: the outcome, and the trouble where the agent could not answer."""
+    lost = [episode for episode in episodes if not episode.kept]
+    return _counts(f"{episode.outcome.value}: {episode.reason}" if unanswered(episode) else episode.outcome.value for episode in lost)
 
 
 def as_markdown(card: Mapping[str, Any]) -> str:
@@ -54,19 +58,19 @@ def as_markdown(card: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _archetypes(lives: Sequence[Trajectory]) -> dict[str, dict[str, int]]:
-    lived = Counter(life.archetype for life in lives)
-    kept = Counter(life.archetype for life in lives if life.kept)
-    blocked = Counter(life.archetype for life in lives if life.meta.get("terminal") == "panic")
-    return {name: {"lives": lived[name], "kept": kept[name], "blocked": blocked[name]} for name in sorted(lived)}
+def _archetypes(episodes: Sequence[Trajectory]) -> dict[str, dict[str, int]]:
+    played = Counter(episode.archetype for episode in episodes)
+    kept = Counter(episode.archetype for episode in episodes if episode.kept)
+    blocked = Counter(episode.archetype for episode in episodes if episode.meta.get("terminal") == "panic")
+    return {name: {"episodes": played[name], "kept": kept[name], "blocked": blocked[name]} for name in sorted(played)}
 
 
 def _tokens(keepers: Sequence[Trajectory], tokenizer: ChatTokenizer) -> dict[str, Any]:
     """As mask=assistant trains them. A keeper the render contract refuses is counted, and weighs nothing."""
     lengths, learned, refused = [], 0, 0
-    for life in keepers:
+    for episode in keepers:
         try:
-            rendered = render_all(life.messages, tokenizer)
+            rendered = render_all(episode.messages, tokenizer)
         except RenderError:
             refused += 1
             continue
@@ -90,4 +94,4 @@ def _table(title: str, counts: Mapping[str, Any]) -> list[str]:
 
 def _archetype_table(archetypes: Mapping[str, Mapping[str, int]]) -> list[str]:
     rows = [f"| {name} | {counts['lives']} | {counts['kept']} | {counts['blocked']} |" for name, counts in archetypes.items()]
-    return ["", "## archetypes", "", "| archetype | lives | kept | blocked |", "|---|--:|--:|--:|", *rows]
+    return ["", "## archetypes", "", "| archetype | episodes | kept | blocked |", "|---|--:|--:|--:|", *rows]

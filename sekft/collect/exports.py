@@ -1,4 +1,4 @@
-"""What is written beside the lives for others to read: messages, pairs, Harbor tasks."""
+"""What is written beside the episodes for others to read: messages, pairs, Harbor tasks."""
 
 import json
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from sekft.collect import harbor, messages, pairs
 from sekft.config.endpoint import Export
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 NAMES = {Export.messages: "messages.jsonl", Export.pairs: "pairs.jsonl", Export.harbor: "harbor"}
 
 
-def write(export: Export, lives: Sequence[Trajectory], worlds: Sequence[Bundle], folder: Path) -> str:
-    """What came of it, in a few words. harbor: the worlds that somebody verifiably solved."""
+def write(export: Export, episodes: Sequence[Trajectory], scenarios: Sequence[Scenario], folder: Path) -> str:
+    """What came of it, in a few words. harbor: the scenarios that somebody verifiably solved."""
     path = folder / NAMES.get(export, "")
     match export:
         case Export.messages:
-            rows = messages.rows(lives)
+            rows = messages.rows(episodes)
             _lines(rows, path)
             return f"{len(rows)} rows: {path}"
         case Export.pairs:
-            rows, none = pairs.pairs(lives)
+            rows, none = pairs.pairs(episodes)
             _lines(rows, path)
             left_out = "".join(f"; {why} {count}" for why, count in sorted(none.items()))
             return f"{len(rows)} rows: {path}{left_out}"
         case Export.harbor:
-            solved = {life.bundle_id for life in lives if life.kept}
-            chosen = [bundle for bundle in worlds if bundle.id in solved]
+            solved = {episode.scenario_id for episode in episodes if episode.kept}
+            chosen = [scenario for scenario in scenarios if scenario.id in solved]
             harbor.write(chosen, path)
             return f"{len(chosen)} tasks: {path}"
         case Export.text:

@@ -1,4 +1,4 @@
-"""The gate: a world from outside is admitted if its reference solves it and leaving at once does not, each in a fresh place."""
+"""The gate: a scenario from outside is admitted if its reference solves it and leaving at once does not, each in a fresh place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sekft.episode.agent import reference, scripted
 from sekft.episode.pool import play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.session import Backend
-from sekft.scenario.document import Bundle, Terminal
+from sekft.scenario.document import Scenario, Terminal
 
 
 @dataclass(frozen=True)
@@ -19,25 +19,25 @@ class Refusal:
     detail: str
 
 
-def refused(bundles: Sequence[Bundle], backend: Backend, workers: int) -> dict[str, Refusal]:
-    """The bundles that are not admitted, by id."""
-    if not bundles:
+def refused(scenarios: Sequence[Scenario], backend: Backend, workers: int) -> dict[str, Refusal]:
+    """The scenarios that are not admitted, by id."""
+    if not scenarios:
         return {}
-    players = [reference(bundles), *(scripted(bundles, [terminal.value]) for terminal in Terminal)]
-    plan = [(bundle, player, attempt) for bundle in bundles for attempt, player in enumerate(players)]
-    limits = EvalConfig(max_turns=max(bundle.limits.turns for bundle in bundles))
-    lives = play_many(plan, backend, limits, workers, "gate: reference, exit, panic")
-    size = len(players)
-    judged = {bundle.id: _judge(*lives[at * size : (at + 1) * size]) for at, bundle in enumerate(bundles)}
+    agents = [reference(scenarios), *(scripted(scenarios, [terminal.value]) for terminal in Terminal)]
+    plan = [(scenario, agent, attempt) for scenario in scenarios for attempt, agent in enumerate(agents)]
+    config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
+    episodes = play_many(plan, backend, config, workers, "gate: reference, exit, panic")
+    size = len(agents)
+    judged = {scenario.id: _judge(*episodes[at * size : (at + 1) * size]) for at, scenario in enumerate(scenarios)}
     return {name: refusal for name, refusal in judged.items() if refusal is not None}
 
 
 def _judge(solved: Trajectory, *idle: Trajectory) -> Refusal | None:
-    if broken := [life for life in (solved, *idle) if life.ending is Ending.broken]:
+    if broken := [episode for episode in (solved, *idle) if episode.ending is Ending.broken]:
         return Refusal("broken", broken[0].reason)
     if not solved.kept:
         return Refusal("unsolvable", f"its reference ends {solved.outcome.value} ({solved.reason})")
-    if accepted := [life for life in idle if life.checked]:
+    if accepted := [episode for episode in idle if episode.checked]:
         return Refusal("forgeable", f"its checker accepts an immediate {accepted[0].ending.value}")
     return None
 

@@ -1,6 +1,6 @@
-"""Worlds as Harbor task folders (task format 1.4, as harbor 0.25 reads it): instruction, image, checker as test, reference as solution.
+"""Scenarios as Harbor task folders (task format 1.4, as harbor 0.25 reads it): instruction, image, checker as test, reference as solution.
 
-Covers: what the checker judges. Does not cover: the ending; Harbor's agents leave in ways of their own, so a blocked world
+Covers: what the checker judges. Does not cover: the ending; Harbor's agents leave in ways of their own, so a blocked scenario
 asks only for what can be done, and `panic` is a program that says why and ends its own shell.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from sekft.episode import setup
 from sekft.sandbox.layout import ENVIRONMENT, pack
 from sekft.sandbox.session import File
-from sekft.scenario.document import HOME, Bundle
+from sekft.scenario.document import HOME, Scenario
 
 TASK_FORMAT = "1.4"
 IMAGE = "debian:bookworm-slim"
@@ -29,37 +29,37 @@ echo $reward > /logs/verifier/reward.txt
 PANIC = '#!/bin/sh\n# panic [why]: leave as blocked\necho "panic: $*" >&2\nkill -HUP $PPID\n'
 
 
-def write(bundles: Sequence[Bundle], folder: Path) -> None:
-    """One task folder per world, named by its id."""
-    for bundle in bundles:
-        task = folder / bundle.id
+def write(scenarios: Sequence[Scenario], folder: Path) -> None:
+    """One task folder per scenario, named by its id."""
+    for scenario in scenarios:
+        task = folder / scenario.id
         for part in ("environment", "tests", "solution"):
             (task / part).mkdir(parents=True, exist_ok=True)
-        _text(task / "task.toml", _config(bundle))
-        _text(task / "instruction.md", INSTRUCTION.format(shown=setup.arrival(bundle)))
-        _text(task / "environment" / "Dockerfile", _dockerfile(bundle))
-        for name, tar in zip(("root.tar", "agent.tar"), pack([*setup.files(bundle), *_programs(bundle)]), strict=True):
+        _text(task / "task.toml", _config(scenario))
+        _text(task / "instruction.md", INSTRUCTION.format(shown=setup.arrival(scenario)))
+        _text(task / "environment" / "Dockerfile", _dockerfile(scenario))
+        for name, tar in zip(("root.tar", "agent.tar"), pack([*setup.files(scenario), *_programs(scenario)]), strict=True):
             (task / "environment" / name).write_bytes(tar)
         _text(task / "tests" / "test.sh", TEST.format(check=shlex.quote(f"cd {HOME}; . /tests/checker.sh")), 0o755)
-        _text(task / "tests" / "checker.sh", bundle.checker)
-        _text(task / "solution" / "solve.sh", _solution(bundle), 0o755)
+        _text(task / "tests" / "checker.sh", scenario.checker)
+        _text(task / "solution" / "solve.sh", _solution(scenario), 0o755)
 
 
-def _config(bundle: Bundle) -> str:
+def _config(scenario: Scenario) -> str:
     """JSON's strings, numbers and lists are TOML's."""
-    axes = "\n".join(f"{axis} = {json.dumps(value)}" for axis, value in bundle.axes.model_dump(mode="json").items())
-    seconds = bundle.limits.turns * bundle.limits.command_timeout_s
+    axes = "\n".join(f"{axis} = {json.dumps(value)}" for axis, value in scenario.axes.model_dump(mode="json").items())
+    seconds = scenario.limits.turns * scenario.limits.command_timeout_s
     return f"""\
 schema_version = "{TASK_FORMAT}"
 
 [task]
-name = "sekft/{bundle.id}"
-description = {json.dumps(f"{bundle.archetype}: directives kept by {bundle.provider.name}")}
-keywords = {json.dumps(["shell", bundle.archetype])}
+name = "sekft/{scenario.id}"
+description = {json.dumps(f"{scenario.archetype}: directives kept by {scenario.provider.name}")}
+keywords = {json.dumps(["shell", scenario.archetype])}
 
 [metadata]
-archetype = {json.dumps(bundle.archetype)}
-seed = {bundle.seed}
+archetype = {json.dumps(scenario.archetype)}
+seed = {scenario.seed}
 {axes}
 
 [verifier]
@@ -80,8 +80,8 @@ workdir = "{HOME}"
 """
 
 
-def _dockerfile(bundle: Bundle) -> str:
-    variables = {**ENVIRONMENT, **setup.environment(bundle)}
+def _dockerfile(scenario: Scenario) -> str:
+    variables = {**ENVIRONMENT, **setup.environment(scenario)}
     return "\n".join(
         [
             f"FROM {IMAGE}",
@@ -97,13 +97,13 @@ def _dockerfile(bundle: Bundle) -> str:
     )
 
 
-def _programs(bundle: Bundle) -> list[File]:
+def _programs(scenario: Scenario) -> list[File]:
     return [File("/usr/local/bin/panic", PANIC, 0o755, "root")]
 
 
-def _solution(bundle: Bundle) -> str:
-    """The reference as one script, without its leaving: a command that fails in a blocked world does not end it."""
-    return "\n".join(["#!/bin/sh", f"cd {HOME}", *bundle.reference[:-1], "exit 0", ""])
+def _solution(scenario: Scenario) -> str:
+    """The reference as one script, without its leaving: a command that fails in a blocked scenario does not end it."""
+    return "\n".join(["#!/bin/sh", f"cd {HOME}", *scenario.reference[:-1], "exit 0", ""])
 
 
 def _quoted(value: str) -> str:

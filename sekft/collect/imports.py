@@ -1,7 +1,7 @@
-"""Lives recorded elsewhere: lists of roles and contents, judged as far as their own labels allow, in the deployed text.
+"""Episodes recorded elsewhere: lists of roles and contents, judged as far as their own labels allow, in the deployed text.
 
-Covers: one JSON document or JSONL line per life, a list of turns or an object that holds one; `keep`, `outcome`, `steps`, `meta.clean`.
-Does not cover: proof. Nothing is lived again; `checked` is what `keep` says.
+Covers: one JSON document or JSONL line per episode, a list of turns or an object that holds one; `keep`, `outcome`, `steps`, `meta.clean`.
+Does not cover: proof. Nothing is played again; `checked` is what `keep` says.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from sekft.rendering.messages import Message, canonical
 from sekft.sandbox.text import CONTINUATION, PROMPT, TEXT_VERSION, environment_turn
 from sekft.scenario.document import Terminal, complaint
 
-OPERATOR = "imported"
+AGENT = "imported"
 ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "system": "system",
     "user": "user",
@@ -39,12 +39,12 @@ class Turn(BaseModel):
 
 
 class Log(BaseModel):
-    """A life as others write it down; fields that are not here are left unread."""
+    """An episode as others write it down; fields that are not here are left unread."""
 
     model_config = ConfigDict(frozen=True)
 
     messages: list[Turn] = Field(validation_alias=AliasChoices("messages", "turns", "trajectory", "conversation"))
-    world: str | None = Field(None, validation_alias=AliasChoices("bundle_id", "scenario_id", "scenario", "task_id", "id"))
+    scenario: str | None = Field(None, validation_alias=AliasChoices("scenario_id", "scenario_id", "scenario", "task_id", "id"))
     archetype: str = "imported"
     keep: bool | None = Field(None, validation_alias=AliasChoices("keep", "kept"))
     outcome: str | None = None
@@ -53,28 +53,28 @@ class Log(BaseModel):
 
 
 def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
-    """(lives in file order, records that are none by reason). Raises DataError if there is no life at all."""
-    lives: list[Trajectory] = []
+    """(episodes in file order, records that are none by reason). Raises DataError if there is no episode at all."""
+    episodes: list[Trajectory] = []
     left_out: Counter[str] = Counter()
     attempts: Counter[str] = Counter()
     for where, text in _records(path):
         try:
             found = _parsed(text)
             if isinstance(found, dict) and "schema_version" in found:  # one of ours
-                lives.append(Trajectory.model_validate(found))
+                episodes.append(Trajectory.model_validate(found))
                 continue
             log = Log.model_validate({"messages": found} if isinstance(found, list) else found)
-            world = log.world or where
-            lives.append(_life(log, world, attempts[world]))
-            attempts[world] += 1
+            scenario = log.scenario or where
+            episodes.append(_episode(log, scenario, attempts[scenario]))
+            attempts[scenario] += 1
         except ValidationError as error:
             left_out[complaint(error).partition(" (found")[0]] += 1
         except ValueError as error:
             left_out[str(error)] += 1
-    if not lives:
+    if not episodes:
         found = ", ".join(f"{reason} {count}" for reason, count in left_out.items()) or "no *.json, no *.jsonl"
-        raise DataError(f"imports={path}: no life in it ({found}); allowed: a list of {{role, content}}, or an object with `messages`")
-    return lives, left_out
+        raise DataError(f"imports={path}: no episode in it ({found}); allowed: a list of {{role, content}}, or an object with `messages`")
+    return episodes, left_out
 
 
 def _records(path: Path) -> Iterator[tuple[str, str]]:
@@ -97,8 +97,8 @@ def _parsed(text: str) -> Any:
         raise ValueError("no JSON") from None
 
 
-def _life(log: Log, world: str, attempt: int) -> Trajectory:
-    """The log as a trajectory of ours. Raises ValueError for a conversation that is no life."""
+def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
+    """The log as a trajectory of ours. Raises ValueError for a conversation that is no episode."""
     messages, stripped = _messages(log)
     commands = tuple(Command(turn=at, text=turn.content, status=None) for at, turn in enumerate(messages) if turn.role == "assistant")
     last = commands[-1].text.split()[:1] if commands else []
@@ -110,10 +110,10 @@ def _life(log: Log, world: str, attempt: int) -> Trajectory:
     kept = verdict.kept(result)
     theirs = log.outcome or f"keep={str(log.keep).lower()}"
     return Trajectory(
-        id=f"{world}#{attempt}@{OPERATOR}",
-        bundle_id=world,
+        id=f"{scenario}#{attempt}@{AGENT}",
+        scenario_id=scenario,
         archetype=log.archetype,
-        operator=OPERATOR,
+        agent=AGENT,
         messages=messages,
         commands=commands,
         ending=ending,
@@ -127,7 +127,7 @@ def _life(log: Log, world: str, attempt: int) -> Trajectory:
 
 
 def _other(ending: Ending) -> Terminal:
-    """The terminal that was not taken: a life that is not good ended wrongly, as far as anybody knows."""
+    """The terminal that was not taken: an episode that is not good ended wrongly, as far as anybody knows."""
     return Terminal.exit if ending is Ending.panic else Terminal.panic
 
 

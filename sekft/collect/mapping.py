@@ -1,4 +1,4 @@
-"""Foreign worlds: their documents become bundles by one mapping file; whether they are any good is the gate's to say.
+"""Foreign scenarios: their documents become scenarios by one mapping file; whether they are any good is the gate's to say.
 
 The mapping file is YAML:
   fields: {theirs: ours}      # dotted paths; [] stands for each item of a list: files[].name: fixtures[].path; ours may be a list
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sekft.collect.gate import Refusal
-from sekft.errors import BundleError
-from sekft.scenario.document import MAX_DOCUMENT_BYTES, Bundle, complaint
+from sekft.errors import ScenarioError
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, complaint
 
 Document = dict[str, Any]
 
@@ -39,37 +39,37 @@ class Mapped(BaseModel):
 
 
 def read_mapping(path: Path) -> Mapped:
-    """Raises BundleError in one line."""
+    """Raises ScenarioError in one line."""
     try:
         return Mapped.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
     except OSError as error:
-        raise BundleError(f"mapping={path}: {error.strerror or error}") from None
+        raise ScenarioError(f"mapping={path}: {error.strerror or error}") from None
     except ValidationError as error:
-        raise BundleError(f"mapping={path}: {complaint(error)}; allowed: fields, values, defaults") from None
+        raise ScenarioError(f"mapping={path}: {complaint(error)}; allowed: fields, values, defaults") from None
     except Exception as error:  # the YAML library's own errors have no common base of ours
-        raise BundleError(f"mapping={path}: no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ScenarioError(f"mapping={path}: no YAML: {' '.join(str(error).split())[:200]}") from None
 
 
-def read(path: Path, mapping: Mapped) -> tuple[list[Bundle], dict[str, Refusal]]:
-    """(bundles, refusals by file and line) of a JSON file, a JSONL file, or a folder of both. Raises BundleError for none at all."""
+def read(path: Path, mapping: Mapped) -> tuple[list[Scenario], dict[str, Refusal]]:
+    """(scenarios, refusals by file and line) of a JSON file, a JSONL file, or a folder of both. Raises ScenarioError for none at all."""
     files = sorted(file for kind in ("*.json", "*.jsonl") for file in path.glob(kind)) if path.is_dir() else [path]
-    bundles: dict[str, Bundle] = {}
+    scenarios: dict[str, Scenario] = {}
     refusals: dict[str, Refusal] = {}
     for where, text in ((where, text) for file in files for where, text in _documents(file)):
-        made = _bundle(text, mapping)
+        made = _scenario(text, mapping)
         if isinstance(made, Refusal):
             refusals[where] = made
-        elif made.id in bundles:
-            refusals[where] = Refusal("invalid", f"two bundles with the id {made.id}")
+        elif made.id in scenarios:
+            refusals[where] = Refusal("invalid", f"two scenarios with the id {made.id}")
         else:
-            bundles[made.id] = made
-    if not bundles and not refusals:
-        raise BundleError(f"scenarios={path}: no *.json and no *.jsonl with a document")
-    return list(bundles.values()), refusals
+            scenarios[made.id] = made
+    if not scenarios and not refusals:
+        raise ScenarioError(f"scenarios={path}: no *.json and no *.jsonl with a document")
+    return list(scenarios.values()), refusals
 
 
 def translate(theirs: Any, mapping: Mapped) -> Document:
-    """The fields of a bundle, as far as the mapping and the document give them."""
+    """The fields of a scenario, as far as the mapping and the document give them."""
     ours: Document = {}
     for source, targets in mapping.fields.items():
         for target in [targets] if isinstance(targets, str) else targets:
@@ -82,22 +82,22 @@ def translate(theirs: Any, mapping: Mapped) -> Document:
 def _documents(file: Path) -> list[tuple[str, str]]:
     try:
         if (size := file.stat().st_size) > MAX_DOCUMENT_BYTES:
-            raise BundleError(f"{file}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
+            raise ScenarioError(f"{file}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise BundleError(f"scenarios={file}: {error.strerror or error}") from None
+        raise ScenarioError(f"scenarios={file}: {error.strerror or error}") from None
     if file.suffix != ".jsonl":
         return [(str(file), text)]
     return [(f"{file}:{number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _bundle(text: str, mapping: Mapped) -> Bundle | Refusal:
+def _scenario(text: str, mapping: Mapped) -> Scenario | Refusal:
     try:
         theirs = from_json(text)
     except ValueError as error:
         return Refusal("unparsable", str(error)[:120])
     try:
-        return Bundle.model_validate(translate(theirs, mapping))
+        return Scenario.model_validate(translate(theirs, mapping))
     except ValidationError as error:
         return Refusal("invalid", complaint(error))
 

@@ -6,10 +6,10 @@ from typing import Any
 from sekft.episode.trajectory import Trajectory
 
 
-def rows(lives: Sequence[Trajectory]) -> list[dict[str, Any]]:
+def rows(episodes: Sequence[Trajectory]) -> list[dict[str, Any]]:
     """One row per keeper, ending with its last assistant turn; no environment turn is to be learned: train on assistant turns only."""
     return [
-        {"id": life.id, "bundle_id": life.bundle_id, "messages": [message.model_dump() for message in life.messages]}
-        for life in lives
-        if life.kept
+        {"id": episode.id, "scenario_id": episode.scenario_id, "messages": [message.model_dump() for message in episode.messages]}
+        for episode in episodes
+        if episode.kept
     ]

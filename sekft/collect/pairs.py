@@ -1,4 +1,4 @@
-"""Preference pairs: where a keeper and a reject of the same world part, what was typed by each; as TRL's DPOTrainer takes them."""
+"""Preference pairs: where a keeper and a reject of the same scenario part, what was typed by each; as TRL's DPOTrainer takes them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from sekft.rendering.messages import Message
 Row = dict[str, Any]
 
 
-def pairs(lives: Sequence[Trajectory]) -> tuple[list[Row], Counter[str]]:
+def pairs(episodes: Sequence[Trajectory]) -> tuple[list[Row], Counter[str]]:
     """(rows {prompt, chosen, rejected, ...} in the order of the rejects, rejects that gave none by reason).
 
     One row per reject, against the keeper it has most in common with. Both sides are the one turn typed at the parting: what the
     environment answers is nobody's preference.
     """
     keepers: dict[str, list[Trajectory]] = defaultdict(list)
-    for life in lives:
-        if life.kept:
-            keepers[life.bundle_id].append(life)
+    for episode in episodes:
+        if episode.kept:
+            keepers[episode.scenario_id].append(episode)
     rows: list[Row] = []
     none: Counter[str] = Counter()
     seen: set[str] = set()
-    for reject in lives:
+    for reject in episodes:
         if reject.kept:
             continue
-        row, why = _row(reject, keepers[reject.bundle_id])
+        row, why = _row(reject, keepers[reject.scenario_id])
         if row is None:
             none[why] += 1
         elif (known := f"{row['prompt']}{row['chosen']}{row['rejected']}") in seen:
@@ -41,8 +41,8 @@ def _row(reject: Trajectory, keepers: Sequence[Trajectory]) -> tuple[Row | None,
     if reject.outcome is Outcome.broken:
         return None, "its place broke"
     if not keepers:
-        return None, "no keeper of this world"
-    keeper = max(keepers, key=lambda life: (_common(life.messages, reject.messages), life.id))
+        return None, "no keeper of this scenario"
+    keeper = max(keepers, key=lambda episode: (_common(episode.messages, reject.messages), episode.id))
     at = _common(keeper.messages, reject.messages)
     if at == len(reject.messages):
         return None, "it only stops earlier"
@@ -52,7 +52,7 @@ def _row(reject: Trajectory, keepers: Sequence[Trajectory]) -> tuple[Row | None,
         return None, "the same command showed something else"
     return {
         "id": f"{reject.id}/{at}",
-        "bundle_id": reject.bundle_id,
+        "scenario_id": reject.scenario_id,
         "rejected_outcome": reject.outcome.value,
         "prompt": _plain(keeper.messages[:at]),
         "chosen": _plain(keeper.messages[at : at + 1]),

@@ -1,4 +1,4 @@
-"""A series of lives that survives being killed: finished ones are appended as they end, the same plan goes on with the rest."""
+"""A series of episodes that survives being killed: finished ones are appended as they end, the same plan goes on with the rest."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sekft.config import EvalConfig
 from sekft.episode import trajectory
 from sekft.episode.play import unanswered
-from sekft.episode.pool import Life, play_many
+from sekft.episode.pool import Episode, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import DataError
 from sekft.sandbox.session import Backend
@@ -21,21 +21,21 @@ from sekft.scenario.document import dumps
 from sekft.tracking.files import plain
 
 
-def key(plan: Sequence[Life], settings: Mapping[str, Any]) -> str:
-    """What decides the lives, as 12 hex digits: worlds, attempts, settings, formats."""
+def key(plan: Sequence[Episode], settings: Mapping[str, Any]) -> str:
+    """What decides the episodes, as 12 hex digits: scenarios, attempts, settings, formats."""
     hashed = hashlib.sha256(f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}/{json.dumps(plain(settings), sort_keys=True)}\n".encode())
-    for bundle, _, attempt in plan:
-        hashed.update(f"{attempt} {dumps(bundle)}".encode())
+    for scenario, _, attempt in plan:
+        hashed.update(f"{attempt} {dumps(scenario)}".encode())
     return hashed.hexdigest()[:12]
 
 
 class Series:
-    """The lives of one key in a folder, in <folder>/trajectories.<key>.partial.jsonl until clear()."""
+    """The episodes of one key in a folder, in <folder>/trajectories.<key>.partial.jsonl until clear()."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / f"trajectories.{key}.partial.jsonl"
 
-    def lived(self) -> list[Trajectory]:
+    def played(self) -> list[Trajectory]:
         """What an earlier process finished. A line it did not finish is cut off."""
         if not self.path.exists():
             return []
@@ -43,20 +43,20 @@ class Series:
         self.path.write_bytes(whole + b"\n" if whole else b"")
         return list(trajectory.read(self.path)) if whole else []
 
-    def play(self, plan: Sequence[Life], backend: Backend, limits: EvalConfig, workers: int, title: str) -> list[Trajectory]:
-        """All lives of the plan, sorted by world and id; only those are lived that are not there yet."""
-        there = {life.id: life for life in self.lived()}
-        wanted = [f"{bundle.id}#{attempt}@{operator.name}" for bundle, operator, attempt in plan]
-        rest = [life for life, name in zip(plan, wanted, strict=True) if name not in there]
+    def play(self, plan: Sequence[Episode], backend: Backend, config: EvalConfig, workers: int, title: str) -> list[Trajectory]:
+        """All episodes of the plan, sorted by scenario and id; only those are played that are not there yet."""
+        there = {episode.id: episode for episode in self.played()}
+        wanted = [f"{scenario.id}#{attempt}@{agent.name}" for scenario, agent, attempt in plan]
+        rest = [episode for episode, name in zip(plan, wanted, strict=True) if name not in there]
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
 
-            def keep(life: Trajectory) -> None:
-                if is_settled(life):
-                    file.write(trajectory.dumps(life))
+            def keep(episode: Trajectory) -> None:
+                if is_settled(episode):
+                    file.write(trajectory.dumps(episode))
                     file.flush()
 
-            made = play_many(rest, backend, limits, workers, title, keep)
-        return sorted([*(there[name] for name in wanted if name in there), *made], key=by_world)
+            made = play_many(rest, backend, config, workers, title, keep)
+        return sorted([*(there[name] for name in wanted if name in there), *made], key=by_scenario)
 
 
 @contextmanager
@@ -76,11 +76,11 @@ def clear(folder: Path) -> None:
         partial.unlink()
 
 
-def is_settled(life: Trajectory) -> bool:
-    """Whether living it once more would say nothing new: neither our engine nor the operator's endpoint failed it."""
-    return life.ending is not Ending.broken and not unanswered(life)
+def is_settled(episode: Trajectory) -> bool:
+    """Whether running it once more would say nothing new: neither our engine nor the agent's endpoint failed it."""
+    return episode.ending is not Ending.broken and not unanswered(episode)
 
 
-def by_world(life: Trajectory) -> tuple[str, str]:
-    """The order of a file of lives."""
-    return life.bundle_id, life.id
+def by_scenario(episode: Trajectory) -> tuple[str, str]:
+    """The order of a file of episodes."""
+    return episode.scenario_id, episode.id

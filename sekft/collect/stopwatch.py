@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from sekft.episode.agent import Operator
+from sekft.episode.agent import Agent
 from sekft.rendering.messages import Message, Reply
-from sekft.sandbox.session import Backend, Checked, File, Place, Turn
+from sekft.sandbox.session import Backend, Checked, File, Session, Turn
 
 
 class Stopwatch:
-    """Phases: what its owner measures; of a timed backend and operator: open, put, type, check, leave, reply."""
+    """Phases: what its owner measures; of a timed backend and agent: open, put, type, check, leave, reply."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -39,41 +39,41 @@ class TimedBackend:
         self._backend, self._watch = backend, watch
 
     @contextmanager
-    def open(self, environment: Mapping[str, str]) -> Iterator["TimedPlace"]:
+    def open(self, environment: Mapping[str, str]) -> Iterator["TimedSession"]:
         with ExitStack() as stack:
             with self._watch.phase("open"):
-                place = stack.enter_context(self._backend.open(environment))
-            yield TimedPlace(place, self._watch)
+                session = stack.enter_context(self._backend.open(environment))
+            yield TimedSession(session, self._watch)
             with self._watch.phase("leave"):
                 stack.close()
 
 
-class TimedPlace:
+class TimedSession:
     """Fits Place."""
 
-    def __init__(self, place: Place, watch: Stopwatch) -> None:
-        self._place, self._watch = place, watch
+    def __init__(self, session: Session, watch: Stopwatch) -> None:
+        self._session, self._watch = session, watch
 
     def put(self, files: Sequence[File]) -> None:
         with self._watch.phase("put"):
-            self._place.put(files)
+            self._session.put(files)
 
     def run(self, text: str, timeout_s: float) -> Turn:
         with self._watch.phase("type"):
-            return self._place.run(text, timeout_s)
+            return self._session.run(text, timeout_s)
 
     def check(self, script: str, timeout_s: float) -> Checked:
         with self._watch.phase("check"):
-            return self._place.check(script, timeout_s)
+            return self._session.check(script, timeout_s)
 
 
-class TimedOperator:
-    """Fits Operator."""
+class TimedAgent:
+    """Fits Agent."""
 
-    def __init__(self, operator: Operator, watch: Stopwatch) -> None:
-        self.name = operator.name
-        self._operator, self._watch = operator, watch
+    def __init__(self, agent: Agent, watch: Stopwatch) -> None:
+        self.name = agent.name
+        self._agent, self._watch = agent, watch
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         with self._watch.phase("reply"):
-            return self._operator.reply(life_id, messages)
+            return self._agent.reply(episode_id, messages)

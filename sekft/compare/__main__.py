@@ -14,7 +14,7 @@ from sekft.compare import fill
 from sekft.compare.comparison import Comparison, Line, base_line, line, ordered, result, verdicts, write_comparison_page
 from sekft.compare.contrast import Contrast, between, over_base
 from sekft.compare.export import write_csv, write_parquet
-from sekft.compare.groups import Group, examined, grouped
+from sekft.compare.groups import Group, evaluated, grouped
 from sekft.compare.headline import write_headline
 from sekft.compare.lineage import lineages
 from sekft.compare.links import shown
@@ -64,7 +64,7 @@ def of_records(found: Sequence[Record | Lost], settings: CompareConfig) -> Compa
 
 def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConfig) -> Comparison:
     """Raises DataError if no run is left to compare, SettingsError for a baseline that is no group."""
-    runs, unusable = examined(whole)
+    runs, unusable = evaluated(whole)
     unread = (*lost, *unusable)
     if not runs:
         raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.why}" for one in unread)]))
@@ -89,30 +89,30 @@ def baseline(groups: Sequence[Group], name: str | None) -> Group:
 
 
 def bases(groups: Sequence[Group], criteria: Sequence[str]) -> list[Line]:
-    """One line for each base that lived otherwise than the others, or elsewhere."""
-    lived: dict[tuple[tuple[str, str], ...], list[Group]] = {}
+    """One line for each base that played otherwise than the others, or elsewhere."""
+    played: dict[tuple[tuple[str, str], ...], list[Group]] = {}
     for group in groups:
-        lived.setdefault(tuple(sorted((life.bundle_id, life.outcome.value) for life in group.base())), []).append(group)
-    alone = len(lived) == 1
-    return [base_line(BASE if alone else f"{BASE} of {same[0].name}", same[0].base(), criteria) for same in lived.values()]
+        played.setdefault(tuple(sorted((episode.scenario_id, episode.outcome.value) for episode in group.base())), []).append(group)
+    alone = len(played) == 1
+    return [base_line(BASE if alone else f"{BASE} of {same[0].name}", same[0].base(), criteria) for same in played.values()]
 
 
 def notes(groups: Sequence[Group]) -> list[str]:
     """What a reader must know of these runs before believing a difference."""
     runs = [run for group in groups for run in group.runs]
     out = []
-    if len(worlds := {(run.summary.get("worlds") or {}).get("sha256") for run in runs}) > 1:
-        out.append(f"{len(worlds)} exams of other worlds: groups are compared where they share worlds")
+    if len(scenarios := {(run.summary.get("scenarios") or {}).get("sha256") for run in runs}) > 1:
+        out.append(f"{len(scenarios)} evaluations of other scenarios: groups are compared where they share scenarios")
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         out.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     bad = [f"{run.folder} ({run.summary['verdict']})" for run in runs if str(run.summary["verdict"]).startswith("unmeasured")]
     if len({run.settings.get("mask.rule") for run in runs}) > 1:
         out.append("masks differ: a loss is of the tokens that were learned, so losses of different masks do not compare")
-    return [*out, *([f"exams that measure nothing are among them: {', '.join(bad)}"] if bad else [])]
+    return [*out, *([f"evaluations that measure nothing are among them: {', '.join(bad)}"] if bad else [])]
 
 
 def show(comparison: Comparison) -> None:
-    table = Table(title=f"groups, by {comparison.sort}; k/n [95 % Wilson over worlds]", title_justify="left")
+    table = Table(title=f"groups, by {comparison.sort}; k/n [95 % Wilson over scenarios]", title_justify="left")
     for name in comparison.columns():
         table.add_column(name)
     for one in comparison.lines:
@@ -134,9 +134,9 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
         fill.fill(Path(settings.page), texts)
         echo(f"written into {settings.page}")
     summary = {
-        "verb": "compare",
+        "command": "compare",
         "groups": {
-            one.name: {name: asdict(counted(one.lives(), name)) for name in comparison.measures()} | {"runs": len(one.runs)}
+            one.name: {name: asdict(counted(one.episodes(), name)) for name in comparison.measures()} | {"runs": len(one.runs)}
             for one in comparison.groups
         },
         "contrasts": [asdict(one) for one in comparison.contrasts],
@@ -159,7 +159,7 @@ def write_files(comparison: Comparison, folder: Path) -> dict[str, str]:
 
 
 def after_each(run: Run) -> Run:
-    """A verb's run; after each job of a sweep, also one that failed, all so far are compared anew, into the sweep's folder."""
+    """A command's run; after each job of a sweep, also one that failed, all so far are compared anew, into the sweep's folder."""
 
     def run_then_compare(settings: Any, job: Job) -> Any:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from sekft.compare.contrast import Contrast, sentence, spread
 from sekft.compare.curves import charts
 from sekft.compare.effects import effects
-from sekft.compare.groups import Examined, Group, unlike
+from sekft.compare.groups import EvaluatedRun, Group, unlike
 from sekft.compare.kinds import by_blocker, by_kind
 from sekft.compare.lineage import lineages
 from sekft.compare.links import linked, shown
@@ -31,8 +31,8 @@ class Line:
 
     name: str
     differing: Mapping[str, Any]
-    runs: tuple[Examined, ...]
-    worlds: int
+    runs: tuple[EvaluatedRun, ...]
+    scenarios: int
     rates: Mapping[str, Rate]
     losses: tuple[float, ...]
     gain: Seeds | None
@@ -65,10 +65,10 @@ class Comparison:
 
     def best(self) -> Group:
         """By the first criterion, however the lines stand."""
-        return max(self.groups, key=lambda group: counted(group.lives(), self.criteria[0]).rate)
+        return max(self.groups, key=lambda group: counted(group.episodes(), self.criteria[0]).rate)
 
     def columns(self) -> list[str]:
-        return [*(self.keys() or ["group"]), "seeds", "worlds", *self.measures(), "loss", "gain over base", "seeds' range"]
+        return [*(self.keys() or ["group"]), "seeds", "scenarios", *self.measures(), "loss", "gain over base", "seeds' range"]
 
     def measures(self) -> list[str]:
         return list(dict.fromkeys((*TABLE, *self.criteria)))
@@ -78,24 +78,24 @@ class Comparison:
         loss = f"{sum(line.losses) / len(line.losses):.3f}" if line.losses else ""
         spread = f"{line.spread[0]:.2f} to {line.spread[1]:.2f}" if line.spread else ""
         rates = [str(line.rates[name]) if line.rates[name].n else "" for name in self.measures()]
-        return [*(names or [line.name]), str(len(line.runs) or ""), str(line.worlds), *rates, loss, _gain(line.gain), spread]
+        return [*(names or [line.name]), str(len(line.runs) or ""), str(line.scenarios), *rates, loss, _gain(line.gain), spread]
 
 
 def line(group: Group, criteria: Sequence[str]) -> Line:
     seeds = spread(group.runs, criteria[0]) if len(group.runs) > 1 else None
-    return _line(group.name, group.differing, group.runs, group.lives(), criteria, tuple(group.losses()), group.gain(), seeds)
+    return _line(group.name, group.differing, group.runs, group.episodes(), criteria, tuple(group.losses()), group.gain(), seeds)
 
 
-def base_line(name: str, lives: Sequence[Trajectory], criteria: Sequence[str]) -> Line:
-    return _line(name, {}, (), lives, criteria, (), None, None)
+def base_line(name: str, episodes: Sequence[Trajectory], criteria: Sequence[str]) -> Line:
+    return _line(name, {}, (), episodes, criteria, (), None, None)
 
 
 def _line(
-    name: str, differing: Mapping[str, Any], runs: tuple[Examined, ...], lives: Sequence[Trajectory], criteria: Sequence[str],
+    name: str, differing: Mapping[str, Any], runs: tuple[EvaluatedRun, ...], episodes: Sequence[Trajectory], criteria: Sequence[str],
     losses: tuple[float, ...], gain: Seeds | None, seeds: tuple[float, float] | None,
 ) -> Line:  # fmt: skip
-    rates = {measure: counted(lives, measure) for measure in (*TABLE, *criteria)}
-    return Line(name, differing, runs, len({life.bundle_id for life in lives}), rates, losses, gain, seeds)
+    rates = {measure: counted(episodes, measure) for measure in (*TABLE, *criteria)}
+    return Line(name, differing, runs, len({episode.scenario_id for episode in episodes}), rates, losses, gain, seeds)
 
 
 def table(comparison: Comparison) -> list[str]:
@@ -113,13 +113,15 @@ def result(comparison: Comparison) -> str:
     """The table, what it is of, and what was left out, as a section of a page."""
     said = [f"- left out: `{one.folder}`: {one.why}" for one in comparison.lost]
     notes = [f"- {note}" for note in comparison.notes]
-    about = "Rates are k/n [95 % Wilson over worlds]; gain: mean over training seeds, t interval; blocked worlds count where verified."
+    about = (
+        "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."
+    )
     tables = [part for rows in (by_kind(comparison.groups), by_blocker(comparison.groups)) if rows for part in ("", *markdown(rows))]
     return "\n".join([*table(comparison), *tables, "", about, *([""] if said or notes else []), *notes, *said])
 
 
 def verdicts(comparison: Comparison) -> str:
-    about = "Points of 100, 95 % each: for other worlds of other archetypes and for other training seeds."
+    about = "Points of 100, 95 % each: for other scenarios of other archetypes and for other training seeds."
     return "\n".join([*(f"- {said}" for said in comparison.sentences()), "", about])
 
 
@@ -144,7 +146,7 @@ def write_comparison_page(comparison: Comparison, path: Path) -> Path:
         "linked": lambda file: linked(file, path.parent),
         "counted": counted,
         "short": short,
-        "kinds": {"By kind of hold-out": by_kind(groups), "Blocked worlds, verified": by_blocker(groups)},
+        "kinds": {"By kind of hold-out": by_kind(groups), "Blocked scenarios, verified": by_blocker(groups)},
     }
     write_page(Path(__file__).with_name("page.html.jinja"), values, path)
     return path

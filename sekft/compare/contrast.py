@@ -1,11 +1,11 @@
-"""Two groups of runs on the same worlds: the difference, an interval for other worlds and other training seeds, and a sentence."""
+"""Two groups of runs on the same scenarios: the difference, an interval for other scenarios and other training seeds, and a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from warnings import catch_warnings, simplefilter
 
-from sekft.compare.groups import Examined, Group
+from sekft.compare.groups import EvaluatedRun, Group
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.eval.measures import MEASURES, among, counted
 from sekft.eval.paired import pair
@@ -15,7 +15,7 @@ from sekft.eval.score import BASE
 
 @dataclass(frozen=True)
 class Contrast:
-    """second minus first. low, high: None without two archetypes in common. worlds: shared ones.
+    """second minus first. low, high: None without two archetypes in common. scenarios: shared ones.
 
     seeds: of each side; 0: it was not trained. With one seed on a trained side the interval is about these very adapters.
     """
@@ -26,27 +26,27 @@ class Contrast:
     difference: float
     low: float | None
     high: float | None
-    worlds: int
+    scenarios: int
     archetypes: int
     seeds: tuple[int, int]
 
 
 def over_base(group: Group, criterion: str) -> Contrast:
     """The adapters of a group against the base they were trained on."""
-    gains = [_rate(run.lives, criterion) - _rate(run.base, criterion) for run in group.runs]
-    return _contrast(criterion, BASE, group.name, group.base(), group.lives(), half_width(gains), (0, len(gains)))
+    gains = [_rate(run.episodes, criterion) - _rate(run.base, criterion) for run in group.runs]
+    return _contrast(criterion, BASE, group.name, group.base(), group.episodes(), half_width(gains), (0, len(gains)))
 
 
 def between(first: Group, second: Group, criterion: str) -> Contrast:
-    before, after = ([_rate(_whole(run.lives), criterion) for run in group.runs] for group in (first, second))
-    seeds, lives = (len(before), len(after)), (_whole(first.lives()), _whole(second.lives()))
-    return _contrast(criterion, first.name, second.name, *lives, half_width(after, before), seeds)
+    before, after = ([_rate(_whole(run.episodes), criterion) for run in group.runs] for group in (first, second))
+    seeds, episodes = (len(before), len(after)), (_whole(first.episodes()), _whole(second.episodes()))
+    return _contrast(criterion, first.name, second.name, *episodes, half_width(after, before), seeds)
 
 
-def across(pairs: Sequence[tuple[Examined, Examined]], first: str, second: str, criterion: str) -> Contrast:
+def across(pairs: Sequence[tuple[EvaluatedRun, EvaluatedRun]], first: str, second: str, criterion: str) -> Contrast:
     """Of one setting: runs in pairs, alike in all else and in the seed, so that what else they have is in no difference."""
-    gains = [_rate(_whole(after.lives), criterion) - _rate(_whole(before.lives), criterion) for before, after in pairs]
-    before, after = (_whole([life for pair in pairs for life in pair[side].lives]) for side in (0, 1))
+    gains = [_rate(_whole(after.episodes), criterion) - _rate(_whole(before.episodes), criterion) for before, after in pairs]
+    before, after = (_whole([episode for pair in pairs for episode in pair[side].episodes]) for side in (0, 1))
     return _contrast(criterion, first, second, before, after, half_width(gains), (len(pairs), len(pairs)))
 
 
@@ -65,7 +65,7 @@ def half_width(after: Sequence[float], before: Sequence[float] | None = None) ->
     samples = [after] if before is None else [after, before]
     if min(map(len, samples)) < 2 or all(
         max(sample) - min(sample) < 1e-9 for sample in samples
-    ):  # seeds that agree to the last life say nothing
+    ):  # seeds that agree to the last episode say nothing
         return 0.0
     with catch_warnings():
         simplefilter("ignore", RuntimeWarning)  # one of two samples may hardly scatter
@@ -75,7 +75,7 @@ def half_width(after: Sequence[float], before: Sequence[float] | None = None) ->
 
 
 def joined(difference: float, low: float | None, high: float | None, half: float) -> tuple[float | None, float | None]:
-    """An interval over worlds, widened on both sides by that over seeds: squared distances add (Zou and Donner 2008)."""
+    """An interval over scenarios, widened on both sides by that over seeds: squared distances add (Zou and Donner 2008)."""
     if low is None or high is None:
         return None, None
     return max(-1.0, difference - sqrt((difference - low) ** 2 + half**2)), min(1.0, difference + sqrt((high - difference) ** 2 + half**2))
@@ -84,8 +84,8 @@ def joined(difference: float, low: float | None, high: float | None, half: float
 def sentence(one: Contrast, margin: float) -> str:
     """A difference, none beyond the margin, or that nobody can tell; numbers are points, of 100."""
     said = MEASURES[one.criterion].said
-    if not one.worlds:
-        return f"{one.second} and {one.first} cannot be compared: they share no world"
+    if not one.scenarios:
+        return f"{one.second} and {one.first} cannot be compared: they share no scenario"
     if one.low is None or one.high is None:
         return f"cannot tell {one.second} from {one.first}: {one.archetypes} archetype, no interval"
     alone = "" if 1 not in one.seeds else "; one training seed, so this is about these adapters only"
@@ -100,16 +100,16 @@ def sentence(one: Contrast, margin: float) -> str:
     return f"cannot tell whether {one.second} {said} more or less than {one.first} {bounds}{alone}"
 
 
-def _whole(lives: Sequence[Trajectory]) -> list[Trajectory]:
+def _whole(episodes: Sequence[Trajectory]) -> list[Trajectory]:
     """Of adapters that are compared with each other what broke, which is ours, counts against neither."""
-    return [life for life in lives if life.ending is not Ending.broken]
+    return [episode for episode in episodes if episode.ending is not Ending.broken]
 
 
-def _rate(lives: Sequence[Trajectory], criterion: str) -> float:
-    return counted(lives, criterion).rate
+def _rate(episodes: Sequence[Trajectory], criterion: str) -> float:
+    return counted(episodes, criterion).rate
 
 
-def spread(runs: Sequence[Examined], criterion: str) -> tuple[float, float]:
+def spread(runs: Sequence[EvaluatedRun], criterion: str) -> tuple[float, float]:
     """The lowest and the highest rate of its seeds."""
-    found = [_rate(run.lives, criterion) for run in runs]
+    found = [_rate(run.episodes, criterion) for run in runs]
     return min(found), max(found)

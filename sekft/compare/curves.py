@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from sekft.compare.groups import Examined, Group
+from sekft.compare.groups import EvaluatedRun, Group
 from sekft.tracking.records import Curve
 
 LEFT, TOP, WIDE, HIGH = 34, 8, 190, 96  # of the drawing's ground, px
@@ -91,7 +91,7 @@ def thinned(curve: Curve, most: int = MOST_POINTS) -> Curve:
     return curve[0], *means, curve[-1]
 
 
-def _finite(run: Examined, metric: str) -> Curve:
+def _finite(run: EvaluatedRun, metric: str) -> Curve:
     return tuple((step, value) for step, value in run.curves.get(metric, ()) if isfinite(value))
 
 

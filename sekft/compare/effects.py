@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sekft.compare.contrast import Contrast, across, sentence
-from sekft.compare.groups import Examined, Group
+from sekft.compare.groups import EvaluatedRun, Group
 from sekft.compare.order import natural, short
 from sekft.eval.measures import counted
 from sekft.eval.rates import Rate
@@ -61,7 +61,7 @@ def _effect(groups: Sequence[Group], key: str, criterion: str, margin: float, al
 
 def _contrasts(groups: Sequence[Group], key: str, values: Sequence[Any], criterion: str) -> list[Contrast]:
     """Of each value against that of the first group; a value without a run that has a like there is left out."""
-    alike: dict[tuple[str, int], dict[str, Examined]] = {}
+    alike: dict[tuple[str, int], dict[str, EvaluatedRun]] = {}
     for group in groups:
         for run in group.runs:
             alike.setdefault((_others(group, key), run.seed), {})[str(group.differing[key])] = run
@@ -78,13 +78,15 @@ def _others(group: Group, key: str) -> str:
     return str([(name, str(value)) for name, value in group.differing.items() if name != key])
 
 
-def _value(value: Any, runs: Sequence[Examined], criterion: str) -> Value:
-    lives = [life for run in runs for life in run.lives]
-    return Value(short(value), counted(lives, criterion), tuple(counted(run.lives, criterion).rate for run in runs))
+def _value(value: Any, runs: Sequence[EvaluatedRun], criterion: str) -> Value:
+    episodes = [episode for run in runs for episode in run.episodes]
+    return Value(short(value), counted(episodes, criterion), tuple(counted(run.episodes, criterion).rate for run in runs))
 
 
 def _threads(groups: Sequence[Group], key: str, order: Sequence[str], criterion: str) -> list[tuple[int, float, int, float]]:
     alike: dict[str, list[tuple[int, float]]] = {}
     for group in groups:
-        alike.setdefault(_others(group, key), []).append((order.index(str(group.differing[key])), counted(group.lives(), criterion).rate))
+        alike.setdefault(_others(group, key), []).append(
+            (order.index(str(group.differing[key])), counted(group.episodes(), criterion).rate)
+        )
     return [(*one, *other) for points in alike.values() for one, other in pairwise(sorted(points))]

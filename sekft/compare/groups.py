@@ -1,4 +1,4 @@
-"""Examined runs in groups: the same settings, trained with several seeds; named by what they differ in."""
+"""Evaluated runs in groups: the same settings, trained with several seeds; named by what they differ in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ from sekft.tracking.digest import ASIDE
 from sekft.tracking.files import flat
 from sekft.tracking.records import Curve, Lost, Record
 
-SEED, PLAYER, ADAPTER = "seed", "player", "adapter"
+SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
 
 
 @dataclass(frozen=True)
-class Examined:
-    """One adapter's exam. settings: flat, by dotted key; run: run.json; curves: what was logged, by metric."""
+class EvaluatedRun:
+    """One adapter's evaluation. settings: flat, by dotted key; run: run.json; curves: what was logged, by metric."""
 
     folder: Path
-    player: str
+    agent: str
     seed: int
     settings: Mapping[str, Any]
     run: Mapping[str, Any]
     summary: Mapping[str, Any]
     curves: Mapping[str, Curve]
     base: tuple[Trajectory, ...]
-    lives: tuple[Trajectory, ...]
+    episodes: tuple[Trajectory, ...]
 
     def loss(self) -> float | None:
         """The last that was logged, in validation if it was."""
         curve = self.curves.get("val/loss") or self.curves.get("train/loss")
         return curve[-1][1] if curve else None
 
-    def kind(self, life: Trajectory) -> str:
+    def kind(self, episode: Trajectory) -> str:
         """Of hold-out."""
-        return kind(life.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
+        return kind(episode.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
 
 
 @dataclass(frozen=True)
@@ -49,44 +49,44 @@ class Group:
 
     name: str
     differing: Mapping[str, Any]
-    runs: tuple[Examined, ...]
+    runs: tuple[EvaluatedRun, ...]
 
-    def lives(self) -> list[Trajectory]:
-        return [life for run in self.runs for life in run.lives]
+    def episodes(self) -> list[Trajectory]:
+        return [episode for run in self.runs for episode in run.episodes]
 
     def base(self) -> list[Trajectory]:
-        """Of every world once."""
-        return list({life.id: life for run in self.runs for life in run.base}.values())
+        """Of every scenario once."""
+        return list({episode.id: episode for run in self.runs for episode in run.base}.values())
 
     def losses(self) -> list[float]:
         return [loss for run in self.runs if (loss := run.loss()) is not None]
 
     def gain(self) -> Seeds | None:
-        """Over the base, with what the seeds say of it; None where they sat unlike exams."""
-        pairs = [run.summary["comparisons"][run.player][run.settings["eval.criterion"]] for run in self.runs]
+        """Over the base, with what the seeds say of it; None where they sat unlike evaluations."""
+        pairs = [run.summary["comparisons"][run.agent][run.settings["eval.criterion"]] for run in self.runs]
         try:
             return over_seeds([{SEED: run.seed, "paired": pair} for run, pair in zip(self.runs, pairs, strict=True)])
         except DataError:
             return None
 
 
-def examined(records: Sequence[Record]) -> tuple[list[Examined], list[Lost]]:
-    """Every adapter of every run; and the runs without an exam, or that say the same as another. Raises DataError."""
-    found: dict[str, Examined] = {}
+def evaluated(records: Sequence[Record]) -> tuple[list[EvaluatedRun], list[Lost]]:
+    """Every adapter of every run; and the runs without an evaluation, or that say the same as another. Raises DataError."""
+    found: dict[str, EvaluatedRun] = {}
     lost: list[Lost] = []
     for record in records:
         runs = list(_of(record)) if record.summary.get("comparisons") else []
         if not runs:
-            lost.append(Lost(record.folder, "no exam of an adapter in it"))
+            lost.append(Lost(record.folder, "no evaluation of an adapter in it"))
         for run in runs:
             if (same := found.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
                 lost.append(Lost(run.folder, f"the same settings and seed as {same.folder}"))
     return list(found.values()), lost
 
 
-def grouped(runs: Sequence[Examined]) -> list[Group]:
+def grouped(runs: Sequence[EvaluatedRun]) -> list[Group]:
     """By everything but the seed, in the order in which they ran."""
-    groups: dict[str, list[Examined]] = {}
+    groups: dict[str, list[EvaluatedRun]] = {}
     for run in runs:
         groups.setdefault(_key(run.settings), []).append(run)
     keys = differing([group[0] for group in groups.values()])
@@ -97,7 +97,7 @@ def grouped(runs: Sequence[Examined]) -> list[Group]:
     return made
 
 
-def differing(runs: Sequence[Examined]) -> list[str]:
+def differing(runs: Sequence[EvaluatedRun]) -> list[str]:
     """The fewest keys that tell these runs apart, those somebody set first: what others imply is left out."""
     asked = {override.lstrip("+").partition("=")[0] for run in runs for override in run.run.get("overrides", ())}
     kept: list[str] = []
@@ -108,46 +108,46 @@ def differing(runs: Sequence[Examined]) -> list[str]:
     return kept
 
 
-def unlike(runs: Sequence[Examined]) -> list[str]:
+def unlike(runs: Sequence[EvaluatedRun]) -> list[str]:
     """Every key of which these runs have several values, the seed's aside."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
     return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
 
 
-def _of(record: Record) -> list[Examined]:
-    players: dict[str, list[Trajectory]] = {}
-    for life in trajectory.read(record.folder / "episodes.jsonl"):
-        players.setdefault(life.operator, []).append(life)
+def _of(record: Record) -> list[EvaluatedRun]:
+    agents: dict[str, list[Trajectory]] = {}
+    for episode in trajectory.read(record.folder / "episodes.jsonl"):
+        agents.setdefault(episode.agent, []).append(episode)
     found = []
-    for name in adapters(players):
+    for name in adapters(agents):
         settings = _settings(record, name)
         found.append(
-            Examined(
+            EvaluatedRun(
                 folder=record.folder,
-                player=name,
+                agent=name,
                 seed=int(settings.get(SEED, 0)),
                 settings=settings,
                 run=record.run,
                 summary=record.summary,
                 curves=record.curves,
-                base=tuple(players[BASE]),
-                lives=tuple(players[name]),
+                base=tuple(agents[BASE]),
+                episodes=tuple(agents[name]),
             )
         )
     return found
 
 
-def _settings(record: Record, player: str) -> dict[str, Any]:
-    """Of an exam alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
+def _settings(record: Record, agent: str) -> dict[str, Any]:
+    """Of an evaluation alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
     settings = flat(_deciding(record))
     given = (record.run.get("settings") or {}).get(ADAPTER)
-    folder = given.get(player) if isinstance(given, Mapping) else given
-    beside = records.read(Path(folder).parent) if record.run.get("verb") == "eval" and folder else None
+    folder = given.get(agent) if isinstance(given, Mapping) else given
+    beside = records.read(Path(folder).parent) if record.run.get("command") == "eval" and folder else None
     if not isinstance(beside, Record):
-        return settings if player == TUNED else {**settings, PLAYER: player}
+        return settings if agent == TUNED else {**settings, AGENT: agent}
     trained = {f"trained.{key}": value for key, value in flat(_deciding(beside)).items() if key != SEED}
     own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
-    return {**own, **trained, "exam_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
+    return {**own, **trained, "eval_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
 
 
 def _deciding(record: Record) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The picture for a README: base against tuned, by kind of world, as one SVG file, light and dark."""
+"""The picture for a README: base against tuned, by kind of scenario, as one SVG file, light and dark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sekft.report.page import write_page
 
 TEMPLATE = Path(__file__).with_name("headline.svg.jinja")
 MEASURES = {"terminated": "left by exit or panic", "verified_solvable": "did the work and left"}
-ALL = "all worlds"
+ALL = "all scenarios"
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,21 @@ class Row:
     """base, tuned: by measure."""
 
     kind: str
-    worlds: int
+    scenarios: int
     base: dict[str, Rate]
     tuned: dict[str, Rate]
 
 
 def rows(group: Group) -> list[Row]:
-    """By kind of hold-out; all worlds together come first where there are several."""
-    base = [(run.kind(life), life) for run in group.runs for life in run.base]
-    tuned = [(run.kind(life), life) for run in group.runs for life in run.lives]
+    """By kind of hold-out; all scenarios together come first where there are several."""
+    base = [(run.kind(episode), episode) for run in group.runs for episode in run.base]
+    tuned = [(run.kind(episode), episode) for run in group.runs for episode in run.episodes]
     kinds = sorted({kind for kind, _ in tuned if kind})
     found = []
     for wanted in kinds if len(kinds) == 1 else [ALL, *kinds]:
-        before, after = ([life for kind, life in lives if wanted in (ALL, kind)] for lives in (base, tuned))
-        rates = ({name: counted(lives, name) for name in MEASURES} for lives in (before, after))
-        found.append(Row(wanted, len({life.bundle_id for life in after}), *rates))
+        before, after = ([episode for kind, episode in episodes if wanted in (ALL, kind)] for episodes in (base, tuned))
+        rates = ({name: counted(episodes, name) for name in MEASURES} for episodes in (before, after))
+        found.append(Row(wanted, len({episode.scenario_id for episode in after}), *rates))
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sekft.compare.groups import Examined
+from sekft.compare.groups import EvaluatedRun
 from sekft.compare.links import Shown
 from sekft.compare.order import natural
 from sekft.errors import DataError
@@ -51,11 +51,11 @@ def lineages(runs: Sequence[Shown]) -> list[Lineage]:
     return [Lineage(tuple(sorted(alike, key=natural)), *origin) for origin, alike in found.items()]
 
 
-def parents(run: Examined) -> tuple[Parent, ...]:
-    """Up to one that began from nothing, or is not to be found from here; of an exam alone the training comes first."""
+def parents(run: EvaluatedRun) -> tuple[Parent, ...]:
+    """Up to one that began from nothing, or is not to be found from here; of an evaluation alone the training comes first."""
     given = (run.run.get("settings") or {}).get("adapter")
-    adapter = given.get(run.player) if isinstance(given, dict) else given
-    expected = _sha256(run.run) or ((run.run.get("adapters") or {}).get(run.player) or {}).get("sha256")
+    adapter = given.get(run.agent) if isinstance(given, dict) else given
+    expected = _sha256(run.run) or ((run.run.get("adapters") or {}).get(run.agent) or {}).get("sha256")
     found: list[Parent] = []
     while adapter and all(parent.folder != Path(adapter).parent for parent in found):
         record = _record(Path(adapter).parent)
@@ -89,23 +89,23 @@ def _parent(adapter: Path, record: Record | None, expected: str | None) -> Paren
     return Parent(adapter.parent, f"{adapter} ({told})", page if page.exists() else None)
 
 
-def _start(run: Examined) -> str:
-    """As the record says; of an exam alone there is none."""
+def _start(run: EvaluatedRun) -> str:
+    """As the record says; of an evaluation alone there is none."""
     settings = run.run.get("settings") or {}
-    if run.run.get("verb") == "eval":
-        return "none, an exam alone"
+    if run.run.get("command") == "eval":
+        return "none, an evaluation alone"
     start = run.run.get("start") or {"began": "continue" if settings.get("adapter") else "bootstrap", "checkpoint": None}
     return f"{start['began']}, gone on from {Path(start['checkpoint']).name}" if start["checkpoint"] else str(start["began"])
 
 
-def _base(run: Examined) -> str:
+def _base(run: EvaluatedRun) -> str:
     path = str(run.settings.get("model.path", "?"))
     kinds = {"model.weights": "random", "model.load_4bit": True}
     extra = [key.removeprefix("model.") for key, odd in kinds.items() if run.settings.get(key) == odd]
     return f"{path} ({', '.join(extra)})" if extra else path
 
 
-def _data(run: Examined) -> str:
+def _data(run: EvaluatedRun) -> str:
     settings = run.run.get("settings") or {}
     sources = flat(settings.get("data") or {})
     paths = [str(path or "made by the run") for key, path in sources.items() if key.startswith("sources.") and key.endswith(".path")]
@@ -116,7 +116,7 @@ def _rows(summary: Any) -> str:
     return f"{data['rows']} rows" if (data := summary.get("data")) else "rows unknown"
 
 
-def _code(run: Examined) -> str:
+def _code(run: EvaluatedRun) -> str:
     git = run.run.get("git") or {}
     sha = str(git.get("sha") or "")[:COMMIT]
     return f"{sha} and uncommitted changes" if sha and git.get("dirty") else sha or "unknown"

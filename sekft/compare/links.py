@@ -1,25 +1,25 @@
-"""Runs as a page names and links them: the folder without what all have in common, the run's own page, its lives."""
+"""Runs as a page names and links them: the folder without what all have in common, the run's own page, its episodes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os.path import commonpath, relpath
 from pathlib import Path
 
-from sekft.compare.groups import Examined, Group
+from sekft.compare.groups import EvaluatedRun, Group
 from sekft.eval.score import TUNED
 
-LIVES = {"one won": "lives/won.txt", "one lost": "lives/lost.txt", "all": "episodes.jsonl"}
+EPISODES = {"one won": "episodes/won.txt", "one lost": "episodes/lost.txt", "all": "episodes.jsonl"}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """page, lives: links from the page that shows it; empty, or left out, where the run has no such file."""
+    """page, episodes: links from the page that shows it; empty, or left out, where the run has no such file."""
 
-    run: Examined
+    run: EvaluatedRun
     group: str
     name: str
     page: str
-    lives: Mapping[str, str]
+    episodes: Mapping[str, str]
 
 
 def shown(groups: Sequence[Group], start: Path) -> list[Shown]:
@@ -30,9 +30,9 @@ def shown(groups: Sequence[Group], start: Path) -> list[Shown]:
     for group in groups:
         for run in group.runs:
             name = relpath(run.folder, shared)
-            lives = {said: link for said, file in LIVES.items() if (link := linked(run.folder / file, start))}
+            episodes = {said: link for said, file in EPISODES.items() if (link := linked(run.folder / file, start))}
             page = linked(run.folder / "report.html", start)
-            found.append(Shown(run, group.name, name if run.player == TUNED else f"{name} {run.player}", page, lives))
+            found.append(Shown(run, group.name, name if run.agent == TUNED else f"{name} {run.agent}", page, episodes))
     return found
 
 

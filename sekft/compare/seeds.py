@@ -1,4 +1,4 @@
-"""The same setting trained with several seeds: what their exams say together."""
+"""The same setting trained with several seeds: what their evaluations say together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sekft.errors import DataError
-from sekft.eval.paired import ALPHA, error_of_worlds
+from sekft.eval.paired import ALPHA, error_of_scenarios
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Seeds:
 def over_seeds(summaries: Sequence[Mapping[str, Any]]) -> Seeds:
     """summaries: as in summary.json, one per seed. Raises DataError for one without a comparison, and for unlike ones.
 
-    The worlds are the same for all, so this interval is about training, not about other worlds; it is never narrower than what
-    the worlds of these exams let one see.
+    The scenarios are the same for all, so this interval is about training, not about other scenarios; it is never narrower than what
+    the scenarios of these evaluations let one see.
     """
     from scipy.stats import t as student
 
@@ -40,12 +40,12 @@ def over_seeds(summaries: Sequence[Mapping[str, Any]]) -> Seeds:
     alike = sorted({(pair["criterion"], pair["n"]) for pair in pairs})
     seeds = tuple(int(summary["seed"]) for summary in summaries)
     if len(alike) > 1 or len(set(seeds)) < len(seeds):
-        raise DataError(f"seeds: found {alike} with seeds {seeds}; allowed: one criterion, one number of worlds, each seed once")
+        raise DataError(f"seeds: found {alike} with seeds {seeds}; allowed: one criterion, one number of scenarios, each seed once")
     differences = np.array([pair["difference"] for pair in pairs])
     mean, low, high = float(differences.mean()), None, None
     if (amount := len(pairs)) >= 2:
         wins, losses = (float(np.mean([pair[key] for pair in pairs])) for key in ("wins", "losses"))
-        error = max(differences.std(ddof=1), float(error_of_worlds(wins, losses, alike[0][1]))) / sqrt(amount)
+        error = max(differences.std(ddof=1), float(error_of_scenarios(wins, losses, alike[0][1]))) / sqrt(amount)
         half = float(student.ppf(1 - ALPHA / 2, amount - 1)) * error
         low, high = max(-1.0, mean - half), min(1.0, mean + half)
     return Seeds(alike[0][0], seeds, tuple(map(float, differences)), mean, low, high)

@@ -24,7 +24,7 @@ Precision = StrEnum("Precision", "auto float32 bfloat16")
 Schedule = StrEnum("Schedule", "constant linear cosine")
 Engine = StrEnum("Engine", "batched sequential")
 Choose = StrEnum("Choose", "best last")
-OperatorKind = StrEnum("OperatorKind", "reference scripted model endpoint")
+AgentKind = StrEnum("AgentKind", "reference scripted model endpoint")
 Tracker = StrEnum("Tracker", "wandb none")
 Suite = StrEnum("Suite", "none tinystories")
 Again = StrEnum("Again", "none failed all")
@@ -95,45 +95,49 @@ class TrainerConfig:
 
 @dataclass
 class EvalConfig:
-    """The exam: which lives are lived and when a verdict may be given."""
+    """The evaluation: which episodes are played and when a verdict may be given."""
 
-    episodes: int = 8  # first N of the stored order, per player; 0: no exam
-    every_steps: int = 0  # of training: a small exam as the adapter learns, and after the last step; 0: only the exam after training
-    choosing_worlds: int = 16  # of that small exam: new worlds of training archetypes, scenarios=choosing; never the exam's
-    choose: Choose = Choose.best  # whose adapter is saved and examined: the step with the best behaviour there, or the last one
+    episodes: int = 8  # first N of the stored order, per agent; 0: no evaluation
+    every_steps: int = (
+        0  # of training: a small evaluation as the adapter learns, and after the last step; 0: only the evaluation after training
+    )
+    selection_scenarios: int = (
+        16  # of that small evaluation: new scenarios of training archetypes, scenarios=selection; never the evaluation's
+    )
+    choose: Choose = Choose.best  # whose adapter is saved and evaluated: the step with the best behaviour there, or the last one
     temperature: float = 0.0  # 0: greedy
-    attempts: int = 1  # lives per world and player; more than 1 needs a temperature
-    max_turns: int = 16  # lower of this and the bundle's own limit
+    attempts: int = 1  # episodes per scenario and agent; more than 1 needs a temperature
+    max_turns: int = 16  # lower of this and the scenario's own limit
     max_reply_tokens: int = 64
-    max_life_tokens: int = 2048  # context of one life
+    max_episode_tokens: int = 2048  # context of one episode
     engine: Engine = Engine.batched  # sequential: one reply at a time, its whole conversation read anew
     rows: int = 32  # replies generated together, at most; batched only
-    stones: bool = True  # also examine players that understand nothing: a rate that one of them reaches measures nothing
-    max_exam_s: float = 0.0  # 0: no limit; an exam that takes longer is unmeasured
-    remember: bool = True  # lives of base, reference and stones that would be the same again are read from outputs/lives
-    suite: Suite = Suite.none  # questions with answers that can be judged, instead of lives or beside them
+    baselines: bool = True  # also evaluate agents that understand nothing: a rate that one of them reaches measures nothing
+    max_eval_s: float = 0.0  # 0: no limit; an evaluation that takes longer is unmeasured
+    remember: bool = True  # episodes of base, reference and baselines that would be the same again are read from outputs/episodes
+    suite: Suite = Suite.none  # questions with answers that can be judged, instead of episodes or beside them
     suite_path: str = "sekft:tinystories.txt"  # what they are about; a tenth of it is never learned from
     suite_stories: int = 64  # the first of that tenth; at most
     criterion: str = "verified"  # the rate the verdict is about
     min_gain: float = 0.05  # smallest difference worth a promotion
-    max_broken_share: float = 0.1  # above it the exam is unmeasured
+    max_broken_share: float = 0.1  # above it the evaluation is unmeasured
     gate: dict[str, Any] = field(default_factory=dict)  # more criteria: a rate, false_panic or loss -> sekft.eval.criterion.Line
     require: str | None = None  # promote, hold, ...: another verdict is an error, exit status 3, for CI
 
 
 @dataclass
 class SandboxConfig:
-    """The walls of one life's place. Bundles cannot move them."""
+    """The walls of one episode's place. Scenarios cannot move them."""
 
     backend: Backend = Backend.auto
     runtime: str | None = None  # docker only: runc, runsc, ...
-    warm: int = 0  # docker only: containers made ahead of their lives, at most
+    warm: int = 0  # docker only: containers made ahead of their episodes, at most
     memory_mb: int = 128
     pids: int = 64
     cpus: float = 1.0
     home_mb: int = 32
     tmp_mb: int = 16
-    life_s: int = 7200  # a place ends itself after this, also while the model thinks for other lives; it never outlives its owner
+    session_s: int = 7200  # a place ends itself after this, also while the model thinks for other episodes; it never outlives its owner
     flood_bytes: int = 16777216  # more output than this is interrupted
 
 
@@ -144,23 +148,25 @@ class SplitConfig:
     name: str = MISSING
     held_out: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)  # of these: what a base made from nothing never sees done either
-    seed: int = 0  # of the worlds that are drawn; the frozen exam set is the same for every seed
-    train_bundles: int = 240  # unless collect says episodes=N
-    train_blocked_share: float = 0.25  # of the training worlds: those that can only be left by panic
-    train_weights: dict[str, int] = field(default_factory=dict)  # of archetypes: turns in the training worlds while others have one
-    train_unlisted_share: float = 0.0  # of the nouns of training worlds: those from outside the word list
+    seed: int = 0  # of the scenarios that are drawn; the frozen test set is the same for every seed
+    train_scenarios: int = 240  # unless collect says episodes=N
+    train_blocked_share: float = 0.25  # of the training scenarios: those that can only be left by panic
+    train_weights: dict[str, int] = field(default_factory=dict)  # of archetypes: turns in the training scenarios while others have one
+    train_unlisted_share: float = 0.0  # of the nouns of training scenarios: those from outside the word list
     unlisted_share: float = 1.0  # the same, of scenarios=unlisted
-    exam_bundles: int = 64  # of exams that are drawn: fresh, unlisted, choosing, development, for other archetypes; the frozen set has 128
+    eval_scenarios: int = (
+        64  # of evaluations that are drawn: fresh, unlisted, selection, development, for other archetypes; the frozen set has 128
+    )
 
 
 @dataclass
-class OperatorConfig(EndpointConfig):
-    """Who lives; of operator=endpoint, and of the author, where it is asked."""
+class AgentConfig(EndpointConfig):
+    """Who episodes; of agent=endpoint, and of the author, where it is asked."""
 
-    kind: OperatorKind = MISSING
-    script: list[str] = field(default_factory=list)  # scripted: replies, in order, the same in every life
+    kind: AgentKind = MISSING
+    script: list[str] = field(default_factory=list)  # scripted: replies, in order, the same in every episode
     scaffold: str = ""  # endpoint: text or file: a system turn for the teacher, stripped from what is recorded
-    noise: float = 0.0  # reference: the share of lives with a detour that is recovered; by chance of seed
+    noise: float = 0.0  # reference: the share of episodes with a detour that is recovered; by chance of seed
 
 
 @dataclass
@@ -180,7 +186,7 @@ class ServerConfig:
     socket: str | None = None  # a Unix socket for its owner only, instead of host and port
     token: str | None = None  # bearer token; conf/serve.yaml takes it from SEKFT_TOKEN
     quiet: bool = False  # no line per request
-    temperature: float = 0.0  # of a request that names none; 0: greedy, as in the exam
+    temperature: float = 0.0  # of a request that names none; 0: greedy, as in the evaluation
     max_tokens: int = 1024  # of one reply: the most, and what a request gets that names none
     max_messages: int = 1024
     max_body_bytes: int = 1048576
@@ -197,13 +203,15 @@ class TrainConfig:
     dry_run: bool = False  # say what would be done, and touch nothing
     live: bool = False  # what is not done on this machine is done: without it a submission is only planned
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
-    workers: int = 0  # lives at once; 0: twice the cores
+    workers: int = 0  # episodes at once; 0: twice the cores
     rehearsal: bool = True
     start: Start = Start.bootstrap  # a fresh adapter; continue: on from adapter= or parent=; resume: where it was cut off; release
     parent: str | None = None  # a run: continue goes on from its adapter, resume from its newest whole checkpoint
     replay: str | None = None  # a run, repeated from its record into a new folder; what differs is said
     adapter: str | None = None  # train on from this folder, at its own rank; lora= is not used then. start=release: a release, or its stage
-    scenarios: str = "held_out"  # held_out | exam | fresh | unlisted | choosing | development | train | all | a bundle file or folder
+    scenarios: str = (
+        "held_out"  # held_out | evaluation | fresh | unlisted | selection | development | train | all | a scenario file or folder
+    )
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -220,17 +228,17 @@ class TrainConfig:
 
 
 @dataclass
-class EvalVerbConfig:
+class EvalCommandConfig:
     seed: int = 0
     resident: str | None = None  # the socket of a resident base that does it: python -m sekft.resident socket=SOCKET
     dry_run: bool = False  # say what would be done, and touch nothing
     live: bool = False  # what is not done on this machine is done: without it a submission is only planned
     again: Again = Again.none  # of a sweep started again, jobs that ended and run once more: none, failed or all
     workers: int = 0
-    replay: str | None = None  # an exam, repeated from its record into a new folder; what differs is said
+    replay: str | None = None  # an evaluation, repeated from its record into a new folder; what differs is said
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     scenarios: str = "held_out"
-    operator: OperatorConfig = field(default_factory=OperatorConfig)  # endpoint: operator.model is the base, adapter= names there
+    agent: AgentConfig = field(default_factory=AgentConfig)  # endpoint: agent.model is the base, adapter= names there
     model: ModelConfig = field(default_factory=ModelConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
@@ -246,18 +254,18 @@ class CollectConfig:
     workers: int = 0
     adapter: str | None = None
     scenarios: str = "train"
-    mapping: str | None = None  # YAML: how the documents of scenarios=PATH become bundles; they go through the gate
-    imports: str | None = None  # file or folder of lives recorded elsewhere; nothing is played
+    mapping: str | None = None  # YAML: how the documents of scenarios=PATH become scenarios; they go through the gate
+    imports: str | None = None  # file or folder of episodes recorded elsewhere; nothing is played
     source: str | None = None  # one of data.sources: its conversations and a data card are written; nothing is played
     path: str | None = None  # of that source
     data: DataConfig = field(default_factory=DataConfig)
-    episodes: int = 0  # worlds, drawn on from the seed if the split has fewer; 0: those of the split
-    attempts: int = 1  # lives in each world; pairs need keepers and rejects of the same one
-    export: list[Export] = field(default_factory=list)  # written beside the lives
-    operator: OperatorConfig = field(default_factory=OperatorConfig)
+    episodes: int = 0  # scenarios, drawn on from the seed if the split has fewer; 0: those of the split
+    attempts: int = 1  # episodes in each scenario; pairs need keepers and rejects of the same one
+    export: list[Export] = field(default_factory=list)  # written beside the episodes
+    agent: AgentConfig = field(default_factory=AgentConfig)
     author: AuthorConfig = field(default_factory=AuthorConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)  # of operator=model; its tokenizer counts the tokens of the data card
-    eval: EvalConfig = field(default_factory=EvalConfig)  # limits of a life
+    model: ModelConfig = field(default_factory=ModelConfig)  # of agent=model; its tokenizer counts the tokens of the data card
+    eval: EvalConfig = field(default_factory=EvalConfig)  # limits of an episode
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     experiment: str | None = None
@@ -267,11 +275,11 @@ class CollectConfig:
 class CheckConfig:
     seed: int = 0
     workers: int = 0
-    library: str = "all"  # all | train | held_out | exam | fresh | unlisted | choosing | development | the name of an archetype
-    path: str | None = None  # a bundle file or folder instead
-    trajectories: str | None = None  # no lives: do these show the exam? A file or folder of training data
-    episodes: int = 0  # 0: every bundle
-    repeats: int = 1  # k: lives of every player, per bundle
+    library: str = "all"  # all | train | held_out | evaluation | fresh | unlisted | selection | development | the name of an archetype
+    path: str | None = None  # a scenario file or folder instead
+    trajectories: str | None = None  # no episodes: do these show the evaluation? A file or folder of training data
+    episodes: int = 0  # 0: every scenario
+    repeats: int = 1  # k: episodes of every agent, per scenario
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     experiment: str | None = None

@@ -17,14 +17,14 @@ class ChatConfig:
     temperature: float = 0.0  # 0: greedy
     top_k: int = 0  # talk: only the k likeliest tokens; 0: all
     max_tokens: int = 256  # talk: of one reply
-    scenarios: str = "train"  # shell: its worlds; of the exam's, decision points can never be trained on and examined
-    world: int = 1  # shell: which of them, in stored order
+    scenarios: str = "train"  # shell: its scenarios; of the evaluation's, decision points can never be trained on and evaluated
+    scenario: int = 1  # shell: which of them, in stored order
     decisions: str = "outputs/decisions.jsonl"  # shell, review: where decision points are kept
     candidates: str | None = None  # review: decision points that nobody has judged yet
-    lives: str | None = None  # review: or lives, whose failed ones are gone through turn by turn, the hint told beforehand
-    hint: str = ""  # review: with lives, what would have helped: text or file
+    episodes: str | None = None  # review: or episodes, whose failed ones are gone through turn by turn, the hint told beforehand
+    hint: str = ""  # review: with episodes, what would have helped: text or file
     model: ModelConfig = field(default_factory=ModelConfig)
-    eval: EvalConfig = field(default_factory=EvalConfig)  # shell: the limits of a life
+    eval: EvalConfig = field(default_factory=EvalConfig)  # shell: the limits of an episode
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     experiment: str | None = None

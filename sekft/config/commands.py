@@ -1,17 +1,17 @@
-"""The verbs and the types of their settings."""
+"""The commands and the types of their settings."""
 
 from hydra.core.config_store import ConfigStore
 
-from sekft.config import CheckConfig, CollectConfig, EvalVerbConfig, PreviewConfig, ServeConfig, TrainConfig
+from sekft.config import CheckConfig, CollectConfig, EvalCommandConfig, PreviewConfig, ServeConfig, TrainConfig
 from sekft.config.chat import ChatConfig
 from sekft.config.compare import CompareConfig
 from sekft.config.pretrain import PretrainConfig
 from sekft.config.resident import ResidentConfig
 from sekft.config.status import ReleaseConfig, StatusConfig
 
-VERBS: dict[str, type] = {
+COMMANDS: dict[str, type] = {
     "train": TrainConfig,
-    "eval": EvalVerbConfig,
+    "eval": EvalCommandConfig,
     "resident": ResidentConfig,
     "collect": CollectConfig,
     "check": CheckConfig,
@@ -26,6 +26,6 @@ VERBS: dict[str, type] = {
 
 
 def register() -> None:
-    """Make the types known to Hydra as <verb>_types, the first line of every conf/<verb>.yaml."""
-    for verb, node in VERBS.items():
-        ConfigStore.instance().store(name=f"{verb}_types", node=node)
+    """Make the types known to Hydra as <command>_types, the first line of every conf/<command>.yaml."""
+    for command, node in COMMANDS.items():
+        ConfigStore.instance().store(name=f"{command}_types", node=node)

@@ -12,5 +12,5 @@ class CompareConfig:
     baseline: str | None = None  # the group the others are compared with, by its name in the table; null: the first that ran
     margin: float = 0.15  # an interval within this on both sides of zero says that there is no difference worth speaking of
     page: str | None = None  # a page of experiments/ to write result and verdict into, between its markers
-    picture: str | None = None  # an SVG file for base and best group, by kind of world
+    picture: str | None = None  # an SVG file for base and best group, by kind of scenario
     experiment: str | None = None

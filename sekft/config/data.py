@@ -33,19 +33,19 @@ class SourceConfig:
     langs: list[str] = field(default_factory=list)  # oasst: of every turn; empty: all
     min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: a turn without one is fine
     filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
-    calls: Calls = Calls.text  # gptme: tool calls as they stand, or a life at a shell prompt of those to the shell
+    calls: Calls = Calls.text  # gptme: tool calls as they stand, or an episode at a shell prompt of those to the shell
     tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: see data/tinystories/task/
     follow_ups: int = 2  # tinystories: questions about a story, after the first, in the same conversation; at most
     redact: bool = True  # gptme: secrets are replaced by what kind they are of
-    noise: float = 0.0  # shell, path null: the share of the reference's lives with a detour that is recovered; by chance of split.seed
+    noise: float = 0.0  # shell, path null: the share of the reference's episodes with a detour that is recovered; by chance of split.seed
 
 
 @dataclass
 class DataConfig:
     sources: dict[str, SourceConfig] = field(default_factory=dict)
-    validation_share: float = 0.1  # of the bundles, whole bundles only
+    validation_share: float = 0.1  # of the scenarios, whole scenarios only
     validation_from: list[str] = field(default_factory=list)  # names of sources; empty: of all
-    hold_out: HoldOut = HoldOut.conversation  # what lies wholly on one side: a world or conversation, an archetype, or all after a time
+    hold_out: HoldOut = HoldOut.conversation  # what lies wholly on one side: a scenario or conversation, an archetype, or all after a time
     by: MixBy = MixBy.tokens  # what the weights of several sources are parts of
     general: list[str] = field(default_factory=list)  # names of the sources against forgetting
     general_share: float = 0.0  # of the mix, for them together, whatever their weights against the others; 0: by weights alone

@@ -1,4 +1,4 @@
-"""The settings of models behind endpoints: as operators, as authors of worlds; and what is exported of their lives."""
+"""The settings of models behind endpoints: as agents, as authors of scenarios; and what is exported of their episodes."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,11 +29,11 @@ class EndpointConfig:
 
 @dataclass
 class AuthorConfig:
-    """Who writes worlds; it is asked at operator.url."""
+    """Who writes scenarios; it is asked at agent.url."""
 
     kind: AuthorKind = MISSING
     temperature: float = 1.0
-    max_tokens: int = 8192  # of one world
+    max_tokens: int = 8192  # of one scenario
     timeout_s: float = 300.0
     brief: str = ""  # text or file: what more it is told
 

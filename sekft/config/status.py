@@ -11,7 +11,7 @@ Stage = StrEnum("Stage", "dev stage prod")
 @dataclass
 class StatusConfig:
     runs: str = "outputs"  # a folder; every run below it is looked at
-    stalled_s: float = 600.0  # a run that lives but got nothing done for so long is stalled
+    stalled_s: float = 600.0  # a run that episodes but got nothing done for so long is stalled
     all: bool = False  # also those that ended; else the last ten of them
     experiment: str | None = None
 
@@ -25,5 +25,5 @@ class ReleaseConfig:
     to: Stage = Stage.dev  # promote, rollback
     releases: str = "outputs/releases"  # a folder for each stage
     approvals: int = 0  # different people who must have said yes
-    worlds: int = 64  # of the frozen exam, at least
+    scenarios: int = 64  # of the frozen test set, at least
     experiment: str | None = None

@@ -10,10 +10,10 @@ REMOTE = (Where.ray, Where.slurm, Where.hf_job)  # they only plan until live=tru
 
 @dataclass
 class WhereConfig:
-    """Training and exam apart, both looked at before anything starts; docs/where.md says what goes together."""
+    """Training and evaluation apart, both looked at before anything starts; docs/where.md says what goes together."""
 
     train: Where = Where.local
-    exam: Where = Where.local  # local, or where the training is; without an exam it counts for nothing
+    eval: Where = Where.local  # local, or where the training is; without an evaluation it counts for nothing
     processes: int = 1  # torchrun: that share the rows of every step
     wait: bool = True  # ray, slurm, hf_job: until it ends there, with its exit status; false: return once it is submitted
     folder: str | None = None  # hf_job: the folder of the run there; null: the one it has there by itself

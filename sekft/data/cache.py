@@ -33,7 +33,11 @@ def file_of(how: How) -> Path:
         for name, source in how.data.sources.items()
     ]
     about = {"data": data, "sources": read, "mask": asdict(how.mask), "max_tokens": how.max_tokens, "seed": how.seed}
-    rendered = {"tokenizer": how.tokenizer.digest, "stops": sorted(how.tokenizer.stop_ids), "exam": [dumps(bundle) for bundle in how.exam]}
+    rendered = {
+        "tokenizer": how.tokenizer.digest,
+        "stops": sorted(how.tokenizer.stop_ids),
+        "evaluation": [dumps(scenario) for scenario in how.evaluation],
+    }
     return FOLDER / f"{of_value(about | rendered | of_code())}.npz"
 
 

@@ -1,4 +1,4 @@
-"""Tool calls in gptme's logs: fenced blocks, XML elements and `@tool(id): {...}`, and a life at a prompt made of those to the shell."""
+"""Tool calls in gptme's logs: fenced blocks, XML elements and `@tool(id): {...}`, and an episode at a prompt made of those to the shell."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -45,25 +45,25 @@ def _native(content: str) -> Iterator[Call]:
             break
 
 
-def as_life(turns: Sequence[tuple[Role, str]], tally: Tally) -> list[tuple[Role, str]]:
-    """A life at a prompt: what was asked for, the commands, what they printed. It ends before the first call of another tool.
+def as_episode(turns: Sequence[tuple[Role, str]], tally: Tally) -> list[tuple[Role, str]]:
+    """An episode at a prompt: what was asked for, the commands, what they printed. It ends before the first call of another tool.
 
     Prose around commands goes; so does an answer without a command, and what follows it up to the next one.
     """
-    life: list[tuple[Role, str]] = []
+    episode: list[tuple[Role, str]] = []
     for role, content in turns:
         if role != "assistant":
-            life.append(("user", environment_turn(_printed(content), "ready")))
+            episode.append(("user", environment_turn(_printed(content), "ready")))
             continue
         made = calls(content)
         if others := [call.tool for call in made if call.tool not in SHELL]:
             tally.change(f"cut at a call of {others[0]}")
             break
         if made:
-            life.append(("assistant", "\n".join(call.text for call in made)))
+            episode.append(("assistant", "\n".join(call.text for call in made)))
         else:
             tally.change("answers without a command left out")
-    return life
+    return episode
 
 
 def _printed(content: str) -> str:

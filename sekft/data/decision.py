@@ -25,10 +25,10 @@ class Decision(BaseModel):
     id: Annotated[str, StringConstraints(min_length=1)]
     context: tuple[Message, ...]  # ends in what the environment said last
     continuation: str  # the better turn; its stop token comes from the template
-    own: str = ""  # what the operator typed there itself, where that is known
+    own: str = ""  # what the agent typed there itself, where that is known
     reason: str = ""  # why the continuation is better
     memories: tuple[str, ...] = ()  # what more would have helped to see it
-    world: str = ""  # bundle id: rows of one world never lie on both sides of a split
+    scenario: str = ""  # scenario id: rows of one scenario never lie on both sides of a split
 
     @model_validator(mode="before")
     @classmethod

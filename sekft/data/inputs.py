@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sekft.config import DataConfig, EvalVerbConfig, Suite, TrainConfig
+from sekft.config import DataConfig, EvalCommandConfig, Suite, TrainConfig
 from sekft.data.files import files
 from sekft.data.sources import files_of
 from sekft.errors import DataError
@@ -12,16 +12,16 @@ from sekft.scenario.split import is_foreign
 
 
 def of_training(settings: TrainConfig) -> list[Path]:
-    """The data, the base, what is trained on from, the worlds of the exam. Worlds that are drawn follow from settings and code."""
+    """The data, the base, what is trained on from, the scenarios of the evaluation. Scenarios that are drawn follow from settings and code."""
     resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
     parent = [Path(settings.parent) / "adapter"] if settings.parent else []
     asked = [Path(settings.repair.after) / "iteration.json"] if settings.repair.after else []
-    return [*_of_exam(settings), *_of_sources(settings.data), *resumed, *parent, *asked]
+    return [*_of_eval(settings), *_of_sources(settings.data), *resumed, *parent, *asked]
 
 
-def of_exam(settings: EvalVerbConfig) -> list[Path]:
+def of_eval(settings: EvalCommandConfig) -> list[Path]:
     """What an endpoint answers with is not seen."""
-    return list(_of_exam(settings))
+    return list(_of_eval(settings))
 
 
 def _of_sources(data: DataConfig) -> Iterator[Path]:
@@ -34,7 +34,7 @@ def _of_sources(data: DataConfig) -> Iterator[Path]:
                 yield Path(source.path)
 
 
-def _of_exam(settings: TrainConfig | EvalVerbConfig) -> Iterator[Path]:
+def _of_eval(settings: TrainConfig | EvalCommandConfig) -> Iterator[Path]:
     yield base_folder(settings.model, weights=True)
     adapters = settings.adapter.values() if isinstance(settings.adapter, Mapping) else [settings.adapter]
     adapters = [_current(path) for path in adapters if path]

@@ -14,7 +14,7 @@ from sekft.data.sample import Row, Sample
 from sekft.data.sets import How, Sets
 from sekft.data.split import sides
 from sekft.errors import DataError
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.leak import leaks
 
 Check = Callable[[Collection[str]], None]
@@ -40,8 +40,8 @@ def _made(how: How, check: Check) -> Sets:
     check(groups)
     training, validation = sides(samples, how.data, how.seed)
     if left := len(samples) - len(training) - len(validation):
-        said.append(f"left out of training: {left} samples of other sources, of worlds or archetypes that validation has")
-    said += _leaks(samples, how.exam)
+        said.append(f"left out of training: {left} samples of other sources, of scenarios or archetypes that validation has")
+    said += _leaks(samples, how.evaluation)
     apart = unlike(training, validation, how.data)
     said += apart.lines()
     learned, counts = _rendered(apart.training, how, said)
@@ -50,12 +50,12 @@ def _made(how: How, check: Check) -> Sets:
     return Sets(tuple(learned), tuple(held), counts, groups, tuple(said))
 
 
-def _leaks(samples: Sequence[Sample], exam: Sequence[Bundle]) -> list[str]:
-    """Of conversations from outside; lives are held apart by their worlds, see sekft.check for what these show."""
+def _leaks(samples: Sequence[Sample], evaluation: Sequence[Scenario]) -> list[str]:
+    """Of conversations from outside; episodes are held apart by their scenarios, see sekft.check for what these show."""
     foreign = [sample for sample in samples if sample.talk]
-    if not exam or not foreign:
+    if not evaluation or not foreign:
         return []
-    found = leaks(exam, (message.content for sample in foreign for message in sample.messages))
+    found = leaks(evaluation, (message.content for sample in foreign for message in sample.messages))
     return [f"leak: {found.line()}; of {len(foreign)} conversations from outside"] if found else []
 
 

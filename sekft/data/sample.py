@@ -17,12 +17,12 @@ from sekft.rendering.tokenizer import ChatTokenizer
 @dataclass(frozen=True)
 class Sample:
     id: str
-    group: str  # bundle id: rows of one world never lie on both sides of a split
+    group: str  # scenario id: rows of one scenario never lie on both sides of a split
     source: str
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
-    talk: bool = False  # a conversation and no life: nobody leaves it
+    talk: bool = False  # a conversation and no episode: nobody leaves it
     archetype: str = ""  # what it is about, where that is known
     time: float | None = None  # seconds since 1970, where that is known
 

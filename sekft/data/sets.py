@@ -6,7 +6,7 @@ from sekft.config import DataConfig, MaskConfig
 from sekft.data.accounting import Counts
 from sekft.data.sample import Row
 from sekft.rendering.tokenizer import ChatTokenizer
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class How:
     data: DataConfig
     max_tokens: int
     seed: int
-    exam: tuple[Bundle, ...] = ()  # whose text no conversation from outside should show
+    evaluation: tuple[Scenario, ...] = ()  # whose text no conversation from outside should show
 
 
 @dataclass(frozen=True)
 class Sets:
-    """What a run trains and validates on. groups: the worlds and conversations of both; said: what is to be told of it."""
+    """What a run trains and validates on. groups: the scenarios and conversations of both; said: what is to be told of it."""
 
     training: tuple[Row, ...]
     validation: tuple[Row, ...]

@@ -1,4 +1,4 @@
-"""One training and one validation side: a world, a conversation, an archetype or a time lies wholly on one of them."""
+"""One training and one validation side: a scenario, a conversation, an archetype or a time lies wholly on one of them."""
 
 from collections.abc import Callable, Sequence
 
@@ -32,10 +32,10 @@ def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[
 def split(
     samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.group
 ) -> tuple[list[Sample], list[Sample]]:
-    """(training, validation), by a hash of what key says, a world's id: adding data moves no old row across."""
+    """(training, validation), by a hash of what key says, a scenario's id: adding data moves no old row across."""
     validation = [sample for sample in samples if place(key(sample), seed) < validation_share]
     training = [sample for sample in samples if place(key(sample), seed) >= validation_share]
-    if not training or (validation_share > 0 and not validation):  # a handful of worlds may fall on one side only
+    if not training or (validation_share > 0 and not validation):  # a handful of scenarios may fall on one side only
         groups = sorted({key(sample) for sample in samples}, key=lambda group: place(group, seed))
         chosen = set(groups[: max(1, round(validation_share * len(groups)))]) if len(groups) > 1 else set()
         validation = [sample for sample in samples if key(sample) in chosen]

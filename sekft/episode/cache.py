@@ -1,4 +1,4 @@
-"""Lives that would be the same again are lived once: of the base, the reference, the stones."""
+"""Episodes that would be the same again are played once: of the base, the reference, the baselines."""
 
 import hashlib
 import json
@@ -10,27 +10,27 @@ from typing import Any
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Ending, Trajectory
 
-RECORDED = 2  # what a life's meta says; lives that say less are lived again
-FOLDER = Path("outputs/lives")
+RECORDED = 2  # what an episode's meta says; episodes that say less are played again
+FOLDER = Path("outputs/episodes")
 log = logging.getLogger("sekft")
 
 
-def recall(player: str, about: Mapping[str, Any]) -> list[Trajectory] | None:
-    """The player's lives, if they were remembered. about: everything they depend on, as JSON."""
-    path = _path(player, about)
+def recall(agent: str, about: Mapping[str, Any]) -> list[Trajectory] | None:
+    """The agent's episodes, if they were remembered. about: everything they depend on, as JSON."""
+    path = _path(agent, about)
     return list(trajectory.read(path)) if path.exists() else None
 
 
-def remember(player: str, about: Mapping[str, Any], lives: Sequence[Trajectory]) -> None:
-    """Unless one of them broke. A folder that takes nothing costs the next exam time, and this one nothing."""
-    if any(life.ending is Ending.broken for life in lives):
+def remember(agent: str, about: Mapping[str, Any], episodes: Sequence[Trajectory]) -> None:
+    """Unless one of them broke. A folder that takes nothing costs the next evaluation time, and this one nothing."""
+    if any(episode.ending is Ending.broken for episode in episodes):
         return
     try:
-        trajectory.write(lives, _path(player, about))
+        trajectory.write(episodes, _path(agent, about))
     except OSError as error:
-        log.warning("%s: the lives of %s are not remembered: %s", FOLDER, player, error)
+        log.warning("%s: the episodes of %s are not remembered: %s", FOLDER, agent, error)
 
 
-def _path(player: str, about: Mapping[str, Any]) -> Path:
+def _path(agent: str, about: Mapping[str, Any]) -> Path:
     text = json.dumps({"schema": trajectory.SCHEMA_VERSION, "recorded": RECORDED, **about}, sort_keys=True)
-    return FOLDER / f"{player}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"
+    return FOLDER / f"{agent}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"

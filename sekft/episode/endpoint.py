@@ -1,4 +1,4 @@
-"""The client of an OpenAI-compatible endpoint, and the operator made of it: bounded in time, bytes and tries, every trouble named."""
+"""The client of an OpenAI-compatible endpoint, and the agent made of it: bounded in time, bytes and tries, every trouble named."""
 
 import logging
 import os
@@ -96,30 +96,30 @@ class Client:
         response.stream = _Bounded(response.stream, time.monotonic() + self.endpoint.timeout_s)
 
 
-class EndpointOperator:
-    """Fits rollout's Operator. An endpoint that gives no answer falls silent, and the life says why."""
+class EndpointAgent:
+    """Fits rollout's Agent. An endpoint that gives no answer falls silent, and the episode says why."""
 
     def __init__(self, client: Client, scaffold: str, seed: int, name: str = "") -> None:
-        """scaffold: a system turn before every request; the life never sees it. name: what trajectories call it, else the model's."""
+        """scaffold: a system turn before every request; the episode never sees it. name: what trajectories call it, else the model's."""
         self.name = name or client.endpoint.model
         self._client = client
         self._scaffold = [Message(role="system", content=scaffold)] if scaffold else []
         self._seed = seed
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
-        seed = zlib.crc32(f"{self._seed}/{life_id}/{len(messages)}".encode()) >> 1  # some servers want 31 bits
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
+        seed = zlib.crc32(f"{self._seed}/{episode_id}/{len(messages)}".encode()) >> 1  # some servers want 31 bits
         try:
             return self._client.complete([*self._scaffold, *messages], seed)
         except EndpointError as error:
-            log.warning("%s: %s", life_id, error)
+            log.warning("%s: %s", episode_id, error)
             return Reply("", reason=f"endpoint {error.kind}")  # data says what failed, not where our server stands
 
 
 @dataclass(frozen=True)
-class EndpointCast:
-    """Fits exam's Cast; the server does not tell what it read."""
+class EndpointAgents:
+    """Fits evaluation's Cast; the server does not tell what it read."""
 
-    operators: dict[str, EndpointOperator]
+    agents: dict[str, EndpointAgent]
 
     def tokens(self) -> dict[str, float]:
         return {}

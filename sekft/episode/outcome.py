@@ -1,4 +1,4 @@
-"""What a life amounts to: the first outcome that applies, and whether it is worth learning from."""
+"""What an episode amounts to: the first outcome that applies, and whether it is worth learning from."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""One life: the operator types, the shell answers, until one of them ends it; then the checker looks."""
+"""One episode: the agent types, the shell answers, until one of them ends it; then the checker looks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,29 +6,29 @@ from threading import Event
 
 from sekft.config import EvalConfig
 from sekft.episode import outcome, setup
-from sekft.episode.agent import Operator
+from sekft.episode.agent import Agent
 from sekft.episode.trajectory import Command, Ending, Trajectory
 from sekft.errors import SandboxError
 from sekft.rendering.messages import Message
-from sekft.sandbox.session import Backend, Checked, Place, Turn
+from sekft.sandbox.session import Backend, Checked, Session, Turn
 from sekft.sandbox.text import TEXT_VERSION, environment_turn
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 CHECK_TIMEOUT_S = 20.0
-EMPTY = "an empty reply"  # another reason of a silent life is its operator's: it could not answer
-LATE = "eval.max_exam_s is over"
+EMPTY = "an empty reply"  # another reason of a silent episode is its agent's: it could not answer
+LATE = "eval.max_eval_s is over"
 ENDED = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
 
-INTERRUPTED = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: of the bundle
+INTERRUPTED = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: of the scenario
 
 
 class Stopped(Exception):
-    """The whole series was called off; this life is not recorded."""
+    """The whole series was called off; this episode is not recorded."""
 
 
 @dataclass
-class Life:
-    """A life while it is lived; `ending` is set exactly once, by whoever ends it."""
+class Episode:
+    """An episode while it is played; `ending` is set exactly once, by whoever ends it."""
 
     messages: list[Message]
     commands: list[Command] = field(default_factory=list)
@@ -42,107 +42,107 @@ class Life:
         self.ending, self.reason = ending, reason
 
 
-def play(
-    bundle: Bundle, operator: Operator, backend: Backend, limits: EvalConfig, attempt: int = 0, stop: Event | None = None
-) -> Trajectory:
-    """Live one life. A failing place is the recorded ending `broken`; an operator's own error is raised."""
-    life = Life([Message(role="user", content=environment_turn(setup.arrival(bundle), "ready"))])
-    life_id = f"{bundle.id}#{attempt}"
+def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Event | None = None) -> Trajectory:
+    """Live one episode. A failing place is the recorded ending `broken`; an agent's own error is raised."""
+    episode = Episode([Message(role="user", content=environment_turn(setup.arrival(scenario), "ready"))])
+    episode_id = f"{scenario.id}#{attempt}"
     checked = Checked(None)
     try:
-        with backend.open(setup.environment(bundle)) as place:
-            place.put(setup.files(bundle))
-            live(life, life_id, bundle, operator, place, limits, stop)
-            if life.ending is not Ending.broken:
-                checked = place.check(bundle.checker, CHECK_TIMEOUT_S)
+        with backend.open(setup.environment(scenario)) as session:
+            session.put(setup.files(scenario))
+            live(episode, episode_id, scenario, agent, session, config, stop)
+            if episode.ending is not Ending.broken:
+                checked = session.check(scenario.checker, CHECK_TIMEOUT_S)
     except SandboxError as error:
-        life.end(Ending.broken, str(error))
+        episode.end(Ending.broken, str(error))
     if checked.broken:
-        life.end(Ending.broken, f"checker: {checked.output}")
-    return record(life, life_id, bundle, operator.name, checked)
+        episode.end(Ending.broken, f"checker: {checked.output}")
+    return record(episode, episode_id, scenario, agent.name, checked)
 
 
-def not_lived(bundle: Bundle, operator: Operator, attempt: int) -> Trajectory:
-    """What is recorded of a life that the exam left no time for."""
-    life = Life([Message(role="user", content=environment_turn(setup.arrival(bundle), "ready"))])
-    life.limits["eval.max_exam_s"] += 1
-    life.end(Ending.broken, LATE)
-    return record(life, f"{bundle.id}#{attempt}", bundle, operator.name, Checked(None))
+def not_played(scenario: Scenario, agent: Agent, attempt: int) -> Trajectory:
+    """What is recorded of an episode that the evaluation left no time for."""
+    episode = Episode([Message(role="user", content=environment_turn(setup.arrival(scenario), "ready"))])
+    episode.limits["eval.max_eval_s"] += 1
+    episode.end(Ending.broken, LATE)
+    return record(episode, f"{scenario.id}#{attempt}", scenario, agent.name, Checked(None))
 
 
-def live(life: Life, life_id: str, bundle: Bundle, operator: Operator, place: Place, limits: EvalConfig, stop: Event | None) -> None:
-    """query -> run -> append, until life.ending is set."""
-    turns = min(limits.max_turns, bundle.limits.turns)
-    while life.ending is None:
+def live(
+    episode: Episode, episode_id: str, scenario: Scenario, agent: Agent, session: Session, config: EvalConfig, stop: Event | None
+) -> None:
+    """query -> run -> append, until episode.ending is set."""
+    turns = min(config.max_turns, scenario.limits.turns)
+    while episode.ending is None:
         if stop is not None and stop.is_set():
             raise Stopped
-        if len(life.commands) >= turns:
-            reach(life, Ending.turn_limit, "limits.turns" if bundle.limits.turns < limits.max_turns else "eval.max_turns", turns)
+        if len(episode.commands) >= turns:
+            reach(episode, Ending.turn_limit, "limits.turns" if scenario.limits.turns < config.max_turns else "eval.max_turns", turns)
             return
-        reply = operator.reply(life_id, tuple(life.messages))
-        life.limits["eval.max_reply_tokens"] += reply.cut
+        reply = agent.reply(episode_id, tuple(episode.messages))
+        episode.limits["eval.max_reply_tokens"] += reply.cut
         if reply.full and reply.reason:
-            life.end(Ending.token_limit, reply.reason)
+            episode.end(Ending.token_limit, reply.reason)
         elif reply.full:
-            reach(life, Ending.token_limit, "eval.max_life_tokens", limits.max_life_tokens)
+            reach(episode, Ending.token_limit, "eval.max_episode_tokens", config.max_episode_tokens)
         elif not reply.text.strip():
-            life.end(Ending.silent, reply.reason or EMPTY)
+            episode.end(Ending.silent, reply.reason or EMPTY)
         else:
-            type_one(life, reply.text, place, bundle.limits.command_timeout_s)
+            type_one(episode, reply.text, session, scenario.limits.command_timeout_s)
 
 
-def reach(life: Life, ending: Ending, limit: str, value: int) -> None:
-    life.limits[limit] += 1
-    life.end(ending, f"{limit}: {value}")
+def reach(episode: Episode, ending: Ending, limit: str, value: int) -> None:
+    episode.limits[limit] += 1
+    episode.end(ending, f"{limit}: {value}")
 
 
-def type_one(life: Life, text: str, place: Place, timeout_s: float) -> None:
-    turn = place.run(text, timeout_s)
-    life.commands.append(Command(turn=len(life.messages), text=text, status=turn.status))
-    life.messages.append(Message(role="assistant", content=_accepted(text, turn)))
-    life.dropped_lines += turn.dropped_lines
+def type_one(episode: Episode, text: str, session: Session, timeout_s: float) -> None:
+    turn = session.run(text, timeout_s)
+    episode.commands.append(Command(turn=len(episode.messages), text=text, status=turn.status))
+    episode.messages.append(Message(role="assistant", content=_accepted(text, turn)))
+    episode.dropped_lines += turn.dropped_lines
     if turn.interrupted:
-        life.limits[INTERRUPTED[turn.interrupted]] += 1
-    life.clean = life.clean and not outcome.is_prose(text, turn.output)
+        episode.limits[INTERRUPTED[turn.interrupted]] += 1
+    episode.clean = episode.clean and not outcome.is_prose(text, turn.output)
     if turn.kind in ENDED:
-        life.end(ENDED[turn.kind], turn.reason)
+        episode.end(ENDED[turn.kind], turn.reason)
     else:
-        life.messages.append(Message(role="user", content=environment_turn(turn.output, turn.kind)))
+        episode.messages.append(Message(role="user", content=environment_turn(turn.output, turn.kind)))
 
 
-def record(life: Life, life_id: str, bundle: Bundle, operator: str, checked: Checked) -> Trajectory:
-    passed = None if checked.broken or life.ending is Ending.broken else checked.status == 0
-    assert life.ending is not None
+def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, checked: Checked) -> Trajectory:
+    passed = None if checked.broken or episode.ending is Ending.broken else checked.status == 0
+    assert episode.ending is not None
     late = f"the checker gave no answer within {CHECK_TIMEOUT_S:.0f} s" if checked.status is None and passed is False else ""
-    result = outcome.outcome(life.ending, passed, life.clean, bundle.terminal)
+    result = outcome.outcome(episode.ending, passed, episode.clean, scenario.terminal)
     keep = outcome.kept(result)
     return Trajectory(
-        id=f"{life_id}@{operator}",
-        bundle_id=bundle.id,
-        archetype=bundle.archetype,
-        operator=operator,
-        messages=tuple(life.messages),
-        commands=tuple(life.commands),
-        ending=life.ending,
+        id=f"{episode_id}@{agent}",
+        scenario_id=scenario.id,
+        archetype=scenario.archetype,
+        agent=agent,
+        messages=tuple(episode.messages),
+        commands=tuple(episode.commands),
+        ending=episode.ending,
         checked=passed,
-        clean=life.clean,
+        clean=episode.clean,
         outcome=result,
         kept=keep,
-        reason=life.reason or ("" if keep else late or result.value),
-        meta={"text_version": TEXT_VERSION, "dropped_lines": life.dropped_lines, **kind(bundle), **reached(life)},
+        reason=episode.reason or ("" if keep else late or result.value),
+        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **kind(scenario), **reached(episode)},
     )
 
 
-def reached(life: Life) -> dict[str, dict[str, int]]:
-    """The limits that were reached, if any; every other life is written as if there were none."""
-    limits = {name: times for name, times in sorted(life.limits.items()) if times}
+def reached(episode: Episode) -> dict[str, dict[str, int]]:
+    """The limits that were reached, if any; every other episode is written as if there were none."""
+    limits = {name: times for name, times in sorted(episode.limits.items()) if times}
     return {"limits": limits} if limits else {}
 
 
-def kind(bundle: Bundle) -> dict[str, str]:
+def kind(scenario: Scenario) -> dict[str, str]:
     """What rates are broken down by, beside the archetype; an axis its author did not name is left out."""
-    axes = {"family": bundle.axes.family, "blocker": bundle.axes.blocker}
-    return {"terminal": bundle.terminal.value, **{name: value for name, value in axes.items() if value}}
+    axes = {"family": scenario.axes.family, "blocker": scenario.axes.blocker}
+    return {"terminal": scenario.terminal.value, **{name: value for name, value in axes.items() if value}}
 
 
 def _accepted(text: str, turn: Turn) -> str:
@@ -152,6 +152,6 @@ def _accepted(text: str, turn: Turn) -> str:
     return "\n".join(text.removesuffix("\n").split("\n")[: -turn.dropped_lines])
 
 
-def unanswered(life: Trajectory) -> bool:
-    """Whether the operator fell silent because it could not answer, as an endpoint that is down; the reason names the trouble."""
-    return life.ending is Ending.silent and life.reason != EMPTY
+def unanswered(episode: Trajectory) -> bool:
+    """Whether the agent fell silent because it could not answer, as an endpoint that is down; the reason names the trouble."""
+    return episode.ending is Ending.silent and episode.reason != EMPTY

@@ -1,4 +1,4 @@
-"""Many lives at once: bounded threads, bundle order kept, a progress line, broken lives lived once more."""
+"""Many episodes at once: bounded threads, scenario order kept, a progress line, broken episodes played once more."""
 
 import os
 import threading
@@ -14,65 +14,65 @@ from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from sekft.config import EvalConfig
-from sekft.episode.agent import Operator
-from sekft.episode.play import Stopped, not_lived, play
+from sekft.episode.agent import Agent
+from sekft.episode.play import Stopped, not_played, play
 from sekft.episode.retry import Again
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.session import Backend
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.tracking import heartbeat
 
 BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
-Life = tuple[Bundle, Operator, int]  # who lives where, which attempt
+Episode = tuple[Scenario, Agent, int]  # who episodes where, which attempt
 
 
 @dataclass
 class Tally:
     """What the progress line counts."""
 
-    living: int = 0
-    lived: int = 0
+    running: int = 0
+    played: int = 0
     ended: int = 0
     kept: int = 0
     since_s: float = field(default_factory=time.monotonic)
 
-    def count(self, life: Trajectory) -> None:
-        self.living -= 1
-        self.lived += 1
-        self.ended += life.ending in (Ending.exit, Ending.panic)
-        self.kept += life.kept
+    def count(self, episode: Trajectory) -> None:
+        self.running -= 1
+        self.played += 1
+        self.ended += episode.ending in (Ending.exit, Ending.panic)
+        self.kept += episode.kept
 
     def line(self, tokens: int | None) -> str:
         """tokens: generated so far; None where nobody counts them."""
         seconds = max(time.monotonic() - self.since_s, 1e-9)
         speeds = [] if tokens is None else [f"{tokens / seconds:,.0f} tokens/s"]
-        speeds.append(f"{self.lived / seconds:.1f} lives/s")
-        return ", ".join([f"living {self.living}", f"ended {self.ended}", f"verified {self.kept}", *speeds])
+        speeds.append(f"{self.played / seconds:.1f} episodes/s")
+        return ", ".join([f"running {self.running}", f"ended {self.ended}", f"verified {self.kept}", *speeds])
 
 
 def play_many(
-    lives: Sequence[Life],
+    episodes: Sequence[Episode],
     backend: Backend,
-    limits: EvalConfig,
+    config: EvalConfig,
     workers: int = 0,
-    title: str = "lives",
+    title: str = "episodes",
     done: Callable[[Trajectory], None] | None = None,
     tokens: Callable[[], int | None] = lambda: None,
 ) -> list[Trajectory]:
-    """The lives' trajectories in the order given. workers 0: twice the cores.
+    """The episodes' trajectories in the order given. workers 0: twice the cores.
 
-    done: called once per finished life, from one thread at a time; tokens: generated so far, for the progress line.
-    On Ctrl-C every place is left before it is raised. Lives that limits.max_exam_s leaves no time for are broken.
+    done: called once per finished episode, from one thread at a time; tokens: generated so far, for the progress line.
+    On Ctrl-C every place is left before it is raised. Episodes that limits.max_eval_s leaves no time for are broken.
     """
     stop, lock, tally = Event(), threading.Lock(), Tally()
-    pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="life")
-    with _overtime(limits.max_exam_s, stop) as late, pool, _progress(title, lives, lambda: tally.line(tokens())) as tell:
+    pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="episode")
+    with _overtime(config.max_eval_s, stop) as late, pool, _progress(title, episodes, lambda: tally.line(tokens())) as tell:
         again = Again(backend, stop)
 
-        def one(life: Life) -> Trajectory:
+        def one(episode: Episode) -> Trajectory:
             with lock:
-                tally.living += 1
-            once = partial(_once, life, backend, limits, stop, late)
+                tally.running += 1
+            once = partial(_once, episode, backend, config, stop, late)
             trajectory = once()
             if trajectory.ending is Ending.broken and not late.is_set():
                 trajectory = again.live(once, trajectory)
@@ -82,9 +82,9 @@ def play_many(
                     done(trajectory)
             return trajectory
 
-        futures = [pool.submit(one, life) for life in lives]
+        futures = [pool.submit(one, episode) for episode in episodes]
         try:
-            _wait(futures, lambda: tell(tally.lived))
+            _wait(futures, lambda: tell(tally.played))
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -92,13 +92,13 @@ def play_many(
         return [future.result() for future in futures]
 
 
-def _once(life: Life, backend: Backend, limits: EvalConfig, stop: Event, late: Event) -> Trajectory:
-    bundle, operator, attempt = life
+def _once(episode: Episode, backend: Backend, config: EvalConfig, stop: Event, late: Event) -> Trajectory:
+    scenario, agent, attempt = episode
     try:
-        return not_lived(bundle, operator, attempt) if late.is_set() else play(bundle, operator, backend, limits, attempt, stop)
+        return not_played(scenario, agent, attempt) if late.is_set() else play(scenario, agent, backend, config, attempt, stop)
     except Stopped:
         if late.is_set():
-            return not_lived(bundle, operator, attempt)
+            return not_played(scenario, agent, attempt)
         raise
 
 
@@ -133,16 +133,16 @@ def _wait(futures: Sequence[Future[Trajectory]], tell: Callable[[], None]) -> No
 
 
 @contextmanager
-def _progress(title: str, lives: Sequence[Life], note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
-    """To be called with the lives that are over. At a terminal it is drawn over and over; elsewhere its last state is one line."""
+def _progress(title: str, episodes: Sequence[Episode], note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
+    """To be called with the episodes that are over. At a terminal it is drawn over and over; elsewhere its last state is one line."""
     columns: list[ProgressColumn] = [TextColumn(title), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}")]
     if get_console().width >= BAR_WIDTH:
         columns.insert(1, BarColumn())
-    with Progress(*columns, disable=not lives) as bar:
-        task = bar.add_task(title, total=len(lives), note="")
+    with Progress(*columns, disable=not episodes) as bar:
+        task = bar.add_task(title, total=len(episodes), note="")
 
-        def tell(lived: int) -> None:
-            bar.update(task, completed=lived, note=note())
-            heartbeat.progress(lived, len(lives), "lives")
+        def tell(played: int) -> None:
+            bar.update(task, completed=played, note=note())
+            heartbeat.progress(played, len(episodes), "episodes")
 
         yield tell

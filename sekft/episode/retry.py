@@ -1,4 +1,4 @@
-"""A broken life is lived once more, beside a canary: a place that tells whose fault it is if it breaks again."""
+"""A broken episode is played once more, beside a canary: a place that tells whose fault it is if it breaks again."""
 
 import contextlib
 import logging
@@ -8,24 +8,24 @@ from threading import Event
 
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.errors import SandboxError
-from sekft.sandbox.session import Backend, Place
+from sekft.sandbox.session import Backend, Session
 
-BACK_S = 20.0  # for all lives of a series together: an engine that is restarted answers after 1 to 5 s
+BACK_S = 20.0  # for all episodes of a series together: an engine that is restarted answers after 1 to 5 s
 _PAUSE_S = 0.5
 _ANSWER_S = 10.0
 log = logging.getLogger("sekft")
 
 
 class Again:
-    """For one series. Waits for places to be had again, but not life after life for an engine that does not come back."""
+    """For one series. Waits for places to be had again, but not episode after episode for an engine that does not come back."""
 
     def __init__(self, backend: Backend, stop: Event) -> None:
         self._backend, self._stop = backend, stop
         self._given_up = Event()
 
     def live(self, play: Callable[[], Trajectory], first: Trajectory) -> Trajectory:
-        """What the life amounts to in a fresh place. Broken while the canary lived on: it breaks its places itself, and has lost."""
-        log.info("%s broke (%s): lived once more", first.id, first.reason)
+        """What the episode amounts to in a fresh place. Broken while the canary played on: it breaks its places itself, and has lost."""
+        log.info("%s broke (%s): played once more", first.id, first.reason)
         with contextlib.ExitStack() as stack:
             canary = self._canary(stack)
             second = play()
@@ -34,14 +34,14 @@ class Again:
         reason = f"its place broke twice, another beside it did not: {second.reason}"
         return second.model_copy(update={"ending": Ending.lost, "outcome": Outcome.ran_out, "reason": reason})
 
-    def _canary(self, stack: contextlib.ExitStack) -> Place | None:
+    def _canary(self, stack: contextlib.ExitStack) -> Session | None:
         """The first place that can be had and answers; left with the stack. None: nothing came in time."""
         end = time.monotonic() + BACK_S
         while not self._stop.is_set():
             with contextlib.suppress(SandboxError):
-                place = stack.enter_context(self._backend.open({}))
-                if _answers(place):
-                    return place
+                session = stack.enter_context(self._backend.open({}))
+                if _answers(session):
+                    return session
             stack.close()
             if self._given_up.is_set() or time.monotonic() > end:
                 self._given_up.set()
@@ -50,5 +50,5 @@ class Again:
         return None
 
 
-def _answers(place: Place) -> bool:
-    return place.run("true", _ANSWER_S).kind == "ready"
+def _answers(session: Session) -> bool:
+    return session.run("true", _ANSWER_S).kind == "ready"

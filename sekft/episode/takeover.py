@@ -1,15 +1,15 @@
-"""A life that a person watches: every reply is shown before it is typed, and may be replaced."""
+"""An episode that a person watches: every reply is shown before it is typed, and may be replaced."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sekft.episode.agent import Operator
+from sekft.episode.agent import Agent
 from sekft.rendering.messages import Message, Reply
 
 
 @dataclass(frozen=True)
 class TakeOver:
-    """What the person typed in the operator's place. own: what the operator would have typed."""
+    """What the person typed in the agent's place. own: what the agent would have typed."""
 
     context: tuple[Message, ...]
     own: str
@@ -17,21 +17,21 @@ class TakeOver:
 
 
 class Watched:
-    """An operator behind a person. decide: told what is on the screen and the reply, gives the text that is typed.
+    """An agent behind a person. decide: told what is on the screen and the reply, gives the text that is typed.
 
     taken: called once with every reply that was replaced.
     """
 
-    def __init__(self, operator: Operator, decide: Callable[[Sequence[Message], Reply], str], taken: Callable[[TakeOver], None]) -> None:
-        self._operator, self._decide, self._taken = operator, decide, taken
+    def __init__(self, agent: Agent, decide: Callable[[Sequence[Message], Reply], str], taken: Callable[[TakeOver], None]) -> None:
+        self._agent, self._decide, self._taken = agent, decide, taken
         self.takeovers = 0
 
     @property
     def name(self) -> str:
-        return f"{self._operator.name}+human" if self.takeovers else self._operator.name
+        return f"{self._agent.name}+human" if self.takeovers else self._agent.name
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
-        reply = self._operator.reply(life_id, messages)
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
+        reply = self._agent.reply(episode_id, messages)
         text = self._decide(messages, reply)
         if text == reply.text:
             return reply

@@ -1,22 +1,23 @@
-"""A trajectory is a life as recorded: one JSON line, the same bytes for the same life. Schema version 1."""
+"""A trajectory is an episode as recorded: one JSON line, the same bytes for the same episode. Schema version 2; version 1 is read."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
 from sekft.scenario.document import complaint
 from sekft.tracking.files import replacing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+SCHEMA_1 = {"bundle_id": "scenario_id", "operator": "agent"}  # names of fields that were others in version 1
 
 
 class Ending(StrEnum):
-    """Why a life is over. gone and lost are the operator's doing, broken is ours."""
+    """Why an episode is over. gone and lost are the agent's doing, broken is ours."""
 
     exit = "exit"
     panic = "panic"
@@ -29,7 +30,7 @@ class Ending(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a life amounts to; the first that applies, in this order."""
+    """What an episode amounts to; the first that applies, in this order."""
 
     broken = "broken"
     silent = "silent"
@@ -54,11 +55,11 @@ class Command(Record):
 
 
 class Trajectory(Record):
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: str
-    bundle_id: str
+    scenario_id: str
     archetype: str
-    operator: str
+    agent: str
     messages: tuple[Message, ...]
     commands: tuple[Command, ...]
     ending: Ending
@@ -68,6 +69,14 @@ class Trajectory(Record):
     kept: bool
     reason: str = ""  # why it ended so, or why it is not kept
     meta: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, fields: Any) -> Any:
+        """Version 1 as version 2."""
+        if not isinstance(fields, dict) or fields.get("schema_version") != 1:
+            return fields
+        return {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
 
 
 def dumps(trajectory: Trajectory) -> str:

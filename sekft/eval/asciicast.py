@@ -1,6 +1,6 @@
-"""Lives as asciicast v2 files (https://docs.asciinema.org/manual/asciicast/v2/), for a terminal player; the clock is made up.
+"""Episodes as asciicast v2 files (https://docs.asciinema.org/manual/asciicast/v2/), for a terminal agent; the clock is made up.
 
-A trajectory holds no times, so that the same life gives the same bytes: keys and answers come at a reader's pace.
+A trajectory holds no times, so that the same episode gives the same bytes: keys and answers come at a reader's pace.
 """
 
 import json
@@ -13,12 +13,12 @@ from sekft.report.transcript import pieces
 
 KEY_S, ANSWER_S, END_S = 0.04, 0.6, 1.5
 WIDTH, HEIGHT = 100, 30
-MOST_WORLDS = 4
+MOST_SCENARIOS = 4
 
 
-def asciicast(life: Trajectory) -> str:
+def asciicast(episode: Trajectory) -> str:
     """One header line, then one line per event: [seconds, "o", text]."""
-    lines: list[str] = [json.dumps({"version": 2, "width": WIDTH, "height": HEIGHT, "title": life.id})]
+    lines: list[str] = [json.dumps({"version": 2, "width": WIDTH, "height": HEIGHT, "title": episode.id})]
     clock = 0.0
 
     def write(text: str, after_s: float) -> None:
@@ -26,27 +26,31 @@ def asciicast(life: Trajectory) -> str:
         clock += after_s
         lines.append(json.dumps([round(clock, 3), "o", text.replace("\n", "\r\n")], ensure_ascii=False))
 
-    for piece in pieces(life.messages):
+    for piece in pieces(episode.messages):
         if piece.kind == "shown":
             write(piece.text, ANSWER_S)
         else:
             for key in piece.text:
                 write(key, KEY_S)
-    write(f"\n-- {life.ending.value}, {life.outcome.value}\n", END_S)
+    write(f"\n-- {episode.ending.value}, {episode.outcome.value}\n", END_S)
     return "\n".join(lines) + "\n"
 
 
-def write_casts(lives: Mapping[str, Sequence[Trajectory]], scored: Score, folder: Path) -> list[Path]:
-    """The first worlds in which base and adapter came to different outcomes, both lives each; else the adapter's first life."""
-    base = {life.bundle_id: life for life in reversed(lives[BASE])}
-    told = [life for life in lives[scored.looked_at] if life.bundle_id in base and life.outcome is not base[life.bundle_id].outcome]
-    worlds = list(dict.fromkeys(life.bundle_id for life in told or lives[scored.looked_at][:1]))[:MOST_WORLDS]
+def write_casts(episodes: Mapping[str, Sequence[Trajectory]], scored: Score, folder: Path) -> list[Path]:
+    """The first scenarios in which base and adapter came to different outcomes, both episodes each; else the adapter's first episode."""
+    base = {episode.scenario_id: episode for episode in reversed(episodes[BASE])}
+    told = [
+        episode
+        for episode in episodes[scored.looked_at]
+        if episode.scenario_id in base and episode.outcome is not base[episode.scenario_id].outcome
+    ]
+    scenarios = list(dict.fromkeys(episode.scenario_id for episode in told or episodes[scored.looked_at][:1]))[:MOST_SCENARIOS]
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for world in worlds:
-        for player in dict.fromkeys((BASE, scored.looked_at)):
-            path = folder / f"{world}.{player.replace('/', '_')}.cast"  # a name may have a slash, as it is served
-            life = next(life for life in lives[player] if life.bundle_id == world)
-            path.write_text(asciicast(life), encoding="utf-8")
+    for scenario in scenarios:
+        for agent in dict.fromkeys((BASE, scored.looked_at)):
+            path = folder / f"{scenario}.{agent.replace('/', '_')}.cast"  # a name may have a slash, as it is served
+            episode = next(episode for episode in episodes[agent] if episode.scenario_id == scenario)
+            path.write_text(asciicast(episode), encoding="utf-8")
             written.append(path)
     return written

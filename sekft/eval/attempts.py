@@ -1,4 +1,4 @@
-"""Several attempts at each world: pass@k (at least one of k verifies) and pass^k (all of k do)."""
+"""Several attempts at each scenario: pass@k (at least one of k verifies) and pass^k (all of k do)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from sekft.eval.rates import CRITERIA
 
 @dataclass(frozen=True)
 class Attempts:
-    """Means over worlds, by k: of the chance that one, or every one, of k attempts meets the criterion."""
+    """Means over scenarios, by k: of the chance that one, or every one, of k attempts meets the criterion."""
 
     criterion: str
-    worlds: int
+    scenarios: int
     attempts: int
     pass_at: dict[int, float]
     pass_all: dict[int, float]
@@ -29,14 +29,14 @@ def pass_all(n: int, c: int, k: int) -> float:
     return comb(c, k) / comb(n, k)
 
 
-def attempts(lives: Sequence[Trajectory], criterion: str) -> Attempts | None:
-    """None for a single attempt at each world. k goes up to what every world has."""
-    worlds: dict[str, list[bool]] = {}
-    for life in lives:
-        worlds.setdefault(life.bundle_id, []).append(CRITERIA[criterion](life))
-    most = min(map(len, worlds.values()), default=0)
+def attempts(episodes: Sequence[Trajectory], criterion: str) -> Attempts | None:
+    """None for a single attempt at each scenario. k goes up to what every scenario has."""
+    scenarios: dict[str, list[bool]] = {}
+    for episode in episodes:
+        scenarios.setdefault(episode.scenario_id, []).append(CRITERIA[criterion](episode))
+    most = min(map(len, scenarios.values()), default=0)
     if most < 2:
         return None
-    counts = [(len(met), sum(met)) for met in worlds.values()]
+    counts = [(len(met), sum(met)) for met in scenarios.values()]
     at, every = ({k: sum(chance(n, c, k) for n, c in counts) / len(counts) for k in range(1, most + 1)} for chance in (pass_at, pass_all))
-    return Attempts(criterion, len(worlds), most, at, every)
+    return Attempts(criterion, len(scenarios), most, at, every)

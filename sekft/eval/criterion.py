@@ -27,7 +27,7 @@ class Rule(StrEnum):
 class Line(BaseModel):
     """What must happen, or must not, to a rate or a loss between base and tuned.
 
-    margin: of `up` the smallest gain, else the largest change for the worse; shares of lives, of a loss nats per token.
+    margin: of `up` the smallest gain, else the largest change for the worse; shares of episodes, of a loss nats per token.
     enough: of `up`, a tuned rate from which on not getting worse is enough.
     """
 
@@ -41,7 +41,7 @@ class Line(BaseModel):
 
 @dataclass(frozen=True)
 class Finding:
-    """state: met | not met | undecided | not measured. needs: worlds that would decide a critical one; None where none would."""
+    """state: met | not met | undecided | not measured. needs: scenarios that would decide a critical one; None where none would."""
 
     criterion: str
     tier: str
@@ -58,7 +58,7 @@ class Finding:
 
 
 def judge_rate(pair: Paired, line: Line) -> Finding:
-    """A rate, compared on the same worlds: a change counts as shown if the exact test and the interval over archetypes agree."""
+    """A rate, compared on the same scenarios: a change counts as shown if the exact test and the interval over archetypes agree."""
     state, text = _up(pair, line) if line.rule is Rule.up else _not_worse(pair, line)
     needs = _needs(pair, line.margin) if state == "undecided" and line.tier is Tier.critical else None
     numbers = {"base": pair.base_rate, "tuned": pair.base_rate + pair.difference, "difference": pair.difference}
@@ -68,7 +68,7 @@ def judge_rate(pair: Paired, line: Line) -> Finding:
 
 
 def judge_loss(line: Line, losses: Mapping[str, tuple[float, float]]) -> list[Finding]:
-    """Losses are numbers over a whole text, not shares of worlds: the change itself decides. Unmeasured and not critical: only said."""
+    """Losses are numbers over a whole text, not shares of scenarios: the change itself decides. Unmeasured and not critical: only said."""
     if not losses:
         tier = line.tier if line.tier is Tier.critical else Tier.informational
         return [Finding("loss", tier.value, line.rule.value, "not measured", "not measured", None, None, None)]
@@ -112,6 +112,6 @@ def _not_worse(pair: Paired, line: Line) -> tuple[str, str]:
 
 
 def _needs(pair: Paired, margin: float) -> int | None:
-    """Worlds that would show a gain as large as this one; None where more worlds of as many archetypes would not."""
+    """Scenarios that would show a gain as large as this one; None where more scenarios of as many archetypes would not."""
     n = needed(max(abs(pair.difference), margin), pair.archetypes)
     return None if n is None else max(n, pair.n + 1)

@@ -29,17 +29,17 @@ def plan(settings: Any, job: Job, say: Say) -> None:
     say_all("eval", settings, job, say, [lambda settings, say: say_eval(settings, say, plays)], say_work(settings, job))
 
 
-def say_all(verb: str, settings: Any, job: Job, say: Say, parts: list[Part], work: Iterator[str]) -> None:
+def say_all(command: str, settings: Any, job: Job, say: Say, parts: list[Part], work: Iterator[str]) -> None:
     """Settings, place, every part, tracker and command; a part that only the remote machine can know is named so."""
-    there = allowed.place(verb, settings)
+    there = allowed.place(command, settings)
     far = there in submission.PLACES and not allowed.apart(settings)
-    say(f"== plan of sekft.{verb}: nothing is started, written or sent")
+    say(f"== plan of sekft.{command}: nothing is started, written or sent")
     say(OmegaConf.to_yaml(OmegaConf.create(plain(asdict(settings)))).rstrip())
     say(f"== run: {job.folder}")
     where = settings.where
     training = f"training: {where.train}{f' in {where.processes} processes' if where.train is Where.torchrun else ''}; "
-    examined = settings.eval.episodes or settings.eval.every_steps
-    say(f"where: {training if verb == 'train' else ''}exam: {where.exam if examined else 'none'}")
+    evaluated = settings.eval.episodes or settings.eval.every_steps
+    say(f"where: {training if command == 'train' else ''}evaluation: {where.eval if evaluated else 'none'}")
     with offline():
         for part in parts:
             try:
@@ -60,10 +60,10 @@ def say_all(verb: str, settings: Any, job: Job, say: Say, parts: list[Part], wor
 def say_eval(settings: Any, say: Say, plays: bool) -> None:
     """plays: the run needs a sandbox."""
     if settings.eval.episodes:
-        bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-        say(line(bundles, settings.scenarios, settings.split))
-        say(show.power_line(tuple(bundles)))
-    say(choose.would_be(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, nothing is lived")
+        scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
+        say(line(scenarios, settings.scenarios, settings.split))
+        say(show.power_line(tuple(scenarios)))
+    say(choose.would_be(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, nothing is played")
 
 
 def say_work(settings: Any, job: Job) -> Iterator[str]:
@@ -79,11 +79,11 @@ def submitted(there: Where, work: Any) -> str:
     return f"to be submitted:\n{json.dumps(plain(submission.described(there, work)), indent=2)}"
 
 
-def here(verb: str, settings: Any, job: Job) -> str:
+def here(command: str, settings: Any, job: Job) -> str:
     """The command, in this process or in the resident one."""
-    if allowed.place(verb, settings) is Where.resident:
-        return f"to be sent to {settings.resident}: {verb} {' '.join(job.overrides)}"
-    return f"to be done in this process: sekft.{verb} {' '.join(job.overrides)}"
+    if allowed.place(command, settings) is Where.resident:
+        return f"to be sent to {settings.resident}: {command} {' '.join(job.overrides)}"
+    return f"to be done in this process: sekft.{command} {' '.join(job.overrides)}"
 
 
 def _tracker(settings: Any) -> str:

@@ -16,7 +16,7 @@ from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, JUDGED
 from sekft.scenario.document import complaint
 
-Players = Mapping[str, Sequence[Trajectory]]
+EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 LOSS = "loss"
 
 
@@ -37,28 +37,28 @@ class Judgement:
     findings: tuple[Finding, ...] = ()
 
 
-def require_criterion(limits: EvalConfig) -> None:
-    """Raises SettingsError, before anything is lived, for a gate that nothing could pass through or that nobody understands."""
-    if limits.criterion not in CRITERIA:
-        raise SettingsError(f"eval.criterion: found {limits.criterion!r}, allowed: {', '.join(CRITERIA)}")
-    if limits.require is not None and limits.require not in tuple(Verdict):
-        raise SettingsError(f"eval.require: found {limits.require!r}, allowed: null, {', '.join(Verdict)}")
-    criteria(limits)
+def require_criterion(config: EvalConfig) -> None:
+    """Raises SettingsError, before anything is played, for a gate that nothing could pass through or that nobody understands."""
+    if config.criterion not in CRITERIA:
+        raise SettingsError(f"eval.criterion: found {config.criterion!r}, allowed: {', '.join(CRITERIA)}")
+    if config.require is not None and config.require not in tuple(Verdict):
+        raise SettingsError(f"eval.require: found {config.require!r}, allowed: null, {', '.join(Verdict)}")
+    criteria(config)
 
 
-def require_verdict(verdict: str, limits: EvalConfig) -> None:
+def require_verdict(verdict: str, config: EvalConfig) -> None:
     """Raises VerdictError unless the verdict is what eval.require asks for, if it asks."""
-    if limits.require is not None and verdict.split()[0] != limits.require:
-        raise VerdictError(f"eval.require={limits.require}: the verdict is {verdict}")
+    if config.require is not None and verdict.split()[0] != config.require:
+        raise VerdictError(f"eval.require={config.require}: the verdict is {verdict}")
 
 
-def criteria(limits: EvalConfig) -> dict[str, Line]:
+def criteria(config: EvalConfig) -> dict[str, Line]:
     """Every line of the gate; the criterion the verdict is about comes first and is critical, whatever eval.gate says of it.
 
     Raises SettingsError for a line that cannot be read.
     """
-    lines = {limits.criterion: Line(tier=Tier.critical, rule=Rule.up, margin=limits.min_gain)}
-    for name, line in limits.gate.items():
+    lines = {config.criterion: Line(tier=Tier.critical, rule=Rule.up, margin=config.min_gain)}
+    for name, line in config.gate.items():
         if name not in (*JUDGED, LOSS):
             raise SettingsError(f"eval.gate: found {name!r}, allowed: {', '.join((*JUDGED, LOSS))}")
         try:
@@ -68,29 +68,29 @@ def criteria(limits: EvalConfig) -> dict[str, Line]:
     return lines
 
 
-def broken_share(lives: Sequence[Trajectory]) -> float:
-    """Of lives that say nothing of their player: the engine failed them, or its endpoint did not answer."""
-    return sum(life.ending is Ending.broken or unanswered(life) for life in lives) / len(lives) if lives else 1.0
+def broken_share(episodes: Sequence[Trajectory]) -> float:
+    """Of episodes that say nothing of their agent: the engine failed them, or its endpoint did not answer."""
+    return sum(episode.ending is Ending.broken or unanswered(episode) for episode in episodes) / len(episodes) if episodes else 1.0
 
 
 def judge(
-    players: Players,
+    agents: EpisodesByAgent,
     pairs: Mapping[str, Paired],
-    limits: EvalConfig,
+    config: EvalConfig,
     doubt: str = "",
     losses: Mapping[str, tuple[float, float]] | None = None,
 ) -> Judgement:
     """Incomplete evidence never promotes; neither does a gain that could be chance.
 
-    players: base, reference and the adapter at least. pairs: by criterion, the adapter against the base. doubt: why it may not be
+    agents: base, reference and the adapter at least. pairs: by criterion, the adapter against the base. doubt: why it may not be
     promoted whatever it achieves; else empty. losses: (base, tuned) by name of a text.
     """
     findings: list[Finding] = []
-    for name, line in criteria(limits).items():
+    for name, line in criteria(config).items():
         findings += judge_loss(line, losses or {}) if name == LOSS else [judge_rate(pairs[name], line)]
-    if said := unmeasured(players, limits):
+    if said := unmeasured(agents, config):
         return Judgement(said, tuple(findings))
-    return Judgement(_verdict(findings, pairs[limits.criterion], doubt), tuple(findings))
+    return Judgement(_verdict(findings, pairs[config.criterion], doubt), tuple(findings))
 
 
 def _verdict(findings: Sequence[Finding], asked: Paired, doubt: str) -> str:
@@ -113,14 +113,14 @@ def _said(finding: Finding, asked: Paired) -> str:
     return finding.text if finding.criterion == asked.criterion else f"{finding.criterion}: {finding.text}"
 
 
-def unmeasured(players: Players, limits: EvalConfig) -> str:
-    """Why these lives measure nothing; empty if they do."""
-    if any(life.reason == LATE for lives in players.values() for life in lives):
-        return f"unmeasured (the exam took longer than eval.max_exam_s={limits.max_exam_s:g})"
-    for player, lives in players.items():
-        if (share := broken_share(lives)) > limits.max_broken_share:
-            return f"unmeasured ({share:.0%} of {player}'s lives broken, allowed eval.max_broken_share={limits.max_broken_share})"
-    known = [life for life in players["reference"] if life.ending is not Ending.broken]
-    if lost := [life for life in known if not kept(life.outcome)]:
-        return f"unmeasured (the reference itself loses {len(lost)} of {len(known)} worlds within these limits: {lost[0].reason})"
+def unmeasured(agents: EpisodesByAgent, config: EvalConfig) -> str:
+    """Why these episodes measure nothing; empty if they do."""
+    if any(episode.reason == LATE for episodes in agents.values() for episode in episodes):
+        return f"unmeasured (the evaluation took longer than eval.max_eval_s={config.max_eval_s:g})"
+    for agent, episodes in agents.items():
+        if (share := broken_share(episodes)) > config.max_broken_share:
+            return f"unmeasured ({share:.0%} of {agent}'s episodes broken, allowed eval.max_broken_share={config.max_broken_share})"
+    known = [episode for episode in agents["reference"] if episode.ending is not Ending.broken]
+    if lost := [episode for episode in known if not kept(episode.outcome)]:
+        return f"unmeasured (the reference itself loses {len(lost)} of {len(known)} scenarios within these limits: {lost[0].reason})"
     return ""

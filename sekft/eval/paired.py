@@ -1,4 +1,4 @@
-"""Two players on the same worlds: difference, t interval over archetypes, exact test; several adapters, several seeds."""
+"""Two agents on the same scenarios: difference, t interval over archetypes, exact test; several adapters, several seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ Met = Callable[[Trajectory], bool]
 
 @dataclass(frozen=True)
 class Paired:
-    """n worlds lived by both. difference: tuned minus base; low, high: t interval over archetype means, None below two.
+    """n scenarios played by both. difference: tuned minus base; low, high: t interval over archetype means, None below two.
 
-    wins, losses: worlds in which tuned met the criterion in more, in fewer of its attempts. holm_p: mcnemar_p after Holm, where
+    wins, losses: scenarios in which tuned met the criterion in more, in fewer of its attempts. holm_p: mcnemar_p after Holm, where
     several adapters were compared with the same base.
     """
 
@@ -38,34 +38,34 @@ class Paired:
 
 
 def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str, met: Met | None = None) -> Paired:
-    """Worlds in which the base's life broke are left out: what is ours must not count for the tuned player.
+    """Scenarios in which the base's episode broke are left out: what is ours must not count for the tuned agent.
 
-    met: whether a life meets the criterion; None: it is one of JUDGED.
+    met: whether an episode meets the criterion; None: it is one of JUDGED.
     """
     met = met or JUDGED[criterion]
-    before, after = _shares([life for life in base if life.ending is not Ending.broken], met), _shares(tuned, met)
-    archetype = {life.bundle_id: life.archetype for life in base}
-    shared = [world for world in before if world in after]
-    wins = sum(after[world] > before[world] for world in shared)
-    losses = sum(after[world] < before[world] for world in shared)
-    both = sum(after[world] == before[world] > 0 for world in shared)
+    before, after = _shares([episode for episode in base if episode.ending is not Ending.broken], met), _shares(tuned, met)
+    archetype = {episode.scenario_id: episode.archetype for episode in base}
+    shared = [scenario for scenario in before if scenario in after]
+    wins = sum(after[scenario] > before[scenario] for scenario in shared)
+    losses = sum(after[scenario] < before[scenario] for scenario in shared)
+    both = sum(after[scenario] == before[scenario] > 0 for scenario in shared)
     gains: dict[str, list[float]] = {}
-    for world in shared:
-        gains.setdefault(archetype[world], []).append(after[world] - before[world])
+    for scenario in shared:
+        gains.setdefault(archetype[scenario], []).append(after[scenario] - before[scenario])
     low, high = None, None
     moved, squared = (sum(gain**power for values in gains.values() for gain in values) for power in (1, 2))
-    if len(gains) >= 2:  # half a win counts as a quarter of one to the error; with one life each these are wins and losses
+    if len(gains) >= 2:  # half a win counts as a quarter of one to the error; with one episode each these are wins and losses
         means = np.array([np.mean(values) for values in gains.values()])
         low, high = map(float, interval(means, (squared + moved) / 2, (squared - moved) / 2, len(shared)))
     difference = moved / len(shared) if shared else 0.0
     p = mcnemar(wins, losses)
     neither = len(shared) - both - wins - losses
-    base_rate = sum(before[world] for world in shared) / len(shared) if shared else 0.0
+    base_rate = sum(before[scenario] for scenario in shared) / len(shared) if shared else 0.0
     return Paired(criterion, len(shared), both, wins, losses, neither, base_rate, difference, low, high, len(gains), p, p)
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """Exact two-sided p value; 1 where the players never differ. With several attempts it is the sign test over worlds."""
+    """Exact two-sided p value; 1 where the agents never differ. With several attempts it is the sign test over scenarios."""
     from scipy.stats import binomtest
 
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
@@ -79,9 +79,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def interval(means: Any, wins: Any, losses: Any, n: int) -> tuple[Any, Any]:
-    """t interval of the mean over archetypes. means: (..., G); wins, losses: worlds, (...); n: worlds in all.
+    """t interval of the mean over archetypes. means: (..., G); wins, losses: scenarios, (...); n: scenarios in all.
 
-    Its error is the jackknife's, and never below that of single worlds: equal means by luck prove nothing. Where few archetypes
+    Its error is the jackknife's, and never below that of single scenarios: equal means by luck prove nothing. Where few archetypes
     carry the gain, it reaches further to their side (Johnson 1978): a plain t interval covered 0.90 there, this one 0.93.
     """
     from scipy.stats import t as student
@@ -89,20 +89,20 @@ def interval(means: Any, wins: Any, losses: Any, n: int) -> tuple[Any, Any]:
     amount = means.shape[-1]
     centre, spread = means.mean(axis=-1), means.std(axis=-1, ddof=1)
     t = student.ppf(1 - ALPHA / 2, amount - 1)
-    half = t * np.maximum(spread / sqrt(amount - 1), error_of_worlds(wins, losses, n))
+    half = t * np.maximum(spread / sqrt(amount - 1), error_of_scenarios(wins, losses, n))
     third = ((means - centre[..., None]) ** 3).sum(axis=-1) * amount / ((amount - 1) * max(amount - 2, 1))
     reach = third * (1 + 2 * t**2) / (6 * amount * np.maximum(spread, 1e-9) ** 2)
     return np.maximum(-1.0, centre - half + np.minimum(reach, 0)), np.minimum(1.0, centre + half + np.maximum(reach, 0))
 
 
-def error_of_worlds(wins: Any, losses: Any, n: int) -> Any:
-    """Standard error of (wins - losses) / n, half a world added to each cell (Agresti and Min 2005): no result is certain."""
+def error_of_scenarios(wins: Any, losses: Any, n: int) -> Any:
+    """Standard error of (wins - losses) / n, half a scenario added to each cell (Agresti and Min 2005): no result is certain."""
     return np.sqrt((wins + losses + 1 - (wins - losses) ** 2 / (n + 2)) / (n + 2) ** 2)
 
 
-def _shares(lives: Sequence[Trajectory], met: Met) -> dict[str, float]:
-    """By world: the share of its lives that meet the criterion."""
+def _shares(episodes: Sequence[Trajectory], met: Met) -> dict[str, float]:
+    """By scenario: the share of its episodes that meet the criterion."""
     found: dict[str, list[bool]] = {}
-    for life in lives:
-        found.setdefault(life.bundle_id, []).append(met(life))
-    return {world: sum(values) / len(values) for world, values in found.items()}
+    for episode in episodes:
+        found.setdefault(episode.scenario_id, []).append(met(episode))
+    return {scenario: sum(values) / len(values) for scenario, values in found.items()}

@@ -1,4 +1,4 @@
-"""What an exam of some size can show at all: chances of seeing and of promoting a true gain, worlds needed."""
+"""What an evaluation of some size can show at all: chances of seeing and of promoting a true gain, scenarios needed."""
 
 from functools import cache
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from sekft.eval.paired import ALPHA, interval
 
-REGRESSIONS = 0.05  # share of worlds assumed to get worse
+REGRESSIONS = 0.05  # share of scenarios assumed to get worse
 POWER = 0.8
-MOST_WORLDS = 4096
+MOST_SCENARIOS = 4096
 SIMULATED = 2000
 
 
 def power(n: int, gain: float) -> float:
-    """Chance that exact McNemar finds a true gain over n worlds, REGRESSIONS of which get worse."""
+    """Chance that exact McNemar finds a true gain over n scenarios, REGRESSIONS of which get worse."""
     from scipy.stats import binom
 
     win, lose = gain + REGRESSIONS, REGRESSIONS
@@ -44,15 +44,15 @@ def promotion(n: int, archetypes: int, gain: float) -> float:
 
 
 def detectable(n: int, archetypes: int) -> float | None:
-    """The smallest gain, in steps of 0.05, that n worlds promote with 80 % power; None if there is none."""
+    """The smallest gain, in steps of 0.05, that n scenarios promote with 80 % power; None if there is none."""
     return next((step / 20 for step in range(1, 20) if promotion(n, archetypes, step / 20) >= POWER), None)
 
 
 def needed(gain: float, archetypes: int) -> int | None:
-    """Worlds needed to promote this gain with 80 % power; None if more than MOST_WORLDS would not do either."""
-    if gain <= 0 or promotion(MOST_WORLDS, archetypes, gain) < POWER:
+    """Scenarios needed to promote this gain with 80 % power; None if more than MOST_WORLDS would not do either."""
+    if gain <= 0 or promotion(MOST_SCENARIOS, archetypes, gain) < POWER:
         return None
-    low, high = 1, MOST_WORLDS
+    low, high = 1, MOST_SCENARIOS
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if promotion(middle, archetypes, gain) >= POWER else (middle + 1, high)

@@ -1,50 +1,50 @@
-"""What a run's record says of what it is made of, beside its settings: data, worlds, place, base, render, mask, seeds."""
+"""What a run's record says of what it is made of, beside its settings: data, scenarios, place, base, render, mask, seeds."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.config import EvalConfig, ModelConfig, OperatorKind, SplitConfig, TrainConfig
+from sekft.config import AgentKind, EvalConfig, ModelConfig, SplitConfig, TrainConfig
 from sekft.data.accounting import Counts
 from sekft.data.sources import files_of
-from sekft.eval.evaluation import Exam
+from sekft.eval.evaluation import Evaluation
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import digest, is_frozen
 from sekft.tracking.digest import of_adapter, of_value, whole
 
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
-NO_EXAM = {"scored_by": "nobody: no exam"}
-FROZEN = ("held_out", "exam")  # of scenarios=
+NO_EVALUATION = {"scored_by": "nobody: no evaluation"}
+FROZEN = ("held_out", "test")  # of scenarios=
 
 
-def of_training(settings: TrainConfig, counts: Counts, exam: Exam | None) -> dict[str, Any]:
+def of_training(settings: TrainConfig, counts: Counts, evaluation: Evaluation | None) -> dict[str, Any]:
     """counts: of the training rows."""
     mask = {"rule": settings.mask.rule.value, "rows": counts.rows, "tokens": counts.tokens, "supervised_tokens": counts.learned}
     return {
         "base": of_base(settings.model),
         "data": of_sources(settings, counts.sources),
         "mask": {**mask, "by_kind": dict(sorted(counts.by_kind.items())), "dropped": dict(sorted(counts.dropped.items()))},
-        "seeds": {"run": settings.seed, "model": settings.model.seed, "worlds": settings.split.seed},
-        **of_exam(exam, settings.scenarios, settings.split),
+        "seeds": {"run": settings.seed, "model": settings.model.seed, "scenarios": settings.split.seed},
+        **of_eval(evaluation, settings.scenarios, settings.split),
     }
 
 
-def of_examining(settings: Any, exam: Exam, adapters: Mapping[str, Path]) -> dict[str, Any]:
-    """adapters: by name; in folders of this machine, unless an endpoint is examined."""
-    remote = settings.operator.kind is OperatorKind.endpoint
+def of_evaluation_run(settings: Any, evaluation: Evaluation, adapters: Mapping[str, Path]) -> dict[str, Any]:
+    """adapters: by name; in folders of this machine, unless an endpoint is evaluated."""
+    remote = settings.agent.kind is AgentKind.endpoint
     told = {name: {"adapter": str(where), "sha256": None if remote else of_adapter(where)} for name, where in adapters.items()}
     return {
-        "base": {"name": settings.operator.model, "url": settings.operator.url} if remote else of_base(settings.model),
+        "base": {"name": settings.agent.model, "url": settings.agent.url} if remote else of_base(settings.model),
         "adapters": told,
-        "seeds": {"run": settings.seed, "model": settings.model.seed, "worlds": settings.split.seed},
-        **of_exam(exam, settings.scenarios, settings.split),
+        "seeds": {"run": settings.seed, "model": settings.model.seed, "scenarios": settings.split.seed},
+        **of_eval(evaluation, settings.scenarios, settings.split),
     }
 
 
@@ -94,22 +94,22 @@ def of_files(files: Sequence[Path]) -> str:
     return of_value([[file.name, whole(file)] for file in files])
 
 
-def of_exam(exam: Exam | None, scenarios: str, split: SplitConfig) -> dict[str, Any]:
-    if exam is None:
-        return {"exam": NO_EXAM, "sandbox": None}
-    worlds = {"scenarios": scenarios, "worlds": len(exam.bundles), "sha256": digest(exam.bundles)}
-    said = scored_by(exam.limits, exam.bundles, scenarios in FROZEN and is_frozen(split))
-    return {"exam": {"scored_by": said, **worlds, "criterion": exam.limits.criterion}, "sandbox": of_place(exam.backend)}
+def of_eval(evaluation: Evaluation | None, scenarios: str, split: SplitConfig) -> dict[str, Any]:
+    if evaluation is None:
+        return {"evaluation": NO_EVALUATION, "sandbox": None}
+    which = {"scenarios": scenarios, "n": len(evaluation.scenarios), "sha256": digest(evaluation.scenarios)}
+    said = scored_by(evaluation.config, evaluation.scenarios, scenarios in FROZEN and is_frozen(split))
+    return {"evaluation": {"scored_by": said, **which, "criterion": evaluation.config.criterion}, "sandbox": of_place(evaluation.backend)}
 
 
-def scored_by(limits: EvalConfig, bundles: Sequence[Bundle], frozen: bool) -> str:
+def scored_by(config: EvalConfig, scenarios: Sequence[Scenario], frozen: bool) -> str:
     """In words: how a verdict comes about."""
-    how = "greedy" if limits.temperature == 0 else f"sampled (temperature {limits.temperature:g})"
-    attempts = f", {limits.attempts} lives in each" if limits.attempts > 1 else ""
-    return f"a paired, {how} exam in {len(bundles)}{' frozen' if frozen else ''} worlds{attempts}, base against tuned"
+    how = "greedy" if config.temperature == 0 else f"sampled (temperature {config.temperature:g})"
+    attempts = f", {config.attempts} episodes in each" if config.attempts > 1 else ""
+    return f"a paired, {how} evaluation in {len(scenarios)}{' frozen' if frozen else ''} scenarios{attempts}, base against tuned"
 
 
 def of_place(backend: Backend) -> dict[str, Any]:
-    """image: the digest of the root file system of every life."""
+    """image: the digest of the root file system of every episode."""
     engine = getattr(backend, "engine", None)
     return {"backend": backend.name, "engine": f"{engine.name} {engine.version}" if engine else None, "image": backend.digest}

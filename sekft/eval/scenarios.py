@@ -1,35 +1,35 @@
-"""In which worlds a run is examined, said in a line each: in the exam, while it learns, and beside its parent."""
+"""In which scenarios a run is evaluated, said in a line each: in the evaluation, while it learns, and beside its parent."""
 
 from dataclasses import replace
 from typing import Any
 
 from sekft.cli.console import echo
 from sekft.config import TrainConfig
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import digest, line, load
 
 
-def exam_bundles(settings: Any) -> tuple[Bundle, ...]:
-    """The first eval.episodes worlds of the stored order."""
+def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
+    """The first eval.episodes scenarios of the stored order."""
     if not settings.eval.episodes:
         return ()
-    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-    echo(line(bundles, settings.scenarios, settings.split))
-    return tuple(bundles)
+    scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
+    echo(line(scenarios, settings.scenarios, settings.split))
+    return tuple(scenarios)
 
 
-def choosing_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
-    """What the adapter is examined on while it learns; see sekft.train.selection."""
+def selection_scenarios(settings: TrainConfig) -> tuple[Scenario, ...]:
+    """What the adapter is evaluated on while it learns; see sekft.train.selection."""
     if not settings.eval.every_steps:
         return ()
-    bundles = load("choosing", settings.split, amount=settings.eval.choosing_worlds)
-    archetypes = len({bundle.archetype for bundle in bundles})
+    scenarios = load("selection", settings.split, amount=settings.eval.selection_scenarios)
+    archetypes = len({scenario.archetype for scenario in scenarios})
     every = f"every {settings.eval.every_steps} steps"
-    echo(f"choosing: {len(bundles)} worlds of {archetypes} training archetypes {every}, sha256 {digest(bundles)[:16]}")
-    return tuple(bundles)
+    echo(f"selection: {len(scenarios)} scenarios of {archetypes} training archetypes {every}, sha256 {digest(scenarios)[:16]}")
+    return tuple(scenarios)
 
 
-def development_bundles(settings: TrainConfig) -> tuple[Bundle, ...]:
+def development_scenarios(settings: TrainConfig) -> tuple[Scenario, ...]:
     """What it is compared in with its parent, see sekft.train.search.iteration."""
-    limits = replace(settings.eval, episodes=settings.repair.worlds)
-    return exam_bundles(replace(settings, scenarios="development", seed=settings.repair.seed, eval=limits))
+    config = replace(settings.eval, episodes=settings.repair.scenarios)
+    return eval_scenarios(replace(settings, scenarios="development", seed=settings.repair.seed, eval=config))

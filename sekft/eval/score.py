@@ -1,4 +1,4 @@
-"""An exam's lives as numbers: every player scored, every adapter compared with the base and judged; plain data for summary and page."""
+"""An evaluation's episodes as numbers: every agent scored, every adapter compared with the base and judged; plain data for summary and page."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -6,22 +6,21 @@ from typing import Any
 
 from sekft.config import EvalConfig
 from sekft.episode.trajectory import Trajectory
-from sekft.eval import gate, paired, power, rates, reasons
-from sekft.eval import labels as worlds
+from sekft.eval import gate, labels, paired, power, rates, reasons
 from sekft.eval.attempts import attempts
 from sekft.eval.gate import Judgement
 from sekft.eval.paired import Paired
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 BASE, REFERENCE, TUNED = "base", "reference", "tuned"
-STONES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
-NAMES = (BASE, REFERENCE, *STONES)  # of players that no adapter may have
-Players = Mapping[str, Sequence[Trajectory]]
-Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by player
+BASELINES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
+NAMES = (BASE, REFERENCE, *BASELINES)  # of agents that no adapter may have
+EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
+Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by agent
 TOLD_GAIN = 0.2
-NO_EXAM: dict[str, Any] = {  # that part, without an exam
-    **dict.fromkeys((BASE, TUNED, REFERENCE, "paired", "power", "sandbox", "worlds")),
-    "players": {},
+NO_EVALUATION: dict[str, Any] = {  # that part, without an evaluation
+    **dict.fromkeys((BASE, TUNED, REFERENCE, "paired", "power", "sandbox", "scenarios")),
+    "agents": {},
     "comparisons": {},
     "findings": [],
     "losses": {},
@@ -34,26 +33,26 @@ NO_EXAM: dict[str, Any] = {  # that part, without an exam
 
 @dataclass(frozen=True)
 class Score:
-    """players: as in summary.json, with reasons and attempts. pairs: by adapter, then criterion. judged: by adapter."""
+    """agents: as in summary.json, with reasons and attempts. pairs: by adapter, then criterion. judged: by adapter."""
 
     criterion: str
-    players: dict[str, dict[str, Any]]
+    agents: dict[str, dict[str, Any]]
     pairs: dict[str, dict[str, Paired]]
     judged: dict[str, Judgement]
     verdict: str  # of the adapter looked at; without one: why there is nothing to judge
     looked_at: str  # that adapter; without one: base
     power: str
-    labels: worlds.Labels
+    labels: labels.Labels
     readable: Mapping[str, Sequence[str]]
     losses: Texts
 
     def summary(self) -> dict[str, Any]:
-        """The exam's part of summary.json."""
+        """The evaluation's part of summary.json."""
         pair = self.pairs[self.looked_at][self.criterion] if self.looked_at in self.pairs else None
         judged = self.judged.get(self.looked_at, Judgement(self.verdict))
         return {
-            **{player: self.players.get(player) for player in (BASE, TUNED, REFERENCE)},
-            "players": {player: scored for player, scored in self.players.items() if player not in (BASE, TUNED, REFERENCE)},
+            **{agent: self.agents.get(agent) for agent in (BASE, TUNED, REFERENCE)},
+            "agents": {agent: scored for agent, scored in self.agents.items() if agent not in (BASE, TUNED, REFERENCE)},
             "paired": asdict(pair) if pair else None,
             "comparisons": {name: {key: asdict(one) for key, one in pairs.items()} for name, pairs in self.pairs.items()},
             "verdict": self.verdict,
@@ -64,67 +63,69 @@ class Score:
         }
 
 
-def adapters(players: Collection[str]) -> list[str]:
+def adapters(agents: Collection[str]) -> list[str]:
     """tuned first."""
-    names = [player for player in players if player not in NAMES]
+    names = [agent for agent in agents if agent not in NAMES]
     return sorted(names, key=lambda name: name != TUNED)
 
 
 def score(
-    lives: Players,
-    bundles: Sequence[Bundle],
-    limits: EvalConfig,
+    episodes: EpisodesByAgent,
+    scenarios: Sequence[Scenario],
+    config: EvalConfig,
     doubts: Mapping[str, str] | None = None,
     losses: Texts | None = None,
     held_out: Collection[str] = (),
     unseen: Collection[str] = (),
 ) -> Score:
-    """lives: of base and reference, of adapters by name, of STONES if they played. doubts: by adapter, see gate.judge.
+    """episodes: of base and reference, of adapters by name, of STONES if they played. doubts: by adapter, see gate.judge.
 
-    losses: of the base and of every adapter, or of nobody. held_out, unseen: archetypes, see worlds.labels.
+    losses: of the base and of every adapter, or of nobody. held_out, unseen: archetypes, see labels.labels.
     """
-    labels, readable = worlds.labels(bundles, held_out, unseen), worlds.readable(bundles, lives[REFERENCE])
-    names = adapters(lives)
-    pairs = compared(lives, names, limits)
+    labelled, readable = labels.labels(scenarios, held_out, unseen), labels.readable(scenarios, episodes[REFERENCE])
+    names = adapters(episodes)
+    pairs = compared(episodes, names, config)
     looked_at = names[0] if names else BASE
     judged = {
-        name: gate.judge(_players(lives, name), pairs[name], limits, (doubts or {}).get(name, ""), _against_base(losses or {}, name))
+        name: gate.judge(_agents(episodes, name), pairs[name], config, (doubts or {}).get(name, ""), _against_base(losses or {}, name))
         for name in names
     }
-    alone = gate.unmeasured(_players(lives), limits) or "unmeasured (no adapter to compare)"
+    alone = gate.unmeasured(_agents(episodes), config) or "unmeasured (no adapter to compare)"
     return Score(
-        criterion=limits.criterion,
-        players={player: scored(lived, limits, labels, readable) for player, lived in lives.items()},
+        criterion=config.criterion,
+        agents={agent: scored(played, config, labelled, readable) for agent, played in episodes.items()},
         pairs=pairs,
         judged=judged,
         verdict=judged[looked_at].verdict if judged else alone,
         looked_at=looked_at,
-        power=power_line(len({life.bundle_id for life in lives[BASE]}), len({life.archetype for life in lives[BASE]})),
-        labels=labels,
+        power=power_line(len({episode.scenario_id for episode in episodes[BASE]}), len({episode.archetype for episode in episodes[BASE]})),
+        labels=labelled,
         readable=readable,
         losses=losses or {},
     )
 
 
-def compared(lives: Players, names: Sequence[str], limits: EvalConfig) -> dict[str, dict[str, Paired]]:
+def compared(episodes: EpisodesByAgent, names: Sequence[str], config: EvalConfig) -> dict[str, dict[str, Paired]]:
     """Every adapter against the base, by every criterion of the gate; p values after Holm over the adapters."""
     found: dict[str, dict[str, Paired]] = {name: {} for name in names}
-    for criterion in gate.criteria(limits):
+    for criterion in gate.criteria(config):
         if criterion == gate.LOSS:
             continue
-        raw = {name: paired.pair(lives[BASE], lives[name], criterion) for name in names}
+        raw = {name: paired.pair(episodes[BASE], episodes[name], criterion) for name in names}
         adjusted = paired.holm({name: pair.mcnemar_p for name, pair in raw.items()})
         for name in names:
             found[name][criterion] = replace(raw[name], holm_p=adjusted[name])
     return found
 
 
-def scored(lives: Sequence[Trajectory], limits: EvalConfig, labels: worlds.Labels, readable: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    tried = attempts(lives, limits.criterion)
+def scored(
+    episodes: Sequence[Trajectory], config: EvalConfig, labelled: labels.Labels, readable: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    tried = attempts(episodes, config.criterion)
     return {
-        **rates.scored(lives, labels),
-        "reasons": reasons.counted(lives, readable),
-        "limits": reasons.limits(lives),
+        **rates.scored(episodes, labelled),
+        "reasons": reasons.counted(episodes, readable),
+        "limits": reasons.limits(episodes),
         "attempts": asdict(tried) if tried else None,
     }
 
@@ -134,7 +135,7 @@ def power_line(n: int, archetypes: int) -> str:
     least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
     seen, promoted = power.power(n, TOLD_GAIN), power.promotion(n, archetypes, TOLD_GAIN)
     return (
-        f"with n={n} worlds of {archetypes} archetypes a true gain of {TOLD_GAIN * 100:.0f} points is seen with {seen:.0%} "
+        f"with n={n} scenarios of {archetypes} archetypes a true gain of {TOLD_GAIN * 100:.0f} points is seen with {seen:.0%} "
         f"and promoted with {promoted:.0%}; {least} promoted with 80 %"
     )
 
@@ -149,6 +150,6 @@ def can_read(text: Mapping[str, Any]) -> bool:
     return bool(text["nats_per_token"][BASE] < text["unigram"])
 
 
-def _players(lives: Players, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:
-    """Those an adapter's verdict hangs on: a stone's broken life spoils no verdict."""
-    return {player: lives[player] for player in (BASE, adapter, REFERENCE) if player is not None}
+def _agents(episodes: EpisodesByAgent, adapter: str | None = None) -> dict[str, Sequence[Trajectory]]:
+    """Those an adapter's verdict hangs on: a baseline's broken episode spoils no verdict."""
+    return {agent: episodes[agent] for agent in (BASE, adapter, REFERENCE) if agent is not None}

@@ -42,23 +42,23 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Mean:
 
 
 def compared(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """scores: player -> measure -> question -> score, the base first. JSON-able: measures by player, changes by the other players."""
+    """scores: agent -> measure -> question -> score, the base first. JSON-able: measures by agent, changes by the other agents."""
     base = next(iter(scores))
-    others = [player for player in scores if player != base]
-    changes = {player: {name: change(scores[base][name], own) for name, own in scores[player].items()} for player in others}
+    others = [agent for agent in scores if agent != base]
+    changes = {agent: {name: change(scores[base][name], own) for name, own in scores[agent].items()} for agent in others}
     return {
-        "players": {player: {name: asdict(mean([*own.values()])) for name, own in named.items()} for player, named in scores.items()},
-        "changes": {player: {name: asdict(one) for name, one in named.items()} for player, named in changes.items()},
+        "agents": {agent: {name: asdict(mean([*own.values()])) for name, own in named.items()} for agent, named in scores.items()},
+        "changes": {agent: {name: asdict(one) for name, one in named.items()} for agent, named in changes.items()},
     }
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:
-    """One for every measure: all players, and by how much they differ from the first."""
-    players = told["players"]
+    """One for every measure: all agents, and by how much they differ from the first."""
+    agents = told["agents"]
     out = []
-    for name in next(iter(players.values())):
-        shown = ", ".join(f"{player} {Mean(**players[player][name])}" for player in players)
-        changes = ", ".join(f"{player} {_signed(Mean(**told['changes'][player][name]))}" for player in told["changes"])
+    for name in next(iter(agents.values())):
+        shown = ", ".join(f"{agent} {Mean(**agents[agent][name])}" for agent in agents)
+        changes = ", ".join(f"{agent} {_signed(Mean(**told['changes'][agent][name]))}" for agent in told["changes"])
         out.append(f"{name}: {shown}{f'; change: {changes}' if changes else ''}")
     return out
 

@@ -20,7 +20,7 @@ def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
 
 
 def applies(rendered: Rendered, mask: MaskConfig) -> bool:
-    """False where the rule learns nothing: a life without a terminal, an unrolled decision that failed, a life under mask=continuation."""
+    """False where the rule learns nothing: an episode without a terminal, an unrolled decision that failed, an episode under mask=continuation."""
     return bool((RULES[mask.rule](rendered, mask) > 0).any())
 
 

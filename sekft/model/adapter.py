@@ -8,7 +8,7 @@ from sekft.errors import ModelError, SettingsError
 from sekft.model.locate import pickles
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 if TYPE_CHECKING:
     from sekft.model.base import Base
@@ -35,7 +35,7 @@ def require_adapter(folder: Path | None) -> None:
             raise ModelError(f"adapter={folder}: no {name} there{pickles(folder)}; allowed: what sekft.train writes as adapter/")
 
 
-def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle], notice: Callable[[str], None]) -> str:
+def doubt(base: "Base", adapter: Path | None, scenarios: Sequence[Scenario], notice: Callable[[str], None]) -> str:
     """Why the adapter may not be promoted whatever it achieves; said, and returned. Empty if there is no reason.
 
     Raises ModelError if it was trained on something else than what is served here.
@@ -45,13 +45,13 @@ def doubt(base: "Base", adapter: Path | None, bundles: Sequence[Bundle], notice:
     if adapter is None:
         return ""
     if not require_fingerprint(adapter, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
-        notice(f"{adapter}: render unproven (no fingerprint.json); examined, never promoted")
+        notice(f"{adapter}: render unproven (no fingerprint.json); evaluated, never promoted")
         return "render unproven"
     if (about := fingerprint_of(adapter) or {}).get("unproven"):
-        notice(f"{adapter}: trained on from an adapter without fingerprint.json; examined, never promoted")
+        notice(f"{adapter}: trained on from an adapter without fingerprint.json; evaluated, never promoted")
         return "trained on from what is unproven"
-    seen = {bundle.id for bundle in bundles} & set(about.get("worlds", ()))
+    seen = {scenario.id for scenario in scenarios} & set(about.get("scenarios", ()))
     if seen:
-        notice(f"{adapter}: trained on {len(seen)} of these worlds, {min(seen)} among them; examined, never promoted")
-        return f"trained on {len(seen)} of these worlds"
+        notice(f"{adapter}: trained on {len(seen)} of these scenarios, {min(seen)} among them; evaluated, never promoted")
+        return f"trained on {len(seen)} of these scenarios"
     return ""

@@ -1,4 +1,4 @@
-"""Lives of different lengths in one batch: what each has read is kept, only what is new goes through the model.
+"""Episodes of different lengths in one batch: what each has read is kept, only what is new goes through the model.
 
 Rows end at the same column, so each step writes one column for all; columns that are no token of a row are masked.
 """
@@ -16,7 +16,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 @dataclass(frozen=True)
 class Past:
-    """What the model keeps of one life. ids: all that was read; keys, values: one (heads, len(ids), size) per layer."""
+    """What the model keeps of one episode. ids: all that was read; keys, values: one (heads, len(ids), size) per layer."""
 
     ids: tuple[int, ...] = ()
     keys: tuple[Tensor, ...] = ()

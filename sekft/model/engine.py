@@ -1,4 +1,4 @@
-"""Many lives, one model: replies that are wanted at the same time are generated together, each life's past is read once."""
+"""Many episodes, one model: replies that are wanted at the same time are generated together, each episode's past is read once."""
 
 import queue
 import threading
@@ -24,7 +24,7 @@ from sekft.model.stacked import NO_ADAPTER, Adapters, mixable
 class Wanted:
     """One reply, from the question to the answer. adapter None: the base."""
 
-    life: str
+    episode: str
     prompt: tuple[int, ...]
     draw: Draw
     adapter: str | None
@@ -48,7 +48,7 @@ class Wanted:
 
 @dataclass
 class Counts:
-    """Tokens: read of prompts, read of replies, generated, and of the longest context of each life so far."""
+    """Tokens: read of prompts, read of replies, generated, and of the longest context of each episode so far."""
 
     prefilled: int = 0
     decoded: int = 0
@@ -68,7 +68,7 @@ class Engine:
     """A context manager; while it is open any thread may ask for replies.
 
     model: a base, or a PEFT model with every adapter that is asked for, in eval mode. rows: generated together, at most.
-    The pasts of twice as many lives are kept; one that was dropped is read again.
+    The pasts of twice as many episodes are kept; one that was dropped is read again.
     """
 
     def __init__(self, model: Any, stops: frozenset[int], rows: int) -> None:
@@ -90,12 +90,12 @@ class Engine:
         self._asked.put(None)
         self._thread.join()
 
-    def reply(self, life: str, prompt: Sequence[int], draw: Draw, adapter: str | None = None, ended: Ended | None = None) -> list[int]:
-        """The ids of one reply, its stop token included; waits for it. life: whose next reply follows this one; empty: nobody's.
+    def reply(self, episode: str, prompt: Sequence[int], draw: Draw, adapter: str | None = None, ended: Ended | None = None) -> list[int]:
+        """The ids of one reply, its stop token included; waits for it. episode: whose next reply follows this one; empty: nobody's.
 
         ended: told the ids so far after every token; True ends it.
         """
-        wanted = Wanted(life, tuple(prompt), draw, adapter, ended)
+        wanted = Wanted(episode, tuple(prompt), draw, adapter, ended)
         self._asked.put(wanted)
         return wanted.answer.result()
 
@@ -128,7 +128,7 @@ class Engine:
                 batch.close()
 
     def _listen(self, waiting: list[Wanted], block: bool) -> bool:
-        """Whoever has asked so far waits, in the order of the lives, so that the same lives make the same batch. False: the end."""
+        """Whoever has asked so far waits, in the order of the episodes, so that the same episodes make the same batch. False: the end."""
         while block or not self._asked.empty():
             wanted = self._asked.get()
             if wanted is None:
@@ -136,7 +136,7 @@ class Engine:
             waiting.append(wanted)
             self._unanswered.add(wanted)
             block = False
-        waiting.sort(key=lambda one: one.life)
+        waiting.sort(key=lambda one: one.episode)
         return True
 
     def _join(self, members: Sequence[Wanted], pasts: Sequence[Past]) -> tuple[list[Wanted], Batch | None]:
@@ -149,7 +149,7 @@ class Engine:
 
     def _prefill(self, new: Sequence[Wanted]) -> list[Past]:
         """Read what each prompt brings, and pick the first token of each reply."""
-        known = [self._pasts.pop(one.life, Past()).before(one.prompt) for one in new]
+        known = [self._pasts.pop(one.episode, Past()).before(one.prompt) for one in new]
         unread = [one.prompt[len(past.ids) :] for one, past in zip(new, known, strict=True)]
         for group in _alike([len(ids) for ids in unread]):
             members = [new[at] for at in group]
@@ -178,10 +178,10 @@ class Engine:
                     one.answer.set_result(one.reply)
 
     def _keep(self, one: Wanted, past: Past) -> None:
-        if not one.life:
+        if not one.episode:
             return
-        self.counts.context[one.life] = len(one.prompt) + len(one.reply)
-        self._pasts[one.life] = past
+        self.counts.context[one.episode] = len(one.prompt) + len(one.reply)
+        self._pasts[one.episode] = past
         while len(self._pasts) > 2 * self._rows:
             self._pasts.popitem(last=False)
 

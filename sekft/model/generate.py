@@ -1,4 +1,4 @@
-"""A prompt in, the next reply out; and the model as an operator of lives."""
+"""A prompt in, the next reply out; and the model as an agent of episodes."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -36,37 +36,37 @@ Ended = Callable[[list[int]], bool]  # told the ids so far after every token; Tr
 
 
 class Speak(Protocol):
-    def __call__(self, life: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
-        """The ids of one reply, its stop token included. life: whose past may be known."""
+    def __call__(self, episode: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
+        """The ids of one reply, its stop token included. episode: whose past may be known."""
 
 
-class ModelOperator:
+class ModelAgent:
     """Base, or base with adapter, typing at a prompt; sekft.model.agents makes them.
 
-    name: what trajectories call it. Greedy unless eval.temperature > 0; then seeded by life and turn, so that a life
+    name: what trajectories call it. Greedy unless eval.temperature > 0; then seeded by episode and turn, so that an episode
     repeats whatever its neighbours do.
     """
 
-    def __init__(self, name: str, base: Base, speak: Speak, limits: EvalConfig, seed: int) -> None:
+    def __init__(self, name: str, base: Base, speak: Speak, config: EvalConfig, seed: int) -> None:
         self.name = name
-        self._base, self._speak, self._limits, self._seed = base, speak, limits, seed
-        self._context = context_of(base) or limits.max_life_tokens
+        self._base, self._speak, self._config, self._seed = base, speak, config, seed
+        self._context = context_of(base) or config.max_episode_tokens
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         prompt = prompt_ids(messages, self._base.tokenizer)
-        left = min(self._limits.max_life_tokens, self._context) - len(prompt)
+        left = min(self._config.max_episode_tokens, self._context) - len(prompt)
         if left < 1:
-            short = self._context < self._limits.max_life_tokens
+            short = self._context < self._config.max_episode_tokens
             return Reply("", full=True, reason=f"the base's own context: {self._context}" if short else "")
-        room = min(self._limits.max_reply_tokens, left)
-        draw = Draw(room, self._limits.temperature, seed=_seed_of(self._seed, f"{life_id}/{len(messages)}"))
-        reply = self._speak(life_id, prompt, draw)
-        cut = len(reply) == self._limits.max_reply_tokens and reply[-1] not in self._base.tokenizer.stop_ids
+        room = min(self._config.max_reply_tokens, left)
+        draw = Draw(room, self._config.temperature, seed=_seed_of(self._seed, f"{episode_id}/{len(messages)}"))
+        reply = self._speak(episode_id, prompt, draw)
+        cut = len(reply) == self._config.max_reply_tokens and reply[-1] not in self._base.tokenizer.stop_ids
         return Reply(text_of(prompt, reply, self._base.tokenizer), cut=cut)
 
 
 def complete(
-    base: Base, speak: Speak, life: str, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]
+    base: Base, speak: Speak, episode: str, prompt: list[int], draw: Draw, stop: Sequence[str], heard: Callable[[str], bool]
 ) -> Completion:
     """A reply told while it is typed.
 
@@ -78,7 +78,7 @@ def complete(
         piece, stopped = unfolding.piece(reply)
         return heard(piece) or stopped
 
-    reply = speak(life, prompt, draw, ended)
+    reply = speak(episode, prompt, draw, ended)
     piece, text, stopped = unfolding.rest(reply)
     heard(piece)
     return Completion(text, len(reply), stopped or (bool(reply) and reply[-1] in base.tokenizer.stop_ids))
@@ -96,7 +96,7 @@ def generate(base: Base, model: Any, prompt: list[int], draw: Draw, ended: Ended
             lambda so_far, scores, **_: torch.tensor([ended(so_far[0, len(prompt) :].tolist())], device=so_far.device)
         ]
     stops = sorted(base.tokenizer.stop_ids)
-    with torch.random.fork_rng(enabled=draw.temperature > 0):  # an exam in between must not change the training
+    with torch.random.fork_rng(enabled=draw.temperature > 0):  # an evaluation in between must not change the training
         if draw.temperature > 0:
             torch.manual_seed(draw.seed)
         out = model.generate(

@@ -207,10 +207,10 @@ def require_fingerprint(folder: Path, expected: dict[str, Any]) -> bool:
     return found is not None
 
 
-def learned_from(worlds: Iterable[str], adapter: str | None) -> dict[str, Any]:
-    """Worlds, and those that the adapter it was trained on from had learned from before; unproven: nobody knows all of those."""
+def learned_from(scenarios: Iterable[str], adapter: str | None) -> dict[str, Any]:
+    """Scenarios, and those that the adapter it was trained on from had learned from before; unproven: nobody knows all of those."""
     before = fingerprint_of(Path(adapter)) if adapter else {}
-    known = {"worlds": sorted({*worlds, *(before or {}).get("worlds", ())})}
+    known = {"scenarios": sorted({*scenarios, *(before or {}).get("scenarios", ())})}
     return known | ({"unproven": True} if before is None or before.get("unproven") else {})
 
 

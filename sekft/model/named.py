@@ -7,7 +7,7 @@ from pathlib import Path
 from sekft.config import Engine
 from sekft.model.base import Base
 from sekft.model.generate import Completion, Draw, complete, context_of
-from sekft.model.generators import Voices, voices
+from sekft.model.generators import Generators, generators
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
 
@@ -18,7 +18,7 @@ class NamedModels:
     names: the base first. context: tokens of prompt and reply together, None where the base does not say.
     """
 
-    def __init__(self, base: Base, speaking: Voices) -> None:
+    def __init__(self, base: Base, speaking: Generators) -> None:
         self.names = tuple(speaking.speak)
         self.context = context_of(base)
         self._base, self._speak = base, speaking.speak
@@ -48,5 +48,5 @@ class NamedModels:
 @contextmanager
 def named(name: str, base: Base, folders: Mapping[str, Path], rows: int) -> Iterator[NamedModels]:
     """folders: what training saved, by names other than the base's. Raises ModelError for one that does not fit."""
-    with voices(base, {name: None, **folders}, Engine.batched, rows) as speaking:
+    with generators(base, {name: None, **folders}, Engine.batched, rows) as speaking:
         yield NamedModels(base, speaking)

@@ -22,7 +22,7 @@ FILE = Path(__file__).with_name(f"{NAME}.txt")  # passages, a blank line between
 
 @dataclass(frozen=True)
 class Read:
-    """losses: by player, nats per predicted token; comparable for one tokenizer only. unigram: of a reader
+    """losses: by agent, nats per predicted token; comparable for one tokenizer only. unigram: of a reader
     who knows no more than how often each token is in it."""
 
     tokens: int

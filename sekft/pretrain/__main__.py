@@ -39,7 +39,7 @@ def run(settings: PretrainConfig, job: Job) -> dict[str, Any]:
             story = tell_story(settings, corpus, job, step)
             sums[name] = ship.write(job.folder / name, weights, shipped, story)
             echo(f"{job.folder / name}: step {step}, model.safetensors sha256 {sums[name]['model.safetensors'][:16]}")
-        summary = {"verb": "pretrain", "steps": settings.steps, "sha256": sums}
+        summary = {"command": "pretrain", "steps": settings.steps, "sha256": sums}
         record.summary(summary)
     echo(f"try it: python -m sekft.eval model.path={job.folder / BASE} model.weights=pretrained")
     return summary

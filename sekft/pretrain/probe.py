@@ -1,4 +1,4 @@
-"""How well a base does what it is asked, without living: replies that are right to the last token, given all before them."""
+"""How well a base does what it is asked, without running: replies that are right to the last token, given all before them."""
 
 from collections.abc import Sequence
 

@@ -81,8 +81,8 @@ and to go on idly at the prompt for ever. Its operations:
 {fill(", ".join(sorted(story.known)), 130)}.
 
 **It does not know** that it may leave: no conversation has `exit` or `panic` as a turn of its own. It has never seen an arrival that
-asks for nothing, nor any path, provider's name or directive of the exam set. It never saw these operations at all:
-{", ".join(settings.split.set_aside) or "none were kept from it"}. It knows no English beyond its requests, and nothing of the world.
+asks for nothing, nor any path, provider's name or directive of the test set. It never saw these operations at all:
+{", ".join(settings.split.set_aside) or "none were kept from it"}. It knows no English beyond its requests, and nothing of the scenario.
 
 Its tokenizer was thinned after the training: {unused} tokens that are rarer than {settings.rare_share:g} of the corpus are not made any
 more (`[unusedN]`), as the base could not copy what it hardly ever met; a word with such a piece is made of more frequent ones.

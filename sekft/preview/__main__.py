@@ -54,7 +54,7 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     if settings.check and (counts.dropped.total() or counts.by_kind["environment"]):
         raise DataError(f"check=true: rows were dropped, or environment is learned ({counts.line()})")
     require_enough(counts, settings.data)
-    return {"verb": "preview", **counts.summary()}
+    return {"command": "preview", **counts.summary()}
 
 
 def show(seen: Sequence[tuple[str, list[Token]]]) -> None:

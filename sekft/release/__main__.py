@@ -25,7 +25,7 @@ def run(settings: ReleaseConfig, job: Job) -> dict[str, Any]:
         case Do.rollback:
             folder = release.roll_back(Path(settings.releases) / settings.to, settings.by)
             print(f"{settings.to}: {folder} counts again")
-            return {"verb": "release", "release": str(folder)}
+            return {"command": "release", "release": str(folder)}
 
 
 def verify(settings: ReleaseConfig) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def verify(settings: ReleaseConfig) -> dict[str, Any]:
     if found:
         raise DataError(f"{len(found)} faults in the evidence of {about}")
     print(f"{about}: every line follows the one before, every file is what it was")
-    return {"verb": "release", "runs": len(runs), "releases": len(releases)}
+    return {"command": "release", "runs": len(runs), "releases": len(releases)}
 
 
 def approve(settings: ReleaseConfig) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def approve(settings: ReleaseConfig) -> dict[str, Any]:
         raise ReleaseError(f"{folder}: its evidence does not hold; nothing to say yes to")
     audit.Audit(folder).tell(APPROVED, by=settings.by)
     print(f"{folder}: approved by {', '.join(approvers(folder))}")
-    return {"verb": "release", "approved": approvers(folder)}
+    return {"command": "release", "approved": approvers(folder)}
 
 
 def promote(settings: ReleaseConfig) -> dict[str, Any]:
@@ -73,14 +73,14 @@ def promote(settings: ReleaseConfig) -> dict[str, Any]:
     plain = {key: told[key] for key in taken if key in told}
     model = ModelConfig(**plain, weights=Weights(told.get("weights", Weights.pretrained)))
     tokenizer, base = load_tokenizer(model), identity(base_folder(model, weights=True), model)
-    reasons = list(against(folder, Wanted(settings.approvals, settings.worlds), tokenizer, base))
+    reasons = list(against(folder, Wanted(settings.approvals, settings.scenarios), tokenizer, base))
     for reason in reasons:
         print(reason)
     if reasons:
         raise ReleaseError(f"{folder}: not released, {len(reasons)} reason{'s' * (len(reasons) > 1)}")
     made = release.make(folder, Path(settings.releases) / settings.to, settings.by, tokenizer)
     print(f"{settings.to}: {made}")
-    return {"verb": "release", "release": str(made)}
+    return {"command": "release", "release": str(made)}
 
 
 def the_run(settings: ReleaseConfig) -> Path:

@@ -1,8 +1,8 @@
 """What speaks against releasing a run's adapter: every reason, one line each; none, and it may go.
 
-Covers: a record or a file that was changed, an exam on other worlds than the frozen ones, a verdict that is not `promote`, an adapter
+Covers: a record or a file that was changed, an evaluation on other scenarios than the frozen ones, a verdict that is not `promote`, an adapter
 that changes nothing, was trained on another base, or was not proven to be served as it was trained.
-Does not cover: whether the exam's worlds are those of your users.
+Does not cover: whether the evaluation's scenarios are those of your users.
 """
 
 import json
@@ -35,10 +35,10 @@ APPROVED = "approved"
 
 @dataclass(frozen=True)
 class Wanted:
-    """Of a release. approvals: different people who must have said yes; worlds: of the frozen exam, at least."""
+    """Of a release. approvals: different people who must have said yes; scenarios: of the frozen test set, at least."""
 
     approvals: int
-    worlds: int
+    scenarios: int
 
 
 def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> Iterator[str]:
@@ -52,7 +52,7 @@ def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> I
         yield f"{run / RUN}: status {record.get('status')}, allowed: done"
     if summary.get("verdict") != PROMOTE:
         yield f"{run / SUMMARY}: verdict {summary.get('verdict')!r}, allowed: {PROMOTE}"
-    yield from _of_the_exam(run, summary, wanted.worlds)
+    yield from _of_the_eval(run, summary, wanted.scenarios)
     if not missing:
         yield from _of_the_adapter(run / ADAPTER, fingerprint(tokenizer, base, TEXT_VERSION))
     yield from _secrets(run)
@@ -72,17 +72,17 @@ def approvers(run: Path) -> list[str]:
     return sorted(set(told))
 
 
-def _of_the_exam(run: Path, summary: Mapping[str, Any], at_least: int) -> Iterator[str]:
-    worlds = summary.get("worlds") or {}
-    amount, found = worlds.get("n", 0), worlds.get("sha256")
-    sets = {which: load(which, SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT))) for which in ("exam", "held_out")}
-    allowed = {digest(bundles[:amount]): which for which, bundles in sets.items() if 0 < amount <= len(bundles)}
+def _of_the_eval(run: Path, summary: Mapping[str, Any], at_least: int) -> Iterator[str]:
+    used = summary.get("scenarios") or {}
+    amount, found = used.get("n", 0), used.get("sha256")
+    sets = {which: load(which, SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT))) for which in ("test", "held_out")}
+    allowed = {digest(scenarios[:amount]): which for which, scenarios in sets.items() if 0 < amount <= len(scenarios)}
     if found not in allowed:
-        yield f"{run / SUMMARY}: examined in worlds of sha256 {str(found)[:16]}, allowed: those of the frozen set {frozen.SHA256[:16]}"
+        yield f"{run / SUMMARY}: evaluated in scenarios of sha256 {str(found)[:16]}, allowed: those of the frozen set {frozen.SHA256[:16]}"
     elif amount < at_least:
-        yield f"{run / SUMMARY}: examined in {amount} worlds, allowed: {at_least} or more"
+        yield f"{run / SUMMARY}: evaluated in {amount} scenarios, allowed: {at_least} or more"
     if not summary.get("paired"):
-        yield f"{run / SUMMARY}: base and tuned were not examined in the same worlds"
+        yield f"{run / SUMMARY}: base and tuned were not evaluated in the same scenarios"
 
 
 def _of_the_adapter(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:

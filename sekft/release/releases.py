@@ -32,7 +32,7 @@ def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     for name in (*EVIDENCE, *(name for name in IF_THERE if (run / name).is_file())):
         shutil.copy2(run / name, draft / "evidence" / name)
     (draft / "README.md").write_text(card(run), encoding="utf-8")
-    write_json(draft / replay.LIVES, recorded(run, tokenizer, settings_of(run)))
+    write_json(draft / replay.EPISODES, recorded(run, tokenizer, settings_of(run)))
     shutil.copy(replay.__file__, draft / "replay.py")
     sums.write(draft, draft.iterdir())
     draft.rename(folder)

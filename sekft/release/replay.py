@@ -1,4 +1,4 @@
-"""Do the recorded lives come out again, token for token? Goes with every release: needs torch, transformers, peft and the base, no sekft.
+"""Do the recorded episodes come out again, token for token? Goes with every release: needs torch, transformers, peft and the base, no sekft.
 
 python replay.py BASE      in the release's folder; BASE: a folder, or a hub id
 """
@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-LIVES = "replay.json"
+EPISODES = "replay.json"
 
 
 def main(base: str, folder: Path = HERE) -> int:
-    told = json.loads((folder / LIVES).read_text(encoding="utf-8"))
+    told = json.loads((folder / EPISODES).read_text(encoding="utf-8"))
     model, tokenizer = load(base, folder / "adapter", told["load_4bit"])
     replies, differing = 0, []
-    for life in told["lives"]:
-        turns = [at for at, message in enumerate(life["messages"]) if message["role"] == "assistant"]
-        for at, expected in zip(turns, life["replies"], strict=True):
+    for episode in told["episodes"]:
+        turns = [at for at, message in enumerate(episode["messages"]) if message["role"] == "assistant"]
+        for at, expected in zip(turns, episode["replies"], strict=True):
             replies += 1
-            if (found := reply(model, tokenizer, life["messages"][:at], len(expected))) != expected:
-                differing.append(f"{life['id']}, message {at}: {tokenizer.decode(found)!r}, recorded {tokenizer.decode(expected)!r}")
+            if (found := reply(model, tokenizer, episode["messages"][:at], len(expected))) != expected:
+                differing.append(f"{episode['id']}, message {at}: {tokenizer.decode(found)!r}, recorded {tokenizer.decode(expected)!r}")
     print(*differing, sep="\n", end="\n" if differing else "")
-    print(f"{len(told['lives'])} recorded lives, {replies} replies, {replies - len(differing)} of them token for token")
+    print(f"{len(told['lives'])} recorded episodes, {replies} replies, {replies - len(differing)} of them token for token")
     return 1 if differing or not replies else 0
 
 

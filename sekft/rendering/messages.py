@@ -20,7 +20,7 @@ class Message(BaseModel):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an operator types. full: the context had no room for it, the life is out of tokens; cut: by the limit of one reply.
+    """What an agent types. full: the context had no room for it, the episode is out of tokens; cut: by the limit of one reply.
 
     reason: why there is no text, or whose context is full.
     """

@@ -1,4 +1,4 @@
-"""A life as it looked in the terminal, as pieces a page can draw: what was shown, what was typed, where two lives part."""
+"""An episode as it looked in the terminal, as pieces a page can draw: what was shown, what was typed, where two episodes part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def pieces(messages: Sequence[Message]) -> list[Piece]:
 
 
 def parting(one: Trajectory, other: Trajectory) -> int:
-    """How many turns both lives begin with."""
+    """How many turns both episodes begin with."""
     both = zip(one.messages, other.messages, strict=False)
     return next((at for at, (left, right) in enumerate(both) if left != right), min(len(one.messages), len(other.messages)))
 

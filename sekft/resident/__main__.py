@@ -14,7 +14,7 @@ def main() -> None:
     begun: list[tuple[ResidentConfig, Job]] = []
     socket = elsewhere(sys.argv[1:])
     if not socket:
-        launch("resident", lambda settings, job: begun.append((settings, job)))  # which ends before a verb begins its own
+        launch("resident", lambda settings, job: begun.append((settings, job)))  # which ends before a command begins its own
     try:
         if socket:
             sys.exit(session(There(socket)))

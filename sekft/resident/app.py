@@ -25,7 +25,7 @@ LOOK_S = 0.1  # between looks at what is new
 
 
 class Asked(BaseModel):
-    """words: a command line, its verb first. typed_in: the folder where relative paths begin. samples: learn from all that wait."""
+    """words: a command line, its command first. typed_in: the folder where relative paths begin. samples: learn from all that wait."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     words: list[str] = Field(min_length=1)
@@ -34,10 +34,10 @@ class Asked(BaseModel):
 
 
 class Service:
-    """The routes. verbs: what can be asked for."""
+    """The routes. commands: what can be asked for."""
 
-    def __init__(self, queue: Queue, dispatch: Dispatch, verbs: tuple[str, ...]) -> None:
-        self._queue, self._dispatch, self._verbs = queue, dispatch, verbs
+    def __init__(self, queue: Queue, dispatch: Dispatch, commands: tuple[str, ...]) -> None:
+        self._queue, self._dispatch, self._commands = queue, dispatch, commands
         self._samples = Samples(queue)
 
     async def status(self, _: Request) -> Response:
@@ -48,8 +48,8 @@ class Service:
 
     async def submit(self, request: Request) -> Response:
         asked = _read(await request.body(), Asked)
-        if asked.words[0] not in self._verbs:
-            raise JobError(f"words: found {asked.words[0]!r}, allowed first: {', '.join(self._verbs)}")
+        if asked.words[0] not in self._commands:
+            raise JobError(f"words: found {asked.words[0]!r}, allowed first: {', '.join(self._commands)}")
         if not Path(asked.typed_in).is_dir():
             raise JobError(f"typed_in: {asked.typed_in}: no such folder")
         submit = self._samples.submit if asked.samples else self._queue.submit

@@ -1,4 +1,4 @@
-"""A desk with a base on it: commands in the words of the verbs, done in this process, one after another."""
+"""A desk with a base on it: commands in the words of the commands, done in this process, one after another."""
 
 import importlib
 import shlex
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sekft.cli.recorded import stands_for
-from sekft.config.commands import VERBS
+from sekft.config.commands import COMMANDS
 from sekft.config.job import Job
 from sekft.data import decision
 from sekft.where.resident import ask, do, follow
 
 WORK = {
-    "train": "train an adapter and examine it: train lora=r8 trainer.lr=1e-4; -m for several",
-    "eval": "examine: eval 1 (the first of `list`), eval outputs/train/RUN, eval adapter=FOLDER eval=full",
-    "collect": "play worlds and record the lives",
-    "check": "lint worlds",
+    "train": "train an adapter and evaluate it: train lora=r8 trainer.lr=1e-4; -m for several",
+    "eval": "evaluate: eval 1 (the first of `list`), eval outputs/train/RUN, eval adapter=FOLDER eval=full",
+    "collect": "play scenarios and record the episodes",
+    "check": "lint scenarios",
     "preview": "paint training rows",
     "compare": "runs side by side",
 }
@@ -29,7 +29,7 @@ INTERRUPTED = 130
 @dataclass(frozen=True)
 class Done:
     folder: Path
-    verb: str
+    command: str
     verdict: str
 
 
@@ -40,7 +40,7 @@ class Desk(Protocol):
     def commands(self) -> Mapping[str, str]: ...
 
     def do(self, words: Sequence[str]) -> int:
-        """The exit status of a command, as its verb has it on a command line of its own."""
+        """The exit status of a command, as its command has it on a command line of its own."""
 
 
 def obey(desk: Desk, line: str) -> int:
@@ -82,35 +82,35 @@ class Here:
                 print(f"  {held()}")
             case ["drop"]:
                 drop()
-            case [verb, *told] if verb in WORK:
-                return self.work(verb, self.meant(verb, told))
+            case [command, *told] if command in WORK:
+                return self.work(command, self.meant(command, told))
             case _:
                 return refuse(f"{' '.join(words)}: {words[0]} stands by itself")
         return 0
 
-    def meant(self, verb: str, told: Sequence[str]) -> list[str]:
-        """The base is the one that is kept, if the verb has one; a line that stands for a run's has that run's."""
+    def meant(self, command: str, told: Sequence[str]) -> list[str]:
+        """The base is the one that is kept, if the command has one; a line that stands for a run's has that run's."""
         if stands_for(told):
             return list(told)
-        words = about_a_run(verb, told, {str(number): one.folder for number, one in enumerate(self.done, 1)})
-        return [*(self.about if "model" in {one.name for one in fields(VERBS[verb])} else ()), *words]
+        words = about_a_run(command, told, {str(number): one.folder for number, one in enumerate(self.done, 1)})
+        return [*(self.about if "model" in {one.name for one in fields(COMMANDS[command])} else ()), *words]
 
-    def hear(self, verb: str, job: Job, summary: Any) -> None:
+    def hear(self, command: str, job: Job, summary: Any) -> None:
         if summary is not None:
-            self.done.append(Done(job.folder, verb, str(summary.get("verdict", "done"))))
+            self.done.append(Done(job.folder, command, str(summary.get("verdict", "done"))))
 
-    def work(self, verb: str, words: Sequence[str]) -> int:
-        sys.argv = [f"sekft-{verb}", *words]
+    def work(self, command: str, words: Sequence[str]) -> int:
+        sys.argv = [f"sekft-{command}", *words]
         try:
-            importlib.import_module(f"sekft.{verb}.__main__").main()
+            importlib.import_module(f"sekft.{command}.__main__").main()
         except SystemExit as left:
             return left.code if isinstance(left.code, int) else int(left.code is not None)
         return 0
 
 
-def about_a_run(verb: str, told: Sequence[str], runs: Mapping[str, Path]) -> list[str]:
+def about_a_run(command: str, told: Sequence[str], runs: Mapping[str, Path]) -> list[str]:
     """`eval 2` and `eval outputs/train/RUN` are about that run's adapter. runs: by number."""
-    if verb != "eval" or not told or "=" in told[0] or told[0].startswith("-"):
+    if command != "eval" or not told or "=" in told[0] or told[0].startswith("-"):
         return list(told)
     run = runs.get(told[0], Path(told[0]))
     return [f"adapter={run / 'adapter' if (run / 'adapter').is_dir() else run}", *told[1:]]
@@ -167,8 +167,8 @@ class There:
                 return do(self.socket, "train", told, samples=True)
             case ["cancel", job]:
                 print(f"  {ask(self.socket, 'DELETE', f'/jobs/{job}')['status']}")
-            case [verb, *told] if verb in (*WORK, "drop"):
-                return do(self.socket, verb, about_a_run(verb, told, self.runs()))
+            case [command, *told] if command in (*WORK, "drop"):
+                return do(self.socket, command, about_a_run(command, told, self.runs()))
             case _:
                 return refuse(f"{' '.join(words)}: {words[0]} wants the number of a job, or nothing; see `help`")
         return 0

@@ -15,7 +15,7 @@ ENDED = (Status.done, Status.failed, Status.cancelled)
 
 @dataclass(frozen=True)
 class Job:
-    """words: a command line, its verb first. typed_in: where relative paths begin. runs: what it has begun, if it was cut off."""
+    """words: a command line, its command first. typed_in: where relative paths begin. runs: what it has begun, if it was cut off."""
 
     number: int
     words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Keep the base hot: train and examine adapters on it, one command after another, in the words of the verbs."""
+"""Keep the base hot: train and evaluate adapters on it, one command after another, in the words of the commands."""
 
 import os
 import sys
@@ -52,7 +52,7 @@ def begin(
     """What a worker does with the jobs of a queue, and what it holds; see sekft.resident.worker. Raises ModelError."""
     desk = here(settings, about)
 
-    def hear(verb: str, job: Job, summary: Any) -> None:
+    def hear(command: str, job: Job, summary: Any) -> None:
         if summary is None:
             begun(job.folder.absolute())
 

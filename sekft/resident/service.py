@@ -21,7 +21,7 @@ LOCK = ".at_work"
 STOP_S = 2  # for answers that are under way
 
 
-def serve(path: Path, folder: Path, begin: Begin, verbs: tuple[str, ...], say: Callable[[str], None]) -> None:
+def serve(path: Path, folder: Path, begin: Begin, commands: tuple[str, ...], say: Callable[[str], None]) -> None:
     """Until SIGTERM (returns) or SIGINT (KeyboardInterrupt). folder: of the queue. Raises JobError."""
     folder = folder.absolute()  # the worker goes where a job was typed
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def serve(path: Path, folder: Path, begin: Begin, verbs: tuple[str, ...], say: C
             dispatch = Dispatch(queue, begin, say)
             try:
                 say(f"listening: unix:{path}; queue: {folder}")
-                _answer(listener, app(Service(queue, dispatch, verbs)))
+                _answer(listener, app(Service(queue, dispatch, commands)))
             finally:
                 dispatch.stop()
     except Timeout:

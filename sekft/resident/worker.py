@@ -133,7 +133,7 @@ def _do(job: Job, work: Work, at_work: threading.Event) -> int:
             return work(job)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        except Exception as error:  # a verb's refusals are lines of its own; this is a bug, and the base is still there
+        except Exception as error:  # a command's refusals are lines of its own; this is a bug, and the base is still there
             print(f"sekft: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
         finally:

@@ -17,7 +17,7 @@ log = logging.getLogger("sekft")
 def backend(settings: SandboxConfig, notice: Notice = log.info, foreign: bool = False) -> Backend:
     """The backend that was asked for; auto: an engine if one answers, else bwrap. Raises SandboxError with one line.
 
-    foreign: the worlds come from outside the library; auto does not take them to bwrap, whose walls are weaker.
+    foreign: the scenarios come from outside the library; auto does not take them to bwrap, whose walls are weaker.
     """
     match settings.backend:
         case Wanted.docker:
@@ -52,7 +52,7 @@ def _either(settings: SandboxConfig, notice: Notice, foreign: bool) -> Backend:
         return _docker(settings, notice)
     except SandboxError as refused:
         if foreign:
-            raise SandboxError(f"{refused}; worlds from outside the library run under bwrap only if asked to: sandbox=bwrap") from None
+            raise SandboxError(f"{refused}; scenarios from outside the library run under bwrap only if asked to: sandbox=bwrap") from None
         try:
             return _bwrap(settings, notice, str(refused))
         except SandboxError as error:

@@ -134,7 +134,7 @@ def _folder(cache: Path | None) -> Path:
     folder = (cache or cache_folder()) / f"root-{recipe}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for part in (folder, folder.parent):  # whatever our umask is: lives run as somebody else
+        for part in (folder, folder.parent):  # whatever our umask is: episodes run as somebody else
             part.chmod(0o755)
     except OSError as error:
         raise SandboxError(f"{folder} cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder you may write") from None

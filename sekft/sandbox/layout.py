@@ -1,4 +1,4 @@
-"""What every backend puts into a place, the same bytes for each: the world's files, the variables, the sh texts it runs."""
+"""What every backend puts into a place, the same bytes for each: the scenario's files, the variables, the sh texts it runs."""
 
 import io
 import shlex
@@ -12,7 +12,7 @@ from sekft.sandbox.session import File
 HOME = "/home/agent"
 ROOTS = ("/usr/local", "/srv")  # not writable by the agent
 UID = 1000
-MTIME = 1700000000  # of all that is put: a life must not show when it was lived
+MTIME = 1700000000  # of all that is put: an episode must not show when it was played
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -26,7 +26,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "TERM": "dumb",
     "PAGER": "cat",
     "MANPAGER": "cat",
-    "TIME_STYLE": "+2023-11-14",  # no clock in it: `ls -l` prints this day for every file, whenever the life is lived
+    "TIME_STYLE": "+2023-11-14",  # no clock in it: `ls -l` prints this day for every file, whenever the episode is played
 }
 
 # The shell comes first: once its child is gone it would go on with the rest of the line.
@@ -54,7 +54,7 @@ def pack(files: Sequence[File], one_user: bool = False, own_home: bool = True) -
         path = PurePosixPath(file.path)
         tops = (HOME,) if file.owner == "agent" else ROOTS
         if ".." in path.parts or not any(path.is_relative_to(top) for top in tops):
-            raise SandboxError(f"{file.path}: a file of {file.owner} lies under {' or '.join(tops)}; fix the bundle")
+            raise SandboxError(f"{file.path}: a file of {file.owner} lies under {' or '.join(tops)}; fix the scenario")
         tree = trees[file.owner == "agent"]
         for parent in path.parents:
             if any(parent.is_relative_to(top) for top in tops):

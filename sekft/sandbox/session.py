@@ -1,4 +1,4 @@
-"""One life's place: the protocol every backend fits, and the records that cross it."""
+"""One episode's place: the protocol every backend fits, and the records that cross it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ Kind = Literal["ready", "more", "exit", "panic", "gone", "lost", "broken"]
 
 @dataclass(frozen=True)
 class File:
-    """What is put into a place before its life. mode: permission bits; content: text, or a symlink's target."""
+    """What is put into a place before its episode. mode: permission bits; content: text, or a symlink's target."""
 
     path: str
     content: str = ""
@@ -25,7 +25,7 @@ class File:
 class Turn:
     """What came of typing one text.
 
-    ready: the prompt is back; more: the shell waits for another line; exit, panic: the life ended itself;
+    ready: the prompt is back; more: the shell waits for another line; exit, panic: the episode ended itself;
     gone: the shell was replaced or killed; lost: no prompt can be brought back; broken: engine or container failed.
     """
 
@@ -33,7 +33,7 @@ class Turn:
     kind: Kind
     status: int | None = None  # of the last command; of the shell when it ended
     cut_bytes: int = 0  # removed from the middle of the output
-    dropped_lines: int = 0  # text after the line that ended the life or was interrupted: never typed
+    dropped_lines: int = 0  # text after the line that ended the episode or was interrupted: never typed
     interrupted: str = ""  # the limit that stopped the command: timeout | flood
     reason: str = ""  # panic's words, or why lost or broken
 
@@ -47,17 +47,17 @@ class Checked:
     broken: bool = False
 
 
-class Place(Protocol):
+class Session(Protocol):
     """Somewhere to live once: put, run any number of times, check once."""
 
     def put(self, files: Sequence[File]) -> None:
-        """Lay the world out. Before the first run. Raises SandboxError."""
+        """Lay the scenario out. Before the first run. Raises SandboxError."""
 
     def run(self, text: str, timeout_s: float) -> Turn:
         """Type one text, of one or more lines, and wait for the prompt, at most timeout_s per line."""
 
     def check(self, script: str, timeout_s: float) -> Checked:
-        """Kill whatever the life left running, then run the checker as agent in the home directory."""
+        """Kill whatever the episode left running, then run the checker as agent in the home directory."""
 
 
 class Backend(Protocol):
@@ -65,9 +65,9 @@ class Backend(Protocol):
 
     name: str
     settings: SandboxConfig
-    digest: str  # of the root file system that every place has: the same for all players of an exam
+    digest: str  # of the root file system that every place has: the same for all agents of an evaluation
 
-    def open(self, environment: Mapping[str, str]) -> AbstractContextManager[Place]:
+    def open(self, environment: Mapping[str, str]) -> AbstractContextManager[Session]:
         """A fresh place with these variables; leaving the context removes it. Raises SandboxError.
 
         A place is used in the thread that opened it.

@@ -63,7 +63,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-class Session:
+class Shell:
     """An interactive dash in pipe mode. Never raises out of run: engine trouble is a Turn of kind broken."""
 
     def __init__(self, stream: Stream, signal: Signal, flood_bytes: int) -> None:
@@ -96,7 +96,7 @@ class Session:
     def run(self, text: str, timeout_s: float) -> Turn:
         """Type a text line by line, each at a prompt; stop at the first line that ends or overruns."""
         if self.over:
-            return Turn("", "broken", reason=f"typed after the end of the life ({self.over})")
+            return Turn("", "broken", reason=f"typed after the end of the episode ({self.over})")
         lines = typed(text).removesuffix("\n").split("\n")
         output, event, interrupted, fed = Output(), _Event("ready"), "", 0
         try:
@@ -175,7 +175,7 @@ class Session:
         return None
 
     def _plain(self, data: bytes) -> bytes:
-        """Without what `set` and `trap` print of us: the operator never sees the harness."""
+        """Without what `set` and `trap` print of us: the agent never sees the harness."""
         if self._nonce.encode() in data:
             data = data.replace(b"trap -- '%s' EXIT\n" % self._trap, b"")
             data = data.replace(self._ps1, b"$ ").replace(self._ps2, b"> ")

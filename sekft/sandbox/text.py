@@ -1,4 +1,4 @@
-"""The deployed text, version 1: what an operator reads after typing. Training, exam and serving use it and no other."""
+"""The deployed text, version 1: what an agent reads after typing. Training, evaluation and serving use it and no other."""
 
 import re
 from typing import Self
@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def environment_turn(output: str, kind: Kind) -> str:
-    """Output, a newline if it lacks one, the prompt. A life that ended shows no prompt, and may show nothing."""
+    """Output, a newline if it lacks one, the prompt. An episode that ended shows no prompt, and may show nothing."""
     prompt = _PROMPTS.get(kind, "")
     if output and not output.endswith("\n"):
         output += "\n"

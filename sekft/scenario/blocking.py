@@ -1,4 +1,4 @@
-"""What stops a world: a directive of the archetype that cannot be met, one that nothing could meet, or the provider itself."""
+"""What stops a scenario: a directive of the archetype that cannot be met, one that nothing could meet, or the provider itself."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Archetype, Blocker, Task
@@ -21,7 +21,7 @@ TOOLS = ("{word}ify", "{word}fix", "{word}2{word}", "un{word}")
 
 
 def task(archetype: Archetype, draw: Draw, stop: Blocker) -> Task:
-    """The directive that ends the world in panic."""
+    """The directive that ends the scenario in panic."""
     match stop:
         case Blocker.absent:
             return _absent(draw)

@@ -1,4 +1,4 @@
-"""A bundle is a world: one JSON document, validated at the door. Schema version 1."""
+"""A scenario is a scenario: one JSON document, validated at the door. Schema version 1."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from sekft.errors import BundleError
+from sekft.errors import ScenarioError
 
 SCHEMA_VERSION = 1
 HOME = "/home/agent"
@@ -25,7 +25,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127
 RESERVED = frozenset(
     {"PS1", "PS2", "PATH", "HOME", "LANG", "LC_ALL", "TIME_STYLE", "TERM", "PAGER", "MANPAGER", "IFS", "ENV", "SEKFT_N", "SHELL"}
 )
-ENDINGS = frozenset({"exit", "panic"})  # no program of a world may take their place
+ENDINGS = frozenset({"exit", "panic"})  # no program of a scenario may take their place
 
 
 class Terminal(StrEnum):
@@ -46,7 +46,7 @@ class Record(BaseModel):
 
 
 class Axes(Record):
-    """Where in the taxonomy a world stands; values as in scenario/taxonomy.py. Empty: its author did not say."""
+    """Where in the taxonomy a scenario stands; values as in scenario/taxonomy.py. Empty: its author did not say."""
 
     provider: str
     grammar: str = ""
@@ -116,8 +116,8 @@ class Limits(Record):
     command_timeout_s: float = Field(default=10.0, gt=0, le=60)
 
 
-class Bundle(Record):
-    """A world an operator can be put into, and the means to judge what became of it."""
+class Scenario(Record):
+    """A scenario an agent can be put into, and the means to judge what became of it."""
 
     schema_version: Literal[1] = 1
     id: Id
@@ -130,12 +130,12 @@ class Bundle(Record):
     directives: tuple[Text, ...] = Field(max_length=64)
     fixtures: tuple[Fixture, ...] = Field(default=(), max_length=MAX_FILES)
     checker: Annotated[Text, StringConstraints(min_length=1)]  # POSIX sh over the final state; status 0: done
-    reference: tuple[Text, ...] = Field(min_length=1, max_length=200)  # the replies of a life that verifies
+    reference: tuple[Text, ...] = Field(min_length=1, max_length=200)  # the replies of an episode that verifies
     terminal: Terminal
     limits: Limits = Limits()
 
     @model_validator(mode="after")
-    def consistent(self) -> "Bundle":
+    def consistent(self) -> "Scenario":
         variables = {*self.environment, *([self.announcement.variable] if self.announcement.kind == Announcing.env else [])}
         if reserved := RESERVED & variables:
             raise ValueError(f"environment: {', '.join(sorted(reserved))} belongs to the shell")
@@ -154,7 +154,7 @@ class Bundle(Record):
     @field_validator("fixtures")
     @classmethod
     def apart(cls, fixtures: tuple[Fixture, ...]) -> tuple[Fixture, ...]:
-        """One fixture to a path, nothing below a file or a symlink: else what a world is would hang on the backend."""
+        """One fixture to a path, nothing below a file or a symlink: else what a scenario is would hang on the backend."""
         kinds = {fixture.path: fixture.kind for fixture in fixtures}
         if len(kinds) < len(fixtures):
             raise ValueError("two fixtures have the same path")
@@ -165,48 +165,48 @@ class Bundle(Record):
         return fixtures
 
 
-def read(path: Path) -> Bundle:
-    """The bundle in one JSON file. Raises BundleError naming file and field."""
+def read(path: Path) -> Scenario:
+    """The scenario in one JSON file. Raises ScenarioError naming file and field."""
     try:
         if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
-            raise BundleError(f"{path}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
-        return Bundle.model_validate_json(path.read_bytes())
+            raise ScenarioError(f"{path}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
+        return Scenario.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise BundleError(f"{path}: {error.strerror or error}") from None
+        raise ScenarioError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
-        raise BundleError(f"{path}: {complaint(error)}") from None
+        raise ScenarioError(f"{path}: {complaint(error)}") from None
 
 
-def read_all(path: Path) -> list[Bundle]:
-    """The bundles of one file, or of a folder's *.json in name order. Raises BundleError, also when there is none."""
+def read_all(path: Path) -> list[Scenario]:
+    """The scenarios of one file, or of a folder's *.json in name order. Raises ScenarioError, also when there is none."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
-        raise BundleError(f"{path}: no *.json in this folder; a bundle is one JSON file")
-    bundles = [read(file) for file in files]
-    require_unique(bundles, str(path))
-    return bundles
+        raise ScenarioError(f"{path}: no *.json in this folder; a scenario is one JSON file")
+    scenarios = [read(file) for file in files]
+    require_unique(scenarios, str(path))
+    return scenarios
 
 
-def require_unique(bundles: Iterable[Bundle], where: str) -> None:
+def require_unique(scenarios: Iterable[Scenario], where: str) -> None:
     seen: set[str] = set()
-    for bundle in bundles:
-        if bundle.id in seen:
-            raise BundleError(f"{where}: two bundles with the id {bundle.id}")
-        seen.add(bundle.id)
+    for scenario in scenarios:
+        if scenario.id in seen:
+            raise ScenarioError(f"{where}: two scenarios with the id {scenario.id}")
+        seen.add(scenario.id)
 
 
-def write(bundles: Sequence[Bundle], folder: Path) -> None:
-    """One <id>.json per bundle, keys in schema order, the same bytes for the same bundle. Raises BundleError."""
+def write(scenarios: Sequence[Scenario], folder: Path) -> None:
+    """One <id>.json per scenario, keys in schema order, the same bytes for the same scenario. Raises ScenarioError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for bundle in bundles:
-            (folder / f"{bundle.id}.json").write_text(dumps(bundle), encoding="utf-8", newline="\n")
+        for scenario in scenarios:
+            (folder / f"{scenario.id}.json").write_text(dumps(scenario), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise BundleError(f"{folder}: {error.strerror or error}") from None
+        raise ScenarioError(f"{folder}: {error.strerror or error}") from None
 
 
-def dumps(bundle: Bundle) -> str:
-    return json.dumps(bundle.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+def dumps(scenario: Scenario) -> str:
+    return json.dumps(scenario.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
 def complaint(error: ValidationError) -> str:
@@ -223,7 +223,7 @@ def _inside(path: str) -> str:
     if not path.isprintable() or len(path) > 512 or str(pure) != path or ".." in pure.parts:
         raise ValueError(f"{path!r}: not a plain absolute path")
     if pure.parent == PurePosixPath("/usr/local/bin") and pure.name in ENDINGS:
-        raise ValueError(f"{path!r}: no program of a world may take the place of an ending")
+        raise ValueError(f"{path!r}: no program of a scenario may take the place of an ending")
     if not any(pure != PurePosixPath(place) and pure.is_relative_to(place) for place in PLACES):
-        raise ValueError(f"{path!r}: a world's files lie in {', '.join(PLACES)}")
+        raise ValueError(f"{path!r}: a scenario's files lie in {', '.join(PLACES)}")
     return path

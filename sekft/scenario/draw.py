@@ -1,4 +1,4 @@
-"""Names and contents for one world: no noun names two things, no composed name of the exam is met in training."""
+"""Names and contents for one scenario: no noun names two things, no composed name of the evaluation is met in training."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ SUFFIXES = ("txt", "txt", "md", "log")
 
 
 class Draw:
-    """exam: whose names are drawn, see words.of_exam; folders: how deep files may lie; nouns: the list they come from."""
+    """evaluation: whose names are drawn, see words.of_evaluation; folders: how deep files may lie; nouns: the list they come from."""
 
-    def __init__(self, rng: random.Random, exam: bool, folders: int, nouns: Sequence[str]) -> None:
-        self._rng, self._exam, self._folders = rng, exam, folders
+    def __init__(self, rng: random.Random, evaluation: bool, folders: int, nouns: Sequence[str]) -> None:
+        self._rng, self._eval, self._folders = rng, evaluation, folders
         self._unused = rng.sample(nouns, len(nouns))
 
     def noun(self) -> str:
@@ -47,7 +47,7 @@ class Draw:
         return self._composed(lambda noun: f"{first}-{noun}")
 
     def file(self, suffix: str = "") -> str:
-        """A path in the agent's home, one in four in a folder; where worlds are deep, most of them."""
+        """A path in the agent's home, one in four in a folder; where scenarios are deep, most of them."""
         depth = self.number(0, self._folders) if self._folders else int(self.chance(0.25))
         return "/".join([*self.nouns(depth), self.name(suffix)])
 
@@ -72,9 +72,9 @@ class Draw:
         return f"20{self.number(18, 23)}-{self.number(1, 12):02d}-{self.number(1, 28):02d}"
 
     def _composed(self, form: Callable[[str], str]) -> str:
-        """The first name on our side of the line between training and exam, made of a noun that is not used yet."""
+        """The first name on our side of the line between training and evaluation, made of a noun that is not used yet."""
         for position in reversed(range(len(self._unused))):
-            if words.of_exam(name := form(self._unused[position])) == self._exam:
+            if words.of_eval(name := form(self._unused[position])) == self._eval:
                 del self._unused[position]
                 return name
         raise ValueError(f"no noun is left for {form('*')}: a world has fewer than {len(words.NOUNS)} names")

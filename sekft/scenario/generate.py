@@ -1,4 +1,4 @@
-"""One world, put together from sampled axes and the tasks of an archetype."""
+"""One scenario, put together from sampled axes and the tasks of an archetype."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from sekft.scenario import blocking, checker, provider, taxonomy
-from sekft.scenario.document import HOME, Announcement, Announcing, Axes, Bundle, Fixture, Provider, Terminal
+from sekft.scenario.document import HOME, Announcement, Announcing, Axes, Fixture, Provider, Scenario, Terminal
 from sekft.scenario.draw import LOCKED, Draw
 from sekft.scenario.provider import Manner
 from sekft.scenario.task import Archetype, Blocker, Task
@@ -15,20 +15,20 @@ from sekft.scenario.task import Archetype, Blocker, Task
 
 @dataclass(frozen=True)
 class Wanted:
-    """Whose world is made. exam: the side its names are drawn from, see words.of_exam; providers, nouns: the words there are."""
+    """Whose scenario is made. evaluation: the side its names are drawn from, see words.of_evaluation; providers, nouns: the words there are."""
 
-    bundle_id: str
+    scenario_id: str
     archetype: str
     seed: int
     stop: Blocker
-    exam: bool
+    evaluation: bool
     providers: Sequence[str]
     nouns: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a world is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
+    """What a scenario is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
 
     doc_depth: int
     announcement: Announcement
@@ -36,11 +36,11 @@ class Setting:
     manner: Manner
 
 
-def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | None:
-    """None: the reference is longer than a life may be, so another world is to be drawn."""
+def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Scenario | None:
+    """None: the reference is longer than an episode may be, so another scenario is to be drawn."""
     difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
     degree = taxonomy.DIFFICULTIES[difficulty]
-    draw = Draw(rng, wanted.exam, degree.folders, wanted.nouns)
+    draw = Draw(rng, wanted.evaluation, degree.folders, wanted.nouns)
     setting = _setting(draw, rng, difficulty, wanted)
     tasks = _tasks(archetype, draw, rng.choice(degree.directives), wanted.stop)
     blocker = next((task.blocker for task in tasks if task.blocker), wanted.stop)
@@ -49,8 +49,8 @@ def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Bundle | 
         return None
     distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
     directives = tuple(directive for task in tasks for directive in task.directives)
-    return Bundle(
-        id=wanted.bundle_id,
+    return Scenario(
+        id=wanted.scenario_id,
         archetype=wanted.archetype,
         axes=_axes(setting, difficulty, archetype.FAMILY, blocker),
         seed=wanted.seed,
@@ -126,7 +126,7 @@ def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, cha
 
 
 def _tasks(archetype: Archetype, draw: Draw, count: int, stop: Blocker) -> list[Task]:
-    """The blocker comes last, after at least one directive that can be met; but in a world that tells nothing."""
+    """The blocker comes last, after at least one directive that can be met; but in a scenario that tells nothing."""
     if stop is Blocker.none:
         return [archetype.task(draw, stop) for _ in range(count)]
     if stop is Blocker.unreachable:
@@ -141,7 +141,7 @@ def _environment(tasks: Sequence[Task], draw: Draw, variables: int) -> dict[str,
 
 
 def _fixtures(tasks: Sequence[Task], others: Mapping[str, str]) -> tuple[Fixture, ...]:
-    """Every file of the world after the folders that hold it; folders of files yet to be made are there too."""
+    """Every file of the scenario after the folders that hold it; folders of files yet to be made are there too."""
     files = {path: text for task in tasks for path, text in task.before.items()} | dict(others)
     modes = {path: mode for task in tasks for path, mode in task.modes.items()}
     named = [*files, *(path for task in tasks for path in (*task.after, *task.spare))]
@@ -161,7 +161,7 @@ def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
 
 
 def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], setting: Setting, blocked: bool) -> str:
-    """Everything as it must be in the end. In a blocked world no file may have appeared that nobody asked for."""
+    """Everything as it must be in the end. In a blocked scenario no file may have appeared that nobody asked for."""
     lines: list[str] = []
     for task in tasks:
         lines += [_state(path, text, bool(task.blocker)) for path, text in {**task.before, **task.after}.items()]
@@ -186,7 +186,7 @@ def _state(path: str, text: str | None, blocked: bool) -> str:
 
 
 def _reference(tasks: Sequence[Task], setting: Setting, blocker: Blocker) -> tuple[str, ...]:
-    """The replies of a life that verifies. The same sight is always answered by the same move: where arrival is silent
+    """The replies of an episode that verifies. The same sight is always answered by the same move: where arrival is silent
     `ls` comes first, then the variable, then `help`; two first moves for one sight could not both be learned."""
     announcement = setting.announcement
     looks: dict[Announcing, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
-"""Whether training text shows the exam: paths, provider names and whole directive sentences must not occur; single words may.
+"""Whether training text shows the evaluation: paths, provider names and whole directive sentences must not occur; single words may.
 
-Covers: what an operator reads or types (messages), names of files as composed (lemon.txt, harbor-quartz), white space aside.
+Covers: what an agent reads or types (messages), names of files as composed (lemon.txt, harbor-quartz), white space aside.
 Does not cover: paraphrases, sameness of structure; archetypes are held apart by the split.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sekft.scenario import checker, words
-from sekft.scenario.document import HOME, Bundle
+from sekft.scenario.document import HOME, Scenario
 from sekft.scenario.taxonomy import NOTICES
 
 _COMPOSED = re.compile(r"[A-Za-z0-9_]+(?:[./-]+[A-Za-z0-9_]+)+")
@@ -19,7 +19,7 @@ _SHARED = {path.rpartition("/")[2] for path in NOTICES}  # announcements are the
 
 @dataclass(frozen=True)
 class Leaks:
-    """What of the exam was met, each once, sorted. outside: words of its names that no list has, and those of them that were met."""
+    """What of the evaluation was met, each once, sorted. outside: words of its names that no list has, and those of them that were met."""
 
     paths: tuple[str, ...]
     providers: tuple[str, ...]
@@ -38,11 +38,11 @@ class Leaks:
         return f"of the exam training text shows {', '.join(said)}; {outside}"
 
 
-def leaks(exam: Sequence[Bundle], texts: Iterable[str]) -> Leaks:
+def leaks(evaluation: Sequence[Scenario], texts: Iterable[str]) -> Leaks:
     """texts: everything a training row may show. One text after the other; nothing is kept of them but their composed names."""
-    names = {bundle.provider.name for bundle in exam}
-    sentences = {_flat(directive) for bundle in exam for directive in bundle.directives}
-    paths = {path: _composed(path) for bundle in exam for path in _paths(bundle)}
+    names = {scenario.provider.name for scenario in evaluation}
+    sentences = {_flat(directive) for scenario in evaluation for directive in scenario.directives}
+    paths = {path: _composed(path) for scenario in evaluation for path in _paths(scenario)}
     stems = {word for path in paths for word in re.findall(r"[a-z]{3,}", path)}
     outside = {word for word in stems if word not in _LISTED}
     met_names: set[str] = set()
@@ -60,9 +60,9 @@ def leaks(exam: Sequence[Bundle], texts: Iterable[str]) -> Leaks:
     return Leaks(*(tuple(sorted(group)) for group in groups))
 
 
-def _paths(bundle: Bundle) -> set[str]:
+def _paths(scenario: Scenario) -> set[str]:
     """Composed names of fixtures and of what the checker asks for, relative to the home."""
-    named = [*(fixture.path for fixture in bundle.fixtures), *checker.named(bundle.checker)]
+    named = [*(fixture.path for fixture in scenario.fixtures), *checker.named(scenario.checker)]
     relative = {path.removeprefix(f"{HOME}/").lstrip("/") for path in named}
     return {path for path in relative if _composed(path) and path not in _SHARED}
 

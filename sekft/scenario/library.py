@@ -1,4 +1,4 @@
-"""The archetypes there are, and the world that an archetype, an index, a seed and an era make."""
+"""The archetypes there are, and the scenario that an archetype, an index, a seed and an era make."""
 
 import importlib
 import pkgutil
@@ -9,28 +9,28 @@ from typing import cast
 
 from sekft.scenario import archetype as shelf
 from sekft.scenario import generate, words
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.task import Archetype, Blocker
 from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
 
 @dataclass(frozen=True)
 class Era:
-    """What a world is drawn for. mark: in its id; exam: with names and providers that training never meets; outside: the share
-    of its nouns that are invented, not of the list. Worlds that differ in that share alone are twins, with one id."""
+    """What a scenario is drawn for. mark: in its id; evaluation: with names and providers that training never meets; outside: the share
+    of its nouns that are invented, not of the list. Scenarios that differ in that share alone are twins, with one id."""
 
     mark: str
-    exam: bool
+    evaluation: bool
     outside: float = 0.0
 
 
-TRAIN = Era("s", exam=False)
-EXAM = Era("x", exam=True)  # the frozen set, when it was drawn
-DRAWN = Era("d", exam=True)  # an exam for a split of one's own
-FRESH = Era("f", exam=True)
-UNLISTED = Era("u", exam=True, outside=1.0)
-DEVELOPMENT = Era("v", exam=False)  # as CHOOSING: whose lost lives say what is learned next, and where that is compared
-CHOOSING = Era("c", exam=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
+TRAIN = Era("s", evaluation=False)
+TEST = Era("x", evaluation=True)  # the frozen set, when it was drawn
+DRAWN = Era("d", evaluation=True)  # an evaluation for a split of one's own
+FRESH = Era("f", evaluation=True)
+UNLISTED = Era("u", evaluation=True, outside=1.0)
+DEVELOPMENT = Era("v", evaluation=False)  # as CHOOSING: whose lost episodes say what is learned next, and where that is compared
+SELECTION = Era("c", evaluation=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
 
 
 @cache
@@ -48,18 +48,18 @@ def is_blocked(index: int) -> bool:
 
 
 def stop(archetype: str, index: int) -> Blocker:
-    """What is to block this world; every archetype starts the round elsewhere."""
+    """What is to block this scenario; every archetype starts the round elsewhere."""
     return BLOCKERS[(index // BLOCKED_EVERY + sum(archetype.encode())) % len(BLOCKERS)] if is_blocked(index) else Blocker.none
 
 
-def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Bundle:
+def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Scenario:
     """The same bytes for the same arguments, on every machine and Python: all chance comes from the id."""
     mark = "" if era is TRAIN and seed == 0 else f"{era.mark}{seed}-"
-    bundle_id = f"{archetype}-{mark}{index:04d}"
-    rng = random.Random(bundle_id)
-    nouns = words.mixed(random.Random(f"{bundle_id}/outside"), era.outside)
-    providers = words.EXAM_PROVIDERS if era.exam else (words.keeper(random.Random(f"{bundle_id}/keeper")),)
-    wanted = generate.Wanted(bundle_id, archetype, seed, stop(archetype, index), era.exam, providers, nouns)
-    while (bundle := generate.build(wanted, module(archetype), rng)) is None:
+    scenario_id = f"{archetype}-{mark}{index:04d}"
+    rng = random.Random(scenario_id)
+    nouns = words.mixed(random.Random(f"{scenario_id}/outside"), era.outside)
+    providers = words.TEST_PROVIDERS if era.evaluation else (words.keeper(random.Random(f"{scenario_id}/keeper")),)
+    wanted = generate.Wanted(scenario_id, archetype, seed, stop(archetype, index), era.evaluation, providers, nouns)
+    while (scenario := generate.build(wanted, module(archetype), rng)) is None:
         pass
-    return bundle
+    return scenario

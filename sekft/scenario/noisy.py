@@ -1,10 +1,10 @@
-"""References that go astray and recover: what a life types when it does not know everything at once. Each still verifies, clean."""
+"""References that go astray and recover: what an episode types when it does not know everything at once. Each still verifies, clean."""
 
 import random
 from collections.abc import Callable, Sequence
 
 from sekft.scenario import taxonomy
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
 Replies = tuple[str, ...]
 LOOKS = ("pwd", "ls -a", "ls /srv", "whoami", "ls /usr/local/bin")
@@ -22,36 +22,36 @@ TYPOS = {
 MOST_WORDS = 3  # of a mistyped line: a longer one that is not found would count as prose
 
 
-def reference(bundle: Bundle, share: float, seed: int) -> Replies:
-    """The straight replies, or in `share` of the worlds, by chance of seed and id, with one detour or two."""
-    rng = random.Random(f"{seed}:{bundle.id}:noise")
+def reference(scenario: Scenario, share: float, seed: int) -> Replies:
+    """The straight replies, or in `share` of the scenarios, by chance of seed and id, with one detour or two."""
+    rng = random.Random(f"{seed}:{scenario.id}:noise")
     if rng.random() >= share:
-        return bundle.reference
-    replies = bundle.reference
+        return scenario.reference
+    replies = scenario.reference
     for detour in rng.sample(DETOURS, rng.choice((1, 1, 2))):
-        if len(replies) + 1 < bundle.limits.turns:
-            replies = detour(replies, bundle, rng)
+        if len(replies) + 1 < scenario.limits.turns:
+            replies = detour(replies, scenario, rng)
     return replies
 
 
-def looking_around(replies: Replies, bundle: Bundle, rng: random.Random) -> Replies:
+def looking_around(replies: Replies, scenario: Scenario, rng: random.Random) -> Replies:
     """First a look at what there is."""
     return (rng.choice(LOOKS), *replies)
 
 
-def guessing(replies: Replies, bundle: Bundle, rng: random.Random) -> Replies:
+def guessing(replies: Replies, scenario: Scenario, rng: random.Random) -> Replies:
     """A sub-command the provider does not have, before the one it has; the usage it answers with leads back."""
     known = {word for reply in replies for word in reply.split()}
-    wrong = [verb for verb in taxonomy.VERBS if verb not in known and f"  {verb})" not in bundle.provider.script]
-    asked = _asking_for_help(replies, bundle)
+    wrong = [verb for verb in taxonomy.VERBS if verb not in known and f"  {verb})" not in scenario.provider.script]
+    asked = _asking_for_help(replies, scenario)
     if not wrong or not asked:
         return replies
-    return _put(replies, asked[0], f"{bundle.provider.name} {rng.choice(wrong)}")
+    return _put(replies, asked[0], f"{scenario.provider.name} {rng.choice(wrong)}")
 
 
-def mistyping(replies: Replies, bundle: Bundle, rng: random.Random) -> Replies:
+def mistyping(replies: Replies, scenario: Scenario, rng: random.Random) -> Replies:
     """Two letters of a command swapped, then the line as it was meant."""
-    name = bundle.provider.name
+    name = scenario.provider.name
     typos = {**TYPOS, name: name[0] + name[2] + name[1] + name[3:]}
     short = [
         place
@@ -65,17 +65,17 @@ def mistyping(replies: Replies, bundle: Bundle, rng: random.Random) -> Replies:
     return _put(replies, place, f"{typos[command]}{blank}{rest}")
 
 
-def asking_twice(replies: Replies, bundle: Bundle, rng: random.Random) -> Replies:
+def asking_twice(replies: Replies, scenario: Scenario, rng: random.Random) -> Replies:
     """The help is read a second time."""
-    asked = _asking_for_help(replies, bundle)
+    asked = _asking_for_help(replies, scenario)
     return _put(replies, asked[-1], replies[asked[-1]]) if asked else replies
 
 
-DETOURS: Sequence[Callable[[Replies, Bundle, random.Random], Replies]] = (looking_around, guessing, mistyping, asking_twice)
+DETOURS: Sequence[Callable[[Replies, Scenario, random.Random], Replies]] = (looking_around, guessing, mistyping, asking_twice)
 
 
-def _asking_for_help(replies: Replies, bundle: Bundle) -> list[int]:
-    name = bundle.provider.name
+def _asking_for_help(replies: Replies, scenario: Scenario) -> list[int]:
+    name = scenario.provider.name
     return [place for place, reply in enumerate(replies) if reply in (f"{name} --help", f"{name} help", f"man {name}")]
 
 

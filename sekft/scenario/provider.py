@@ -1,4 +1,4 @@
-"""The tool that serves a world's directives: its manner is sampled, its script is POSIX sh, its manual page roff."""
+"""The tool that serves a scenario's directives: its manner is sampled, its script is POSIX sh, its manual page roff."""
 
 import random
 import shlex

@@ -1,6 +1,6 @@
-"""Which worlds are for training and which for the exam: whole archetypes, never shared.
+"""Which scenarios are for training and which for the evaluation: whole archetypes, never shared.
 
-Every row of four worlds ends with a blocked one, in training unless split.train_blocked_share says otherwise; archetypes take
+Every row of four scenarios ends with a blocked one, in training unless split.train_blocked_share says otherwise; archetypes take
 turns, among the blocked ones too, so that the first N are spread like all of them.
 """
 
@@ -13,23 +13,23 @@ from math import floor
 from pathlib import Path
 
 from sekft.config import SplitConfig
-from sekft.errors import BundleError, DataError, SettingsError
+from sekft.errors import DataError, ScenarioError, SettingsError
 from sekft.scenario import frozen, library
-from sekft.scenario.document import Bundle, dumps, read_all
-from sekft.scenario.library import CHOOSING, DEVELOPMENT, DRAWN, FRESH, TRAIN, UNLISTED, Era
+from sekft.scenario.document import Scenario, dumps, read_all
+from sekft.scenario.library import DEVELOPMENT, DRAWN, FRESH, SELECTION, TRAIN, UNLISTED, Era
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 
 ROW = BLOCKED_EVERY
-WHICH = ("train", "held_out", "exam", "all", "fresh", "unlisted", "choosing", "development")
+WHICH = ("train", "held_out", "test", "all", "fresh", "unlisted", "selection", "development")
 
 
-def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> list[Bundle]:
-    """The worlds of one of WHICH, in stored order. Raises SettingsError, or BundleError for a frozen exam set that was changed.
+def scenarios(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> list[Scenario]:
+    """The scenarios of one of WHICH, in stored order. Raises SettingsError, or ScenarioError for a frozen test set that was changed.
 
-    train: what the split's archetypes are learned from. held_out, exam: the frozen set, or its held-out half; drawn where the
-    split holds out other archetypes. fresh: as exam, drawn by `seed`; unlisted: the same with nouns outside the list, all of them
+    train: what the split's archetypes are learned from. held_out, evaluation: the frozen set, or its held-out half; drawn where the
+    split holds out other archetypes. fresh: as evaluation, drawn by `seed`; unlisted: the same with nouns outside the list, all of them
     or the share that the split says.
-    choosing: of the archetypes and names of training, none of its worlds; the same first ones for every seed but the split's.
+    selection: of the archetypes and names of training, none of its scenarios; the same first ones for every seed but the split's.
     development: others of these, drawn by `seed`.
     amount: how many; 0: as many as the split says, and the frozen set whole.
     """
@@ -38,52 +38,52 @@ def bundles(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) -> l
         case "train":
             era = replace(TRAIN, outside=split.train_unlisted_share)
             weights = _weights(split, learned)
-            return drawn(learned, amount or split.train_bundles, split.seed, era, split.train_blocked_share, weights)
-        case "held_out" | "exam":
-            return _exam(split, which == "exam")[: amount or None]
+            return drawn(learned, amount or split.train_scenarios, split.seed, era, split.train_blocked_share, weights)
+        case "held_out" | "test":
+            return _eval(split, which == "test")[: amount or None]
         case "all":
-            whole = [bundles(split, "train"), _exam(split, True)] if held_out else [bundles(split, "train")]
+            whole = [scenarios(split, "train"), _eval(split, True)] if held_out else [scenarios(split, "train")]
             return _woven(whole)[: amount or None]
         case "fresh" | "unlisted":
             era = FRESH if which == "fresh" else replace(UNLISTED, outside=split.unlisted_share)
-            return both(held_out, learned, amount or split.exam_bundles, seed, era)
-        case "choosing":
-            return drawn(learned, amount or split.exam_bundles, split.seed, CHOOSING)
+            return both(held_out, learned, amount or split.eval_scenarios, seed, era)
+        case "selection":
+            return drawn(learned, amount or split.eval_scenarios, split.seed, SELECTION)
         case "development":
-            return drawn(learned, amount or split.exam_bundles, seed, DEVELOPMENT)
+            return drawn(learned, amount or split.eval_scenarios, seed, DEVELOPMENT)
         case _:
             raise SettingsError(f"scenarios={which}: allowed: {', '.join(WHICH)}")
 
 
-def load(which_or_path: str, split: SplitConfig, seed: int = 0, amount: int = 0) -> list[Bundle]:
-    """The worlds of the split, or of a bundle file or folder. Raises BundleError or SettingsError."""
+def load(which_or_path: str, split: SplitConfig, seed: int = 0, amount: int = 0) -> list[Scenario]:
+    """The scenarios of the split, or of a scenario file or folder. Raises ScenarioError or SettingsError."""
     if which_or_path in WHICH:
-        return bundles(split, which_or_path, seed, amount)
+        return scenarios(split, which_or_path, seed, amount)
     path = Path(which_or_path)
     if not path.exists():
-        raise BundleError(f"scenarios: {path} does not exist, allowed: {', '.join(WHICH)}, a bundle file or a folder of them")
+        raise ScenarioError(f"scenarios: {path} does not exist, allowed: {', '.join(WHICH)}, a scenario file or a folder of them")
     return read_all(path)[: amount or None]
 
 
 def is_foreign(which_or_path: str) -> bool:
-    """Whether these worlds come from outside the library: text and code that somebody else wrote."""
+    """Whether these scenarios come from outside the library: text and code that somebody else wrote."""
     return which_or_path not in WHICH
 
 
-def line(worlds: Sequence[Bundle], which_or_path: str, split: SplitConfig) -> str:
-    """What is examined, and by which hash it can be known again."""
-    archetypes = len({bundle.archetype for bundle in worlds})
-    of_set = f"; of the frozen exam set, sha256 {frozen.SHA256[:16]}" if is_frozen(split) and which_or_path in ("held_out", "exam") else ""
-    return f"exam: {len(worlds)} worlds of {archetypes} archetypes, scenarios={which_or_path}, sha256 {digest(worlds)[:16]}{of_set}"
+def line(scenarios: Sequence[Scenario], which_or_path: str, split: SplitConfig) -> str:
+    """What is evaluated, and by which hash it can be known again."""
+    archetypes = len({scenario.archetype for scenario in scenarios})
+    of_set = f"; of the frozen test set, sha256 {frozen.SHA256[:16]}" if is_frozen(split) and which_or_path in ("held_out", "test") else ""
+    return f"evaluation: {len(scenarios)} scenarios of {archetypes} archetypes, scenarios={which_or_path}, sha256 {digest(scenarios)[:16]}{of_set}"
 
 
-def digest(worlds: Sequence[Bundle]) -> str:
-    """SHA-256 of the worlds in their order."""
-    return hashlib.sha256("".join(map(dumps, worlds)).encode()).hexdigest()
+def digest(scenarios: Sequence[Scenario]) -> str:
+    """SHA-256 of the scenarios in their order."""
+    return hashlib.sha256("".join(map(dumps, scenarios)).encode()).hexdigest()
 
 
 def is_frozen(split: SplitConfig) -> bool:
-    """Whether the frozen exam set is this split's."""
+    """Whether the frozen test set is this split's."""
     return set(split.held_out) == set(frozen.HELD_OUT)
 
 
@@ -100,29 +100,29 @@ def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def drawn(
     archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW, weights: Mapping[str, int] | None = None
-) -> list[Bundle]:
+) -> list[Scenario]:
     """weights: how often an archetype has its turn while the others have one."""
     if amount < 0 or (amount and not archetypes):
-        raise SettingsError(f"split: {amount} bundles asked of {len(archetypes)} archetypes; see split.held_out")
+        raise SettingsError(f"split: {amount} scenarios asked of {len(archetypes)} archetypes; see split.held_out")
     return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes, blocked_share, weights or {}), amount)]
 
 
-def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Bundle]:
-    """Half of held-out archetypes, half new worlds of the others, row by row."""
+def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Scenario]:
+    """Half of held-out archetypes, half new scenarios of the others, row by row."""
     if not held_out:
         return drawn(learned, amount, seed, era)
     half = amount // (2 * ROW) * ROW + min(amount % (2 * ROW), ROW)
     return _woven([drawn(held_out, half, seed, era), drawn(learned, amount - half, seed, era)])
 
 
-def _exam(split: SplitConfig, with_learned: bool) -> list[Bundle]:
+def _eval(split: SplitConfig, with_learned: bool) -> list[Scenario]:
     held_out, learned = sides(split)
     if is_frozen(split):
-        worlds = frozen.exam()
-        return worlds if with_learned else [bundle for bundle in worlds if bundle.archetype in held_out]
+        scenarios = frozen.evaluation()
+        return scenarios if with_learned else [scenario for scenario in scenarios if scenario.archetype in held_out]
     if with_learned:
-        return both(held_out, learned, split.exam_bundles, split.seed, DRAWN)
-    return drawn(held_out, split.exam_bundles, split.seed, DRAWN)
+        return both(held_out, learned, split.eval_scenarios, split.seed, DRAWN)
+    return drawn(held_out, split.eval_scenarios, split.seed, DRAWN)
 
 
 def _weights(split: SplitConfig, learned: Sequence[str]) -> dict[str, int]:
@@ -149,23 +149,28 @@ def _turns(archetypes: Sequence[str], blocked: bool, weights: Mapping[str, int])
         yield from ((name, next(indices[name])) for name in names)
 
 
-def _woven(sides: Sequence[list[Bundle]]) -> list[Bundle]:
+def _woven(sides: Sequence[list[Scenario]]) -> list[Scenario]:
     """The rows of every side, each side spread evenly over the whole."""
-    rows: list[tuple[Fraction, list[Bundle]]] = []
-    for worlds in sides:
-        starts = range(0, len(worlds), ROW)
-        rows += [(Fraction(start + ROW, len(worlds)), worlds[start : start + ROW]) for start in starts]
-    return [bundle for _, row in sorted(rows, key=lambda item: item[0]) for bundle in row]
+    rows: list[tuple[Fraction, list[Scenario]]] = []
+    for scenarios in sides:
+        starts = range(0, len(scenarios), ROW)
+        rows += [(Fraction(start + ROW, len(scenarios)), scenarios[start : start + ROW]) for start in starts]
+    return [scenario for _, row in sorted(rows, key=lambda item: item[0]) for scenario in row]
 
 
-def require_apart(learned: Collection[str], exam: Sequence[Bundle], choosing: Sequence[Bundle], development: Sequence[Bundle] = ()) -> None:
-    """Worlds, by id, are for one purpose only. Raises DataError."""
-    examined, chosen_by = {bundle.id for bundle in exam}, {bundle.id for bundle in choosing}
-    pairs = {"the training data and in the exam": (learned, examined), "the training data and in scenarios=choosing": (learned, chosen_by)}
-    pairs["scenarios=choosing and in the exam"] = (chosen_by, examined)
-    repaired_by = {bundle.id for bundle in development}
+def require_apart(
+    learned: Collection[str], evaluation: Sequence[Scenario], selection: Sequence[Scenario], development: Sequence[Scenario] = ()
+) -> None:
+    """Scenarios, by id, are for one purpose only. Raises DataError."""
+    evaluated, chosen_by = {scenario.id for scenario in evaluation}, {scenario.id for scenario in selection}
+    pairs = {
+        "the training data and in the evaluation": (learned, evaluated),
+        "the training data and in scenarios=selection": (learned, chosen_by),
+    }
+    pairs["scenarios=selection and in the evaluation"] = (chosen_by, evaluated)
+    repaired_by = {scenario.id for scenario in development}
     pairs["the training data and in scenarios=development"] = (learned, repaired_by)
-    pairs["scenarios=development and in the exam"] = (repaired_by, examined)
+    pairs["scenarios=development and in the evaluation"] = (repaired_by, evaluated)
     for where, (one, other) in pairs.items():
         if shared := set(one) & set(other):
-            raise DataError(f"{min(shared)}: in {where} ({len(shared)} worlds are); hold them out")
+            raise DataError(f"{min(shared)}: in {where} ({len(shared)} scenarios are); hold them out")

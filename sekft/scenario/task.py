@@ -9,7 +9,7 @@ from sekft.scenario.draw import Draw
 
 
 class Blocker(StrEnum):
-    """What ends a world in panic. none: nothing does."""
+    """What ends a scenario in panic. none: nothing does."""
 
     none = ""
     missing = "missing"  # a file is not there

@@ -1,4 +1,4 @@
-"""The axes worlds differ along, as data: how directives are announced and reached, how busy a world is, and what ends it."""
+"""The axes scenarios differ along, as data: how directives are announced and reached, how busy a scenario is, and what ends it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ FAMILIES = ("files", "text", "search", "records", "archives", "steps", "environm
 TERMINALS = tuple(Terminal)
 MOST_TURNS = 12  # of a reference: what eval=quick allows
 
-# Every fourth world is blocked. What blocks it goes round; one in eight can do nothing at all.
+# Every fourth scenario is blocked. What blocks it goes round; one in eight can do nothing at all.
 BLOCKED_EVERY = 4
 BLOCKERS = (
     Blocker.missing,
@@ -25,7 +25,7 @@ BLOCKERS = (
 
 @dataclass(frozen=True)
 class Difficulty:
-    """directives: the counts a world may have; distractors: files nobody asks for; folders: how deep files lie, 0: one in
+    """directives: the counts a scenario may have; distractors: files nobody asks for; folders: how deep files lie, 0: one in
     four in one; chatter: remarks that matter to nobody, around announcement and list; variables: ones nobody reads."""
 
     directives: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""The words worlds are written with: nouns for names and contents, invented names for providers; which of them are the exam's."""
+"""The words scenarios are written with: nouns for names and contents, invented names for providers; which of them are the evaluation's."""
 
 import random
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ _SECTIONS = _sections(Path(__file__).with_name("words.txt").read_text(encoding="
 
 NOUNS = _SECTIONS["nouns"]
 PROVIDERS = _SECTIONS["providers"]
-EXAM_PROVIDERS = PROVIDERS[3::4]  # a quarter, never met in training
-TRAIN_PROVIDERS = tuple(name for name in PROVIDERS if name not in EXAM_PROVIDERS)
+TEST_PROVIDERS = PROVIDERS[3::4]  # a quarter, never met in training
+TRAIN_PROVIDERS = tuple(name for name in PROVIDERS if name not in TEST_PROVIDERS)
 
 VOWELS = ("a", "e", "i", "o", "u")
 _ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "gr", *"hjk", "kr", *"lmnp", "pl", "r", "s", "st", "t", "tr", *"vwz")
@@ -33,8 +33,8 @@ _TAKEN = frozenset((*NOUNS, *PROVIDERS))
 _SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z") for vowel in "aeiou")
 
 
-def of_exam(name: str) -> bool:
-    """Whether a composed name (lemon.txt, harbor-quartz) belongs to the exam, a quarter do; else to training. Its words belong to both."""
+def of_eval(name: str) -> bool:
+    """Whether a composed name (lemon.txt, harbor-quartz) belongs to the evaluation, a quarter do; else to training. Its words belong to both."""
     return sum(name.encode()) % 4 == 3
 
 
@@ -55,7 +55,7 @@ def unlisted(rng: random.Random, amount: int) -> list[str]:
 
 
 def keeper(rng: random.Random) -> str:
-    """What a provider's name is made of where no list is to be learned by heart: two syllables, never the exam's."""
+    """What a provider's name is made of where no list is to be learned by heart: two syllables, never the evaluation's."""
     while True:
         name = syllable(rng) + syllable(rng)
         if len(name) > 4 and is_free(name):
@@ -67,5 +67,5 @@ def syllable(rng: random.Random) -> str:
 
 
 def is_free(name: str) -> bool:
-    """Whether an invented name is nobody's: of no list, and with no ending and no provider of the exam inside."""
-    return name not in _TAKEN and not any(word in name for word in (*_SPELT, *EXAM_PROVIDERS))
+    """Whether an invented name is nobody's: of no list, and with no ending and no provider of the evaluation inside."""
+    return name not in _TAKEN and not any(word in name for word in (*_SPELT, *TEST_PROVIDERS))

@@ -36,7 +36,7 @@ def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
             echo(f"listening: {address(listener)}")
             serve(models, listener, limits, silent if limits.quiet else echo)
     echo("stopped")
-    return {"verb": "serve", "models": list(models.names)}
+    return {"command": "serve", "models": list(models.names)}
 
 
 def silent(_: str) -> None:

@@ -34,9 +34,9 @@ GREEDY_BELOW = 0.01  # a temperature: lower ones divide logits into infinity
 class Endpoint:
     """The four routes. engine: the models; limits: what is allowed; turns: the queue before the engine."""
 
-    def __init__(self, engine: Engine, limits: ServerConfig, turns: Turns) -> None:
+    def __init__(self, engine: Engine, config: ServerConfig, turns: Turns) -> None:
         self._engine = engine
-        self._limits = limits
+        self._config = config
         self._turns = turns
         self._since = int(time.time())
 
@@ -59,7 +59,7 @@ class Endpoint:
 
     async def _asked(self, request: Request, shape: type[T]) -> tuple[T, list[int]]:
         """What is asked, and the ids of its prompt."""
-        asked = read(await read_body(request, self._limits.max_body_bytes), shape, self._limits.max_messages)
+        asked = read(await read_body(request, self._config.max_body_bytes), shape, self._config.max_messages)
         if asked.model is not None and asked.model not in self._engine.names:
             found, allowed = repr(asked.model[:80]), ", ".join(self._engine.names)
             raise Refusal(404, f"model: found {found}, served here: {allowed}", "model", "model_not_found")
@@ -73,12 +73,12 @@ class Endpoint:
 
     def _generation(self, asked: ChatRequest, prompt: list[int]) -> Callable[[Heard], Completion]:
         """What the engine is to do. Raises Refusal 400 if the prompt leaves no room for a reply."""
-        wanted = min(asked.max_completion_tokens or asked.max_tokens or self._limits.max_tokens, self._limits.max_tokens)
+        wanted = min(asked.max_completion_tokens or asked.max_tokens or self._config.max_tokens, self._config.max_tokens)
         room = wanted if self._engine.context is None else min(wanted, self._engine.context - len(prompt))
         if room < 1:
             message = f"messages: found {len(prompt)} tokens, allowed: fewer than {self._engine.context}"
             raise Refusal(400, message, "messages", "context_length_exceeded")
-        temperature = self._limits.temperature if asked.temperature is None else asked.temperature
+        temperature = self._config.temperature if asked.temperature is None else asked.temperature
         return partial(
             self._engine.complete,
             asked.model,
@@ -91,9 +91,9 @@ class Endpoint:
         )
 
 
-def app(engine: Engine, limits: ServerConfig, turns: Turns, say: Callable[[str], None]) -> Starlette:
+def app(engine: Engine, config: ServerConfig, turns: Turns, say: Callable[[str], None]) -> Starlette:
     """say: gets one line per request."""
-    endpoint = Endpoint(engine, limits, turns)
+    endpoint = Endpoint(engine, config, turns)
     routes = [
         Route("/v1/chat/completions", endpoint.chat, methods=["POST"]),
         Route("/v1/models", endpoint.models, methods=["GET"]),
@@ -108,7 +108,7 @@ def app(engine: Engine, limits: ServerConfig, turns: Turns, say: Callable[[str],
 
     made = Starlette(
         routes=routes,
-        middleware=[Middleware(Door, token=limits.token or None, say=say)],
+        middleware=[Middleware(Door, token=config.token or None, say=say)],
         exception_handlers={Refusal: _refused, HTTPException: _elsewhere, ClientDisconnect: _left, Exception: _our_fault},
         lifespan=lifespan,
     )

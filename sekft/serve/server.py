@@ -18,10 +18,10 @@ from sekft.where import unix_socket
 SPARE_CONNECTIONS = 256  # beyond the queue: idle ones, and those about to be refused; more get uvicorn's own 503
 
 
-def require_token(limits: ServerConfig) -> None:
+def require_token(config: ServerConfig) -> None:
     """Raises SettingsError where others than this machine could come in without a token."""
-    if not (limits.token or limits.socket or is_loopback(limits.host)):
-        raise SettingsError(f"serve.host={limits.host}: open to others; allowed only with a token: SEKFT_TOKEN=... in the environment")
+    if not (config.token or config.socket or is_loopback(config.host)):
+        raise SettingsError(f"serve.host={config.host}: open to others; allowed only with a token: SEKFT_TOKEN=... in the environment")
 
 
 def is_loopback(host: str) -> bool:
@@ -32,19 +32,19 @@ def is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def listening(limits: ServerConfig) -> Iterator[socket.socket]:
+def listening(config: ServerConfig) -> Iterator[socket.socket]:
     """A socket that takes connections at once, so that an address in use is known before anything is loaded. Raises ServingError."""
     try:
-        listener = unix_socket.listen(Path(limits.socket)) if limits.socket else _tcp(limits.host, limits.port)
+        listener = unix_socket.listen(Path(config.socket)) if config.socket else _tcp(config.host, config.port)
     except OSError as error:
-        place = f"serve.socket={limits.socket}" if limits.socket else f"serve.host={limits.host} serve.port={limits.port}"
+        place = f"serve.socket={config.socket}" if config.socket else f"serve.host={config.host} serve.port={config.port}"
         raise ServingError(f"{place}: {error.strerror or error}") from None
     try:
         yield listener
     finally:
         listener.close()
-        if limits.socket:
-            Path(limits.socket).unlink(missing_ok=True)
+        if config.socket:
+            Path(config.socket).unlink(missing_ok=True)
 
 
 def address(listener: socket.socket) -> str:
@@ -55,11 +55,11 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(engine: Engine, listener: socket.socket, limits: ServerConfig, say: Callable[[str], None]) -> None:
+def serve(engine: Engine, listener: socket.socket, config: ServerConfig, say: Callable[[str], None]) -> None:
     """Until SIGTERM (returns) or SIGINT (KeyboardInterrupt): what runs is finished, for serve.stop_s at most; nothing new is taken."""
-    turns = Turns(limits.queue, limits.rows, limits.request_s)
-    config = uvicorn.Config(
-        app(engine, limits, turns, say),
+    turns = Turns(config.queue, config.rows, config.request_s)
+    uvicorn_config = uvicorn.Config(
+        app(engine, config, turns, say),
         http="h11",
         ws="none",
         loop="asyncio",
@@ -67,12 +67,12 @@ def serve(engine: Engine, listener: socket.socket, limits: ServerConfig, say: Ca
         log_config=None,  # to the log of the run
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=limits.stop_s,
-        limit_concurrency=limits.queue + SPARE_CONNECTIONS,
+        timeout_graceful_shutdown=config.stop_s,
+        limit_concurrency=config.queue + SPARE_CONNECTIONS,
     )
     before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hears it first and raises it again when all is done
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(uvicorn_config).run(sockets=[listener])
     finally:
         turns.close()  # a second Ctrl-C leaves uvicorn's own end out
         signal.signal(signal.SIGTERM, before)

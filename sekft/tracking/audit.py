@@ -19,7 +19,7 @@ OPENED, CLOSED = "opened", "closed"
 START = "0" * 64
 ASIDE = (AUDIT, "heartbeat.json", "submission.json")  # files that change when all is over, or say nothing that must hold
 TEMPORARY = (".tmp", ".lock", ".log", ".pyc")
-FOLDERS = ("adapter", "best", "bundles", "lives", "harbor")
+FOLDERS = ("adapter", "best", "scenarios", "episodes", "harbor")
 
 
 @dataclass

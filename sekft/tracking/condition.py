@@ -19,7 +19,7 @@ class Condition:
     """state: alive, stalled, dead, done, failed or interrupted. why: a reason, or what comes next. share: of the stage, 0 to 1."""
 
     folder: Path
-    verb: str
+    command: str
     state: str
     why: str
     stage: str = ""
@@ -32,14 +32,14 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
     """stalled_s: without progress a run that beats is stalled."""
     now = now or datetime.now(UTC)
     run = _read(folder / RUN)
-    verb, status, ended = str(run.get("verb", "?")), str(run.get("status", "unreadable")), str(run.get("ended") or "")
+    command, status, ended = str(run.get("command", "?")), str(run.get("status", "unreadable")), str(run.get("ended") or "")
     if status == "done":
-        return Condition(folder, verb, status, str(_read(folder / SUMMARY).get("verdict", "")), ended=ended)
+        return Condition(folder, command, status, str(_read(folder / SUMMARY).get("verdict", "")), ended=ended)
     if status != "running":
-        return Condition(folder, verb, status, str(run.get("error") or f"{folder / RUN}: {status}"), ended=ended)
+        return Condition(folder, command, status, str(run.get("error") or f"{folder / RUN}: {status}"), ended=ended)
     heart = _read(folder / HEARTBEAT)
     if "stage" not in heart:
-        return Condition(folder, verb, "dead", "it never gave a sign")
+        return Condition(folder, command, "dead", "it never gave a sign")
     share, left = _pace(heart, now)
     silent, idle = _age(heart["time"], now), _age(heart["progressed"], now)
     gone = "its process is gone, " if _gone(heart) else ""
@@ -49,11 +49,11 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
         state, why = "stalled", f"no progress for {_span(idle)}{_at(heart)}"
     else:
         state, why = "alive", f"then {heart['next']}" if heart["next"] else "then done"
-    return Condition(folder, verb, state, why, heart["stage"], share, left if state == "alive" else None)
+    return Condition(folder, command, state, why, heart["stage"], share, left if state == "alive" else None)
 
 
 def _pace(heart: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:
-    if not heart["of"] or (heart["stage"] == "train") != (heart["what"] == "steps"):  # lives while it learns are a look on the way
+    if not heart["of"] or (heart["stage"] == "train") != (heart["what"] == "steps"):  # episodes while it learns are a look on the way
         return None, None
     done, of, since_s = heart["done"], heart["of"], _age(heart["began"], now)
     own = done - heart.get("from", 0)

@@ -12,7 +12,7 @@ from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 SAME = ("adapter/", "best/", "episodes.jsonl", "answers.jsonl", "behaviour.jsonl")  # files that a repetition gives byte by byte
 MADE_OF = (
-    *("settings", "start", "data", "base", "adapters", "render", "mask", "exam", "sandbox", "seeds"),
+    *("settings", "start", "data", "base", "adapters", "render", "mask", "evaluation", "sandbox", "seeds"),
     *("code", "git", "versions", "python"),
 )
 MACHINE = ("platform", "hardware", "device")
@@ -36,7 +36,7 @@ def between(before: Path, after: Path) -> Difference:
     results = [*_unlike(*files), *_unlike(*numbers), *_curves(before, after)]
     causes = [line for key in (*MADE_OF, *MACHINE) if key in one for line in _unlike(_told(one, key), _told(other, key))]
     weights = [sha for name, sha in files[1].items() if name.startswith("adapter/") and name.endswith(".safetensors")]
-    same = f"{len(files[1])} files of adapter and lives" + (f", the adapter's weights sha256 {weights[0]}" if weights else "")
+    same = f"{len(files[1])} files of adapter and episodes" + (f", the adapter's weights sha256 {weights[0]}" if weights else "")
     return Difference(tuple(results), tuple(causes), f"{same}; {len(numbers[1])} rates and verdicts; every loss")
 
 
@@ -49,7 +49,7 @@ def _files(run: Path) -> dict[str, str]:
 def _numbers(run: Path) -> dict[str, Any]:
     """What summary.json says that the clock, and what lay remembered, have no part in."""
     summary = records.document(run / SUMMARY)
-    told = {key: summary.get(key) for key in ("base", "tuned", "players", "suite", "verdict", "verdicts", "steps", "val_loss")}
+    told = {key: summary.get(key) for key in ("base", "tuned", "agents", "suite", "verdict", "verdicts", "steps", "val_loss")}
     return flat({key: value for key, value in told.items() if value is not None})
 
 

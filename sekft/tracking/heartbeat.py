@@ -1,6 +1,6 @@
 """Where a run is, for whoever looks from outside: heartbeat.json, replaced every few seconds, whatever the run is doing.
 
-Two times tell three conditions apart: `time` grows as long as the process lives, `progressed` only when something was done.
+Two times tell three conditions apart: `time` grows as long as the process episodes, `progressed` only when something was done.
 """
 
 import os
@@ -19,7 +19,7 @@ BEAT_S = 5.0
 
 
 class Heart:
-    """stages: of the verb, in their order."""
+    """stages: of the command, in their order."""
 
     def __init__(self, file: Path, stages: Sequence[str]) -> None:
         self._file, self._stages = file, tuple(stages)
@@ -38,7 +38,7 @@ class Heart:
         self._beat()
 
     def progress(self, done: int, of: int, what: str) -> None:
-        """what: steps or lives."""
+        """what: steps or episodes."""
         told = {"done": done, "of": of, "what": what}
         with self._lock:
             if self._told["of"] is None:  # what was done before this run, from which it goes on

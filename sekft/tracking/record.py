@@ -20,12 +20,12 @@ from sekft.tracking.manifest import manifest
 SCHEMA_VERSION = 1
 LOCK = ".run"
 RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
-RESULTS = (  # of the verbs; checkpoints and *.partial.jsonl stay, a run may go on from them
-    *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "answers.jsonl", "trajectories.jsonl", "lives"),
+RESULTS = (  # of the commands; checkpoints and *.partial.jsonl stay, a run may go on from them
+    *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "answers.jsonl", "trajectories.jsonl", "episodes"),
     *("development.jsonl", "iteration.json", "report.html"),
-    *("authored.jsonl", "bundles", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
+    *("authored.jsonl", "scenarios", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
-STAGES = {"train": ("load", "rehearsal", "train", "exam"), "eval": ("load", "exam"), "collect": ("lives",), "pretrain": ("train",)}
+STAGES = {"train": ("load", "rehearsal", "train", "eval"), "eval": ("load", "eval"), "collect": ("episodes",), "pretrain": ("train",)}
 AUDITED = f"the last line of {AUDIT} names every file by its sha256"
 LONGEST_ERROR = 500  # characters
 
@@ -55,7 +55,7 @@ class Run:
 
 @contextmanager
 def open_run(
-    folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any] | None = None
+    folder: Path, command: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any] | None = None
 ) -> Iterator[Run]:
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
@@ -64,7 +64,7 @@ def open_run(
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
     """
     with alone(folder):
-        yield from _open(folder, verb, settings, overrides, seed, facts or {})
+        yield from _open(folder, command, settings, overrides, seed, facts or {})
 
 
 @contextmanager
@@ -79,17 +79,17 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _open(
-    folder: Path, verb: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any]
+    folder: Path, command: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any]
 ) -> Iterator[Run]:
     typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
-    opened = {"schema_version": SCHEMA_VERSION, "verb": verb, "status": "running", "error": None}
+    opened = {"schema_version": SCHEMA_VERSION, "command": command, "status": "running", "error": None}
     opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": typed}
     opened |= manifest() | {"settings": secrets.clean(settings)}
     opened |= {"code": of_code()["code"], "artefacts": AUDITED, **secrets.clean(facts)}
     write_json(folder / RUN, opened)
     audit = Audit(folder)
-    audit.tell(OPENED, verb=verb, seed=seed, overrides=typed, git=opened["git"])
+    audit.tell(OPENED, command=command, seed=seed, overrides=typed, git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
@@ -99,7 +99,7 @@ def _open(
             write_json(folder / RUN, opened | closed)
             audit.close(status)
 
-    with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(verb, ())):
+    with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(command, ())):
         try:
             yield Run(folder, metrics, opened)
         except Exception as error:

@@ -46,15 +46,15 @@ class Tracked:
 
 
 @contextmanager
-def tracked(verb: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[Tracked]:
+def tracked(command: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[Tracked]:
     """Opened before the work, closed with its outcome; SIGTERM ends it as Ctrl-C does. settings: a dataclass with a seed."""
     plain = asdict(settings)
-    with terminating(), open_run(job.folder, verb, plain, job.overrides, settings.seed, job.facts) as record:
+    with terminating(), open_run(job.folder, command, plain, job.overrides, settings.seed, job.facts) as record:
         about: dict[str, Any] = {
             "settings": plain,
             "name": job.name,
             "group": job.group,
-            "job_type": verb,
+            "job_type": command,
             "tags": job.choices,
             "folder": job.folder,
         }

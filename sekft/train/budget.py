@@ -1,4 +1,4 @@
-"""What a run may use up. Where it is reached training ends after a step, adapter saved and proven; the time left is the exam's.
+"""What a run may use up. Where it is reached training ends after a step, adapter saved and proven; the time left is the evaluation's.
 
 Covers: steps, tokens, time, the run's folder, a disk with too little room for what would be written next.
 Does not cover: memory, the time of a single step, what other programs write meanwhile.
@@ -19,7 +19,7 @@ from transformers.training_args import TrainingArguments
 from sekft.config import TrainConfig
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
-from sekft.eval.evaluation import Exam
+from sekft.eval.evaluation import Evaluation
 from sekft.tracking.audit import Audit
 from sekft.train import batch_plan
 from sekft.train.forecast import shape_of
@@ -34,7 +34,7 @@ class Budget(TrainerCallback):
 
     def __init__(self, settings: TrainConfig, rows: Sequence[Row], folder: Path, base: Path, say: Callable[[str], None]) -> None:
         """base: its folder."""
-        self._limits, self._trainer, self._seed = settings.budget, settings.trainer, settings.seed
+        self.config, self._trainer, self._seed = settings.budget, settings.trainer, settings.seed
         self._lengths, self._folder, self._say, self._began = [len(row.ids) for row in rows], folder, say, time.monotonic()
         self._weights = weights(base, settings)
         self.reached: dict[str, Any] | None = None  # which limit, at which step of how many
@@ -62,23 +62,23 @@ class Budget(TrainerCallback):
             control.should_training_stop = True
             self._reach(why)
 
-    def left(self, exam: Exam | None) -> Exam | None:
-        """The exam, in what is left of the time; None where nothing is."""
-        if exam is None or not self._limits.max_wall_s:
-            return exam
-        seconds = self._limits.max_wall_s - self._spent()
+    def left(self, evaluation: Evaluation | None) -> Evaluation | None:
+        """The evaluation, in what is left of the time; None where nothing is."""
+        if evaluation is None or not self.config.max_wall_s:
+            return evaluation
+        seconds = self.config.max_wall_s - self._spent()
         if seconds <= 0:
             return None
-        self._say(f"budget: the exam has {seconds:.0f} s (eval.max_exam_s), what is left of {self._wall()}")
-        limits = replace(exam.limits, max_exam_s=min(seconds, exam.limits.max_exam_s or seconds))
-        return replace(exam, limits=limits)
+        self._say(f"budget: the evaluation has {seconds:.0f} s (eval.max_eval_s), what is left of {self._wall()}")
+        config = replace(evaluation.config, max_eval_s=min(seconds, evaluation.config.max_eval_s or seconds))
+        return replace(evaluation, config=config)
 
     def unmeasured(self) -> dict[str, str]:
-        """The verdict of a run whose exam was left out because of the time; empty where it was left out for another reason."""
-        return {"verdict": f"unmeasured ({self._wall()} was used up before the exam)"} if self.is_late() else {}
+        """The verdict of a run whose evaluation was left out because of the time; empty where it was left out for another reason."""
+        return {"verdict": f"unmeasured ({self._wall()} was used up before the evaluation)"} if self.is_late() else {}
 
     def is_late(self) -> bool:
-        return 0 < self._limits.max_wall_s <= self._spent()
+        return 0 < self.config.max_wall_s <= self._spent()
 
     def told(self) -> dict[str, Any] | None:
         """For the summary: what was reached, first."""
@@ -88,7 +88,7 @@ class Budget(TrainerCallback):
 
     def _over(self, step: int) -> str:
         """Which limit is reached; empty if none."""
-        limits = self._limits
+        limits = self.config
         if 0 < limits.max_steps <= step:
             return f"budget.max_steps={limits.max_steps}"
         if 0 < limits.max_tokens <= self._used:
@@ -102,8 +102,8 @@ class Budget(TrainerCallback):
         if (free := shutil.disk_usage(self._folder).free) < needed:
             return f"{free / MB:.1f} MB of disk are free, {what} {needed / MB:.1f}"
         used = sum(file.stat().st_size for file in self._folder.rglob("*") if file.is_file())
-        if 0 < self._limits.max_disk_mb * MB < used + needed:
-            return f"budget.max_disk_mb={self._limits.max_disk_mb:g}: {used / MB:.1f} MB are there, {what} {needed / MB:.1f}"
+        if 0 < self.config.max_disk_mb * MB < used + needed:
+            return f"budget.max_disk_mb={self.config.max_disk_mb:g}: {used / MB:.1f} MB are there, {what} {needed / MB:.1f}"
         return ""
 
     def _reach(self, why: str) -> None:
@@ -114,7 +114,7 @@ class Budget(TrainerCallback):
         self._say(f"budget: {end}: {why}")
 
     def _wall(self) -> str:
-        return f"budget.max_wall_s={self._limits.max_wall_s:g}"
+        return f"budget.max_wall_s={self.config.max_wall_s:g}"
 
     def _spent(self) -> float:
         return time.monotonic() - self._began

@@ -1,4 +1,4 @@
-"""What the trainer tells the world while it runs: metrics, a progress line, exams in between."""
+"""What the trainer tells the scenario while it runs: metrics, a progress line, evaluations in between."""
 
 import math
 import time

@@ -30,16 +30,16 @@ def say_training(settings: TrainConfig, say: Say) -> None:
     folder, tokenizer = base_folder(settings.model, weights=True), load_tokenizer(settings.model)
     say(f"base: {settings.model.name} in {folder}, {'random' if settings.model.weights == 'random' else 'pretrained'} weights")
     data = replace(settings.data, cache=False)
-    for source, lives in known_for(without_path(data), load("train", settings.split), settings.split.seed):
-        if not lives.exists():
-            say(f"data: {settings.split.train_bundles} lives of the reference, to be played first in the sandbox, into {lives}")
-            say("forecast: when these lives are there")
+    for source, episodes in known_for(without_path(data), load("train", settings.split), settings.split.seed):
+        if not episodes.exists():
+            say(f"data: {settings.split.train_scenarios} episodes of the reference, to be played first in the sandbox, into {episodes}")
+            say("forecast: when these episodes are there")
             return
-        source.path = str(lives)
-    bundles = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes) if settings.eval.episodes else []
-    choosing = load("choosing", settings.split, amount=settings.eval.choosing_worlds) if settings.eval.every_steps else []
-    how = How(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(bundles))
-    made = sets(how, lambda groups: require_apart(groups, tuple(bundles), tuple(choosing)))
+        source.path = str(episodes)
+    scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes) if settings.eval.episodes else []
+    selection = load("selection", settings.split, amount=settings.eval.selection_scenarios) if settings.eval.every_steps else []
+    how = How(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(scenarios))
+    made = sets(how, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
     for said in made.said:
         say(said)
     say(forecast.line(folder, settings, made.training, batch_plan.last_step(settings.trainer, len(made.training))))

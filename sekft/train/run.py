@@ -1,4 +1,4 @@
-"""One run: base -> data -> rehearsal -> masked SFT -> adapter -> exam -> tracker."""
+"""One run: base -> data -> rehearsal -> masked SFT -> adapter -> evaluation -> tracker."""
 
 import tempfile
 import time
@@ -19,16 +19,16 @@ from sekft.episode.references import play_for, without_path
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
 from sekft.eval import gate, provenance, score, show
-from sekft.eval.evaluation import Exam
-from sekft.eval.run import answer_suite, base_lives, examine, on_base, unseen_archetypes
-from sekft.eval.scenarios import choosing_bundles, development_bundles, exam_bundles
+from sekft.eval.evaluation import Evaluation
+from sekft.eval.run import answer_suite, base_episodes, evaluate, on_base, unseen_archetypes
+from sekft.eval.scenarios import development_scenarios, eval_scenarios, selection_scenarios
 from sekft.model.adapter import doubt, require_adapter
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load, require_apart
 from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 class Prepared:
     """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
 
-    exam: Exam | None
-    choosing: Exam | None  # the small one, while the adapter learns
-    development: Exam | None  # after training, beside what it was trained on from
+    evaluation: Evaluation | None
+    selection: Evaluation | None  # the small one, while the adapter learns
+    development: Evaluation | None  # after training, beside what it was trained on from
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
-    worlds: tuple[str, ...]  # whose lives are learned from or validated on
-    played: tuple[str, ...]  # sources of lives that the reference played for this run
+    scenarios: tuple[str, ...]  # whose episodes are learned from or validated on
+    played: tuple[str, ...]  # sources of episodes that the reference played for this run
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Trained:
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     prepared = prepare(settings)
     with tracked("train", settings, job, settings.tracker) as track:
-        track.know(**provenance.of_training(settings, prepared.counts, prepared.exam))
+        track.know(**provenance.of_training(settings, prepared.counts, prepared.evaluation))
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.train import batch_plan, forecast
@@ -95,13 +95,13 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         heartbeat.stage("train")
         trained = train_apart(settings, prepared, track) if allowed.apart(settings) else train(settings, prepared, base, track, budget)
         clock.append(time.monotonic())
-        exam = examined(settings, prepared, base, trained, track, budget)
+        evaluation = evaluated(settings, prepared, base, trained, track, budget)
         clock.append(time.monotonic())
-        seconds = dict(zip(("load", "train", "exam"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
+        seconds = dict(zip(("load", "train", "eval"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
         about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
         learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss, "budget": budget.told()}
-        summary: dict[str, Any] = {"verb": "train", "seed": settings.seed, **learned, **exam, **about}
+        summary: dict[str, Any] = {"command": "train", "seed": settings.seed, **learned, **evaluation, **about}
         track.summary(summary)
         if summary["tuned"]:
             for line in iteration.write(track.folder, settings, summary, prepared.played):
@@ -120,28 +120,28 @@ def prepare(settings: TrainConfig) -> Prepared:
     if settings.trainer.context_frozen and settings.mask.rule is not MaskRule.continuation:
         raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
     iteration.require(settings)
-    bundles, choosing, development = exam_bundles(settings), choosing_bundles(settings), development_bundles(settings)
+    scenarios, selection, development = eval_scenarios(settings), selection_scenarios(settings), development_scenarios(settings)
     lacking = without_path(settings.data)
     played = tuple(name for name, source in settings.data.sources.items() if source in lacking)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
-    needed = bundles or choosing or development or lacking
+    needed = scenarios or selection or development or lacking
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needed else None
     if lacking and backend is not None:
         play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, bundles)
-    made = sets(how, lambda groups: require_apart(groups, bundles, choosing, development))
+    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
+    made = sets(how, lambda groups: require_apart(groups, scenarios, selection, development))
     for line in made.said:
         echo(line)
-    exam, look, beside = (exam_in(worlds, backend, settings) for worlds in (bundles, choosing, development))
-    return Prepared(exam, look, beside, made.training, made.validation, made.counts, made.groups, played)
+    evaluation, look, beside = (eval_in(chosen, backend, settings) for chosen in (scenarios, selection, development))
+    return Prepared(evaluation, look, beside, made.training, made.validation, made.counts, made.groups, played)
 
 
-def exam_in(bundles: tuple[Bundle, ...], backend: Backend | None, settings: TrainConfig) -> Exam | None:
-    if backend is None or not bundles:
+def eval_in(scenarios: tuple[Scenario, ...], backend: Backend | None, settings: TrainConfig) -> Evaluation | None:
+    if backend is None or not scenarios:
         return None
     held_out, unseen = tuple(settings.split.held_out), unseen_archetypes(settings)
-    return Exam(bundles, backend, settings.eval, settings.workers, settings.seed, held_out, unseen)
+    return Evaluation(scenarios, backend, settings.eval, settings.workers, settings.seed, held_out, unseen)
 
 
 @contextmanager
@@ -160,11 +160,11 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
     from sekft.model.lora import prove, publish
     from sekft.train import batch_plan
     from sekft.train.callbacks import Pausing, Telling, change, fallen, why_of
-    from sekft.train.selection import Choosing, live_in
+    from sekft.train.selection import SelectionCallback, play_in
     from sekft.train.trainer import make_trainer, validation_loss
 
     how = batch_plan.layout(settings.trainer, base.device.type)
-    lived = base_lives(base, prepared.choosing) if prepared.choosing else []
+    played = base_episodes(base, prepared.selection) if prepared.selection else []
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
@@ -175,10 +175,17 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
             publish(save(tuned, base, folder, settings, prepared, step)[0])
 
         telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
-        choosing = Choosing(track.folder, settings.eval, live_in(prepared.choosing, base, tuned), keep, track.log)
-        choosing.begin(lived, settings.trainer.resume_from)
-        voices = [telling, *([budget] if budget else []), choosing, Pausing(batch_plan.last_step(settings.trainer, len(prepared.training)))]
-        trainer = make_trainer(tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, voices, echo)
+        selection = SelectionCallback(track.folder, settings.eval, play_in(prepared.selection, base, tuned), keep, track.log)
+        selection.begin(played, settings.trainer.resume_from)
+        generators = [
+            telling,
+            *([budget] if budget else []),
+            selection,
+            Pausing(batch_plan.last_step(settings.trainer, len(prepared.training))),
+        ]
+        trainer = make_trainer(
+            tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, generators, echo
+        )
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
@@ -187,7 +194,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
         track.log(after := validate(steps := trainer.state.global_step), steps)
         if not trainer.is_world_process_zero():  # the first one saves
             return Trained(track.folder, steps, None, steps, None)
-        choice = choosing.settle(base, tuned, steps)
+        choice = selection.settle(base, tuned, steps)
         step = choice["step"] if choice else steps
         partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
     moved, folder = prove(base, partial, prepared.training[0].ids, trained), publish(partial)
@@ -199,7 +206,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
 
 def train_apart(settings: TrainConfig, prepared: Prepared, track: Tracked) -> Trained:
     """The same in processes of their own, each with its own base; see where=."""
-    made = Sets(prepared.training, prepared.validation, prepared.counts, prepared.worlds, ())
+    made = Sets(prepared.training, prepared.validation, prepared.counts, prepared.scenarios, ())
     told = processes.train(settings, made, track, echo)
     return Trained(**{**told, "adapter": Path(told["adapter"])})
 
@@ -218,13 +225,13 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared
     from sekft.model import lora
 
     about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    about |= {"path": settings.model.path, **lora.learned_from(prepared.worlds, settings.adapter)}
+    about |= {"path": settings.model.path, **lora.learned_from(prepared.scenarios, settings.adapter)}
     partial = lora.save(tuned, base, folder, about)
     return partial, lora.probe(tuned, base, prepared.training[0].ids)
 
 
 def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> None:
-    """One step, saved and loaded fresh, one life each for base and adapter, one log: what breaks, breaks now."""
+    """One step, saved and loaded fresh, one episode each for base and adapter, one log: what breaks, breaks now."""
     from sekft.model.lora import prove
     from sekft.train import batch_plan
     from sekft.train.trainer import make_trainer
@@ -240,40 +247,42 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
             partial, trained = save(tuned, base, Path(scratch) / "adapter", settings, prepared, step=1)
         prove(base, partial, prepared.training[0].ids, trained)
         track.log({"rehearsal/step_seconds": step_s}, 0)
-        if exam := prepared.exam or prepared.choosing:
-            live_once(exam, base, partial)
+        if evaluation := prepared.evaluation or prepared.selection:
+            play_once(evaluation, base, partial)
     steps = batch_plan.last_step(settings.trainer, len(prepared.training))
-    lived = ", one life each" if prepared.exam or prepared.choosing else ""
-    echo(f"rehearsal: one step, one adapter{lived}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
-    if prepared.exam:
-        echo(show.power_line(prepared.exam.bundles))
+    played = ", one episode each" if prepared.evaluation or prepared.selection else ""
+    echo(f"rehearsal: one step, one adapter{played}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
+    if prepared.evaluation:
+        echo(show.power_line(prepared.evaluation.scenarios))
 
 
-def live_once(exam: Exam, base: "Base", adapter: Path) -> None:
-    from sekft.model.agents import players
+def play_once(evaluation: Evaluation, base: "Base", adapter: Path) -> None:
+    from sekft.model.agents import model_agents
 
-    short = replace(exam, bundles=exam.bundles[:1], limits=replace(exam.limits, max_turns=2, attempts=1))
-    with players(base, {"base": None, "tuned": adapter}, short.limits, exam.seed) as cast:
-        lives = short.play(cast.operators, "rehearsal")
-    for player, (life,) in lives.items():
-        if life.ending is Ending.broken:
-            raise SandboxError(f"rehearsal: {player}'s life broke ({life.reason}); training was not started")
+    short = replace(evaluation, scenarios=evaluation.scenarios[:1], config=replace(evaluation.config, max_turns=2, attempts=1))
+    with model_agents(base, {"base": None, "tuned": adapter}, short.config, evaluation.seed) as cast:
+        episodes = short.play(cast.agents, "rehearsal")
+    for agent, (episode,) in episodes.items():
+        if episode.ending is Ending.broken:
+            raise SandboxError(f"rehearsal: {agent}'s episode broke ({episode.reason}); training was not started")
 
 
-def examined(settings: TrainConfig, prepared: Prepared, base: "Base", trained: Trained, track: Tracked, budget: "Budget") -> dict[str, Any]:
-    """Exam, lives beside the parent, questions, while the budget lasts. Rates are exam/<rate> where eval/<rate> is of looks on the way."""
-    from sekft.train.development import live_beside
+def evaluated(
+    settings: TrainConfig, prepared: Prepared, base: "Base", trained: Trained, track: Tracked, budget: "Budget"
+) -> dict[str, Any]:
+    """Evaluation, episodes beside the parent, questions, while the budget lasts. Rates are evaluation/<rate> where eval/<rate> is of looks on the way."""
+    from sekft.train.development import play_beside
 
-    if left := budget.left(prepared.exam):
-        heartbeat.stage("exam")
-        adapters, group = {"tuned": trained.adapter}, "exam" if trained.choice else "eval"
-        doubts = {"tuned": doubt(base, trained.adapter, left.bundles, echo)}  # of what it was trained on from; its own rows are apart
-        told = examine(on_base(base, adapters, left, doubts), left, track, trained.step, group)
+    if left := budget.left(prepared.evaluation):
+        heartbeat.stage("eval")
+        adapters, group = {"tuned": trained.adapter}, "test" if trained.choice else "eval"
+        doubts = {"tuned": doubt(base, trained.adapter, left.scenarios, echo)}  # of what it was trained on from; its own rows are apart
+        told = evaluate(on_base(base, adapters, left, doubts), left, track, trained.step, group)
     else:
-        told = score.NO_EXAM | budget.unmeasured()
+        told = score.NO_EVALUATION | budget.unmeasured()
     if prepared.development and not budget.is_late():
-        lived = base_lives(base, prepared.development, "development")
-        live_beside(prepared.development, base, lived, settings.adapter, trained.adapter, track.folder)
+        played = base_episodes(base, prepared.development, "development")
+        play_beside(prepared.development, base, played, settings.adapter, trained.adapter, track.folder)
     if settings.eval.suite is not Suite.none and not budget.is_late():
         told |= {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
     return told

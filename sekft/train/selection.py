@@ -1,8 +1,8 @@
-"""The adapter examined while it learns: a curve beside the loss, and the step whose behaviour was best, kept in best/.
+"""The adapter evaluated while it learns: a curve beside the loss, and the step whose behaviour was best, kept in best/.
 
-The worlds it is chosen by are scenarios=choosing: of training's archetypes, providers and names, and none that is learned from. Nothing
-of the exam takes part in the choice, held-out archetypes least of all: an adapter picked because it does well there would no longer be
-held out from them. What is chosen so may be too well thought of in these worlds, never in the exam's.
+The scenarios it is chosen by are scenarios=selection: of training's archetypes, providers and names, and none that is learned from. Nothing
+of the evaluation takes part in the choice, held-out archetypes least of all: an adapter picked because it does well there would no longer be
+held out from them. What is chosen so may be too well thought of in these scenarios, never in the evaluation's.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from sekft.config import Choose, EvalConfig
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.eval import rates
-from sekft.eval.evaluation import Exam
+from sekft.eval.evaluation import Evaluation
 from sekft.eval.gate import broken_share
 from sekft.model.agents import playing
 from sekft.model.base import Base
@@ -30,23 +30,23 @@ from sekft.train.callbacks import Log
 LOOKS, BEST = "behaviour.jsonl", "best"
 ORDER = (("verified", 1, "most verified"), ("terminated", 1, "most terminated"), ("false_panic", -1, "fewest false panics"))
 Live = Callable[[], Sequence[Trajectory]]
-Look = dict[str, Any]  # a line of LOOKS: step, player, worlds (how many and which), broken_share and every rate
+Look = dict[str, Any]  # a line of LOOKS: step, agent, scenarios (how many and which), broken_share and every rate
 
 
-class Choosing(TrainerCallback):
+class SelectionCallback(TrainerCallback):
     """Looks every eval.every_steps and after the last one.
 
-    live: the lives of the model as it is now; None: there are no looks. keep: saves it as it is now in a folder of that name.
+    live: the episodes of the model as it is now; None: there are no looks. keep: saves it as it is now in a folder of that name.
     """
 
-    def __init__(self, folder: Path, limits: EvalConfig, live: Live | None, keep: Callable[[Path, int], None], log: Log) -> None:
-        self.folder, self._limits, self._live, self._keep, self._log = folder, limits, live, keep, log
+    def __init__(self, folder: Path, config: EvalConfig, live: Live | None, keep: Callable[[Path, int], None], log: Log) -> None:
+        self.folder, self.config, self._live, self._keep, self._log = folder, config, live, keep, log
         self.looks: list[Look] = []
 
     def begin(self, base: Sequence[Trajectory], checkpoint: str | None) -> None:
         """Step 0 is the base. checkpoint: training goes on from it, and so does the choice, with what was kept there.
 
-        Raises SettingsError if that was chosen in other worlds.
+        Raises SettingsError if that was chosen in other scenarios.
         """
         if self._live is None:
             return
@@ -55,9 +55,9 @@ class Choosing(TrainerCallback):
             self._tell(first)
             return
         for one in map(json.loads, filter(None, before.read_text(encoding="utf-8").split("\n"))):
-            if one["worlds"] != first["worlds"]:
+            if one["scenarios"] != first["scenarios"]:
                 raise SettingsError(
-                    f"{before}: looks at {one['worlds']}, here {first['worlds']}; allowed: the same eval.choosing_worlds and split"
+                    f"{before}: looks at {one['worlds']}, here {first['worlds']}; allowed: the same eval.selection_scenarios and split"
                 )
             self._tell(one)
         if before.with_name(BEST).exists():
@@ -65,7 +65,7 @@ class Choosing(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step = state.global_step
-        if self._live is None or (step % self._limits.every_steps and step != state.max_steps):
+        if self._live is None or (step % self.config.every_steps and step != state.max_steps):
             return
         self._tell(look(self._live(), step, "tuned"))
         if (found := self.best()) is not None and found[0]["step"] == step:
@@ -86,21 +86,21 @@ class Choosing(TrainerCallback):
             return None
         found = self.best()
         best = {"step": found[0]["step"], "why": f"{found[1]} of {len(self.looks) - 1} looks"} if found else None
-        if self._limits.choose is Choose.last:
+        if self.config.choose is Choose.last:
             step, why = steps, "eval.choose=last"
         else:
             step, why = (
                 (best["step"], best["why"])
                 if best
-                else (steps, "at every look too many lives broke" if self.looks[1:] else "it ended before a look")
+                else (steps, "at every look too many episodes broke" if self.looks[1:] else "it ended before a look")
             )
         if step != steps:
             put_back(tuned, base, self.folder / BEST)
         return {"step": step, "of": steps, "why": why, "best": best, "looks": self.looks}
 
     def best(self) -> tuple[Look, str] | None:
-        """The look that is chosen, and why; None if at every one too many lives broke."""
-        return best([one for one in self.looks if one["player"] == "tuned" and one["broken_share"] <= self._limits.max_broken_share])
+        """The look that is chosen, and why; None if at every one too many episodes broke."""
+        return best([one for one in self.looks if one["agent"] == "tuned" and one["broken_share"] <= self.config.max_broken_share])
 
     def _tell(self, seen: Look) -> None:
         self.looks.append(seen)
@@ -109,27 +109,27 @@ class Choosing(TrainerCallback):
         self._log({f"eval/{name}": seen[name] for name in rates.JUDGED}, seen["step"])
 
 
-def live_in(exam: Exam | None, base: Base, tuned: Any) -> Live | None:
-    """Lives of the model as it is in the middle of its training."""
-    if exam is None:
+def play_in(evaluation: Evaluation | None, base: Base, tuned: Any) -> Live | None:
+    """Episodes of the model as it is in the middle of its training."""
+    if evaluation is None:
         return None
 
     def live() -> list[Trajectory]:
         tuned.eval()
         try:
-            with playing(base, tuned, exam.limits, exam.seed) as cast:
-                return exam.play(cast.operators, "choosing", tokens=cast.generated)["tuned"]
+            with playing(base, tuned, evaluation.config, evaluation.seed) as cast:
+                return evaluation.play(cast.agents, "selection", tokens=cast.generated)["tuned"]
         finally:
             tuned.train()
 
     return live
 
 
-def look(lives: Sequence[Trajectory], step: int, player: str) -> Look:
-    found = {name: rates.counted(lives, met).rate for name, met in rates.JUDGED.items()}
-    ids = sorted({life.bundle_id for life in lives})
-    worlds = f"{len(ids)} worlds {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]}"
-    return {"step": step, "player": player, "worlds": worlds, "broken_share": broken_share(lives), **found}
+def look(episodes: Sequence[Trajectory], step: int, agent: str) -> Look:
+    found = {name: rates.counted(episodes, met).rate for name, met in rates.JUDGED.items()}
+    ids = sorted({episode.scenario_id for episode in episodes})
+    scenarios = f"{len(ids)} scenarios {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]}"
+    return {"step": step, "agent": agent, "scenarios": scenarios, "broken_share": broken_share(episodes), **found}
 
 
 def best(looks: Sequence[Look]) -> tuple[Look, str] | None:

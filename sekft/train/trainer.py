@@ -225,8 +225,8 @@ def make_trainer(
         processing_class=hub_tokenizer(base),
         callbacks=[*callbacks, Sealing()],
     )
-    for voice in (ProgressCallback, PrinterCallback):
-        trainer.remove_callback(voice)
+    for generator in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(generator)
     as_float32(tuned)
     return trainer
 

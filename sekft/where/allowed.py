@@ -1,4 +1,4 @@
-"""What may run where: training and exam looked at together, before anything starts."""
+"""What may run where: training and evaluation looked at together, before anything starts."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ from sekft.config import Backend, Suite
 from sekft.config.where import REMOTE, Where
 from sekft.errors import SettingsError
 
-EXAMS = {  # where an exam may be held, by where its adapter is trained
+EVAL_PLACES = {  # where an evaluation may be held, by where its adapter is trained
     Where.local: (Where.local,),
     Where.resident: (Where.resident,),
     Where.torchrun: (Where.local,),
@@ -20,31 +20,31 @@ EXAMS = {  # where an exam may be held, by where its adapter is trained
 PACKAGES = {Where.ray: "ray", Where.slurm: "submitit"}
 
 
-def place(verb: str, settings: Any) -> Where:
-    """Where most of the work is: the training, of sekft.eval the exam."""
-    return Where(settings.where.train if verb == "train" else settings.where.exam)
+def place(command: str, settings: Any) -> Where:
+    """Where most of the work is: the training, of sekft.eval the evaluation."""
+    return Where(settings.where.train if command == "train" else settings.where.eval)
 
 
-def only_planned(verb: str, settings: Any) -> bool:
+def only_planned(command: str, settings: Any) -> bool:
     """Whether nothing is to be started."""
-    return settings.dry_run or (place(verb, settings) in REMOTE and not settings.live)
+    return settings.dry_run or (place(command, settings) in REMOTE and not settings.live)
 
 
 def apart(settings: Any) -> bool:
     """Whether the training alone is in other processes, and the rest here."""
     where = settings.where
-    return where.train is Where.torchrun or (where.train in REMOTE and where.exam is Where.local)
+    return where.train is Where.torchrun or (where.train in REMOTE and where.eval is Where.local)
 
 
-def require(verb: str, settings: Any, inputs: Iterable[Path] = (), plays: bool = False, job_of_sweep: bool = False) -> None:
-    """inputs: files and folders that the run reads; plays: it needs a sandbox even without an exam. Raises SettingsError."""
-    here = place(verb, settings)
-    examines = verb == "eval" or bool(settings.eval.episodes or settings.eval.every_steps)
-    if verb == "eval" and settings.where.train is Where.torchrun:
+def require(command: str, settings: Any, inputs: Iterable[Path] = (), plays: bool = False, job_of_sweep: bool = False) -> None:
+    """inputs: files and folders that the run reads; plays: it needs a sandbox even without an evaluation. Raises SettingsError."""
+    here = place(command, settings)
+    evaluates = command == "eval" or bool(settings.eval.episodes or settings.eval.every_steps)
+    if command == "eval" and settings.where.train is Where.torchrun:
         raise SettingsError("where.train=torchrun: sekft.eval trains nothing; allowed: where=local, resident, ray, slurm, hf_job")
-    if verb == "train" and examines and settings.where.exam not in EXAMS[here]:
-        allowed = ", ".join(EXAMS[here])
-        raise SettingsError(f"where.exam={settings.where.exam}: allowed with where.train={here}: {allowed}; or eval=none")
+    if command == "train" and evaluates and settings.where.eval not in EVAL_PLACES[here]:
+        allowed = ", ".join(EVAL_PLACES[here])
+        raise SettingsError(f"where.eval={settings.where.eval}: allowed with where.train={here}: {allowed}; or eval=none")
     _of_resident(here, settings)
     if settings.where.processes > 1 and here is not Where.torchrun:
         raise SettingsError(f"where.processes={settings.where.processes}: allowed with where.train={here}: 1; several with torchrun")
@@ -52,10 +52,10 @@ def require(verb: str, settings: Any, inputs: Iterable[Path] = (), plays: bool =
         raise SettingsError("where.wait=false: allowed in a sweep: true, its ledger says what became of every job")
     if (package := PACKAGES.get(here)) and find_spec(package) is None:
         raise SettingsError(f"where={here}: the package {package} is not installed; pip install 'sekft[remote]'")
-    if verb == "train" and apart(settings):
+    if command == "train" and apart(settings):
         _of_apart(settings)
     if here is Where.hf_job:
-        _of_hf_job(settings, inputs, plays or (examines and settings.eval.episodes > 0))
+        _of_hf_job(settings, inputs, plays or (evaluates and settings.eval.episodes > 0))
 
 
 def _of_resident(here: Where, settings: Any) -> None:
@@ -69,9 +69,9 @@ def _of_apart(settings: Any) -> None:
     """What the processes of a training cannot do."""
     at = f"where.train={settings.where.train}"
     if settings.eval.every_steps:
-        raise SettingsError(f"eval.every_steps={settings.eval.every_steps}: allowed with {at}, where.exam=local: 0")
+        raise SettingsError(f"eval.every_steps={settings.eval.every_steps}: allowed with {at}, where.eval=local: 0")
     if reached := next((f"budget.{key}={value:g}" for key, value in vars(settings.budget).items() if value), None):
-        raise SettingsError(f"{reached}: allowed with {at}, where.exam=local: 0")
+        raise SettingsError(f"{reached}: allowed with {at}, where.eval=local: 0")
     if settings.trainer.context_frozen and settings.where.processes > 1:
         raise SettingsError(f"trainer.context_frozen=true: allowed with {at}: false")
 

@@ -24,37 +24,37 @@ POLL_S = 1.0
 OURS = ("where", "live", "dry_run", "again", "resident")  # words that the command there does not get
 
 
-def require(verb: str, settings: Any, job_of_sweep: bool) -> None:
+def require(command: str, settings: Any, job_of_sweep: bool) -> None:
     """Raises SettingsError for what does not go together; nothing is started, read or asked."""
-    reads = lambda: (inputs.of_training if verb == "train" else inputs.of_exam)(settings)  # noqa: E731
-    far = allowed.place(verb, settings) is Where.hf_job and settings.where.options.get("image")
-    plays = verb == "train" and bool(without_path(settings.data))
-    allowed.require(verb, settings, reads() if far else (), plays, job_of_sweep)
+    reads = lambda: (inputs.of_training if command == "train" else inputs.of_eval)(settings)  # noqa: E731
+    far = allowed.place(command, settings) is Where.hf_job and settings.where.options.get("image")
+    plays = command == "train" and bool(without_path(settings.data))
+    allowed.require(command, settings, reads() if far else (), plays, job_of_sweep)
 
 
-def placed(verb: str, run: Run, settings: Any, say: Say) -> Run:
+def placed(command: str, run: Run, settings: Any, say: Say) -> Run:
     """run itself, or what has it done where the settings say."""
-    there = allowed.place(verb, settings)
-    if there not in submission.PLACES or (verb == "train" and allowed.apart(settings)):
+    there = allowed.place(command, settings)
+    if there not in submission.PLACES or (command == "train" and allowed.apart(settings)):
         return run
-    return lambda settings, job: _submitted(verb, there, settings, job, say)
+    return lambda settings, job: _submitted(command, there, settings, job, say)
 
 
-def work(verb: str, settings: Any, job: Job) -> Work:
+def work(command: str, settings: Any, job: Job) -> Work:
     """The command line, as it is typed here but for where it runs."""
-    far = settings.where.train is Where.hf_job if verb == "train" else settings.where.exam is Where.hf_job
+    far = settings.where.train is Where.hf_job if command == "train" else settings.where.eval is Where.hf_job
     words = [word for word in job.overrides if word.lstrip("+~").split("=")[0].split(".")[0] not in OURS]
     folder = settings.where.folder if far else str(job.folder.absolute())
-    words += ["where.train=local", "where.exam=local", "live=false", "dry_run=false", "hydra.mode=RUN"]
+    words += ["where.train=local", "where.eval=local", "live=false", "dry_run=false", "hydra.mode=RUN"]
     words += [f"hydra.run.dir='{folder}'"] if folder else []
-    if verb == "train" and job.checkpoint:
+    if command == "train" and job.checkpoint:
         words.append(f"trainer.resume_from='{job.checkpoint.absolute()}'")
-    command = ("python" if far else python(), "-m", f"sekft.{verb}", *words)
-    return Work(f"sekft-{verb}-{job.name.replace('/', '-')}", command, job.folder, settings.where.options, tuple(settings.where.secrets))
+    line = ("python" if far else python(), "-m", f"sekft.{command}", *words)
+    return Work(f"sekft-{command}-{job.name.replace('/', '-')}", line, job.folder, settings.where.options, tuple(settings.where.secrets))
 
 
-def _submitted(verb: str, there: Where, settings: Any, job: Job, say: Say) -> Mapping[str, Any]:
-    asked, before = work(verb, settings, job), _status(job)
+def _submitted(command: str, there: Where, settings: Any, job: Job, say: Say) -> Mapping[str, Any]:
+    asked, before = work(command, settings, job), _status(job)
     try:
         with terminating():
             handle = submission.submit(there, asked, job.folder)
@@ -65,11 +65,11 @@ def _submitted(verb: str, there: Where, settings: Any, job: Job, say: Say) -> Ma
                 while (status := handle.ended(POLL_S)) is None:
                     pass
         if status:
-            raise _ended_with(status, _said(last_line(asked.output), verb) or f"where={there}: ended with status {status}")
+            raise _ended_with(status, _said(last_line(asked.output), command) or f"where={there}: ended with status {status}")
     except WhereError as error:
         submission.ended(job.folder, str(error))
         if _status(job) == before or _status(job)[1] == "running":  # nobody there has said so
-            _record(verb, settings, job, error)
+            _record(command, settings, job, error)
         raise
     except BaseException:
         submission.ended(job.folder, "interrupted", "cancelled")
@@ -85,9 +85,9 @@ def _ended_with(status: int, line: str) -> WhereError:
     return error
 
 
-def _said(line: str, verb: str) -> str:
+def _said(line: str, command: str) -> str:
     """A refusal from there, without the name that is said again here."""
-    return line.removeprefix(f"sekft.{verb}: ")
+    return line.removeprefix(f"sekft.{command}: ")
 
 
 def _status(job: Job) -> tuple[str, str]:
@@ -97,7 +97,7 @@ def _status(job: Job) -> tuple[str, str]:
     return str(told.get("started", "")), str(told.get("status", ""))
 
 
-def _record(verb: str, settings: Any, job: Job, error: WhereError) -> None:
+def _record(command: str, settings: Any, job: Job, error: WhereError) -> None:
     """The run has failed, also where nobody could say so there."""
-    with suppress(WhereError), open_run(Path(job.folder), verb, asdict(settings), job.overrides, settings.seed):
+    with suppress(WhereError), open_run(Path(job.folder), command, asdict(settings), job.overrides, settings.seed):
         raise error

@@ -12,11 +12,11 @@ import httpx2
 from sekft.errors import JobError
 
 PLACE = "resident="
-MEANS_IT = ("where=resident", "where.train=resident", "where.exam=resident")  # what resident=SOCKET says already
+MEANS_IT = ("where=resident", "where.train=resident", "where.eval=resident")  # what resident=SOCKET says already
 CONNECT_S = 5
 
 
-def do(socket: Path, verb: str, words: Sequence[str], samples: bool = False) -> int:
+def do(socket: Path, command: str, words: Sequence[str], samples: bool = False) -> int:
     """The exit status of the command. samples: it learns from all decision points that wait there.
 
     A Ctrl-C cancels it there. Raises JobError, KeyboardInterrupt.
@@ -24,8 +24,8 @@ def do(socket: Path, verb: str, words: Sequence[str], samples: bool = False) -> 
     told = [word for word in words if not word.startswith(PLACE) and word not in MEANS_IT]
     if other := [word for word in told if word.startswith(("where=", "where."))]:
         raise JobError(f"{other[0]}: allowed with {PLACE}{socket}: where=resident")
-    command = [verb, *told]
-    job = ask(socket, "POST", "/jobs", {"words": command, "typed_in": str(Path.cwd()), "samples": samples})["job"]
+    line = [command, *told]
+    job = ask(socket, "POST", "/jobs", {"words": line, "typed_in": str(Path.cwd()), "samples": samples})["job"]
     print(f"job {job} of {socket}", flush=True)
     try:
         return follow(socket, job)

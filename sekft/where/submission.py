@@ -43,8 +43,8 @@ def unbegun(home: Path) -> list[Condition]:
 
 
 def _condition(folder: Path, told: dict[str, Any]) -> Condition:
-    verb = str(told.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
-    return Condition(folder, verb, told["status"], told["error"] or f"{told['where']}: {told['id']}, no sign of it yet")
+    command = str(told.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
+    return Condition(folder, command, told["status"], told["error"] or f"{told['where']}: {told['id']}, no sign of it yet")
 
 
 def ended(folder: Path, error: str | None = None, status: str = "") -> None:

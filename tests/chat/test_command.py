@@ -1,4 +1,4 @@
-"""The verb as it is typed: one reply, a conversation, a watched life, a review; and the lines it refuses."""
+"""The command as it is typed: one reply, a conversation, a watched episode, a review; and the lines it refuses."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
 
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
+def test_a_watched_episode_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
     import docker
 
     run = warm.Popen(
@@ -98,10 +98,10 @@ def test_a_watched_life_that_is_ended_from_outside_leaves_no_container(tmp_path:
     ("words", "named"),
     [
         (("mode=dance",), ["mode", "dance"]),
-        (("mode=shell", "sandbox=bwrap", "scenarios=exam", "world=500"), ["world: found 500, allowed: 1 to 128"]),
-        (("mode=review",), ["found neither candidates nor lives, allowed: candidates=FILE"]),
+        (("mode=shell", "sandbox=bwrap", "scenarios=test", "scenario=500"), ["scenario: found 500, allowed: 1 to 128"]),
+        (("mode=review",), ["found neither candidates nor episodes, allowed: candidates=FILE"]),
         (("mode=review", "candidates=nowhere.jsonl"), ["nowhere.jsonl: no such file"]),
-        (("mode=review", "lives=x.jsonl"), ["hint: empty"]),
+        (("mode=review", "episodes=x.jsonl"), ["hint: empty"]),
         (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),
         (("adapter=nowhere",), ["adapter=nowhere"]),
         (("top_k=-1",), ["top_k: found -1"]),

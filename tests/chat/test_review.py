@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.chat.candidates import Candidate, of_lives, ranked, with_own
+from sekft.chat.candidates import Candidate, of_episodes, ranked, with_own
 from sekft.chat.review import rejects, review
 from sekft.data import decision
 from sekft.data.decision import Decision
@@ -59,13 +59,13 @@ def test_the_widest_divergence_comes_first_and_what_cannot_be_rendered_is_counte
     assert [one.decision.id for one in found] == ["b", "d", "a"] and left_out == Counter({"no": 1})
 
 
-def life(name: str, outcome: Outcome, *typed: str) -> Trajectory:
+def episode(name: str, outcome: Outcome, *typed: str) -> Trajectory:
     messages = [Message(role="user", content="$ ")]
     for text in typed:
         messages += [Message(role="assistant", content=text), Message(role="user", content="$ ")]
     commands = tuple(Command(turn=2 * at + 1, text=text, status=0) for at, text in enumerate(typed))
     return Trajectory(
-        id=f"{name}#0@x", bundle_id=name, archetype="copy", operator="x", messages=tuple(messages), commands=commands,
+        id=f"{name}#0@x", scenario_id=name, archetype="copy", agent="x", messages=tuple(messages), commands=commands,
         ending=Ending.exit, checked=False, clean=True, outcome=outcome, kept=outcome is Outcome.verified,
     )  # fmt: skip
 
@@ -75,20 +75,24 @@ class Hinted:
 
     name = "hinted"
 
-    def reply(self, life_id: str, messages):
+    def reply(self, episode_id: str, messages):
         from sekft.rendering.messages import Reply
 
         return Reply("panic" if messages[0].role == "system" and len(messages) > 2 else "ls")
 
 
-def test_of_lives_that_failed_every_turn_that_the_hint_changes_is_proposed_once():
-    lives = [life("w", Outcome.false_exit, "ls", "exit"), life("w", Outcome.false_exit, "ls", "exit"), life("v", Outcome.verified, "exit")]
+def test_of_episodes_that_failed_every_turn_that_the_hint_changes_is_proposed_once():
+    episodes = [
+        episode("w", Outcome.false_exit, "ls", "exit"),
+        episode("w", Outcome.false_exit, "ls", "exit"),
+        episode("v", Outcome.verified, "exit"),
+    ]
     left_out: Counter[str] = Counter()
-    (proposed,) = of_lives(lives, "it cannot be done", Hinted(), left_out)
-    assert (proposed.own, proposed.continuation, proposed.world, len(proposed.context)) == ("exit", "panic", "w", 3)
-    assert left_out == Counter({"turns that the hint does not change": 1, "lives that were kept": 1})
+    (proposed,) = of_episodes(episodes, "it cannot be done", Hinted(), left_out)
+    assert (proposed.own, proposed.continuation, proposed.scenario, len(proposed.context)) == ("exit", "panic", "w", 3)
+    assert left_out == Counter({"turns that the hint does not change": 1, "episodes that were kept": 1})
 
 
-def test_an_operator_is_asked_what_it_types_only_where_that_is_not_known():
+def test_an_agent_is_asked_what_it_types_only_where_that_is_not_known():
     asked = list(with_own([made("w#0", own=""), made("w#1")], Scripted("x", {"w": ["ls"]})))
     assert [one.own for one in asked] == ["ls", "exit"]

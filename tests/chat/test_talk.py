@@ -10,7 +10,7 @@ from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model.base import Base
 from sekft.model.generate import Draw, generate
-from sekft.model.generators import voices
+from sekft.model.generators import generators
 from sekft.model.reply import text_of
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
@@ -28,7 +28,7 @@ def silent(piece: str) -> bool:
 
 
 def test_every_turn_is_what_the_model_says_to_the_ids_of_training_and_nothing_is_read_twice(base: Base):
-    with voices(base, {"model": None}, Engine.batched, rows=1) as speaking:
+    with generators(base, {"model": None}, Engine.batched, rows=1) as speaking:
         talk = Talk(base, speaking.speak["model"], Draw(8))
         for text in SAID:
             before = (*talk.messages, Message(role="user", content=text))
@@ -51,7 +51,7 @@ def test_a_listener_ends_a_reply_and_what_was_said_stays_said(base: Base):
         heard.append(piece)
         return len(heard) == 2
 
-    with voices(base, {"model": None}, Engine.batched, rows=1) as speaking:
+    with generators(base, {"model": None}, Engine.batched, rows=1) as speaking:
         talk = Talk(base, speaking.speak["model"], Draw(40))
         done = talk.say(SAID[0], twice)
         assert done.tokens == 2 and talk.messages[-1].content == done.text == "".join(heard)
@@ -59,7 +59,7 @@ def test_a_listener_ends_a_reply_and_what_was_said_stays_said(base: Base):
 
 
 def test_a_conversation_without_room_for_a_reply_is_refused_and_stays_as_it_was(base: Base):
-    with voices(base, {"model": None}, Engine.batched, rows=1) as speaking:
+    with generators(base, {"model": None}, Engine.batched, rows=1) as speaking:
         talk = Talk(base, speaking.speak["model"], Draw(8))
         with pytest.raises(ModelError, match="allowed: less than 2048"):
             talk.say("word " * 3000, silent)
@@ -68,7 +68,7 @@ def test_a_conversation_without_room_for_a_reply_is_refused_and_stays_as_it_was(
 
 def test_a_drawn_reply_depends_on_seed_and_turn_alone(base: Base):
     def told(seed: int) -> list[str]:
-        with voices(base, {"model": None}, Engine.batched, rows=1) as speaking:
+        with generators(base, {"model": None}, Engine.batched, rows=1) as speaking:
             talk = Talk(base, speaking.speak["model"], Draw(8, temperature=1.5, seed=seed, top_k=50))
             return [talk.say(SAID[0], silent).text for _ in range(2)]
 

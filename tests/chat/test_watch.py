@@ -1,4 +1,4 @@
-"""A person beside a life: Enter lets it, a line replaces it, a reason keeps it."""
+"""A person beside an episode: Enter lets it, a line replaces it, a reason keeps it."""
 
 import io
 import sys
@@ -29,19 +29,19 @@ def test_what_is_typed_is_what_the_person_says(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("lines", [["q"], []])
-def test_leaving_and_the_end_of_the_input_stop_the_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]):
+def test_leaving_and_the_end_of_the_input_stop_the_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]):
     typed(monkeypatch, *lines)
     with pytest.raises(Stopped):
         Watch(make("copy", 0), tmp_path / "d.jsonl").decide(SCREEN, Reply("ls"))
 
 
 def test_a_take_over_is_kept_if_there_is_a_reason_under_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    bundle, kept = make("copy", 0), tmp_path / "d.jsonl"
+    scenario, kept = make("copy", 0), tmp_path / "d.jsonl"
     typed(monkeypatch, "", "it is there", "so is that")
-    watch = Watch(bundle, kept)
+    watch = Watch(scenario, kept)
     for _ in range(2):
         watch.taken(TakeOver(SCREEN, "ls", "cat a"))
-    Watch(bundle, kept).taken(TakeOver(SCREEN, "ls", "cat b"))
+    Watch(scenario, kept).taken(TakeOver(SCREEN, "ls", "cat b"))
     one, other = decision.load(kept)
-    assert (one.id, other.id) == (f"{bundle.id}/1", f"{bundle.id}/1.2") and watch.saved == 1
-    assert (one.own, one.continuation, one.reason, one.world) == ("ls", "cat a", "it is there", bundle.id)
+    assert (one.id, other.id) == (f"{scenario.id}/1", f"{scenario.id}/1.2") and watch.saved == 1
+    assert (one.own, one.continuation, one.reason, one.scenario) == ("ls", "cat a", "it is there", scenario.id)

@@ -1,4 +1,4 @@
-"""The lint of worlds: clean ones pass every column, a forgeable checker is caught by the column made for it."""
+"""The lint of scenarios: clean ones pass every column, a forgeable checker is caught by the column made for it."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from sekft.config import CheckConfig, SandboxConfig, SplitConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
-from sekft.errors import BundleError, DataError
+from sekft.errors import DataError, ScenarioError
 from sekft.scenario import cheat, checker, frozen, library
-from sekft.scenario.document import Bundle, write
-from tests.conftest import run_verb
+from sekft.scenario.document import Scenario, write
+from tests.conftest import run_command
 
 HONEST = library.make("sort", 0)
 TARGET = HONEST.reference[-2].rpartition(" ")[2]
@@ -48,9 +48,9 @@ def report(job: Job) -> dict:
     return json.loads((job.folder / "check.json").read_text())
 
 
-def test_clean_worlds_pass_every_column_and_the_pace_is_told(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
-    summary = check.run(settings(library="exam", episodes=8, repeats=2), job)
-    assert summary["faults"] == [] and summary["flaky"] == [] and summary["lives"] == 8 * 2 * 10
+def test_clean_scenarios_pass_every_column_and_the_pace_is_told(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = check.run(settings(library="test", episodes=8, repeats=2), job)
+    assert summary["faults"] == [] and summary["flaky"] == [] and summary["episodes"] == 8 * 2 * 10
     rows = report(job)["archetypes"]
     assert len(rows) == 8 and all(row["reference"] == row["noisy"] == 2 for row in rows.values())
     assert {row[column] for row in rows.values() for column in cheat.ZEROS} == {0}
@@ -60,60 +60,60 @@ def test_clean_worlds_pass_every_column_and_the_pace_is_told(job: Job, capsys: p
 
 
 def test_every_forgeable_checker_is_caught_by_the_column_made_for_it(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BundleError, match=f"{len(FORGEABLE)} of {len(FORGEABLE)} bundles are at fault; planted-0: nothing 1/1"):
+    with pytest.raises(ScenarioError, match=f"{len(FORGEABLE)} of {len(FORGEABLE)} scenarios are at fault; planted-0: nothing 1/1"):
         check.run(settings(path=str(planted(tmp_path, *FORGEABLE.values()))), job)
-    faults = {(fault["bundle"], fault["column"]) for fault in report(job)["faults"]}
+    faults = {(fault["scenario"], fault["column"]) for fault in report(job)["faults"]}
     assert {(f"planted-{n}", column) for n, column in enumerate(FORGEABLE)} <= faults
     assert "planted-2: touch 1/1" in capsys.readouterr().out
 
 
 def test_a_reference_that_fails_and_one_that_fails_now_and_then_are_faults(job: Job, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"planted-0: reference 0/2: false_exit"):
+    with pytest.raises(ScenarioError, match=r"planted-0: reference 0/2: false_exit"):
         check.run(settings(path=str(planted(tmp_path, "false")), repeats=2), job)
     chance = HONEST.model_copy(update={"id": "chance", "reference": ("cat /proc/sys/kernel/random/uuid", *HONEST.reference)})
     write([chance], tmp_path / "shaky")
-    with pytest.raises(BundleError, match="chance: flaky 2/2: the same replies gave different lives"):
+    with pytest.raises(ScenarioError, match="chance: flaky 2/2: the same replies gave different episodes"):
         check.run(settings(path=str(tmp_path / "shaky"), repeats=2), job)
 
 
 def test_a_set_in_which_too_much_cannot_be_done_is_a_fault() -> None:
     stuck = [library.make(name, index) for name in ("copy", "sort", "grep", "head") for index in range(3, 32, 4)]
     assert check.too_many_apart(stuck) == []
-    assert check.too_many_apart([world for world in stuck if check.is_apart(world)])[0].column == "apart"
+    assert check.too_many_apart([scenario for scenario in stuck if check.is_apart(scenario)])[0].column == "apart"
 
 
 def test_one_archetype_can_be_checked_by_its_name() -> None:
-    worlds = check.worlds(settings(library="copy"))
-    assert {world.archetype for world in worlds} == {"copy"} and len({world.axes.blocker for world in worlds}) == 7
-    with pytest.raises(BundleError, match="library=juggle: allowed: train, .* or append, "):
-        check.worlds(settings(library="juggle"))
+    scenarios = check.scenarios(settings(library="copy"))
+    assert {scenario.archetype for scenario in scenarios} == {"copy"} and len({scenario.axes.blocker for scenario in scenarios}) == 7
+    with pytest.raises(ScenarioError, match="library=juggle: allowed: train, .* or append, "):
+        check.scenarios(settings(library="juggle"))
 
 
-def lives(*worlds: Bundle) -> list[Trajectory]:
+def episodes(*scenarios: Scenario) -> list[Trajectory]:
     from sekft.config import EvalConfig
     from sekft.episode.agent import reference
     from sekft.episode.play import play
     from sekft.sandbox import choose
 
     backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
-    return [play(world, reference(worlds), backend, EvalConfig(max_turns=16)) for world in worlds]
+    return [play(scenario, reference(scenarios), backend, EvalConfig(max_turns=16)) for scenario in scenarios]
 
 
-def test_training_data_is_looked_through_for_the_exam(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_data_is_looked_through_for_the_eval(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean, leaking = tmp_path / "clean.jsonl", tmp_path / "leaking.jsonl"
-    learned, examined = library.make("copy", 0), frozen.exam()[5]
-    trajectory.write(lives(learned), clean)
-    trajectory.write(lives(learned, examined), leaking)
+    learned, evaluated = library.make("copy", 0), frozen.evaluation()[5]
+    trajectory.write(episodes(learned), clean)
+    trajectory.write(episodes(learned, evaluated), leaking)
     check.run(settings(trajectories=str(clean)), job)
     said = capsys.readouterr().out
     assert "0 paths, 0 provider names, 0 directive sentences" in said and frozen.SHA256[:16] in said
-    with pytest.raises(DataError, match=r"leaking.jsonl: of the exam training text shows [1-9]\d* paths .*[1-9]\d* provider names"):
+    with pytest.raises(DataError, match=r"leaking.jsonl: of the evaluation training text shows [1-9]\d* paths .*[1-9]\d* provider names"):
         check.run(settings(trajectories=str(leaking)), job)
 
 
 def test_a_fault_is_a_line_and_a_status_for_ci(tmp_path: Path) -> None:
-    planted(tmp_path / "worlds", checker.script([checker.gone("nowhere.txt")]))
-    done = run_verb("check", "path=worlds", "sandbox=bwrap", cwd=tmp_path)
+    planted(tmp_path / "scenarios", checker.script([checker.gone("nowhere.txt")]))
+    done = run_command("check", "path=scenarios", "sandbox=bwrap", cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1 and "planted-0: nothing 1/1" in lines[0]
 
@@ -124,8 +124,8 @@ def test_the_lingering_process_would_do_the_work_if_it_were_left_alive() -> None
     from sekft.episode.play import play
     from sekft.sandbox import choose
 
-    # Typed in the life itself, as the sandbox leaves nothing alive when it starts its own: a checker that waits for the work.
+    # Typed in the episode itself, as the sandbox leaves nothing alive when it starts its own: a checker that waits for the work.
     look = f"cat > .check <<'LOOK'\nn=0; until [ -s {TARGET} ] || [ $n -ge 40 ]; do n=$((n + 1)); sleep 0.2; done\n{HONEST.checker}LOOK"
     replies = (cheat.linger(HONEST)[0], "sleep 0.5", look, "timeout 9 sh .check; echo passed: $?", "exit")
-    life = play(HONEST, scripted([HONEST], replies), choose.backend(SandboxConfig(backend=Kind.bwrap)), EvalConfig(max_turns=16))
-    assert "passed: 0" in life.messages[-2].content
+    episode = play(HONEST, scripted([HONEST], replies), choose.backend(SandboxConfig(backend=Kind.bwrap)), EvalConfig(max_turns=16))
+    assert "passed: 0" in episode.messages[-2].content

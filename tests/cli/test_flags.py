@@ -26,8 +26,8 @@ def test_what_a_chat_was_told_by_flags_it_is_told_by_overrides():
     assert to_overrides("chat", ["--test"]) == ["mode=suite"]
 
 
-def test_n_is_the_number_of_worlds_for_every_verb():
-    assert [to_overrides(verb, ["--n", "3"]) for verb in ("train", "check")] == [["eval.episodes='3'"], ["episodes='3'"]]
+def test_n_is_the_number_of_scenarios_for_every_command():
+    assert [to_overrides(command, ["--n", "3"]) for command in ("train", "check")] == [["eval.episodes='3'"], ["episodes='3'"]]
 
 
 def test_overrides_and_hydras_own_flags_pass_untouched():

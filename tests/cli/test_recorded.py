@@ -47,7 +47,7 @@ def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_
 
 
 @pytest.mark.parametrize(
-    ("verb", "words", "said"),
+    ("command", "words", "said"),
     [
         ("train", "replay=done lora=r16", "replay=done: stands for the whole line of that run; found beside it lora=r16"),
         ("train", "replay=done start=resume parent=cut", "parent=cut: stands for the whole line of that run; found beside it replay=done"),
@@ -60,10 +60,10 @@ def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_
         ("train", "lora=r8 start=resume hydra.run.dir=done", "start=resume: done: done;"),
     ],
 )  # fmt: skip
-def test_what_would_be_another_run_is_refused_before_there_is_one(cut_off: Path, verb: str, words: str, said: str):
+def test_what_would_be_another_run_is_refused_before_there_is_one(cut_off: Path, command: str, words: str, said: str):
     before = sorted(Path().iterdir())
     with pytest.raises(SettingsError) as refused:
-        line_of(verb, words.split())
+        line_of(command, words.split())
     assert said in str(refused.value) and sorted(Path().iterdir()) == before
 
 

@@ -13,36 +13,36 @@ import pytest
 
 from sekft.cli import sweep
 from sekft.cli.sweep import Sweeps
-from sekft.config import Again, EvalVerbConfig
+from sekft.config import Again, EvalCommandConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError, SweepError, VerdictError
 from sekft.tracking.ledger import last
 from tests import warm
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.train.weights import digest
 
-Verb = Callable[[EvalVerbConfig, Job], object]
+Command = Callable[[EvalCommandConfig, Job], object]
 
 
-def start(folder: Path, verb: Verb, again: Again = Again.none, checkpoint: Path | None = None, seed: int = 0) -> list[str]:
+def start(folder: Path, command: Command, again: Again = Again.none, checkpoint: Path | None = None, seed: int = 0) -> list[str]:
     """Job 0 of a sweep; what is said about it. Its input is <folder>/data."""
     said: list[str] = []
     (folder / "0").mkdir(exist_ok=True)
     sweeps = Sweeps(lambda settings: [folder / "data"], lambda folder, say: checkpoint)
     job = Job(folder / "0", "s/0", "s", (), (), folder)
-    sweep.run(verb, EvalVerbConfig(seed=seed, again=again), job, folder, sweeps, said.append)
+    sweep.run(command, EvalCommandConfig(seed=seed, again=again), job, folder, sweeps, said.append)
     return said
 
 
-def never(settings: EvalVerbConfig, job: Job) -> None:
+def never(settings: EvalCommandConfig, job: Job) -> None:
     raise AssertionError("it was run once more")
 
 
-def fine(settings: EvalVerbConfig, job: Job) -> None:
+def fine(settings: EvalCommandConfig, job: Job) -> None:
     pass
 
 
-def refuse(settings: EvalVerbConfig, job: Job) -> None:
+def refuse(settings: EvalCommandConfig, job: Job) -> None:
     raise VerdictError("not as asked")
 
 
@@ -65,13 +65,13 @@ def test_a_job_that_failed_is_named_with_its_status_and_run_only_if_asked_to(tmp
 
 
 def test_a_job_that_was_cut_off_is_given_its_checkpoint_and_one_run_anew_finds_none(tmp_path: Path):
-    def cut_off(settings: EvalVerbConfig, job: Job) -> None:
+    def cut_off(settings: EvalCommandConfig, job: Job) -> None:
         (job.folder / "checkpoints").mkdir()
         raise KeyboardInterrupt
 
     given: list[Path | None] = []
 
-    def keep(settings: EvalVerbConfig, job: Job) -> None:
+    def keep(settings: EvalCommandConfig, job: Job) -> None:
         given.append(job.checkpoint)
         assert settings.again is Again.none  # the record of a job does not tell how often it was begun
         raise KeyboardInterrupt
@@ -89,13 +89,13 @@ def test_a_job_that_was_cut_off_is_given_its_checkpoint_and_one_run_anew_finds_n
 def test_a_job_is_run_anew_where_its_settings_or_its_data_changed_and_it_is_said_which(tmp_path: Path, status: str):
     ran: list[int] = []
 
-    def first(settings: EvalVerbConfig, job: Job) -> None:
+    def first(settings: EvalCommandConfig, job: Job) -> None:
         if status != "done":
             raise SekftError("it broke") if status == "failed" else KeyboardInterrupt
 
     with contextlib.suppress(SekftError, KeyboardInterrupt):
         start(tmp_path, first)
-    (tmp_path / "data").write_text("other lives")
+    (tmp_path / "data").write_text("other episodes")
     said = start(tmp_path, lambda settings, job: ran.append(settings.seed))
     assert said == [f"{tmp_path}/0: was run with other inputs; run anew, what is there is kept under a number"]
     assert "other settings; run anew" in start(tmp_path, lambda settings, job: ran.append(settings.seed), seed=7)[0]
@@ -103,7 +103,7 @@ def test_a_job_is_run_anew_where_its_settings_or_its_data_changed_and_it_is_said
 
 
 def test_a_job_that_another_process_is_at_is_left_to_it(tmp_path: Path):
-    def within(settings: EvalVerbConfig, job: Job) -> None:
+    def within(settings: EvalCommandConfig, job: Job) -> None:
         with pytest.raises(SweepError, match="another process is at work there"):
             start(tmp_path, never)
 
@@ -120,7 +120,7 @@ def sweeps_of(cwd: Path) -> list[str]:
 
 
 def test_the_same_line_finds_its_folder_and_failures_are_told_as_they_happen_and_at_the_end(tmp_path: Path):
-    done = run_verb(*NOWHERE, cwd=tmp_path)
+    done = run_command(*NOWHERE, cwd=tmp_path)
     (folder,) = sweeps_of(tmp_path)
     lines = done.stderr.splitlines()
     assert done.returncode == 1 and len(lines) == 5 and lines[2] == "sekft.train: failed, of this sweep:", done.stderr
@@ -129,13 +129,13 @@ def test_the_same_line_finds_its_folder_and_failures_are_told_as_they_happen_and
         assert lines[number].endswith(f"; log: outputs/train/{folder}/{number}/train.log")
         assert lines[3 + number] == "  " + lines[number].removeprefix("sekft.train: ")
         assert "no such file" in (tmp_path / "outputs" / "train" / folder / str(number) / "train.log").read_text()
-    again = run_verb(*NOWHERE, cwd=tmp_path)
+    again = run_command(*NOWHERE, cwd=tmp_path)
     assert again.returncode == 1 and again.stderr.count("failed before: nowhere.jsonl") == 4 and sweeps_of(tmp_path) == [folder]
-    retried = run_verb(*NOWHERE, "again=failed", cwd=tmp_path)
+    retried = run_command(*NOWHERE, "again=failed", cwd=tmp_path)
     assert retried.returncode == 1 and "failed before" not in retried.stderr and sweeps_of(tmp_path) == [folder]
-    run_verb(*NOWHERE, "trainer.lr=1", cwd=tmp_path)
+    run_command(*NOWHERE, "trainer.lr=1", cwd=tmp_path)
     assert len(sweeps_of(tmp_path)) == 2
-    run_verb(*NOWHERE, "again=all", cwd=tmp_path)
+    run_command(*NOWHERE, "again=all", cwd=tmp_path)
     assert len(sweeps_of(tmp_path)) == 3
 
 
@@ -163,7 +163,7 @@ launch("train", run, Sweeps(lambda settings: []))
 
 
 SMALL = (
-    "eval=none", "rehearsal=false", "tracker=none", "data.sources.shell.path=lives/trajectories.jsonl", "trainer.max_steps=6",
+    "eval=none", "rehearsal=false", "tracker=none", "data.sources.shell.path=episodes/trajectories.jsonl", "trainer.max_steps=6",
     "trainer.batch=2", "trainer.checkpointing=true", "trainer.save_every_steps=1", "lora.dropout=0.1",
 )  # fmt: skip
 SWEEP = ("-m", *SMALL, "lora=r4,r8", "trainer.lr=1e-3,1e30")  # with the higher one the loss of the third step is no number
@@ -172,20 +172,20 @@ SWEEP = ("-m", *SMALL, "lora=r4,r8", "trainer.lr=1e-3,1e30")  # with the higher 
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    done = run_verb("collect", "episodes=16", "sandbox=bwrap", "hydra.run.dir=lives", cwd=folder)
+    done = run_command("collect", "episodes=16", "sandbox=bwrap", "hydra.run.dir=episodes", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 @pytest.fixture(scope="module")
 def swept(cwd: Path) -> subprocess.CompletedProcess[str]:
-    return run_verb("train", *SWEEP, "hydra.sweep.dir=whole", cwd=cwd)
+    return run_command("train", *SWEEP, "hydra.sweep.dir=whole", cwd=cwd)
 
 
 @pytest.fixture(scope="module")
 def alone(cwd: Path) -> Path:
     """The third job in a process of its own."""
-    done = run_verb("train", *SMALL, "lora=r8", "trainer.lr=1e-3", "hydra.run.dir=alone", cwd=cwd)
+    done = run_command("train", *SMALL, "lora=r8", "trainer.lr=1e-3", "hydra.run.dir=alone", cwd=cwd)
     assert done.returncode == 0, done.stderr
     return cwd / "alone"
 
@@ -228,10 +228,10 @@ def test_a_sweep_killed_in_a_job_goes_on_from_its_checkpoint_to_the_same_bytes(c
     for half in ("checkpoint-5", "checkpoint-9"):  # without its seal, and with one that lies
         (cwd / "killed" / "2" / "checkpoints" / half).mkdir(exist_ok=True)
     (cwd / "killed" / "2" / "checkpoints" / "checkpoint-9" / "whole.json").write_text('{"optimizer.pt": 9}')
-    second = run_verb("train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd)
+    second = run_command("train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd)
     assert "killed/0: done before; skipped" in second.stdout and "killed/2: was cut off; goes on from checkpoint-" in second.stdout
     assert "job killed/1 failed: failed before: step" in second.stderr and second.returncode == 1
     assert (cwd / "killed" / "0" / "run.json").read_bytes() == finished
     assert digest(cwd / "killed" / "2" / "adapter") == digest(alone / "adapter") and losses(cwd / "killed" / "2") == losses(alone)
-    third = run_verb("train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd)
+    third = run_command("train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd)
     assert third.stdout.count("done before; skipped") == 2 and "failed before" in third.stderr and "train ━" not in third.stdout

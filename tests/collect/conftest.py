@@ -1,4 +1,4 @@
-"""Worlds of the default split; a collection as the verb makes it, in this process, in a folder of its own, in a real place."""
+"""Scenarios of the default split; a collection as the command makes it, in this process, in a folder of its own, in a real place."""
 
 import json
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from sekft.config import commands
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import load
 
 Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
 
 
-def worlds(count: int) -> list[Bundle]:
-    """The first training worlds of the split that is composed by default."""
+def scenarios(count: int) -> list[Scenario]:
+    """The first training scenarios of the split that is composed by default."""
     commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         split = settings(compose("collect"), config.CollectConfig).split
@@ -36,7 +36,7 @@ def sandbox(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def gather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collect:
-    """gather(*overrides, folder="run") -> (summary, lives)."""
+    """gather(*overrides, folder="run") -> (summary, episodes)."""
     monkeypatch.chdir(tmp_path)
     commands.register()
 

@@ -11,16 +11,16 @@ from tests.collect.conftest import Collect
 
 
 def test_the_numbers_are_those_of_the_data(gather: Collect, tmp_path: Path):
-    summary, lives = gather("episodes=8", "attempts=2", "sandbox=bwrap")
+    summary, episodes = gather("episodes=8", "attempts=2", "sandbox=bwrap")
     card = json.loads((tmp_path / "run" / "card.json").read_text())
-    assert (card["lives"], card["kept"], card["worlds"]) == (16, 16, 8)
+    assert (card["episodes"], card["kept"], card["scenarios"]) == (16, 16, 8)
     assert card["outcomes"] == {"justified_panic": 4, "verified": 12} == summary["outcomes"]
-    assert sum(counts["lives"] for counts in card["archetypes"].values()) == 16
+    assert sum(counts["episodes"] for counts in card["archetypes"].values()) == 16
     assert sum(counts["blocked"] for counts in card["archetypes"].values()) == 4
     assert all(sum(counts.values()) == 8 for counts in card["axes"].values()) and card["axes"]["terminal"] == {"exit": 6, "panic": 2}
-    turns = sorted(len(life.commands) for life in lives)
+    turns = sorted(len(episode.commands) for episode in episodes)
     assert (card["turns"]["shortest"], card["turns"]["longest"]) == (turns[0], turns[-1])
-    assert len({life.id for life in lives}) == 16
+    assert len({episode.id for episode in episodes}) == 16
 
 
 def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Path):
@@ -37,7 +37,7 @@ def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Pa
 
 
 def test_the_page_says_what_the_card_says_and_the_audit_holds_all_that_is_there(gather: Collect, tmp_path: Path):
-    gather("episodes=4", "sandbox=bwrap", "operator=scripted")
+    gather("episodes=4", "sandbox=bwrap", "agent=scripted")
     page = (tmp_path / "run" / "card.md").read_text()
-    assert "- lives: 4\n- kept: 0" in page and "| false_exit | 4 |" in page and "## axis announcement" in page
-    assert list((tmp_path / "run" / "lives").iterdir()) and list(faults(tmp_path / "run")) == []
+    assert "- episodes: 4\n- kept: 0" in page and "| false_exit | 4 |" in page and "## axis announcement" in page
+    assert list((tmp_path / "run" / "episodes").iterdir()) and list(faults(tmp_path / "run")) == []

@@ -1,4 +1,4 @@
-"""Lives that others recorded: their labels are heard, their text becomes the deployed one, what is no life is counted."""
+"""Episodes that others recorded: their labels are heard, their text becomes the deployed one, what is no episode is counted."""
 
 import json
 from pathlib import Path
@@ -29,17 +29,17 @@ def put(folder: Path, name: str, *records: object) -> Path:
     return path
 
 
-def test_a_life_is_read_in_the_deployed_text_without_its_scaffold(tmp_path: Path):
-    lives, left_out = imports.read(put(tmp_path, "one.json", {"messages": TURNS, "keep": True, "steps": 2, "outcome": "verified"}))
-    assert not left_out and [message.content for message in lives[0].messages] == [
+def test_a_episode_is_read_in_the_deployed_text_without_its_scaffold(tmp_path: Path):
+    episodes, left_out = imports.read(put(tmp_path, "one.json", {"messages": TURNS, "keep": True, "steps": 2, "outcome": "verified"}))
+    assert not left_out and [message.content for message in episodes[0].messages] == [
         "Directives are kept by olbrin.\n$ ",
         "olbrin due",
         "make a file\n$ ",
         "exit",
     ]
-    assert lives[0].kept and lives[0].outcome is Outcome.verified and lives[0].meta["steps"] == 2
-    assert [(command.turn, command.text) for command in lives[0].commands] == [(1, "olbrin due"), (3, "exit")]
-    assert lives[0].meta["system_turns_stripped"] == 1
+    assert episodes[0].kept and episodes[0].outcome is Outcome.verified and episodes[0].meta["steps"] == 2
+    assert [(command.turn, command.text) for command in episodes[0].commands] == [(1, "olbrin due"), (3, "exit")]
+    assert episodes[0].meta["system_turns_stripped"] == 1
 
 
 def test_neighbours_of_one_role_are_one_turn_and_odd_line_ends_are_text(tmp_path: Path):
@@ -51,8 +51,8 @@ def test_neighbours_of_one_role_are_one_turn_and_odd_line_ends_are_text(tmp_path
         TURNS[4],
     ]
     (tmp_path / "one.jsonl").write_text(json.dumps({"messages": turns, "meta": None}, ensure_ascii=False) + "\n")
-    lives, left_out = imports.read(tmp_path / "one.jsonl")
-    assert not left_out and [message.content for message in lives[0].messages[1:3]] == ["olbrin due\nls", "a\u2028b\nc\n$ "]
+    episodes, left_out = imports.read(tmp_path / "one.jsonl")
+    assert not left_out and [message.content for message in episodes[0].messages[1:3]] == ["olbrin due\nls", "a\u2028b\nc\n$ "]
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_neighbours_of_one_role_are_one_turn_and_odd_line_ends_are_text(tmp_path
     ],
 )
 def test_labels_are_heard_but_the_keep_rule_is_ours(tmp_path: Path, labels: dict, last: str, outcome: Outcome):
-    lives, _ = imports.read(put(tmp_path, "one.jsonl", {"turns": [*TURNS[:-1], {"role": "assistant", "content": last}], **labels}))
-    assert lives[0].outcome is outcome and lives[0].kept == (outcome in (Outcome.verified, Outcome.justified_panic))
+    episodes, _ = imports.read(put(tmp_path, "one.jsonl", {"turns": [*TURNS[:-1], {"role": "assistant", "content": last}], **labels}))
+    assert episodes[0].outcome is outcome and episodes[0].kept == (outcome in (Outcome.verified, Outcome.justified_panic))
 
 
-def test_folders_of_documents_and_lines_mix_and_attempts_at_one_world_are_numbered(tmp_path: Path):
+def test_folders_of_documents_and_lines_mix_and_attempts_at_one_scenario_are_numbered(tmp_path: Path):
     folder = tmp_path / "logs"
     put(folder, "a.json", TURNS)
     put(folder, "b.jsonl", {"messages": TURNS, "scenario": "w"}, {"messages": TURNS, "scenario": "w"}, {"nothing": 1})
@@ -82,8 +82,8 @@ def test_folders_of_documents_and_lines_mix_and_attempts_at_one_world_are_number
     (folder / "d.json").write_text("no JSON")
     put(folder, "e.json", {"messages": TURNS[:2]})
     put(folder, "f.json", {"messages": [*TURNS, TURNS[0], TURNS[4]]})
-    lives, left_out = imports.read(folder)
-    assert [life.id for life in lives] == ["a#0@imported", "w#0@imported", "w#1@imported"]
+    episodes, left_out = imports.read(folder)
+    assert [episode.id for episode in episodes] == ["a#0@imported", "w#0@imported", "w#1@imported"]
     assert left_out == {
         "messages: Field required": 1,
         "unknown role 'wizard'": 1,
@@ -93,22 +93,22 @@ def test_folders_of_documents_and_lines_mix_and_attempts_at_one_world_are_number
     }
 
 
-def test_what_is_no_life_at_all_is_one_line(tmp_path: Path):
-    with pytest.raises(DataError, match=r"no life in it \(no \*\.json"):
+def test_what_is_no_episode_at_all_is_one_line(tmp_path: Path):
+    with pytest.raises(DataError, match=r"no episode in it \(no \*\.json"):
         imports.read(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         imports.read(tmp_path / "nowhere")
 
 
-def test_imported_lives_are_a_collection_one_can_train_on_and_import_again(gather: Collect, tmp_path: Path):
+def test_imported_episodes_are_a_collection_one_can_train_on_and_import_again(gather: Collect, tmp_path: Path):
     put(tmp_path / "logs", "a.jsonl", {"messages": TURNS, "keep": True}, {"messages": TURNS, "keep": False}, {"x": 1})
-    summary, lives = gather("imports=logs", "export=[messages]")
-    assert (summary["lives"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})
+    summary, episodes = gather("imports=logs", "export=[messages]")
+    assert (summary["episodes"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})
     tally = Tally()
     path = str(tmp_path / "run" / "trajectories.jsonl")
     samples = list(stream("imported", SourceConfig(kind=SourceKind.shell, path=path), tally))
     assert len(samples) == 1 and tally.left_out == {"false_exit": 1}
     card = json.loads((tmp_path / "run" / "card.json").read_text())
-    assert 0 < card["tokens"]["learned_share"] < 1 and card["operator"] == "imported"
+    assert 0 < card["tokens"]["learned_share"] < 1 and card["agent"] == "imported"
     again, same = gather("imports=run/trajectories.jsonl", folder="again")
-    assert same == lives and [life.ending for life in same] == [Ending.exit, Ending.exit]
+    assert same == episodes and [episode.ending for episode in same] == [Ending.exit, Ending.exit]

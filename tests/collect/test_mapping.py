@@ -1,4 +1,4 @@
-"""Foreign worlds become bundles by one mapping file; the gate says which are any good."""
+"""Foreign scenarios become scenarios by one mapping file; the gate says which are any good."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sekft.collect.mapping import Mapped, read, read_mapping, translate
-from sekft.errors import BundleError, SettingsError
-from sekft.scenario.document import Bundle
+from sekft.errors import ScenarioError, SettingsError
+from sekft.scenario.document import Scenario
 from tests.collect.conftest import Collect
 
 MAPPING = """\
@@ -55,10 +55,10 @@ def mapping(tmp_path: Path) -> Path:
 
 
 def test_every_field_lands_where_the_mapping_says(mapping: Path):
-    bundle = Bundle.model_validate(translate(THEIRS, read_mapping(mapping)))
-    assert (bundle.id, bundle.terminal, bundle.axes.terminal, bundle.provider.name) == ("their-1", "exit", "exit", "olbrin")
-    assert [(fixture.path, fixture.content) for fixture in bundle.fixtures] == [(file["at"], file["text"]) for file in THEIRS["files"]]
-    assert bundle.directives == ("Copy a.txt to b.txt.",)
+    scenario = Scenario.model_validate(translate(THEIRS, read_mapping(mapping)))
+    assert (scenario.id, scenario.terminal, scenario.axes.terminal, scenario.provider.name) == ("their-1", "exit", "exit", "olbrin")
+    assert [(fixture.path, fixture.content) for fixture in scenario.fixtures] == [(file["at"], file["text"]) for file in THEIRS["files"]]
+    assert scenario.directives == ("Copy a.txt to b.txt.",)
 
 
 def test_a_default_of_items_is_given_to_each_that_lacks_it_and_makes_none(mapping: Path):
@@ -79,10 +79,10 @@ def test_the_gate_admits_what_is_solvable_and_counts_the_rest(gather: Collect, s
         {"files": [{"at": "/etc/x"}], "name": "d"},
     )
     (folder / "many.jsonl").write_text("\n".join(json.dumps({**THEIRS, **variant}) for variant in [{}, *variants, {}]) + "\nnot json\n")
-    summary, lives = gather("scenarios=theirs", "mapping=theirs.yaml", sandbox)
+    summary, episodes = gather("scenarios=theirs", "mapping=theirs.yaml", sandbox)
     assert summary["refused"] == {"forgeable": 1, "invalid": 3, "unparsable": 1, "unsolvable": 1}
-    assert [(life.bundle_id, life.kept) for life in lives] == [("their-1", True)]
-    assert [path.name for path in (tmp_path / "run" / "bundles").iterdir()] == ["their-1.json"]
+    assert [(episode.scenario_id, episode.kept) for episode in episodes] == [("their-1", True)]
+    assert [path.name for path in (tmp_path / "run" / "scenarios").iterdir()] == ["their-1.json"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_gate_admits_what_is_solvable_and_counts_the_rest(gather: Collect, s
 )
 def test_a_mapping_that_cannot_be_meant_is_one_line(tmp_path: Path, text: str, named: str):
     (tmp_path / "bad.yaml").write_text(text)
-    with pytest.raises(BundleError, match=named) as refused:
+    with pytest.raises(ScenarioError, match=named) as refused:
         read_mapping(tmp_path / "bad.yaml")
     assert "\n" not in str(refused.value)
 
@@ -104,8 +104,8 @@ def test_a_mapping_that_cannot_be_meant_is_one_line(tmp_path: Path, text: str, n
 def test_documents_of_the_wrong_shape_are_refusals_not_errors(tmp_path: Path):
     (tmp_path / "a.json").write_text("[1, 2]")
     (tmp_path / "b.json").write_text('{"files": "none", "tool": 3}')
-    bundles, refusals = read(tmp_path, Mapped(fields={"tool.binary": "provider.name", "files[].at": "fixtures[].path"}))
-    assert not bundles and {refusal.reason for refusal in refusals.values()} == {"invalid"}
+    scenarios, refusals = read(tmp_path, Mapped(fields={"tool.binary": "provider.name", "files[].at": "fixtures[].path"}))
+    assert not scenarios and {refusal.reason for refusal in refusals.values()} == {"invalid"}
 
 
 def test_a_mapping_needs_documents(gather: Collect, mapping: Path):

@@ -1,4 +1,4 @@
-"""Pairs part where a keeper and a reject of the same world part, and TRL's DPOTrainer learns from them."""
+"""Pairs part where a keeper and a reject of the same scenario part, and TRL's DPOTrainer learns from them."""
 
 import json
 from pathlib import Path
@@ -12,18 +12,18 @@ from sekft.rendering.messages import Message
 from tests.collect.conftest import Collect
 
 
-def life(name: str, *turns: str, kept: bool = False, world: str = "w", outcome: Outcome = Outcome.false_exit) -> Trajectory:
+def episode(name: str, *turns: str, kept: bool = False, scenario: str = "w", outcome: Outcome = Outcome.false_exit) -> Trajectory:
     said = tuple(Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(turns))
     commands = tuple(Command(turn=at, text=turn.content, status=0) for at, turn in enumerate(said) if turn.role == "assistant")
-    shared = {"bundle_id": world, "archetype": "copy", "operator": "o", "ending": Ending.exit, "checked": kept, "clean": True}
+    shared = {"scenario_id": scenario, "archetype": "copy", "agent": "o", "ending": Ending.exit, "checked": kept, "clean": True}
     return Trajectory(id=name, messages=said, commands=commands, kept=kept, outcome=Outcome.verified if kept else outcome, **shared)
 
 
-KEEPER = life("k", "$ ", "ls", "a\n$ ", "cat a", "x\n$ ", "exit", kept=True)
+KEEPER = episode("k", "$ ", "ls", "a\n$ ", "cat a", "x\n$ ", "exit", kept=True)
 
 
 def test_a_pair_is_the_turn_typed_where_the_two_part():
-    rows, none = pairs([KEEPER, life("r", "$ ", "ls", "a\n$ ", "exit")])
+    rows, none = pairs([KEEPER, episode("r", "$ ", "ls", "a\n$ ", "exit")])
     assert not none and [row["prompt"] for row in rows] == [[{"role": role, "content": text} for role, text in
                                                             (("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "))]]  # fmt: skip
     assert rows[0]["chosen"] == [{"role": "assistant", "content": "cat a"}]
@@ -31,19 +31,19 @@ def test_a_pair_is_the_turn_typed_where_the_two_part():
 
 
 def test_a_reject_meets_the_keeper_it_has_most_in_common_with():
-    other = life("k2", "$ ", "pwd", "/home/agent\n$ ", "exit", kept=True)
-    rows, _ = pairs([other, KEEPER, life("r", "$ ", "pwd", "/home/agent\n$ ", "panic")])
+    other = episode("k2", "$ ", "pwd", "/home/agent\n$ ", "exit", kept=True)
+    rows, _ = pairs([other, KEEPER, episode("r", "$ ", "pwd", "/home/agent\n$ ", "panic")])
     assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in rows] == [("exit", "panic")]
 
 
 @pytest.mark.parametrize(
     ("reject", "why"),
     [
-        (life("r", "$ ", "ls", "a\n$ "), "it only stops earlier"),
-        (life("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it only goes on longer"),
-        (life("r", "$ ", "ls", "b\n$ ", "exit"), "the same command showed something else"),
-        (life("r", "$ ", "exit", world="elsewhere"), "no keeper of this world"),
-        (life("r", "$ ", "exit", outcome=Outcome.broken), "its place broke"),
+        (episode("r", "$ ", "ls", "a\n$ "), "it only stops earlier"),
+        (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it only goes on longer"),
+        (episode("r", "$ ", "ls", "b\n$ ", "exit"), "the same command showed something else"),
+        (episode("r", "$ ", "exit", scenario="elsewhere"), "no keeper of this scenario"),
+        (episode("r", "$ ", "exit", outcome=Outcome.broken), "its place broke"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -52,12 +52,12 @@ def test_what_gives_no_pair_is_counted_by_why(reject: Trajectory, why: str):
 
 
 def test_the_same_pair_is_written_once():
-    rows, none = pairs([KEEPER, life("r1", "$ ", "exit"), life("r2", "$ ", "exit")])
+    rows, none = pairs([KEEPER, episode("r1", "$ ", "exit"), episode("r2", "$ ", "exit")])
     assert len(rows) == 1 and none == {"the same pair again": 1}
 
 
 def test_messages_are_keepers_and_end_with_what_was_typed():
-    rows = messages.rows([KEEPER, life("r", "$ ", "exit")])
+    rows = messages.rows([KEEPER, episode("r", "$ ", "exit")])
     assert [row["id"] for row in rows] == ["k"] and rows[0]["messages"][-1] == {"role": "assistant", "content": "exit"}
 
 
@@ -73,7 +73,7 @@ def test_trl_takes_the_pairs_of_a_collection_and_learns_for_five_steps(gather: C
     from sekft.model.locate import base_folder
 
     gather("episodes=8", "sandbox=bwrap", folder="good")
-    gather("episodes=8", "sandbox=bwrap", "operator=scripted", "operator.script=[ls,exit]", folder="bad")
+    gather("episodes=8", "sandbox=bwrap", "agent=scripted", "agent.script=[ls,exit]", folder="bad")
     both = tmp_path / "both"
     both.mkdir()
     for name in ("good", "bad"):

@@ -1,4 +1,4 @@
-"""A series that is killed goes on with the same command, and gives the bytes of one that was not; further worlds come from the seed."""
+"""A series that is killed goes on with the same command, and gives the bytes of one that was not; further scenarios come from the seed."""
 
 import hashlib
 import signal
@@ -12,9 +12,9 @@ from sekft.scenario.split import load
 from tests import warm
 from tests.collect.conftest import Collect
 
-SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], seed=0, train_bundles=8, exam_bundles=4)
+SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], seed=0, train_scenarios=8, eval_scenarios=4)
 DATA = ("trajectories.jsonl", "card.json", "card.md", "messages.jsonl", "SHA256SUMS")
-LINE = [sys.executable, "-m", "sekft.collect", "episodes=60", "split.train_bundles=8", "sandbox=bwrap", "export=[messages]"]
+LINE = [sys.executable, "-m", "sekft.collect", "episodes=60", "split.train_scenarios=8", "sandbox=bwrap", "export=[messages]"]
 
 
 def data(folder: Path) -> dict[str, str]:
@@ -43,32 +43,32 @@ def test_a_killed_collection_goes_on_and_gives_the_same_bytes(tmp_path: Path):
     assert there < 60 and not (tmp_path / "killed" / "trajectories.jsonl").exists()
     going_on = start(tmp_path, "killed")
     output, _ = going_on.communicate(timeout=300)
-    assert going_on.returncode == 0 and f"going on: {there} of 60 lives are there" in output
+    assert going_on.returncode == 0 and f"going on: {there} of 60 episodes are there" in output
     assert data(tmp_path / "killed") == data(tmp_path / "whole")
     assert not list(tmp_path.glob("*/*.partial.jsonl"))
     checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=tmp_path / "killed", capture_output=True, text=True)
     assert checked.returncode == 0 and checked.stdout.count(": OK") == 4
 
 
-def test_other_settings_do_not_take_over_the_lives_of_a_killed_series(gather: Collect, tmp_path: Path):
+def test_other_settings_do_not_take_over_the_episodes_of_a_killed_series(gather: Collect, tmp_path: Path):
     (tmp_path / "run").mkdir()
     stale = tmp_path / "run" / "trajectories.0123456789ab.partial.jsonl"
-    stale.write_text("not a life\n")
-    summary, lives = gather("episodes=2", "sandbox=bwrap")
+    stale.write_text("not an episode\n")
+    summary, episodes = gather("episodes=2", "sandbox=bwrap")
     assert summary["kept"] == 2 and not stale.exists()
-    assert [life.bundle_id for life in lives] == sorted(life.bundle_id for life in lives)
+    assert [episode.scenario_id for episode in episodes] == sorted(episode.scenario_id for episode in episodes)
 
 
 def test_durations_are_in_the_summary_and_not_in_the_data(gather: Collect, tmp_path: Path):
     first, _ = gather("episodes=2", "sandbox=bwrap", folder="first")
     second, _ = gather("episodes=2", "sandbox=bwrap", "workers=1", folder="second")
-    assert set(first["seconds"]) == {"all", "card", "check", "leave", "lives", "open", "put", "reply", "type", "worlds"}
+    assert set(first["seconds"]) == {"all", "card", "check", "leave", "episodes", "open", "put", "reply", "type", "scenarios"}
     names = ("trajectories.jsonl", "card.json", "card.md", "SHA256SUMS")
     assert [(tmp_path / "first" / name).read_bytes() for name in names] == [(tmp_path / "second" / name).read_bytes() for name in names]
 
 
-def test_worlds_beyond_the_split_are_those_it_would_name_next():
+def test_scenarios_beyond_the_split_are_those_it_would_name_next():
     split, more = load("train", SPLIT), load("train", SPLIT, amount=30)
     assert more == load("train", SPLIT, amount=30) and more[:8] == split and load("train", SPLIT, amount=3) == split[:3]
-    assert len({world.id for world in more}) == 30
-    assert not {world.archetype for world in more} & set(SPLIT.held_out)
+    assert len({scenario.id for scenario in more}) == 30
+    assert not {scenario.archetype for scenario in more} & set(SPLIT.held_out)

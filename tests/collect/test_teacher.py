@@ -1,4 +1,4 @@
-"""A teacher over real HTTP plays worlds: what it types is recorded without its scaffold, what goes wrong is counted by reason."""
+"""A teacher over real HTTP plays scenarios: what it types is recorded without its scaffold, what goes wrong is counted by reason."""
 
 import subprocess
 import sys
@@ -9,18 +9,18 @@ import pytest
 from sekft.episode import trajectory
 from sekft.episode.setup import arrival
 from sekft.errors import EndpointError, SettingsError
-from sekft.scenario.document import Bundle, write
+from sekft.scenario.document import Scenario, write
 from tests import warm
-from tests.collect.conftest import Collect, worlds
+from tests.collect.conftest import Collect, scenarios
 from tests.collect.replay import Answer, refusing, said, serving
 
-TEACHER = ("operator=endpoint", "operator.model=teacher", "operator.timeout_s=1", "operator.retries=1", "sandbox=bwrap")
+TEACHER = ("agent=endpoint", "agent.model=teacher", "agent.timeout_s=1", "agent.retries=1", "sandbox=bwrap")
 
 
-def shown_at_once(count: int) -> list[Bundle]:
-    """Solvable worlds that name their provider on arrival: the server knows by it who is asking."""
-    fitting = [world for world in worlds(200) if world.terminal == "exit" and world.provider.name in arrival(world)]
-    return list({world.provider.name: world for world in fitting}.values())[:count]
+def shown_at_once(count: int) -> list[Scenario]:
+    """Solvable scenarios that name their provider on arrival: the server knows by it who is asking."""
+    fitting = [scenario for scenario in scenarios(200) if scenario.terminal == "exit" and scenario.provider.name in arrival(scenario)]
+    return list({scenario.provider.name: scenario for scenario in fitting}.values())[:count]
 
 
 def turn(request: dict) -> int:
@@ -29,12 +29,12 @@ def turn(request: dict) -> int:
 
 def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_path: Path):
     shown = shown_at_once(6)
-    write(shown, tmp_path / "worlds")
+    write(shown, tmp_path / "scenarios")
     good, fenced, silent, down, slow, lying = shown
 
     def answer(request: dict) -> Answer:
         greeting = request["messages"][1]["content"] if len(request["messages"]) > 1 else ""
-        asking = next((world for world in shown if world.provider.name in greeting), None)
+        asking = next((scenario for scenario in shown if scenario.provider.name in greeting), None)
         if asking is None or asking is good:  # None: is anybody there?
             return said(asking.reference[turn(request)] if asking else "ls")
         if asking is fenced:
@@ -42,8 +42,8 @@ def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_p
         return {silent.id: said(None), down.id: refusing(500), slow.id: Answer(after_s=30), lying.id: Answer(b'{"text": "ls"}')}[asking.id]
 
     with serving(answer) as (url, asked):
-        summary, lives = gather(*TEACHER, f"operator.url={url}", "scenarios=worlds", "workers=6")
-    by_world = {life.bundle_id: life for life in lives}
+        summary, episodes = gather(*TEACHER, f"agent.url={url}", "scenarios=scenarios", "workers=6")
+    by_scenario = {episode.scenario_id: episode for episode in episodes}
     assert summary["rejects"] == {
         "prose": 1,
         "silent": 1,
@@ -51,53 +51,53 @@ def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_p
         "silent: endpoint timeout": 1,
         "silent: endpoint unreadable": 1,
     }
-    assert summary["kept"] == 1 and by_world[good.id].kept
-    assert [message.role for message in by_world[good.id].messages[:2]] == ["user", "assistant"]
+    assert summary["kept"] == 1 and by_scenario[good.id].kept
+    assert [message.role for message in by_scenario[good.id].messages[:2]] == ["user", "assistant"]
     text = (tmp_path / "run" / "trajectories.jsonl").read_text()
     assert "POSIX shell" in asked[-1]["messages"][0]["content"] and "POSIX shell" not in text and url not in text
 
 
-def test_what_an_endpoint_failed_is_lived_again_by_the_same_command_and_nothing_else(tmp_path: Path):
+def test_what_an_endpoint_failed_is_played_again_by_the_same_command_and_nothing_else(tmp_path: Path):
     shown = shown_at_once(3)
-    write(shown, tmp_path / "worlds")
-    failing, finished, last = sorted(shown, key=lambda world: world.id)
+    write(shown, tmp_path / "scenarios")
+    failing, finished, last = sorted(shown, key=lambda scenario: scenario.id)
     process: list[subprocess.Popen] = []
     asking: list[str] = []
 
     def answer(request: dict) -> Answer:
         if len(request["messages"]) == 1:
             return said("ls")
-        now = next(world for world in shown if world.provider.name in request["messages"][1]["content"])
+        now = next(scenario for scenario in shown if scenario.provider.name in request["messages"][1]["content"])
         asking.append(now.id)
         if now is last and process:
             process.pop().kill()
         return refusing(400) if now is failing and process else said(now.reference[turn(request)])
 
     with serving(answer) as (url, _):
-        command = [sys.executable, "-m", "sekft.collect", *TEACHER, "operator.timeout_s=30", f"operator.url={url}", "scenarios=worlds"]
+        command = [sys.executable, "-m", "sekft.collect", *TEACHER, "agent.timeout_s=30", f"agent.url={url}", "scenarios=scenarios"]
         command += ["workers=1", "hydra.run.dir=run"]
         process.append(killed := warm.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
         assert killed.wait(120) == -9
         assert asking[0] == failing.id and asking[-1] == last.id
         asking.clear()
         assert warm.run(command, cwd=tmp_path, timeout=120).returncode == 0
-    lives = list(trajectory.read(tmp_path / "run" / "trajectories.jsonl"))
-    assert [(life.bundle_id, life.kept) for life in lives] == [(world.id, True) for world in (failing, finished, last)]
+    episodes = list(trajectory.read(tmp_path / "run" / "trajectories.jsonl"))
+    assert [(episode.scenario_id, episode.kept) for episode in episodes] == [(scenario.id, True) for scenario in (failing, finished, last)]
     assert set(asking) == {failing.id, last.id}
 
 
-def test_nobody_at_the_start_is_one_line_before_any_life(gather: Collect, tmp_path: Path):
+def test_nobody_at_the_start_is_one_line_before_any_episode(gather: Collect, tmp_path: Path):
     with serving(lambda request: refusing(503)) as (url, _), pytest.raises(EndpointError, match="http 503"):
-        gather(*TEACHER, f"operator.url={url}", "episodes=4")
+        gather(*TEACHER, f"agent.url={url}", "episodes=4")
     assert not (tmp_path / "run" / "trajectories.jsonl").exists()
-    with pytest.raises(SettingsError, match=r"operator\.model: empty"):
-        gather("operator=endpoint", "sandbox=bwrap")
+    with pytest.raises(SettingsError, match=r"agent\.model: empty"):
+        gather("agent=endpoint", "sandbox=bwrap")
 
 
 def test_a_scaffold_is_a_text_or_a_file_and_a_file_that_is_not_there_is_refused(gather: Collect, tmp_path: Path):
     (tmp_path / "scaffold.txt").write_text("Only one line.\n")
     with serving(lambda request: said("exit")) as (url, asked):
-        gather(*TEACHER, f"operator.url={url}", "episodes=1", "operator.scaffold=scaffold.txt")
+        gather(*TEACHER, f"agent.url={url}", "episodes=1", "agent.scaffold=scaffold.txt")
         assert asked[-1]["messages"][0] == {"role": "system", "content": "Only one line."}
         with pytest.raises(SettingsError, match=r"nowhere\.txt: No such file"):
-            gather(*TEACHER, f"operator.url={url}", "episodes=1", "operator.scaffold=nowhere.txt")
+            gather(*TEACHER, f"agent.url={url}", "episodes=1", "agent.scaffold=nowhere.txt")

@@ -12,11 +12,11 @@ import pytest
 from sekft.compare.__main__ import after_each
 from sekft.config.job import Job
 from sekft.errors import ModelError
-from tests.conftest import ROOT, run_verb
+from tests.conftest import ROOT, run_command
 from tests.eval.planted_runs import plant, share, sweep
 
 pytestmark = pytest.mark.xdist_group("compare")
-SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16", "eval.episodes=4",
+SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16", "eval.episodes=4",
          "eval.max_reply_tokens=6", "sandbox=bwrap", "tracker=none", "rehearsal=false")  # fmt: skip
 
 
@@ -24,7 +24,7 @@ SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "tra
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One command of experiments/mask_ablation.yaml, made small, then compared into a copy of its page."""
     cwd = tmp_path_factory.mktemp("experiment")
-    done = run_verb("train", "-m", "experiment=mask_ablation", *SMALL, "hydra.sweep.dir=sweep", cwd=cwd)
+    done = run_command("train", "-m", "experiment=mask_ablation", *SMALL, "hydra.sweep.dir=sweep", cwd=cwd)
     assert done.returncode == 0, done.stderr
     (cwd / "page.md").write_text((ROOT / "experiments" / "mask_ablation.md").read_text())
     (cwd / "compare.out").write_text(
@@ -34,13 +34,13 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compared(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = run_verb("compare", *words, cwd=cwd)
+    done = run_command("compare", *words, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
 
 
 @pytest.mark.slow
-def test_one_command_trains_every_mask_with_every_seed_and_the_base_lives_once(swept: Path):
+def test_one_command_trains_every_mask_with_every_seed_and_the_base_episodes_once(swept: Path):
     jobs = [json.loads((swept / "sweep" / str(at) / "run.json").read_text())["settings"] for at in range(4)]
     assert [(job["seed"], job["mask"]["rule"]) for job in jobs] == [
         (0, "assistant"),
@@ -51,7 +51,7 @@ def test_one_command_trains_every_mask_with_every_seed_and_the_base_lives_once(s
     summaries = [json.loads((swept / "sweep" / str(at) / "summary.json").read_text()) for at in range(4)]
     assert summaries[0]["remembered"] == [] and all("base" in one["remembered"] for one in summaries[1:])
     assert len({(swept / "sweep" / str(at) / "adapter" / "adapter_model.safetensors").read_bytes() for at in range(4)}) == 4
-    assert len({one["worlds"]["sha256"] for one in summaries}) == 1
+    assert len({one["scenarios"]["sha256"] for one in summaries}) == 1
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: P
     assert said.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
 
 
-def test_a_run_alone_and_jobs_without_an_exam_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_run_alone_and_jobs_without_an_eval_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
     bare = after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
     bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep"))
@@ -167,7 +167,7 @@ def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
 )
 def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], named: list[str]):
     sweep(tmp_path / "sweep", seeds=1)
-    done = run_verb("compare", *words, cwd=tmp_path)
+    done = run_command("compare", *words, cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1 and all(word in lines[0] for word in named), done.stderr
 

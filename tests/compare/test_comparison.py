@@ -12,8 +12,8 @@ from sekft.compare.kinds import by_blocker, by_kind
 from sekft.config.compare import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.tracking.records import Lost, Record, find, read
-from tests.eval.planted_runs import WORLDS, plant, share, sweep
-from tests.report.test_exam_page import Page
+from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
+from tests.eval.test_page import Page
 
 
 def compared(folder: Path, **settings) -> Comparison:
@@ -35,25 +35,25 @@ def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named
     text = result(found)
     assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
     assert "- masks differ: a loss is of the tokens that were learned" in text and not compared(folder / "0").notes
-    assert table(found)[0].startswith("| mask.rule | seeds | worlds | terminated | verified | verified_solvable |")
+    assert table(found)[0].startswith("| mask.rule | seeds | scenarios | terminated | verified | verified_solvable |")
     assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
 
 
 def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
     groups = compared(folder).groups
     head, *rows = by_kind(groups)
-    assert head[:3] == ["kind of world", "group", "terminated"]
+    assert head[:3] == ["kind of scenario", "group", "terminated"]
     names = ["base", "assistant", "terminal_only"]
     assert [row[:2] for row in rows] == [
         [kind, name] for kind in ("held out of the adapter only", "operation the base never saw") for name in names
     ]
-    assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable worlds, three seeds
-    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base lives once
+    assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable scenarios, three seeds
+    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base episodes once
     head, *rows = by_blocker(groups)
     assert head == ["blocked by", "assistant", "terminal_only"]
     assert {"missing", "denied"} <= {row[0] for row in rows} and sum(int(row[1].partition("/")[2].split()[0]) for row in rows) == 3 * 16
     text = result(compared(folder))
-    assert "| kind of world | group |" in text and "| blocked by | assistant |" in text
+    assert "| kind of scenario | group |" in text and "| blocked by | assistant |" in text
 
 
 def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path):
@@ -64,8 +64,8 @@ def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path
         ("verified", "base", "terminal_only"),
         ("verified", "assistant", "terminal_only"),
     ]
-    assert len(pairs) == 6 and {one.worlds for one in found.contrasts if one.criterion == "panic_recall"} == {16}
-    assert verdicts(found).count("\n- ") == 5 and "terminal_only left blocked worlds by a justified panic" in verdicts(found)
+    assert len(pairs) == 6 and {one.scenarios for one in found.contrasts if one.criterion == "panic_recall"} == {16}
+    assert verdicts(found).count("\n- ") == 5 and "terminal_only left blocked scenarios by a justified panic" in verdicts(found)
     turned = compared(folder, baseline="terminal_only")
     assert turned.contrasts[-1].first == "terminal_only" and turned.contrasts[-1].difference == -found.contrasts[2].difference
     with pytest.raises(SettingsError, match="baseline: found 'nobody', allowed: 'assistant', 'terminal_only'"):
@@ -78,13 +78,13 @@ def test_nothing_to_compare_is_an_error_that_names_every_run(tmp_path: Path):
         compared(tmp_path / "sweep")
 
 
-def test_other_worlds_unequal_seeds_and_unmeasured_exams_are_said(tmp_path: Path):
+def test_other_scenarios_unequal_seeds_and_unmeasured_evals_are_said(tmp_path: Path):
     for seed in range(2):
         plant(tmp_path / "sweep" / str(seed), share(1, 2), {"mask": "one"}, seed)
-    odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, worlds=WORLDS[:32])
+    odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, scenarios=SCENARIOS[:32])
     (odd / "summary.json").write_text((odd / "summary.json").read_text().replace('"verdict": "', '"verdict": "unmeasured '))
     notes = " ".join(compared(tmp_path / "sweep").notes)
-    assert "2 exams of other worlds" in notes and "1 to 2 training seeds" in notes and "measure nothing are among them" in notes
+    assert "2 evaluations of other scenarios" in notes and "1 to 2 training seeds" in notes and "measure nothing are among them" in notes
     assert [one.name for one in compared(tmp_path / "sweep").lines if not one.runs] == ["base of one", "base of two"]
 
 
@@ -102,14 +102,14 @@ def grid(folder: Path, seeds: int = 2) -> Path:
     return folder
 
 
-def test_the_page_is_whole_fetches_nothing_and_links_the_runs_pages_and_lives(folder: Path):
+def test_the_page_is_whole_fetches_nothing_and_links_the_runs_pages_and_episodes(folder: Path):
     (folder / "0" / "report.html").write_text("x")
     text = write_comparison_page(compared(folder), folder / "compare.html").read_text()
     page = Page(text)
     assert page.faults == [] and page.open == [] and not page.all("script", "link", "img") and "http" not in text
     links = [attrs["href"] or "" for attrs, _ in page.all("a") if attrs.get("class") != "skip"]
-    worlds = {life.bundle_id for life in compared(folder).groups[0].lives()}
-    assert {link.partition("#world-")[2] for link in links if link.startswith("0/report.html#")} == worlds
+    scenarios = {episode.scenario_id for episode in compared(folder).groups[0].episodes()}
+    assert {link.partition("#scenario-")[2] for link in links if link.startswith("0/report.html#")} == scenarios
     assert {link for link in links if "#" not in link} == {"0/report.html", *(f"{at}/episodes.jsonl" for at in range(6))}
     assert "it broke" in text and all(said in text for said in compared(folder).sentences())
 
@@ -145,11 +145,11 @@ def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder
     assert "All 7 sentences" in text and all(said in text for said in found.sentences())
 
 
-def test_thirty_runs_in_128_worlds_stay_below_a_megabyte(tmp_path: Path):
-    worlds = (*WORLDS, *(world.model_copy(update={"id": f"{world.id}x"}) for world in WORLDS))
+def test_thirty_runs_in_128_scenarios_stay_below_a_megabyte(tmp_path: Path):
+    scenarios = (*SCENARIOS, *(scenario.model_copy(update={"id": f"{scenario.id}x"}) for scenario in SCENARIOS))
     for at in range(30):
-        wins = share(at % 7, 8, worlds=worlds)
-        run = plant(tmp_path / "sweep" / str(at), wins, {"trainer": {"lr": (at % 6 + 1) / 1000}}, at // 6, worlds=worlds)
+        wins = share(at % 7, 8, scenarios=scenarios)
+        run = plant(tmp_path / "sweep" / str(at), wins, {"trainer": {"lr": (at % 6 + 1) / 1000}}, at // 6, scenarios=scenarios)
         (run / "report.html").write_text("x")
         lines = ({"step": step, "train/loss": 1 / (step + 1), "eval/verified": step / 2000} for step in range(1000))
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -1,4 +1,4 @@
-"""A difference between groups: paired by world, clustered by archetype, with the seeds' own spread; and the sentence it ends in."""
+"""A difference between groups: paired by scenario, clustered by archetype, with the seeds' own spread; and the sentence it ends in."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from sekft.compare.contrast import Contrast, across, between, half_width, joined, over_base, sentence
 from sekft.eval.paired import interval
-from tests.eval.planted_runs import WORLDS, plant, share, sweep
-from tests.eval.test_groups import groups
+from tests.compare.test_groups import groups
+from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
 
 
 def test_a_clear_difference_is_said_with_its_interval(tmp_path: Path):
     first, second = groups(sweep(tmp_path / "sweep"))
     found = between(first, second, "verified")
-    assert (found.worlds, found.archetypes, found.seeds) == (64, 8, (3, 3)) and found.difference == pytest.approx(-2 / 3, abs=0.02)
+    assert (found.scenarios, found.archetypes, found.seeds) == (64, 8, (3, 3)) and found.difference == pytest.approx(-2 / 3, abs=0.02)
     assert sentence(found, 0.15).startswith("terminal_only verified 67 points less than assistant [")
     gain = sentence(over_base(first, "verified"), 0.15)
     assert gain.startswith("assistant verified 79 points more than base [") and "one training seed" not in gain
 
 
-def test_equal_groups_in_a_large_exam_differ_by_nothing_worth_speaking_of(tmp_path: Path):
+def test_equal_groups_in_a_large_eval_differ_by_nothing_worth_speaking_of(tmp_path: Path):
     for seed in range(3):
         for mask in ("one", "other"):
             plant(tmp_path / "sweep" / f"{seed}{mask}", share(4, 8), {"mask": mask}, seed)
@@ -44,13 +44,13 @@ def test_one_seed_a_side_speaks_of_these_adapters_only(tmp_path: Path):
     assert found.seeds == (1, 1) and sentence(found, 0.15).endswith("; one training seed, so this is about these adapters only")
 
 
-def test_groups_without_a_world_in_common_are_not_compared(tmp_path: Path):
+def test_groups_without_a_scenario_in_common_are_not_compared(tmp_path: Path):
     plant(tmp_path / "sweep" / "0", share(1, 2), {"mask": "one"})
-    plant(tmp_path / "sweep" / "1", share(1, 2), {"mask": "other"}, worlds=WORLDS[:32])
-    assert between(*groups(tmp_path / "sweep"), "verified").worlds == 32
-    plant(tmp_path / "far" / "0", share(1, 2), {"mask": "one"}, worlds=WORLDS[:32])
-    plant(tmp_path / "far" / "1", share(1, 2), {"mask": "other"}, worlds=WORLDS[32:])
-    assert sentence(between(*groups(tmp_path / "far"), "verified"), 0.15) == "other and one cannot be compared: they share no world"
+    plant(tmp_path / "sweep" / "1", share(1, 2), {"mask": "other"}, scenarios=SCENARIOS[:32])
+    assert between(*groups(tmp_path / "sweep"), "verified").scenarios == 32
+    plant(tmp_path / "far" / "0", share(1, 2), {"mask": "one"}, scenarios=SCENARIOS[:32])
+    plant(tmp_path / "far" / "1", share(1, 2), {"mask": "other"}, scenarios=SCENARIOS[32:])
+    assert sentence(between(*groups(tmp_path / "far"), "verified"), 0.15) == "other and one cannot be compared: they share no scenario"
 
 
 def test_one_archetype_gives_no_interval():
@@ -71,13 +71,13 @@ def test_a_setting_is_judged_in_pairs_of_runs_so_that_what_else_was_swept_widens
         plant(tmp_path / "sweep" / str(at), share(of, 8), {"lora": {"r": rank}, "trainer": {"lr": lr}})
     low, high, low_too, high_too = (group.runs[0] for group in groups(tmp_path / "sweep"))
     found = across([(low, high), (low_too, high_too)], "r=4", "r=16", "verified")
-    assert found.difference == pytest.approx(1 / 8) and found.seeds == (2, 2) and found.worlds == 64
+    assert found.difference == pytest.approx(1 / 8) and found.seeds == (2, 2) and found.scenarios == 64
     assert found.low is not None and found.high is not None and found.low > 0 and found.high < 0.3
     assert half_width([5 / 8, 0]) > 3  # two of the runs, taken as luck, would say nothing at all
 
 
 def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float, widened: bool = True, others: int = 0) -> float:
-    """How often the interval holds the true gain where archetypes gain unlike and every training has its luck. 8 x 8 worlds.
+    """How often the interval holds the true gain where archetypes gain unlike and every training has its luck. 8 x 8 scenarios.
 
     others: so many values of another setting were swept, too, each lowering all rates by 10 points more; runs are judged in pairs.
     """
@@ -111,5 +111,5 @@ def test_the_interval_of_a_setting_among_others_covers_too():
     assert min(found.values()) >= 0.93 - 0.025, found
 
 
-def test_an_interval_over_worlds_alone_would_fail_the_same_simulation():
+def test_an_interval_over_scenarios_alone_would_fail_the_same_simulation():
     assert coverage(3, 0.0, 0.0, 0.2, widened=False) < 0.85

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from sekft.compare.curves import HIGH, LEFT, MOST_POINTS, TOP, WIDE, Chart, charts, thinned
+from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
-from tests.report.test_comparison import compared
 
 
 def drawn(folder: Path, logged: dict[str, list[dict[str, object]]], rates: tuple[str, ...] = ("verified",)) -> list[Chart]:
@@ -46,7 +46,7 @@ def test_an_axis_of_many_decades_has_few_ticks(tmp_path: Path):
     assert [tick.text for tick in chart.down] == ["1e-06", "1e-04", "0.01", "1"]
 
 
-def test_looks_on_the_way_are_curves_and_a_single_exam_is_none(tmp_path: Path):
+def test_looks_on_the_way_are_curves_and_a_single_eval_is_none(tmp_path: Path):
     looks = [{"step": 0, "eval/verified": 0.0, "eval/terminated": 1.0}, {"step": 5, "eval/verified": 0.5}]
     (chart,) = drawn(tmp_path, {"r4": looks, "r16": looks[1:]}, ("verified", "terminated"))
     assert chart.title == "verified" and [panel.name for panel in chart.panels] == ["r4"]

@@ -7,8 +7,8 @@ import pytest
 from pyarrow import parquet
 
 from sekft.compare.export import rows, write_csv, write_parquet
+from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share, sweep
-from tests.report.test_comparison import compared
 
 
 @pytest.fixture(scope="module")

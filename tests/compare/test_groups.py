@@ -3,21 +3,21 @@
 import json
 from pathlib import Path
 
-from sekft.compare.groups import Group, examined, grouped
+from sekft.compare.groups import Group, evaluated, grouped
 from sekft.eval.measures import MEASURES, TABLE, counted
 from sekft.tracking.records import Record, find, read
-from tests.eval.planted import life
+from tests.eval.planted import episode
 from tests.eval.planted_runs import ARCHETYPES, plant, share, sweep
 
 
 def groups(*folders: Path) -> list[Group]:
-    return grouped(examined([record for record in map(read, find(map(str, folders))) if isinstance(record, Record)])[0])
+    return grouped(evaluated([record for record in map(read, find(map(str, folders))) if isinstance(record, Record)])[0])
 
 
 def test_seeds_of_one_setting_are_one_group_named_by_what_differs(tmp_path: Path):
     found = groups(sweep(tmp_path / "sweep"))
     assert [(group.name, [run.seed for run in group.runs]) for group in found] == [("assistant", [0, 1, 2]), ("terminal_only", [0, 1, 2])]
-    assert found[0].differing == {"mask.rule": "assistant"} and len(found[0].lives()) == 3 * 64 and len(found[0].base()) == 64
+    assert found[0].differing == {"mask.rule": "assistant"} and len(found[0].episodes()) == 3 * 64 and len(found[0].base()) == 64
 
 
 def test_keys_that_others_imply_are_no_columns_and_what_was_asked_for_comes_first(tmp_path: Path):
@@ -60,45 +60,48 @@ def test_the_gain_over_the_base_is_that_of_over_seeds(tmp_path: Path):
     assert [round(loss, 1) for loss in second.losses()] == [2.0, 2.1, 2.2]
 
 
-def test_the_same_settings_and_seed_count_once_and_a_run_without_an_exam_is_named(tmp_path: Path):
+def test_the_same_settings_and_seed_count_once_and_a_run_without_an_eval_is_named(tmp_path: Path):
     for name in ("0", "1"):
         plant(tmp_path / name, share(1, 2))
     bare = plant(tmp_path / "2", share(1, 2))
     (bare / "summary.json").write_text('{"comparisons": {}}')
-    runs, lost = examined([record for record in map(read, find([str(tmp_path)])) if isinstance(record, Record)])
+    runs, lost = evaluated([record for record in map(read, find([str(tmp_path)])) if isinstance(record, Record)])
     assert [run.folder.name for run in runs] == ["0"]
     assert [(one.folder.name, one.why.split("/")[0]) for one in lost] == [
         ("1", "the same settings and seed as "),
-        ("2", "no exam of an adapter in it"),
+        ("2", "no evaluation of an adapter in it"),
     ]
 
 
-def test_adapters_that_sit_an_exam_alone_are_grouped_by_how_they_were_trained(tmp_path: Path):
+def test_adapters_that_sit_an_eval_alone_are_grouped_by_how_they_were_trained(tmp_path: Path):
     made = sweep(tmp_path / "sweep", seeds=2)
     for at in range(4):
-        exam = plant(tmp_path / "exams" / str(at), share(1, 2, at), {"adapter": str(made / str(at) / "adapter")}, seed=77)
-        run = json.loads((exam / "run.json").read_text())
-        (exam / "run.json").write_text(json.dumps({**run, "verb": "eval"}))
-    found = groups(tmp_path / "exams")
+        evaluation = plant(tmp_path / "evaluations" / str(at), share(1, 2, at), {"adapter": str(made / str(at) / "adapter")}, seed=77)
+        run = json.loads((evaluation / "run.json").read_text())
+        (evaluation / "run.json").write_text(json.dumps({**run, "command": "eval"}))
+    found = groups(tmp_path / "evaluations")
     assert [(group.name, [run.seed for run in group.runs]) for group in found] == [("assistant", [0, 1]), ("terminal_only", [0, 1])]
     assert list(found[0].differing) == ["trained.mask.rule"]
 
 
 def test_kinds_of_hold_out_are_told_apart(tmp_path: Path):
     (group,) = groups(plant(tmp_path / "run", share(1, 2)))
-    kinds = {life.archetype: group.runs[0].kind(life) for life in group.lives()}
+    kinds = {episode.archetype: group.runs[0].kind(episode) for episode in group.episodes()}
     assert kinds[ARCHETYPES[0]] == "operation the base never saw" and kinds[ARCHETYPES[7]] == "held out of the adapter only"
 
 
-def test_panics_are_counted_among_panics_and_among_blocked_worlds():
-    lives = [
-        life("a", "x", True, "panic"), life("b", "x", False, "panic", "exit"), life("c", "y", False, "exit", "panic"), life("d", "y", True)
+def test_panics_are_counted_among_panics_and_among_blocked_scenarios():
+    episodes = [
+        episode("a", "x", True, "panic"), episode("b", "x", False, "panic", "exit"), episode("c", "y", False, "exit", "panic"), episode("d", "y", True)
     ]  # fmt: skip
-    found = {name: (counted(lives, name).k, counted(lives, name).n) for name in MEASURES}
+    found = {name: (counted(episodes, name).k, counted(episodes, name).n) for name in MEASURES}
     assert found["panic_precision"] == (1, 2) and found["panic_recall"] == (1, 2) and found["false_panic"] == (1, 4)
     assert found["verified_solvable"] == (1, 2) and found["verified"] == (2, 4) and set(TABLE) <= set(found)
 
 
-def test_lives_of_several_seeds_in_one_world_are_one_world_to_the_interval():
-    once, thrice = [life(f"w{at}", "a", at < 4) for at in range(8)], [life(f"w{at}", "a", at < 4) for at in range(8) for _ in range(3)]
+def test_episodes_of_several_seeds_in_one_scenario_are_one_scenario_to_the_interval():
+    once, thrice = (
+        [episode(f"w{at}", "a", at < 4) for at in range(8)],
+        [episode(f"w{at}", "a", at < 4) for at in range(8) for _ in range(3)],
+    )
     assert (counted(thrice, "verified").low, counted(thrice, "verified").n) == (counted(once, "verified").low, 24)

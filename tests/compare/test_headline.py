@@ -1,22 +1,22 @@
-"""The picture of a README: well-formed, in words too, every kind of world apart, readable in light and dark."""
+"""The picture of a README: well-formed, in words too, every kind of scenario apart, readable in light and dark."""
 
 from pathlib import Path
 from xml.etree import ElementTree
 
 from sekft.compare.headline import MEASURES, rows, write_headline
+from tests.compare.test_groups import groups
 from tests.eval.planted_runs import plant, share
-from tests.eval.test_groups import groups
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_base_and_tuned_are_drawn_for_all_worlds_and_every_kind(tmp_path: Path):
+def test_base_and_tuned_are_drawn_for_all_scenarios_and_every_kind(tmp_path: Path):
     for seed in range(2):
         plant(tmp_path / "sweep" / str(seed), share(6, 8, seed), seed=seed)
     (group,) = groups(tmp_path / "sweep")
     drawn = rows(group)
-    assert [(row.kind, row.worlds) for row in drawn] == [
-        ("all worlds", 64),
+    assert [(row.kind, row.scenarios) for row in drawn] == [
+        ("all scenarios", 64),
         ("held out of the adapter only", 32),
         ("operation the base never saw", 32),
     ]
@@ -25,7 +25,7 @@ def test_base_and_tuned_are_drawn_for_all_worlds_and_every_kind(tmp_path: Path):
     picture = ElementTree.parse(path).getroot()
     assert len(list(picture.iter(f"{SVG}circle"))) - 1 == len(MEASURES) * len(drawn)
     title = next(picture.iter(f"{SVG}title")).text or ""
-    assert "all worlds: base did the work and left 0%" in title and picture.get("aria-label") == title
+    assert "all scenarios: base did the work and left 0%" in title and picture.get("aria-label") == title
     text = path.read_text()
     assert "prefers-color-scheme: dark" in text and "tuned, 2 training seeds" in text and "href" not in text
     assert text == write_headline(group, tmp_path / "again.svg").read_text()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sekft.compare.lineage import Lineage, lineages
 from sekft.compare.links import shown
+from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
-from tests.report.test_comparison import compared
 
 
 def told(*folders: Path) -> list[Lineage]:
@@ -63,7 +63,7 @@ def weights(run: Path, content: bytes = b"weights") -> str:
 
 def began(policy: str, adapter: Path | None = None, digest: str = "", checkpoint: str | None = None) -> dict[str, object]:
     parent = {"adapter": str(adapter), "sha256": digest} if adapter else None
-    return {"verb": "train", "start": {"policy": policy, "began": policy, "parent": parent, "checkpoint": checkpoint}}
+    return {"command": "train", "start": {"policy": policy, "began": policy, "parent": parent, "checkpoint": checkpoint}}
 
 
 def test_how_a_run_began_and_the_digest_of_its_parent_are_told_and_a_parent_changed_since(tmp_path: Path):

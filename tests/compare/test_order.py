@@ -6,13 +6,13 @@ import pytest
 
 from sekft.compare.order import natural, short
 from sekft.errors import SettingsError
+from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
-from tests.report.test_comparison import compared
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three rates: verified 2, 6 and 4 of 8 worlds, losses 3, 2 and 1."""
+    """Three rates: verified 2, 6 and 4 of 8 scenarios, losses 3, 2 and 1."""
     made = tmp_path_factory.mktemp("order")
     for at, (lr, of) in enumerate(((0.01, 2), (0.1, 6), (0.002, 4))):
         plant(made / str(at), share(of, 8), {"trainer": {"lr": lr}}, loss=3.0 - at)

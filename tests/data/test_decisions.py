@@ -16,9 +16,9 @@ from sekft.rendering.messages import Message
 from sekft.rendering.tokenizer import ChatTokenizer
 
 CONTEXT = [{"role": "user", "content": "$ "}, {"role": "assistant", "content": "ls"}, {"role": "user", "content": "a b\n$ "}]
-LIFE = [*CONTEXT, {"role": "assistant", "content": "exit"}]
+EPISODE = [*CONTEXT, {"role": "assistant", "content": "exit"}]
 BY_CONTEXT = {"id": "one", "context": CONTEXT, "continuation": "panic no tool", "own": "exit", "reason": "it is not there"}
-BY_INDEX = {"id": "one", "messages": LIFE, "decision": 3, "continuation": "panic no tool", "reason": "it is not there"}
+BY_INDEX = {"id": "one", "messages": EPISODE, "decision": 3, "continuation": "panic no tool", "reason": "it is not there"}
 CONTINUATION = MaskConfig(rule=MaskRule.continuation)
 MESSAGES = st.lists(st.text(), min_size=1, max_size=7).map(
     lambda texts: tuple(
@@ -67,7 +67,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
         ({**BY_INDEX, "id": "x", "messages": "none"}, ["decision: found 3, allowed: the index of an assistant's turn, none here"]),
         ({**BY_INDEX, "id": "x", "own": "ls"}, ["messages beside own"]),
         ({**BY_CONTEXT, "id": "x", "continuation": " \n"}, ["continuation: ", "nothing is typed"]),
-        ({**BY_CONTEXT, "id": "x", "context": LIFE}, ["context: ends in a turn of the assistant"]),
+        ({**BY_CONTEXT, "id": "x", "context": EPISODE}, ["context: ends in a turn of the assistant"]),
         ({**BY_CONTEXT, "id": "x", "context": []}, ["context: ends in nothing"]),
         ({**BY_CONTEXT, "id": ""}, ["id: "]),
         ({**BY_CONTEXT, "id": "x", "reson": "y"}, ["reson: "]),
@@ -90,7 +90,7 @@ def test_only_the_better_turn_and_its_stop_token_are_learned(tmp_path: Path, tok
 
 
 def test_a_long_context_loses_whole_exchanges_behind_its_landing(tmp_path: Path, tokenizer: ChatTokenizer):
-    context = [*CONTEXT[:2], *(turn for at in range(40) for turn in ({"role": "user", "content": f"out {at}\n$ "}, LIFE[1])), CONTEXT[2]]
+    context = [*CONTEXT[:2], *(turn for at in range(40) for turn in ({"role": "user", "content": f"out {at}\n$ "}, EPISODE[1])), CONTEXT[2]]
     samples = sources.read(config(file_of(tmp_path, {**BY_CONTEXT, "context": context})))
     (row,), counts = rows(samples, tokenizer, CONTINUATION, DataConfig(), 100)  # data.overlong=reject is about other data
     text = tokenizer.decode(list(row.ids), skip_control=False)

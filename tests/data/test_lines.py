@@ -14,12 +14,12 @@ from sekft.data.reader import Tally
 from sekft.data.sources import stream
 from sekft.errors import DataError, SettingsError
 
-LIFE = {
-    "id": "w#0@x", "bundle_id": "w", "archetype": "copy", "operator": "x", "ending": "exit", "checked": True, "clean": True,
+EPISODE = {
+    "id": "w#0@x", "scenario_id": "w", "archetype": "copy", "agent": "x", "ending": "exit", "checked": True, "clean": True,
     "outcome": "verified", "kept": True, "messages": [{"role": "user", "content": "$ "}, {"role": "assistant", "content": "exit"}],
     "commands": [{"turn": 1, "text": "exit", "status": None}],
 }  # fmt: skip
-GOOD = json.dumps(LIFE).encode()
+GOOD = json.dumps(EPISODE).encode()
 BAD = {
     "truncated": (GOOD[:-30], "Invalid JSON: EOF while parsing"),
     "no object": (b"[1, 2]", "document: Input should be an object"),

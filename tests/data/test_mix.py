@@ -20,7 +20,7 @@ from sekft.model.locate import load_tokenizer
 from sekft.rendering.messages import Message
 from tests.data.source.reading import put
 from tests.data.source.test_oasst import node, tree
-from tests.data.test_lines import LIFE
+from tests.data.test_lines import EPISODE
 from tests.strategies import FEW
 
 
@@ -133,24 +133,24 @@ def test_planted_near_duplicates_are_found_within_and_across_the_split():
     assert len(unlike([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
 
 
-def lives(count: int) -> list[dict[str, object]]:
+def episodes(count: int) -> list[dict[str, object]]:
     made = []
     for number in range(count):
         turns = [{"role": "user", "content": "$ "}, {"role": "assistant", "content": f"echo {number} > n{number}.txt"}]
         turns += [{"role": "user", "content": "$ "}, {"role": "assistant", "content": "exit"}]
-        made.append(LIFE | {"id": f"w{number}#0@x", "bundle_id": f"w{number}", "messages": turns})
+        made.append(EPISODE | {"id": f"w{number}#0@x", "scenario_id": f"w{number}", "messages": turns})
     return made
 
 
 def how(folder: Path, **more: object) -> How:
-    put(folder / "lives.jsonl", lives(300))
+    put(folder / "episodes.jsonl", episodes(300))
     trees = [
         tree(node(f"p{at}", "prompter", node(f"a{at}", "assistant", text=f"answer {at} {WORDS[at % 20]}")), f"t{at}") for at in range(60)
     ]
     twin = tree(node("px", "prompter", node("ax", "assistant", text=" ".join(WORDS))), "tx")
     again = tree(node("px", "prompter", node("ax", "assistant", text=" ".join([*WORDS, "again"]))), "ty")
     put(folder / "x.trees.jsonl", [*trees, twin, again])
-    shell = SourceConfig(kind=SourceKind.shell, path=str(folder / "lives.jsonl"), weight=3)
+    shell = SourceConfig(kind=SourceKind.shell, path=str(folder / "episodes.jsonl"), weight=3)
     oasst = SourceConfig(kind=SourceKind.oasst, path=str(folder / "x.trees.jsonl"), max_similarity=0.8)
     data = DataConfig(sources={"shell": shell, "oasst": oasst}, validation_from=["shell"], **more)  # type: ignore[arg-type]
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
@@ -191,16 +191,16 @@ def test_prepared_rows_are_read_again_and_are_the_same(tmp_path: Path, monkeypat
     assert len(list((tmp_path / "outputs/data").iterdir())) == 1
 
 
-def test_a_planted_leak_of_the_exam_is_told_and_lives_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_planted_leak_of_the_eval_is_told_and_episodes_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from dataclasses import replace
 
     from sekft.scenario.library import make
 
     monkeypatch.chdir(tmp_path)
-    exam = (make("copy", 1),)
-    given = replace(how(tmp_path), exam=exam)
+    evaluation = (make("copy", 1),)
+    given = replace(how(tmp_path), evaluation=evaluation)
     assert not any(line.startswith("leak:") for line in sets(given).said)
-    planted = tree(node("pl", "prompter", node("al", "assistant", text=f"First: {exam[0].directives[0]}")), "tl")
+    planted = tree(node("pl", "prompter", node("al", "assistant", text=f"First: {evaluation[0].directives[0]}")), "tl")
     with (tmp_path / "x.trees.jsonl").open("a") as file:
         file.write(json.dumps(planted) + "\n")
     [told] = [line for line in sets(given).said if line.startswith("leak:")]
@@ -222,7 +222,7 @@ def test_whatever_decides_rows_makes_them_anew(tmp_path: Path, monkeypatch: pyte
     names = {cache.file_of(other) for other in others}
     assert len(names) == len(others) and before not in names
     assert cache.file_of(replace(given, data=replace(given.data, cache=False))) == before
-    put(tmp_path / "lives.jsonl", lives(301))
+    put(tmp_path / "episodes.jsonl", episodes(301))
     assert cache.file_of(given) != before
 
 

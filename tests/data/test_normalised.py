@@ -13,7 +13,7 @@ from sekft.data.reader import Tally
 from sekft.data.sources import stream
 from sekft.errors import DataError
 from sekft.rendering.tokenizer import ChatTokenizer
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.data.source.reading import said
 from tests.data.source.test_gptme import line, log
 
@@ -58,9 +58,9 @@ def test_nothing_that_passes_the_filters_is_one_line_and_leaves_no_file(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 
-def test_the_verb_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(logs: Path, tmp_path: Path):
+def test_the_command_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(logs: Path, tmp_path: Path):
     words = ("source=gptme", f"path={logs}", "export=[text]", "model=tiny", "hydra.run.dir=run")
-    done = run_verb("collect", *words, cwd=tmp_path)
+    done = run_command("collect", *words, cwd=tmp_path)
     assert done.returncode == 0 and "left out: a test by its name 1" in done.stdout, done.stderr
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"conversations.jsonl", "train.csv", "train.jsonl", "card.json", "card.md", "summary.json"} <= names
@@ -83,5 +83,5 @@ def test_the_verb_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(log
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, words: tuple[str, ...], named: str):
-    done = run_verb("collect", *words, cwd=tmp_path)
+    done = run_command("collect", *words, cwd=tmp_path)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and named in done.stderr

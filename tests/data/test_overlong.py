@@ -16,7 +16,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, prompt_ids, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, lives
+from tests.strategies import FEW, episodes
 
 CUTS = [Overlong.cut_middle, Overlong.keep_last]
 
@@ -55,7 +55,7 @@ def test_what_is_left_fits_keeps_landing_and_ending_and_is_what_a_server_could_b
     cuts: Counter[int] = Counter()
 
     @FEW
-    @given(lives(decisions=8), st.sampled_from(CUTS), st.integers(30, 110), st.frozensets(st.sampled_from([1, 3, 5, 7])))
+    @given(episodes(decisions=8), st.sampled_from(CUTS), st.integers(30, 110), st.frozensets(st.sampled_from([1, 3, 5, 7])))
     def holds(messages: list[Message], policy: Overlong, percent: int, failed: frozenset[int]) -> None:
         try:
             renderings = render_all(messages, tokenizer, failed)

@@ -23,7 +23,7 @@ def sample(number: int, turns: int = 2, bad: bool = False) -> Sample:
     messages = [Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(texts)]
     if bad:
         messages.append(Message(role="system", content="late"))
-    return Sample(f"s{number}", f"world-{number}", "shell", tuple(messages))
+    return Sample(f"s{number}", f"scenario-{number}", "shell", tuple(messages))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
     assert set(counts.by_kind) == {"terminal", "stop"} and "nothing is learned by mask=terminal_only 1 (endless)" in counts.line()
 
 
-def test_lives_that_never_learn_to_leave_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
+def test_episodes_that_never_learn_to_leave_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
     endless = [Sample(f"endless{n}", "w", "shell", sample(0, turns=3).messages[:4]) for n in range(5)]
     _, counts = rows([sample(0), *endless], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert counts.endless == 5 and "without a learned exit or panic: 5 (endless0, endless1, endless2)" in counts.line()
@@ -104,7 +104,7 @@ def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(nam
     require_enough(counts, DataConfig())
 
 
-def test_a_life_is_no_decision_point_and_a_context_must_await_a_command(tokenizer: ChatTokenizer):
+def test_a_episode_is_no_decision_point_and_a_context_must_await_a_command(tokenizer: ChatTokenizer):
     made, counts = rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
     assert not made and dict(counts.dropped) == {"nothing is learned by mask=continuation": 1}
     with pytest.raises(DataError, match="p: the context ends in a turn of the assistant"):
@@ -113,7 +113,7 @@ def test_a_life_is_no_decision_point_and_a_context_must_await_a_command(tokenize
         decision_point("p", "w", "decisions", [], "ls")
 
 
-def test_an_unrolled_life_of_which_nothing_is_learned_is_counted_once(tmp_path: Path):
+def test_an_unrolled_episode_of_which_nothing_is_learned_is_counted_once(tmp_path: Path):
     unrolling = write("qwen3", "bytes", tmp_path)
     endless = Sample("endless", "w", "shell", sample(0, turns=3).messages[:4])
     terminal = MaskConfig(rule=MaskRule.terminal_only)

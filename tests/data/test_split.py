@@ -22,7 +22,7 @@ def config(**more: object) -> DataConfig:
     return DataConfig(sources=sources, validation_share=0.25, **more)  # type: ignore[arg-type]
 
 
-def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
+def test_no_scenario_is_on_both_sides_and_new_data_moves_no_old_row():
     few, many = [sample(i) for i in range(50)], [sample(i) for i in range(100)]
     training, validation = split(few, 0.2, seed=0)
     assert not {one.group for one in training} & {one.group for one in validation} and validation
@@ -30,7 +30,7 @@ def test_no_world_is_on_both_sides_and_new_data_moves_no_old_row():
     assert {one.id for one in validation} != {one.id for one in split(few, 0.2, seed=1)[1]}
 
 
-def test_a_handful_of_worlds_still_gets_a_validation_side():
+def test_a_handful_of_scenarios_still_gets_a_validation_side():
     training, validation = split([sample(0), sample(1)], 0.01, seed=0)
     assert len(training) == len(validation) == 1
     assert split([sample(0)], 0.5, seed=0) == ([sample(0)], [])
@@ -45,10 +45,10 @@ def test_validation_is_of_the_chosen_sources_only_and_training_keeps_its_order()
         sides(samples, config(validation_from=["nobody"]), 0)
 
 
-def test_what_another_source_has_of_a_world_of_validation_is_learned_by_nobody():
-    lives = [of(number) for number in range(40)]
-    points = [replace(one, id=f"point/{one.id}", source="other") for one in lives]
-    training, validation = sides([*lives, *points], config(validation_from=["shell"]), 0)
+def test_what_another_source_has_of_a_scenario_of_validation_is_learned_by_nobody():
+    episodes = [of(number) for number in range(40)]
+    points = [replace(one, id=f"point/{one.id}", source="other") for one in episodes]
+    training, validation = sides([*episodes, *points], config(validation_from=["shell"]), 0)
     apart = {one.group for one in validation}
     assert apart and not apart & {one.group for one in training}
     assert sum(one.source == "other" for one in training) == sum(one.group not in apart for one in points)

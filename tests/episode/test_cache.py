@@ -1,4 +1,4 @@
-"""Lives are remembered by everything they depend on, unless one of them broke."""
+"""Episodes are remembered by everything they depend on, unless one of them broke."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.rendering.messages import Message
 
 
-def life(ending: Ending) -> Trajectory:
+def episode(ending: Ending) -> Trajectory:
     outcome = Outcome.broken if ending is Ending.broken else Outcome.ran_out
     return Trajectory(
-        id="w#0@base", bundle_id="w", archetype="copy", operator="base", messages=(Message(role="user", content="$ "),), commands=(),
+        id="w#0@base", scenario_id="w", archetype="copy", agent="base", messages=(Message(role="user", content="$ "),), commands=(),
         ending=ending, checked=None, clean=True, outcome=outcome, kept=False,
     )  # fmt: skip
 
@@ -22,13 +22,13 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_lives_come_back_as_they_were_for_the_same_circumstances_only() -> None:
-    lives = [life(Ending.silent), life(Ending.lost)]
-    remember("base", {"worlds": "a", "seed": 0}, lives)
-    assert recall("base", {"seed": 0, "worlds": "a"}) == lives
-    assert recall("base", {"seed": 1, "worlds": "a"}) is None and recall("random", {"seed": 0, "worlds": "a"}) is None
+def test_episodes_come_back_as_they_were_for_the_same_circumstances_only() -> None:
+    episodes = [episode(Ending.silent), episode(Ending.lost)]
+    remember("base", {"scenarios": "a", "seed": 0}, episodes)
+    assert recall("base", {"seed": 0, "scenarios": "a"}) == episodes
+    assert recall("base", {"seed": 1, "scenarios": "a"}) is None and recall("random", {"seed": 0, "scenarios": "a"}) is None
 
 
-def test_lives_of_which_one_broke_are_lived_again() -> None:
-    remember("base", {"seed": 0}, [life(Ending.silent), life(Ending.broken)])
+def test_episodes_of_which_one_broke_are_played_again() -> None:
+    remember("base", {"seed": 0}, [episode(Ending.silent), episode(Ending.broken)])
     assert recall("base", {"seed": 0}) is None

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from sekft.config.endpoint import EndpointConfig
-from sekft.episode.endpoint import Client, EndpointOperator
+from sekft.episode.endpoint import Client, EndpointAgent
 from sekft.errors import EndpointError
 from sekft.rendering.messages import Message
 from tests.collect.replay import Answer, refusing, said, serving
@@ -72,7 +72,7 @@ def test_nobody_there_is_said_in_one_line():
         client(url).require_answer()
 
 
-def test_a_full_context_ends_the_life_and_an_answer_without_text_is_silence():
+def test_a_full_context_ends_the_episode_and_an_answer_without_text_is_silence():
     answers = [refusing(400, "context_length_exceeded"), said(None), refusing(400, "bad")]
     with serving(lambda request: answers.pop(0)) as (url, _):
         asking = client(url)
@@ -82,11 +82,11 @@ def test_a_full_context_ends_the_life_and_an_answer_without_text_is_silence():
             asking.complete(HELLO, 0)
 
 
-def test_the_operator_puts_the_scaffold_first_asks_reproducibly_and_never_raises():
+def test_the_agent_puts_the_scaffold_first_asks_reproducibly_and_never_raises():
     answers = [said("ls"), said("ls"), refusing(500), refusing(500)]
     with serving(lambda request: answers.pop(0)) as (url, asked):
-        operator = EndpointOperator(client(url), "answer with one command line", seed=3)
-        replies = [operator.reply("world#0", HELLO) for _ in range(3)]
+        agent = EndpointAgent(client(url), "answer with one command line", seed=3)
+        replies = [agent.reply("scenario#0", HELLO) for _ in range(3)]
     assert [reply.text for reply in replies] == ["ls", "ls", ""] and replies[2].reason == "endpoint http 500"
     assert asked[0]["messages"] == [{"role": "system", "content": "answer with one command line"}, {"role": "user", "content": "$ "}]
     assert asked[0]["seed"] == asked[1]["seed"] and 0 <= asked[0]["seed"] < 2**31

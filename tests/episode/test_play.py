@@ -1,4 +1,4 @@
-"""Lives as they are lived and booked, with scripted operators in real places."""
+"""Episodes as they are played and booked, with scripted agents in real places."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,36 +16,38 @@ from sekft.errors import DataError
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox.session import Backend
 from sekft.scenario.cheat import nothing
-from sekft.scenario.document import Announcement, Announcing, Bundle, Limits, Provider, Terminal
-from sekft.scenario.split import bundles
+from sekft.scenario.document import Announcement, Announcing, Limits, Provider, Scenario, Terminal
+from sekft.scenario.split import scenarios
 
-SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], train_bundles=24, exam_bundles=8)
-WORLDS = [world for world in bundles(SPLIT, "all") if world.axes.blocker != "unreachable"]  # something can be done in each
-SOLVABLE = next(world for world in WORLDS if world.terminal is Terminal.exit)
-BLOCKED = next(world for world in WORLDS if world.terminal is Terminal.panic)
+SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=24, eval_scenarios=8)
+SCENARIOS = [scenario for scenario in scenarios(SPLIT, "all") if scenario.axes.blocker != "unreachable"]  # something can be done in each
+SOLVABLE = next(scenario for scenario in SCENARIOS if scenario.terminal is Terminal.exit)
+BLOCKED = next(scenario for scenario in SCENARIOS if scenario.terminal is Terminal.panic)
 LONG = EvalConfig(max_turns=40)
 
 
-def live(backend: Backend, world: Bundle, *script: str, limits: EvalConfig = LONG) -> trajectory.Trajectory:
-    return play(world, scripted([world], script), backend, limits)
+def live(backend: Backend, scenario: Scenario, *script: str, config: EvalConfig = LONG) -> trajectory.Trajectory:
+    return play(scenario, scripted([scenario], script), backend, config)
 
 
-def test_the_reference_verifies_in_every_world_and_doing_nothing_in_none(backend: Backend):
-    idle = Scripted("nothing", {world.id: nothing(world) for world in WORLDS})
-    for operator, expected in ((reference(WORLDS), True), (idle, False)):
-        lives = play_many([(world, operator, 0) for world in WORLDS], backend, LONG, workers=4)
-        assert [life.bundle_id for life in lives] == [world.id for world in WORLDS]
-        assert {life.kept for life in lives} == {expected}, [as_text(life) for life in lives if life.kept is not expected][0]
+def test_the_reference_verifies_in_every_scenario_and_doing_nothing_in_none(backend: Backend):
+    idle = Scripted("nothing", {scenario.id: nothing(scenario) for scenario in SCENARIOS})
+    for agent, expected in ((reference(SCENARIOS), True), (idle, False)):
+        episodes = play_many([(scenario, agent, 0) for scenario in SCENARIOS], backend, LONG, workers=4)
+        assert [episode.scenario_id for episode in episodes] == [scenario.id for scenario in SCENARIOS]
+        assert {episode.kept for episode in episodes} == {expected}, [
+            as_text(episode) for episode in episodes if episode.kept is not expected
+        ][0]
 
 
-def test_the_same_life_gives_the_same_bytes(backend: Backend):
-    worlds = WORLDS[:8]
-    once, again = (play_many([(w, reference(worlds), 0) for w in worlds], backend, LONG, workers=n) for n in (1, 4))
-    assert [trajectory.dumps(life) for life in once] == [trajectory.dumps(life) for life in again]
+def test_the_same_episode_gives_the_same_bytes(backend: Backend):
+    scenarios = SCENARIOS[:8]
+    once, again = (play_many([(w, reference(scenarios), 0) for w in scenarios], backend, LONG, workers=n) for n in (1, 4))
+    assert [trajectory.dumps(episode) for episode in once] == [trajectory.dumps(episode) for episode in again]
 
 
 @pytest.mark.docker
-def test_the_references_lives_are_the_same_on_every_backend():
+def test_the_references_episodes_are_the_same_on_every_backend():
     from sekft.config import Backend as Kind
     from sekft.config import SandboxConfig
     from sekft.sandbox import choose
@@ -53,18 +55,18 @@ def test_the_references_lives_are_the_same_on_every_backend():
     texts = []
     for kind in (Kind.bwrap, Kind.docker):
         backend = choose.backend(SandboxConfig(backend=kind))
-        lives = play_many([(world, reference(WORLDS), 0) for world in WORLDS], backend, LONG, workers=4)
-        texts.append([trajectory.dumps(life) for life in lives])
+        episodes = play_many([(scenario, reference(SCENARIOS), 0) for scenario in SCENARIOS], backend, LONG, workers=4)
+        texts.append([trajectory.dumps(episode) for episode in episodes])
     assert texts[0] == texts[1]
 
 
 def test_the_first_turn_is_what_the_shell_shows_and_every_turn_ends_in_a_prompt(backend: Backend):
-    for world in WORLDS[:6]:
-        life = live(backend, world, "ls /nowhere", "exit")
-        first = life.messages[0].content
-        shown = world.announcement.kind in (Announcing.motd, Announcing.banner)
-        assert first == (world.announcement.text.rstrip("\n") + "\n$ " if shown else "$ ")
-        assert all(message.content.endswith("$ ") for message in life.messages if message.role == "user")
+    for scenario in SCENARIOS[:6]:
+        episode = live(backend, scenario, "ls /nowhere", "exit")
+        first = episode.messages[0].content
+        shown = scenario.announcement.kind in (Announcing.motd, Announcing.banner)
+        assert first == (scenario.announcement.text.rstrip("\n") + "\n$ " if shown else "$ ")
+        assert all(message.content.endswith("$ ") for message in episode.messages if message.role == "user")
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,16 @@ def test_the_first_turn_is_what_the_shell_shows_and_every_turn_ends_in_a_prompt(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_lives_that_do_not_verify_are_named_by_what_went_wrong(backend: Backend, script: tuple[str, ...], ending: Ending, outcome: Outcome):
-    life = live(backend, SOLVABLE, *script)
-    assert (life.ending, life.outcome, life.kept) == (ending, outcome, False)
+def test_episodes_that_do_not_verify_are_named_by_what_went_wrong(
+    backend: Backend, script: tuple[str, ...], ending: Ending, outcome: Outcome
+):
+    episode = live(backend, SOLVABLE, *script)
+    assert (episode.ending, episode.outcome, episode.kept) == (ending, outcome, False)
 
 
 def test_a_mistyped_command_is_not_prose(backend: Backend):
-    life = live(backend, SOLVABLE, "lls -l a", "cat /nowhere/at/all x y", *SOLVABLE.reference)
-    assert life.clean and life.outcome is Outcome.verified
+    episode = live(backend, SOLVABLE, "lls -l a", "cat /nowhere/at/all x y", *SOLVABLE.reference)
+    assert episode.clean and episode.outcome is Outcome.verified
 
 
 def test_the_right_words_at_the_wrong_terminal_do_not_verify(backend: Backend):
@@ -98,90 +102,90 @@ def test_the_right_words_at_the_wrong_terminal_do_not_verify(backend: Backend):
 
 
 def test_what_follows_an_accepted_ending_is_dropped_and_counted(backend: Backend):
-    life = live(backend, SOLVABLE, "exit\nrm -rf /home/agent\nls")
-    assert (life.ending, life.meta["dropped_lines"]) == (Ending.exit, 2)
-    assert life.messages[-1].content == "exit"
+    episode = live(backend, SOLVABLE, "exit\nrm -rf /home/agent\nls")
+    assert (episode.ending, episode.meta["dropped_lines"]) == (Ending.exit, 2)
+    assert episode.messages[-1].content == "exit"
 
 
 def test_a_reply_that_ends_in_a_newline_is_booked_as_far_as_it_was_typed(backend: Backend):
-    life = live(backend, SOLVABLE, "exit\nls\n")
-    assert (life.messages[-1].content, life.meta["dropped_lines"]) == ("exit", 1)
+    episode = live(backend, SOLVABLE, "exit\nls\n")
+    assert (episode.messages[-1].content, episode.meta["dropped_lines"]) == ("exit", 1)
 
 
 def test_limits_say_their_own_name(backend: Backend):
-    life = live(backend, SOLVABLE, "ls", "ls", "ls", limits=EvalConfig(max_turns=2))
-    assert (life.ending, life.reason, life.meta["limits"]) == (Ending.turn_limit, "eval.max_turns: 2", {"eval.max_turns": 1})
+    episode = live(backend, SOLVABLE, "ls", "ls", "ls", config=EvalConfig(max_turns=2))
+    assert (episode.ending, episode.reason, episode.meta["limits"]) == (Ending.turn_limit, "eval.max_turns: 2", {"eval.max_turns": 1})
     short = SOLVABLE.model_copy(update={"limits": Limits(turns=3, command_timeout_s=0.5)})
-    life = live(backend, short, "sleep 9", "ls", "sleep 9", "ls")
-    assert (life.ending, life.reason) == (Ending.turn_limit, "limits.turns: 3")
-    assert life.meta["limits"] == {"limits.command_timeout_s": 2, "limits.turns": 1}
+    episode = live(backend, short, "sleep 9", "ls", "sleep 9", "ls")
+    assert (episode.ending, episode.reason) == (Ending.turn_limit, "limits.turns: 3")
+    assert episode.meta["limits"] == {"limits.command_timeout_s": 2, "limits.turns": 1}
     assert "limits" not in live(backend, SOLVABLE, *SOLVABLE.reference).meta
 
 
 class Told:
-    """Types `ls` as operators tell of it."""
+    """Types `ls` as agents tell of it."""
 
     name = "told"
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = iter(replies)
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         return next(self._replies)
 
 
-def test_limits_that_an_operator_tells_of_are_booked_by_name(backend: Backend):
-    life = play(SOLVABLE, Told(Reply("ls", cut=True), Reply("ls", cut=True), Reply("", full=True)), backend, LONG)
-    assert (life.ending, life.reason) == (Ending.token_limit, f"eval.max_life_tokens: {LONG.max_life_tokens}")
-    assert life.meta["limits"] == {"eval.max_life_tokens": 1, "eval.max_reply_tokens": 2}
-    life = play(SOLVABLE, Told(Reply("", full=True, reason="the base's own context: 512")), backend, LONG)
-    assert life.ending is Ending.token_limit and life.reason == "the base's own context: 512" and "limits" not in life.meta
+def test_limits_that_an_agent_tells_of_are_booked_by_name(backend: Backend):
+    episode = play(SOLVABLE, Told(Reply("ls", cut=True), Reply("ls", cut=True), Reply("", full=True)), backend, LONG)
+    assert (episode.ending, episode.reason) == (Ending.token_limit, f"eval.max_episode_tokens: {LONG.max_episode_tokens}")
+    assert episode.meta["limits"] == {"eval.max_episode_tokens": 1, "eval.max_reply_tokens": 2}
+    episode = play(SOLVABLE, Told(Reply("", full=True, reason="the base's own context: 512")), backend, LONG)
+    assert episode.ending is Ending.token_limit and episode.reason == "the base's own context: 512" and "limits" not in episode.meta
 
 
 def test_a_help_announcement_is_a_program_and_a_manual_page_can_be_read(backend: Backend):
     page = ".TH KEEPER 1\n.SH NAME\nkeeper \\- keeps\n.SH COMMANDS\n.B list\nprints the directives\n"
-    world = SOLVABLE.model_copy(
+    scenario = SOLVABLE.model_copy(
         update={
             "announcement": Announcement(kind=Announcing.help, text="Directives are kept by keeper."),
             "provider": Provider(name="keeper", script="#!/bin/sh\necho kept\n", man=page),
         }
     )
-    life = live(backend, world, "help", "man keeper", "keeper", "exit")
-    assert "Directives are kept by keeper." in life.messages[2].content
-    assert "prints the directives" in life.messages[4].content
-    assert life.messages[6].content == "kept\n$ "
+    episode = live(backend, scenario, "help", "man keeper", "keeper", "exit")
+    assert "Directives are kept by keeper." in episode.messages[2].content
+    assert "prints the directives" in episode.messages[4].content
+    assert episode.messages[6].content == "kept\n$ "
 
 
-def test_a_checker_that_never_ends_is_bounded_and_the_life_is_not_verified(backend: Backend):
-    world = SOLVABLE.model_copy(update={"checker": "while :; do :; done"})
+def test_a_checker_that_never_ends_is_bounded_and_the_episode_is_not_verified(backend: Backend):
+    scenario = SOLVABLE.model_copy(update={"checker": "while :; do :; done"})
     import sekft.episode.play as playing
 
     before, playing.CHECK_TIMEOUT_S = playing.CHECK_TIMEOUT_S, 1.0
     try:
-        life = live(backend, world, "exit")
+        episode = live(backend, scenario, "exit")
     finally:
         playing.CHECK_TIMEOUT_S = before
-    assert not life.kept and life.outcome is Outcome.false_exit
+    assert not episode.kept and episode.outcome is Outcome.false_exit
 
 
-def test_an_operators_own_error_is_raised_not_booked(backend: Backend):
+def test_an_agents_own_error_is_raised_not_booked(backend: Backend):
     with pytest.raises(KeyError):
         play(SOLVABLE, Scripted("stranger", {}), backend, LONG)
 
 
-def test_examples_show_a_won_and_a_lost_life(backend: Backend, tmp_path: Path):
-    lives = [live(backend, SOLVABLE, *SOLVABLE.reference), live(backend, SOLVABLE, "exit")]
-    paths = write_examples(lives, tmp_path / "lives")
+def test_examples_show_a_won_and_a_lost_episode(backend: Backend, tmp_path: Path):
+    episodes = [live(backend, SOLVABLE, *SOLVABLE.reference), live(backend, SOLVABLE, "exit")]
+    paths = write_examples(episodes, tmp_path / "episodes")
     assert "verified" in paths["won"].read_text() and "false_exit" in paths["lost"].read_text()
 
 
 def test_trajectories_are_written_whole_and_read_back_equal(backend: Backend, tmp_path: Path):
-    lives = [live(backend, SOLVABLE, "exit"), live(backend, BLOCKED, "exit")]
-    trajectory.write(lives, tmp_path / "t.jsonl")
-    assert list(trajectory.read(tmp_path)) == lives
+    episodes = [live(backend, SOLVABLE, "exit"), live(backend, BLOCKED, "exit")]
+    trajectory.write(episodes, tmp_path / "t.jsonl")
+    assert list(trajectory.read(tmp_path)) == episodes
 
     def failing():
-        yield lives[0]
+        yield episodes[0]
         raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):

@@ -1,4 +1,4 @@
-"""Lives of the reference for training: straight or with detours, played once for the same worlds."""
+"""Episodes of the reference for training: straight or with detours, played once for the same scenarios."""
 
 from pathlib import Path
 
@@ -12,26 +12,26 @@ from sekft.errors import SettingsError
 from sekft.sandbox import choose
 from sekft.scenario.library import make
 
-WORLDS = [make("copy", index) for index in range(4)]
+SCENARIOS = [make("copy", index) for index in range(4)]
 
 
 def played(noise: float, seed: int = 0) -> Path:
     source = SourceConfig(kind=SourceKind.shell, noise=noise)
-    play_for([source], WORLDS, choose.backend(SandboxConfig(backend=Kind.bwrap)), 2, seed)
+    play_for([source], SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), 2, seed)
     return Path(source.path or "")
 
 
 def typed(path: Path) -> list[tuple[str, ...]]:
-    return [tuple(command.text for command in life.commands) for life in trajectory.read(path)]
+    return [tuple(command.text for command in episode.commands) for episode in trajectory.read(path)]
 
 
 def test_detours_are_played_as_asked_for_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     straight, noisy, other = played(0.0), played(1.0), played(1.0, seed=1)
     assert len({straight, noisy, other}) == 3 and noisy == played(1.0)
-    assert typed(straight) == [world.reference for world in WORLDS]
+    assert typed(straight) == [scenario.reference for scenario in SCENARIOS]
     assert all(len(after) > len(before) for before, after in zip(typed(straight), typed(noisy), strict=True))
-    assert all(life.kept for life in trajectory.read(noisy)) and typed(noisy) != typed(other)
+    assert all(episode.kept for episode in trajectory.read(noisy)) and typed(noisy) != typed(other)
 
 
 def test_a_share_out_of_bounds_is_refused_before_anything_is_played():

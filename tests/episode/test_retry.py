@@ -1,4 +1,4 @@
-"""A broken life is lived once more, and whose fault it is when it breaks again is known."""
+"""A broken episode is played once more, and whose fault it is when it breaks again is known."""
 
 import contextlib
 import time
@@ -15,30 +15,36 @@ from sekft.episode.pool import play_many
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox import choose
-from sekft.scenario.document import Bundle
-from sekft.scenario.split import bundles
+from sekft.scenario.document import Scenario
+from sekft.scenario.split import scenarios
 
-WORLD = bundles(SplitConfig(name="archetype", held_out=["move", "sort"], train_bundles=4, exam_bundles=4), "all")[0]
+SCENARIO = scenarios(SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=4, eval_scenarios=4), "all")[0]
 
 
 class Saboteur:
-    """The reference, but before its first command of each of the first `times` lives it has places killed from outside."""
+    """The reference, but before its first command of each of the first `times` episodes it has places killed from outside."""
 
     name = "saboteur"
 
-    def __init__(self, world: Bundle, times: int, chosen: Callable[[list[psutil.Process]], list[psutil.Process]]) -> None:
-        self._reference, self._left, self._chosen = reference([world]), times, chosen
+    def __init__(self, scenario: Scenario, times: int, chosen: Callable[[list[psutil.Process]], list[psutil.Process]]) -> None:
+        self._reference, self._left, self._chosen = reference([scenario]), times, chosen
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         if len(messages) == 1 and self._left:
             self._left -= 1
-            places = sorted(psutil.Process().children(), key=lambda process: process.create_time())
-            end([process for place in self._chosen([place for place in places if place.name() == "bwrap"]) for process in tree(place)])
-        return self._reference.reply(life_id, messages)
+            sessions = sorted(psutil.Process().children(), key=lambda process: process.create_time())
+            end(
+                [
+                    process
+                    for session in self._chosen([session for session in sessions if session.name() == "bwrap"])
+                    for process in tree(session)
+                ]
+            )
+        return self._reference.reply(episode_id, messages)
 
 
-def tree(place: psutil.Process) -> list[psutil.Process]:
-    return [place, *place.children(recursive=True)]
+def tree(session: psutil.Process) -> list[psutil.Process]:
+    return [session, *session.children(recursive=True)]
 
 
 def end(processes: list[psutil.Process]) -> None:
@@ -52,36 +58,36 @@ def end(processes: list[psutil.Process]) -> None:
                 time.sleep(0.005)
 
 
-def everything(places: list[psutil.Process]) -> list[psutil.Process]:
-    return places
+def everything(sessions: list[psutil.Process]) -> list[psutil.Process]:
+    return sessions
 
 
-def the_newest(places: list[psutil.Process]) -> list[psutil.Process]:
-    return places[-1:]
+def the_newest(sessions: list[psutil.Process]) -> list[psutil.Process]:
+    return sessions[-1:]
 
 
 def live(times: int, chosen: Callable[[list[psutil.Process]], list[psutil.Process]]) -> Trajectory:
     backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
     counted: list[Trajectory] = []
-    lives = [(WORLD, Saboteur(WORLD, times, chosen), 0)]
-    (life,) = play_many(lives, backend, EvalConfig(max_turns=40), workers=1, done=counted.append)
-    assert counted == [life]
-    return life
+    episodes = [(SCENARIO, Saboteur(SCENARIO, times, chosen), 0)]
+    (episode,) = play_many(episodes, backend, EvalConfig(max_turns=40), workers=1, done=counted.append)
+    assert counted == [episode]
+    return episode
 
 
-def test_a_life_that_broke_once_is_lived_again_and_counts_once() -> None:
+def test_a_episode_that_broke_once_is_played_again_and_counts_once() -> None:
     assert live(1, everything).outcome is Outcome.verified
 
 
-def test_a_life_that_breaks_with_all_around_it_is_broken() -> None:
-    life = live(2, everything)
-    assert (life.ending, life.outcome, life.checked) == (Ending.broken, Outcome.broken, None)
+def test_a_episode_that_breaks_with_all_around_it_is_broken() -> None:
+    episode = live(2, everything)
+    assert (episode.ending, episode.outcome, episode.checked) == (Ending.broken, Outcome.broken, None)
 
 
-def test_a_life_that_breaks_twice_while_another_place_goes_on_has_lost() -> None:
-    life = live(2, the_newest)
-    assert (life.ending, life.outcome, life.kept) == (Ending.lost, Outcome.ran_out, False)
-    assert "twice" in life.reason
+def test_a_episode_that_breaks_twice_while_another_place_goes_on_has_lost() -> None:
+    episode = live(2, the_newest)
+    assert (episode.ending, episode.outcome, episode.kept) == (Ending.lost, Outcome.ran_out, False)
+    assert "twice" in episode.reason
 
 
 def test_a_series_does_not_wait_for_ever_for_places_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,5 +96,5 @@ def test_a_series_does_not_wait_for_ever_for_places_that_do_not_come_back(monkey
     backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
     monkeypatch.setattr(retry, "BACK_S", 0.3)
     monkeypatch.setattr(control, "SCRIPT", control.SCRIPT.with_name("nowhere.sh"))
-    lives = play_many([(WORLD, reference([WORLD]), attempt) for attempt in range(4)], backend, EvalConfig(), workers=2)
-    assert {life.ending for life in lives} == {Ending.broken}
+    episodes = play_many([(SCENARIO, reference([SCENARIO]), attempt) for attempt in range(4)], backend, EvalConfig(), workers=2)
+    assert {episode.ending for episode in episodes} == {Ending.broken}

@@ -1,4 +1,4 @@
-"""What players that understand nothing score in a world, read off its bundle alone: nothing is run, no line of the exam is used."""
+"""What agents that understand nothing score in a scenario, read off its scenario alone: nothing is run, no line of the evaluation is used."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -6,13 +6,13 @@ from posixpath import dirname, join, relpath
 
 from sekft.episode.agent import RandomCommands
 from sekft.scenario.checker import PRELUDE
-from sekft.scenario.document import HOME, Bundle, Fixture
+from sekft.scenario.document import HOME, Fixture, Scenario
 
 
-def done_at_arrival(world: Bundle) -> bool:
+def done_at_arrival(scenario: Scenario) -> bool:
     """Whether its checker has nothing against the files as they are laid out."""
-    there = {fixture.path: fixture for fixture in world.fixtures}
-    return all(passes(words, there) for words in lines(world.checker))
+    there = {fixture.path: fixture for fixture in scenario.fixtures}
+    return all(passes(words, there) for words in lines(scenario.checker))
 
 
 def lines(checker: str) -> Iterator[list[str]]:
@@ -61,11 +61,11 @@ def visible(there: dict[str, Fixture]) -> list[str]:
     return [name for name in names if not any(step.startswith(".") for step in name.split("/"))]
 
 
-def typed_at_random(world: Bundle, seed: int, most_turns: int) -> list[str]:
-    """What the random player types: none of its commands changes a file, so that the draw alone decides."""
-    player, typed = RandomCommands(seed), []
-    for turn in range(min(most_turns, world.limits.turns)):
-        typed.append(player.reply(f"{world.id}#0", [None] * (2 * turn + 1)).text)  # type: ignore[list-item]  # only their number counts
+def typed_at_random(scenario: Scenario, seed: int, most_turns: int) -> list[str]:
+    """What the random agent types: none of its commands changes a file, so that the draw alone decides."""
+    agent, typed = RandomCommands(seed), []
+    for turn in range(min(most_turns, scenario.limits.turns)):
+        typed.append(agent.reply(f"{scenario.id}#0", [None] * (2 * turn + 1)).text)  # type: ignore[list-item]  # only their number counts
         if typed[-1] in ("exit", "panic"):
             break
     return typed

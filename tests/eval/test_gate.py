@@ -1,4 +1,4 @@
-"""The gate: three tiers, every reason said, planted exams get the verdict they deserve."""
+"""The gate: three tiers, every reason said, planted evaluations get the verdict they deserve."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,27 +7,27 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from sekft.cli.settings import conf_folder, settings
-from sekft.config import EvalConfig, EvalVerbConfig, TrainConfig, commands
+from sekft.config import EvalCommandConfig, EvalConfig, TrainConfig, commands
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import SettingsError, VerdictError
 from sekft.eval import gate
 from sekft.eval.criterion import Tier, judge_rate
 from sekft.eval.gate import Judgement
 from sekft.eval.paired import Paired, pair
-from tests.eval.planted import life, lives
+from tests.eval.planted import episode, episodes
 
 NEVER_UP = {"false_panic": {"tier": "supporting", "rule": "not_up", "margin": 0.05}}
 
 
-def shipped(verb: str = "eval", *overrides: str) -> EvalConfig:
+def shipped(command: str = "eval", *overrides: str) -> EvalConfig:
     commands.register()
     with initialize_config_dir(str(conf_folder().resolve()), version_base="1.3"):
-        return settings(compose(verb, list(overrides)), {"eval": EvalVerbConfig, "train": TrainConfig}[verb]).eval
+        return settings(compose(command, list(overrides)), {"eval": EvalCommandConfig, "train": TrainConfig}[command]).eval
 
 
-def judged(base: list[Trajectory], tuned: list[Trajectory], limits: EvalConfig, **more) -> Judgement:
-    players = {"base": base, "tuned": tuned, "reference": lives([True] * len(base), 8)}
-    return gate.judge(players, {name: pair(base, tuned, name) for name in gate.criteria(limits) if name != gate.LOSS}, limits, **more)
+def judged(base: list[Trajectory], tuned: list[Trajectory], config: EvalConfig, **more) -> Judgement:
+    agents = {"base": base, "tuned": tuned, "reference": episodes([True] * len(base), 8)}
+    return gate.judge(agents, {name: pair(base, tuned, name) for name in gate.criteria(config) if name != gate.LOSS}, config, **more)
 
 
 def state(judgement: Judgement, criterion: str) -> str:
@@ -49,71 +49,71 @@ def test_the_shipped_gate_asks_for_gains_in_what_matters_and_for_no_harm():
 
 
 def test_an_equal_adapter_is_held():
-    same = lives([at % 3 == 0 for at in range(2000)], 8)
+    same = episodes([at % 3 == 0 for at in range(2000)], 8)
     nothing = "no gain of 0.05 is left within the interval"
     assert judged(same, same, shipped()).verdict == f"hold ({nothing}; terminated: {nothing})"
 
 
 def test_a_gain_is_promoted_with_every_reason_said():
-    found = judged(lives([False] * 64, 8), lives([at < 56 for at in range(64)], 8), shipped())
+    found = judged(episodes([False] * 64, 8), episodes([at < 56 for at in range(64)], 8), shipped())
     assert found.verdict == "promote"
     assert [one.criterion for one in found.findings][:3] == ["verified", "terminated", "false_panic"]
     assert [one.state for one in found.findings if one.tier == "critical"] == ["met", "met"]
     assert state(found, "loss") == "not measured"
 
 
-def test_lives_that_an_endpoint_did_not_answer_measure_nothing():
-    gone = [one.model_copy(update={"ending": Ending.silent, "reason": "endpoint http 503"}) for one in lives([False] * 64, 8)]
-    assert judged(lives([False] * 64, 8), gone, shipped()).verdict.startswith("unmeasured (100% of tuned's lives broken")
+def test_episodes_that_an_endpoint_did_not_answer_measure_nothing():
+    gone = [one.model_copy(update={"ending": Ending.silent, "reason": "endpoint http 503"}) for one in episodes([False] * 64, 8)]
+    assert judged(episodes([False] * 64, 8), gone, shipped()).verdict.startswith("unmeasured (100% of tuned's episodes broken")
 
 
-def test_few_worlds_are_inconclusive():
-    assert judged(lives([False] * 8), lives([at < 3 for at in range(8)]), shipped()).verdict.startswith("inconclusive (needs n >= ")
+def test_few_scenarios_are_inconclusive():
+    assert judged(episodes([False] * 8), episodes([at < 3 for at in range(8)]), shipped()).verdict.startswith("inconclusive (needs n >= ")
 
 
-def test_a_base_that_already_ends_its_lives_need_not_end_more_of_them():
-    base = [life(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
-    tuned = [life(f"w-{at}", f"a{at % 8}", at < 48, ending="exit") for at in range(64)]
+def test_a_base_that_already_ends_its_episodes_need_not_end_more_of_them():
+    base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
+    tuned = [episode(f"w-{at}", f"a{at % 8}", at < 48, ending="exit") for at in range(64)]
     assert judged(base, tuned, shipped()).verdict == "promote"
     strict = shipped("eval", "eval.gate.terminated.enough=null")
     assert judged(base, tuned, strict).verdict.startswith("hold (terminated: no gain")
 
 
 def test_a_critical_rate_that_did_not_move_keeps_the_verdict_open():
-    base = [life(f"w-{at}", f"a{at % 8}", False, ending="turn_limit" if at % 4 == 3 else "exit") for at in range(32)]
-    tuned = [life(f"w-{at}", f"a{at % 8}", at % 4 < 3, ending="turn_limit" if at % 4 == 3 else "exit") for at in range(32)]
+    base = [episode(f"w-{at}", f"a{at % 8}", False, ending="turn_limit" if at % 4 == 3 else "exit") for at in range(32)]
+    tuned = [episode(f"w-{at}", f"a{at % 8}", at % 4 < 3, ending="turn_limit" if at % 4 == 3 else "exit") for at in range(32)]
     found = judged(base, tuned, shipped())
     assert state(found, "verified") == "met" and state(found, "terminated") == "undecided" and found.verdict.startswith("inconclusive")
 
 
 def test_more_false_panics_hold_a_better_adapter():
-    base = lives([False] * 64, 8)
-    tuned = [life(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
+    base = episodes([False] * 64, 8)
+    tuned = [episode(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
     found = judged(base, tuned, EvalConfig(gate=NEVER_UP))
     assert found.verdict == "hold (false_panic: up by 0.50, allowed 0.05)"
     assert judged(base, tuned, EvalConfig()).verdict == "promote"
 
 
 def test_a_supporting_criterion_that_is_only_undecided_does_not_hold():
-    found = judged(lives([False] * 32, 8), lives([at < 30 for at in range(32)], 8), EvalConfig(gate=NEVER_UP))
+    found = judged(episodes([False] * 32, 8), episodes([at < 30 for at in range(32)], 8), EvalConfig(gate=NEVER_UP))
     assert state(found, "false_panic") == "undecided" and found.verdict == "promote"
 
 
 @pytest.mark.parametrize(("tuned", "verdict"), [(2.05, "promote"), (1.0, "promote"), (2.5, "hold (loss of story: +0.500 nats")])
 def test_a_loss_that_rose_too_much_holds_a_better_adapter(tuned: float, verdict: str):
-    found = judged(lives([False] * 64, 8), lives([at < 56 for at in range(64)], 8), shipped(), losses={"story": (2.0, tuned)})
+    found = judged(episodes([False] * 64, 8), episodes([at < 56 for at in range(64)], 8), shipped(), losses={"story": (2.0, tuned)})
     assert found.verdict.startswith(verdict) and state(found, "loss of story") == ("met" if verdict == "promote" else "not met")
 
 
 def test_a_held_adapter_is_told_everything_that_held_it():
-    base = [life(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
-    tuned = [life(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
+    base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
+    tuned = [episode(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
     said = judged(base, tuned, shipped(), losses={"prose": (2.0, 2.25)}).verdict
     assert said == "hold (false_panic: up by 0.50, allowed 0.05; loss of prose: +0.250 nats per token, allowed +0.100)"
 
 
 def test_a_critical_loss_that_nobody_measured_promotes_nothing():
-    gain = lives([False] * 64, 8), lives([at < 56 for at in range(64)], 8)
+    gain = episodes([False] * 64, 8), episodes([at < 56 for at in range(64)], 8)
     asked = shipped("eval", "eval.gate.loss.tier=critical")
     assert judged(*gain, asked).verdict == "inconclusive (needs the loss on a text)"
     assert judged(*gain, asked, losses={"story": (2.0, 2.0)}).verdict == "promote"
@@ -127,15 +127,15 @@ def test_a_small_gain_that_is_shown_is_no_worse_than_one_that_is_not():
 
 
 def test_enough_is_not_enough_where_the_rate_fell():
-    base = [life(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(40)]
-    tuned = [life(f"w-{at}", f"a{at % 8}", at < 30, ending="exit" if at < 37 else "turn_limit") for at in range(40)]
+    base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(40)]
+    tuned = [episode(f"w-{at}", f"a{at % 8}", at < 30, ending="exit" if at < 37 else "turn_limit") for at in range(40)]
     found = judged(base, tuned, shipped())  # 40 -> 37 of 40: still above 0.9, but down by more than the margin
     assert state(found, "verified") == "met" and found.verdict == "hold (terminated: no gain of 0.05 is left within the interval)"
 
 
 def test_an_informational_criterion_never_changes_the_verdict():
     everything = {name: {"tier": "informational", "rule": "not_up", "margin": 0.01} for name in ("operated", "solved", "terminated")}
-    gain = lives([False] * 64, 8), lives([True] * 64, 8)
+    gain = episodes([False] * 64, 8), episodes([True] * 64, 8)
     found = judged(*gain, EvalConfig(gate=everything))
     assert found.verdict == "promote" and state(found, "solved") == "not met"
 

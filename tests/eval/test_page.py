@@ -1,4 +1,4 @@
-"""The page of an exam: whole, bounded, honest about what it left out, usable without a mouse, an eye for colour or a network."""
+"""The page of an evaluation: whole, bounded, honest about what it left out, usable without a mouse, an eye for colour or a network."""
 
 import re
 from html.parser import HTMLParser
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from sekft.compare.matrix import LETTERS
 from sekft.config import EvalConfig
 from sekft.episode.trajectory import Trajectory
 from sekft.eval import score
 from sekft.eval.asciicast import write_casts
-from sekft.eval.page import write_exam_page
+from sekft.eval.measures import LETTERS
+from sekft.eval.page import write_eval_page
 from sekft.report.page import TEMPLATES
-from tests.eval.planted import life, player
-from tests.eval.test_score import GAIN, WORLDS, N, players
+from tests.eval.planted import agent, episode
+from tests.eval.test_score import GAIN, SCENARIOS, N, agents
 
 KIT = (TEMPLATES / "kit.html.jinja").read_text()
 NEEDS_NO_END = {"meta", "path", "circle", "rect", "br"}
@@ -51,15 +51,15 @@ class Page(HTMLParser):
         return [(attrs, self.texts.get(at, "").strip()) for at, (tag, attrs) in enumerate(self.elements) if tag in tags]
 
 
-def drawn(folder: Path, lives: dict[str, list[Trajectory]], limits: EvalConfig | None = None) -> str:
-    scored = score.score(lives, WORLDS, limits or EvalConfig())
-    path = write_exam_page(lives, WORLDS, scored, write_casts(lives, scored, folder / "lives"), folder / "report.html")
+def drawn(folder: Path, episodes: dict[str, list[Trajectory]], limits: EvalConfig | None = None) -> str:
+    scored = score.score(episodes, SCENARIOS, limits or EvalConfig())
+    path = write_eval_page(episodes, SCENARIOS, scored, write_casts(episodes, scored, folder / "episodes"), folder / "report.html")
     return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return drawn(tmp_path_factory.mktemp("page"), players(tuned=GAIN))
+    return drawn(tmp_path_factory.mktemp("page"), agents(tuned=GAIN))
 
 
 def test_every_element_is_closed_and_every_id_is_there_once(page: str):
@@ -70,8 +70,8 @@ def test_every_element_is_closed_and_every_id_is_there_once(page: str):
 
 def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, tmp_path: Path):
     prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "tuned": 2.125}}
-    scored = score.score(lives := players(tuned=GAIN), WORLDS, EvalConfig(), losses={"prose": prose})
-    shown = write_exam_page(lives, WORLDS, scored, [], tmp_path / "report.html").read_text(encoding="utf-8")
+    scored = score.score(episodes := agents(tuned=GAIN), SCENARIOS, EvalConfig(), losses={"prose": prose})
+    shown = write_eval_page(episodes, SCENARIOS, scored, [], tmp_path / "report.html").read_text(encoding="utf-8")
     assert {"2.000", "2.125", "800", "abababababababab"} <= {text for _, text in Page(shown).all("td")}
     assert "Loss on a text" in shown and "Loss on a text" not in page and not Page(shown).faults
 
@@ -79,7 +79,7 @@ def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, t
 def test_nothing_is_fetched_and_nothing_runs(page: str):
     parsed = Page(page)
     links = [value for _, attrs in parsed.elements for key, value in attrs.items() if key in ("href", "src", "action", "data")]
-    assert all(link and (link.startswith("#") or re.fullmatch(r"lives/[\w.-]+\.cast", link)) for link in links)
+    assert all(link and (link.startswith("#") or re.fullmatch(r"episodes/[\w.-]+\.cast", link)) for link in links)
     assert not parsed.all("script", "link", "img", "iframe") and "url(" not in page and "@import" not in page
 
 
@@ -98,11 +98,11 @@ def test_every_picture_table_and_scrolling_region_has_a_name(page: str):
     assert all(text for _, text in parsed.all("th", "a", "summary", "h1", "h2", "h3", "h4"))
 
 
-def test_the_first_thing_the_keyboard_reaches_skips_to_the_worlds_and_every_letter_leads_to_one(page: str):
+def test_the_first_thing_the_keyboard_reaches_skips_to_the_scenarios_and_every_letter_leads_to_one(page: str):
     parsed = Page(page)
     first, text = parsed.all("a")[0]
     ids = {attrs["id"] for _, attrs in parsed.elements if "id" in attrs}
-    assert first["href"] == "#worlds" and "Skip" in text and ":focus-visible" in page
+    assert first["href"] == "#scenarios" and "Skip" in text and ":focus-visible" in page
     assert {attrs["href"] for attrs, _ in parsed.all("a") if (attrs["href"] or "").startswith("#")} <= {f"#{name}" for name in ids}
     assert {text for attrs, text in parsed.all("a") if attrs.get("class") in LETTERS} == {"W", "L", "B", "N"} - {"L"}
 
@@ -130,59 +130,63 @@ def test_text_can_be_read_on_every_ground_in_both_themes(theme: int):
     assert all(contrast(palette[mark], palette["paper"]) >= 3 for mark in ("mark", "other", "faint"))
 
 
-def test_the_page_says_verdict_reasons_stones_matrix_and_both_lives_from_where_they_part(page: str):
+def test_the_page_says_verdict_reasons_baselines_matrix_and_both_episodes_from_where_they_part(page: str):
     text = " ".join(Page(page).texts[0].split())
     for said in (
         "promote",
         "better by +0.62",
-        "What a stone scores",
+        "What a baseline scores",
         "never found directive",
         "loop",
         "false exit",
-        "Both lives begin so:",
+        "Both episodes begin so:",
     ):
         assert said in text, said
     assert page.count("<details>") == 2 * N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
 
 
-def test_what_a_life_typed_cannot_become_part_of_the_page(tmp_path: Path):
-    lives = players(tuned=GAIN)
+def test_what_a_episode_typed_cannot_become_part_of_the_page(tmp_path: Path):
+    episodes = agents(tuned=GAIN)
     nasty = (("<script>alert(1)</script>", "</pre></details><img src=x onerror=y>\n$ "),)
-    first = lives["tuned"][0]
-    lives["tuned"][0] = life(first.bundle_id, first.archetype, False, first.meta["terminal"], turns=nasty, player="tuned")
-    lives["tuned"][0] = lives["tuned"][0].model_copy(update={"reason": "<b>" * 9999})
-    text = drawn(tmp_path, lives)
+    first = episodes["tuned"][0]
+    episodes["tuned"][0] = episode(first.scenario_id, first.archetype, False, first.meta["terminal"], turns=nasty, agent="tuned")
+    episodes["tuned"][0] = episodes["tuned"][0].model_copy(update={"reason": "<b>" * 9999})
+    text = drawn(tmp_path, episodes)
     assert "&lt;b&gt;" * 50 in text and "&lt;b&gt;" * 60 not in text
     assert "<script>" not in text and "<img" not in text and Page(text).faults == []
 
 
-def test_a_large_exam_stays_below_five_megabytes_and_says_what_it_left_out(tmp_path: Path):
+def test_a_large_eval_stays_below_five_megabytes_and_says_what_it_left_out(tmp_path: Path):
     flood = (("cat big", "&" * 4096 + "\n$ "),) * 16
-    lives = {
+    episodes = {
         name: [
-            life(one.bundle_id, one.archetype, one.kept, one.meta["terminal"], turns=flood, player=name)
-            for one in players(tuned=GAIN)[name]
+            episode(one.scenario_id, one.archetype, one.kept, one.meta["terminal"], turns=flood, agent=name)
+            for one in agents(tuned=GAIN)[name]
         ]
         for name in ("base", "tuned", "reference")
     }
-    twice = (*WORLDS, *(world.model_copy(update={"id": f"{world.id}x"}) for world in WORLDS))
-    lives = {name: [*own, *(one.model_copy(update={"bundle_id": f"{one.bundle_id}x"}) for one in own)] for name, own in lives.items()}
-    scored = score.score(lives, twice, EvalConfig())
-    path = write_exam_page(lives, twice, scored, [], tmp_path / "report.html")
+    twice = (*SCENARIOS, *(scenario.model_copy(update={"id": f"{scenario.id}x"}) for scenario in SCENARIOS))
+    episodes = {
+        name: [*own, *(one.model_copy(update={"scenario_id": f"{one.scenario_id}x"}) for one in own)] for name, own in episodes.items()
+    }
+    scored = score.score(episodes, twice, EvalConfig())
+    path = write_eval_page(episodes, twice, scored, [], tmp_path / "report.html")
     assert len(twice) == 128 and path.stat().st_size < 5_000_000
     assert re.search(r"\d+ characters of long transcripts were left out", path.read_text())
 
 
 def test_a_base_alone_and_several_attempts_are_drawn_too(tmp_path: Path):
-    alone = drawn(tmp_path / "a", {name: lived for name, lived in players().items() if name != "exit"})
-    assert "the base alone" in alone and "unmeasured" in alone and "What a stone scores" not in alone and Page(alone).faults == []
-    again = {name: [*lived, *(one.model_copy(update={"id": f"{one.id}2"}) for one in lived)] for name, lived in players(tuned=GAIN).items()}
+    alone = drawn(tmp_path / "a", {name: played for name, played in agents().items() if name != "exit"})
+    assert "the base alone" in alone and "unmeasured" in alone and "What a baseline scores" not in alone and Page(alone).faults == []
+    again = {
+        name: [*played, *(one.model_copy(update={"id": f"{one.id}2"}) for one in played)] for name, played in agents(tuned=GAIN).items()
+    }
     twice = drawn(tmp_path / "b", again)
-    assert "pass@2" in twice and "Of several attempts at one world the first is drawn." in twice and Page(twice).faults == []
+    assert "pass@2" in twice and "Of several attempts at one scenario the first is drawn." in twice and Page(twice).faults == []
 
 
 def test_several_adapters_each_have_their_verdict(tmp_path: Path):
-    lives = players(tuned=GAIN)
-    lives["other"] = player("other", WORLDS, [False] * N)
-    text = " ".join(Page(drawn(tmp_path, lives)).texts[0].split())
+    episodes = agents(tuned=GAIN)
+    episodes["other"] = agent("other", SCENARIOS, [False] * N)
+    text = " ".join(Page(drawn(tmp_path, episodes)).texts[0].split())
     assert "Every adapter" in text and "tuned: promote" in text and "other: hold (worse than the base)" in text

@@ -10,7 +10,7 @@ from sekft.errors import DataError
 from sekft.eval import paired, rates
 from sekft.eval.attempts import attempts, pass_all, pass_at
 from sekft.eval.paired import interval
-from tests.eval.planted import life, lives
+from tests.eval.planted import episode, episodes
 
 REPEATS = 2000
 
@@ -70,27 +70,28 @@ def test_mcnemar_equals_scipy_and_its_own_sum():
         assert paired.mcnemar(wins, losses) == pytest.approx(min(1.0, 2 * tail)) == pytest.approx(binomtest(wins, wins + losses).pvalue)
 
 
-def test_attempts_at_one_world_are_no_new_evidence():
-    once = [life(f"w{at}", "a", at < 8) for at in range(16)]
-    thrice = [life(f"w{at}", "a", at < 8, attempt=attempt) for at in range(16) for attempt in range(3)]
+def test_attempts_at_one_scenario_are_no_new_evidence():
+    once = [episode(f"w{at}", "a", at < 8) for at in range(16)]
+    thrice = [episode(f"w{at}", "a", at < 8, attempt=attempt) for at in range(16) for attempt in range(3)]
     one, three = rates.rates(once)["verified"], rates.rates(thrice)["verified"]
     assert (three.k, three.n) == (24, 48) and (three.low, three.high) == (one.low, one.high)
-    pair = paired.pair([life(f"w{at}", "a", False) for at in range(16)], thrice, "verified")
+    pair = paired.pair([episode(f"w{at}", "a", False) for at in range(16)], thrice, "verified")
     assert (pair.n, pair.wins, pair.difference) == (16, 8, 0.5)
 
 
-def test_worlds_are_compared_by_the_share_of_attempts():
-    base = [life("w", "a", False, attempt=at) for at in range(2)] + [life("v", "b", True, attempt=at) for at in range(2)]
-    tuned = [life("w", "a", at == 0, attempt=at) for at in range(2)] + [life("v", "b", True, attempt=at) for at in range(2)]
+def test_scenarios_are_compared_by_the_share_of_attempts():
+    base = [episode("w", "a", False, attempt=at) for at in range(2)] + [episode("v", "b", True, attempt=at) for at in range(2)]
+    tuned = [episode("w", "a", at == 0, attempt=at) for at in range(2)] + [episode("v", "b", True, attempt=at) for at in range(2)]
     pair = paired.pair(base, tuned, "verified")
     assert (pair.n, pair.wins, pair.losses, pair.both, pair.difference, pair.base_rate) == (2, 1, 0, 1, 0.25, 0.5)
 
 
-def test_lives_of_many_attempts_narrow_the_interval_and_single_ones_give_it_as_before():
+def test_episodes_of_many_attempts_narrow_the_interval_and_single_ones_give_it_as_before():
     def width(attempts: int) -> float:
         rng = np.random.default_rng(1)
         sides = [
-            [life(f"w{w}", f"a{w % 8}", bool(rng.random() < 0.5), attempt=at) for w in range(64) for at in range(attempts)] for _ in (0, 1)
+            [episode(f"w{w}", f"a{w % 8}", bool(rng.random() < 0.5), attempt=at) for w in range(64) for at in range(attempts)]
+            for _ in (0, 1)
         ]
         found = paired.pair(*sides, "verified")
         assert found.low is not None and found.high is not None
@@ -109,9 +110,9 @@ def test_pass_at_k_and_pass_all_k_equal_the_counts_of_every_draw():
 
 
 def test_a_single_attempt_has_no_pass_at_k():
-    assert attempts(lives([True, False]), "verified") is None
+    assert attempts(episodes([True, False]), "verified") is None
     both = attempts(
-        [life("w", "a", at > 0, attempt=at) for at in range(3)] + [life("v", "a", False, attempt=at) for at in range(2)], "verified"
+        [episode("w", "a", at > 0, attempt=at) for at in range(3)] + [episode("v", "a", False, attempt=at) for at in range(2)], "verified"
     )
     assert both is not None and both.attempts == 2
     assert both.pass_at == pytest.approx({1: 1 / 3, 2: 1 / 2}) and both.pass_all == pytest.approx({1: 1 / 3, 2: 1 / 6})

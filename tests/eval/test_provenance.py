@@ -8,7 +8,7 @@ import pytest
 from sekft.config import DataConfig, EvalConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
 from sekft.eval.provenance import licence, of_base, of_sources, scored_by
 from sekft.tracking.digest import of_adapter, whole
-from tests.eval.planted_runs import WORLDS
+from tests.eval.planted_runs import SCENARIOS
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_every_byte_of_an_adapter_counts(tmp_path: Path):
 
 
 def test_how_a_verdict_comes_about_is_said_in_words():
-    assert scored_by(EvalConfig(), WORLDS[:2], True) == "a paired, greedy exam in 2 frozen worlds, base against tuned"
-    sampled = scored_by(EvalConfig(temperature=0.7, attempts=3), WORLDS[:2], False)
-    assert sampled == "a paired, sampled (temperature 0.7) exam in 2 worlds, 3 lives in each, base against tuned"
+    assert scored_by(EvalConfig(), SCENARIOS[:2], True) == "a paired, greedy evaluation in 2 frozen scenarios, base against tuned"
+    sampled = scored_by(EvalConfig(temperature=0.7, attempts=3), SCENARIOS[:2], False)
+    assert sampled == "a paired, sampled (temperature 0.7) evaluation in 2 scenarios, 3 episodes in each, base against tuned"

@@ -1,10 +1,10 @@
-"""Reasons: each tag from a life that shows it, and none where nothing is proven."""
+"""Reasons: each tag from an episode that shows it, and none where nothing is proven."""
 
 import pytest
 
 from sekft.eval import labels, reasons
 from sekft.scenario import library
-from tests.eval.planted import life
+from tests.eval.planted import episode
 
 TOLD = ("Append the line: pumpkin nickel garden to fiddle.txt.",)
 SHOWN = (("olbrin due", f"1. {TOLD[0]}\n$ "),)
@@ -12,7 +12,7 @@ ELSEWHERE = (("ls", "a.txt\n$ "),)
 
 
 @pytest.mark.parametrize(
-    ("lived", "expected"),
+    ("played", "expected"),
     [
         ({"won": True, "turns": SHOWN}, ()),
         ({"won": True, "terminal": "panic", "turns": SHOWN}, ()),
@@ -33,40 +33,40 @@ ELSEWHERE = (("ls", "a.txt\n$ "),)
         ({"won": False, "ending": "turn_limit", "turns": ELSEWHERE * 3}, ("never_found_directive", "out_of_turns")),
     ],
 )
-def test_every_tag_is_given_where_its_life_shows_it(lived: dict, expected: tuple[str, ...]):
-    assert reasons.tags(life("w", "a", **lived), TOLD) == expected
+def test_every_tag_is_given_where_its_episode_shows_it(played: dict, expected: tuple[str, ...]):
+    assert reasons.tags(episode("w", "a", **played), TOLD) == expected
     assert set(expected) <= set(reasons.MEANINGS)
 
 
 def test_a_command_that_shows_something_new_each_time_is_no_loop():
     waiting = tuple(("cat log", f"line {at}\n$ ") for at in range(6))
-    assert "loop" not in reasons.tags(life("w", "a", False, turns=waiting))
+    assert "loop" not in reasons.tags(episode("w", "a", False, turns=waiting))
 
 
 def test_half_a_directive_is_neither_found_nor_not_found():
     cut = (("olbrin due", f"1. {TOLD[0][:30]}\n[... 99 bytes cut ...]\n$ "),)
-    assert reasons.tags(life("w", "a", False, ending="turn_limit", turns=cut), TOLD) == ("out_of_turns",)
+    assert reasons.tags(episode("w", "a", False, ending="turn_limit", turns=cut), TOLD) == ("out_of_turns",)
 
 
 def test_a_listing_folded_over_lines_still_shows_its_directive():
     folded = (("olbrin due | fold -w 20", TOLD[0].replace(" ", "\n") + "\n$ "),)
-    assert "found_not_done" in reasons.tags(life("w", "a", False, ending="exit", turns=folded), TOLD)
+    assert "found_not_done" in reasons.tags(episode("w", "a", False, ending="exit", turns=folded), TOLD)
 
 
 def test_nothing_is_said_about_finding_what_the_reference_could_not_read():
-    bundle = library.make("count", 0)
-    unread = life(bundle.id, bundle.archetype, True, turns=ELSEWHERE)
-    assert labels.readable([bundle], [unread]) == {bundle.id: ()} == labels.readable([bundle], [])
-    told = life(bundle.id, bundle.archetype, True, turns=(("x", "\n".join(bundle.directives) + "\n$ "),))
-    assert labels.readable([bundle], [told])[bundle.id] == bundle.directives
-    assert reasons.tags(life("w", "a", False, ending="exit", turns=ELSEWHERE), ()) == ("left_without_doing",)
+    scenario = library.make("count", 0)
+    unread = episode(scenario.id, scenario.archetype, True, turns=ELSEWHERE)
+    assert labels.readable([scenario], [unread]) == {scenario.id: ()} == labels.readable([scenario], [])
+    told = episode(scenario.id, scenario.archetype, True, turns=(("x", "\n".join(scenario.directives) + "\n$ "),))
+    assert labels.readable([scenario], [told])[scenario.id] == scenario.directives
+    assert reasons.tags(episode("w", "a", False, ending="exit", turns=ELSEWHERE), ()) == ("left_without_doing",)
 
 
 def test_reasons_are_counted_most_frequent_first():
     played = [
-        life("w", "a", False, ending="exit", turns=SHOWN),
-        life("v", "a", False, ending="exit", turns=ELSEWHERE),
-        life("u", "a", True),
+        episode("w", "a", False, ending="exit", turns=SHOWN),
+        episode("v", "a", False, ending="exit", turns=ELSEWHERE),
+        episode("u", "a", True),
     ]
     counts = reasons.counted(played, {"w": TOLD, "v": TOLD})
     assert counts == {"left_without_doing": 2, "found_not_done": 1, "never_found_directive": 1}

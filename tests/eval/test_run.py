@@ -1,4 +1,4 @@
-"""An exam tells what the base itself never saw from what only the adapter was held out of."""
+"""An evaluation tells what the base itself never saw from what only the adapter was held out of."""
 
 import json
 import shutil
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
-EXAM = ("sandbox=bwrap", "tracker=none", "eval.episodes=8", "eval.max_turns=1", "eval.max_reply_tokens=1", "eval.stones=false")
+TEST = ("sandbox=bwrap", "tracker=none", "eval.episodes=8", "eval.max_turns=1", "eval.max_reply_tokens=1", "eval.baselines=false")
 
 
 def kinds(folder: Path) -> dict[str, int]:
@@ -21,7 +21,7 @@ def test_operations_the_base_never_saw_are_reported_apart_where_the_base_says_so
     own = tmp_path / "own"
     shutil.copytree(small_mistral, own)
     (own / "never_saw.json").write_text(json.dumps(["find_size", "latest", "reverse", "verify", "move"]))
-    done = run_verb("eval", *EXAM, "model.path=own", "model.weights=pretrained", "hydra.run.dir=exam", cwd=tmp_path)
+    done = run_command("eval", *TEST, "model.path=own", "model.weights=pretrained", "hydra.run.dir=evaluation", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    # eight worlds of eight archetypes; move was left out by the base, but split.set_aside does not name it
-    assert kinds(tmp_path / "exam") == {"operation the base never saw": 4, "held out of the adapter only": 4}
+    # eight scenarios of eight archetypes; move was left out by the base, but split.set_aside does not name it
+    assert kinds(tmp_path / "test") == {"operation the base never saw": 4, "held out of the adapter only": 4}

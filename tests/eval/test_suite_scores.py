@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.eval import suite_scores
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 
 def test_measures_have_intervals_and_changes_are_of_the_same_questions():
@@ -16,8 +16,8 @@ def test_measures_have_intervals_and_changes_are_of_the_same_questions():
         "tuned": {"who": after, "summary_overlap": {"q": 0.5, "r": 0.6}},
     }
     told = suite_scores.compared(scores)
-    assert told["players"]["base"]["who"] == {"n": 20, "mean": 0.0, "low": 0.0, "high": pytest.approx(0.161, abs=0.001)}
-    assert told["players"]["tuned"]["who"]["low"] == pytest.approx(0.531, abs=0.001)
+    assert told["agents"]["base"]["who"] == {"n": 20, "mean": 0.0, "low": 0.0, "high": pytest.approx(0.161, abs=0.001)}
+    assert told["agents"]["tuned"]["who"]["low"] == pytest.approx(0.531, abs=0.001)
     assert told["changes"]["tuned"]["who"]["mean"] == 0.75 and told["changes"]["tuned"]["who"]["low"] == pytest.approx(0.478, abs=0.001)
     assert told["changes"]["tuned"]["summary_overlap"]["mean"] == pytest.approx(0.25)
     assert suite_scores.lines(told)[0].startswith(
@@ -31,18 +31,18 @@ def test_a_change_of_all_questions_alike_is_not_certain_to_the_last_digit():
 
 
 @pytest.mark.slow
-def test_the_verb_asks_base_and_adapter_and_writes_every_answer(tmp_path: Path):
+def test_the_command_asks_base_and_adapter_and_writes_every_answer(tmp_path: Path):
     words = ("eval=tinystories", "eval.suite_stories=1", "eval.max_reply_tokens=6", "tracker=none", "hydra.run.dir=run")
-    done = run_verb("eval", *words, cwd=tmp_path)
+    done = run_command("eval", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "run" / "summary.json").read_text())["suite"]
     answers = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").open()]
-    assert len(answers) == told["questions"] == told["players"]["base"]["format_kept"]["n"] and told["changes"] == {}
-    assert {answer["player"] for answer in answers} == {"base"} and "format_kept: base " in done.stdout
-    lived = ("eval.episodes=1", "eval.max_turns=2", "eval.stones=false", "sandbox=bwrap", "eval.require=promote")
-    done = run_verb("eval", *words, *lived, cwd=tmp_path)
+    assert len(answers) == told["questions"] == told["agents"]["base"]["format_kept"]["n"] and told["changes"] == {}
+    assert {answer["agent"] for answer in answers} == {"base"} and "format_kept: base " in done.stdout
+    played = ("eval.episodes=1", "eval.max_turns=2", "eval.baselines=false", "sandbox=bwrap", "eval.require=promote")
+    done = run_command("eval", *words, *played, cwd=tmp_path)
     both = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert done.returncode == 3 and both["suite"] == told and both["worlds"]["n"] == 1, done.stderr
+    assert done.returncode == 3 and both["suite"] == told and both["scenarios"]["n"] == 1, done.stderr
     assert (tmp_path / "run" / "answers.1.jsonl").read_bytes() == (tmp_path / "run" / "answers.jsonl").read_bytes()
-    done = run_verb("eval", *words, "eval.require=promote", cwd=tmp_path)
+    done = run_command("eval", *words, "eval.require=promote", cwd=tmp_path)
     assert done.returncode == 3 and "the verdict is unmeasured" in done.stderr

@@ -1,4 +1,4 @@
-"""What holds for every life and every rule: the environment is never learned, stop tokens always; rules agree where they must."""
+"""What holds for every episode and every rule: the environment is never learned, stop tokens always; rules agree where they must."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.render import Kind, Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, lives
+from tests.strategies import FEW, episodes
 
 KEEPING = [rule for rule in MaskRule if rule is not MaskRule.everything]  # the rules that keep the contract
 
@@ -43,7 +43,7 @@ def weights(rendered: Rendered, rule: MaskRule, terminal_weight: float = 4.0) ->
 
 def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_stop(tokenizer: ChatTokenizer):
     @FEW
-    @given(lives(leaves=False), st.frozensets(st.sampled_from([1, 3, 5])), st.booleans())
+    @given(episodes(leaves=False), st.frozensets(st.sampled_from([1, 3, 5])), st.booleans())
     def holds(messages: list[Message], failed: frozenset[int], decision: bool) -> None:
         for rendered in rows(messages, tokenizer, failed):
             for rule in KEEPING:
@@ -63,7 +63,7 @@ def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_s
 
 def test_rules_agree_where_they_must(tokenizer: ChatTokenizer):
     @FEW
-    @given(lives(), st.frozensets(st.sampled_from([1, 3, 5])))
+    @given(episodes(), st.frozensets(st.sampled_from([1, 3, 5])))
     def holds(messages: list[Message], failed: frozenset[int]) -> None:
         for rendered in rows(messages, tokenizer):
             assistant, terminal = weights(rendered, MaskRule.assistant), weights(rendered, MaskRule.terminal_only)
@@ -77,7 +77,7 @@ def test_rules_agree_where_they_must(tokenizer: ChatTokenizer):
             judged = weights(replace(rendered, decision=True), MaskRule.continuation)
             assert set(np.array(rendered.turns)[judged > 0]) == {own}
             if rendered.following == 0:
-                assert (judged == last).all()  # this life ends in its last turn
+                assert (judged == last).all()  # this episode ends in its last turn
             if [leaves(message.content) for message in rendered.messages[1::2]] == [False] * (own // 2) + [True]:
                 assert (last == terminal).all() or rendered.following
             without = weights(replace(rendered, failed=failed), MaskRule.succeeded)

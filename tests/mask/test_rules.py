@@ -69,7 +69,7 @@ def test_a_row_in_which_nothing_is_learned_is_an_error(rendered: Rendered):
 
 def test_the_rules_agree_where_they_must(rendered: Rendered):
     assistant, final, terminal = (rules.weigh(rendered, mask(name)) for name in ("assistant", "final", "terminal_only"))
-    assert (final == terminal).all()  # this life ends in exit
+    assert (final == terminal).all()  # this episode ends in exit
     assert (rules.weigh(rendered, mask("terminal_weighted", terminal_weight=1.0)) == assistant).all()
     assert (rules.weigh(rendered, mask("terminal_weighted", terminal_weight=3.0)) == assistant + 2 * terminal).all()
     assert (rules.weigh(rendered, mask("succeeded")) == assistant).all()

@@ -1,4 +1,4 @@
-"""Operators on a model: replies repeat, follow their seed, and say when there is no room left."""
+"""Agents on a model: replies repeat, follow their seed, and say when there is no room left."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ import torch
 from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.model.agents import players
+from sekft.model.agents import model_agents
 from sekft.model.base import Base
-from sekft.model.generate import ModelOperator
+from sekft.model.generate import ModelAgent
 from sekft.rendering.messages import Message, Reply
 
 LANDING = [Message(role="user", content="Welcome\n$ ")]
@@ -29,16 +29,16 @@ def base(small_mistral: Path) -> Base:
 
 
 @contextmanager
-def alone(base: Base, engine: Engine, **limits) -> Iterator[ModelOperator]:
-    with players(base, {"base": None}, EvalConfig(engine=engine, **limits), seed=0) as cast:
-        yield cast.operators["base"]
+def alone(base: Base, engine: Engine, **limits) -> Iterator[ModelAgent]:
+    with model_agents(base, {"base": None}, EvalConfig(engine=engine, **limits), seed=0) as cast:
+        yield cast.agents["base"]
 
 
 def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    with alone(base, engine, max_reply_tokens=8) as operator:
-        first = operator.reply("w#0", LANDING)
-        assert not first.full and first.cut and first == operator.reply("w#0", LANDING)
-    with alone(base, engine, max_life_tokens=4) as tight:
+    with alone(base, engine, max_reply_tokens=8) as agent:
+        first = agent.reply("w#0", LANDING)
+        assert not first.full and first.cut and first == agent.reply("w#0", LANDING)
+    with alone(base, engine, max_episode_tokens=4) as tight:
         assert tight.reply("w#0", LANDING) == Reply("", full=True)
     monkeypatch.setattr(base.model.config, "max_position_embeddings", 4)
     with alone(base, engine) as tight:
@@ -46,17 +46,17 @@ def test_a_greedy_reply_is_the_same_every_time_and_a_full_context_says_so(base: 
 
 
 def test_a_reply_that_stops_by_itself_is_not_cut(base: Base, engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    with alone(base, engine, max_reply_tokens=1) as operator:
-        assert operator.reply("w#0", LANDING).cut
+    with alone(base, engine, max_reply_tokens=1) as agent:
+        assert agent.reply("w#0", LANDING).cut
     monkeypatch.setattr(base.tokenizer, "stop_ids", frozenset(range(base.model.config.vocab_size)))
-    with alone(base, engine, max_reply_tokens=1) as operator:
-        assert not operator.reply("w#0", LANDING).cut
+    with alone(base, engine, max_reply_tokens=1) as agent:
+        assert not agent.reply("w#0", LANDING).cut
 
 
-def test_sampled_replies_depend_on_the_life_not_on_the_order(base: Base, engine: Engine):
-    with alone(base, engine, max_reply_tokens=8, temperature=1.0) as operator:
-        one, other = operator.reply("a#0", LANDING), operator.reply("b#0", LANDING)
-        assert (operator.reply("b#0", LANDING), operator.reply("a#0", LANDING)) == (other, one)
+def test_sampled_replies_depend_on_the_episode_not_on_the_order(base: Base, engine: Engine):
+    with alone(base, engine, max_reply_tokens=8, temperature=1.0) as agent:
+        one, other = agent.reply("a#0", LANDING), agent.reply("b#0", LANDING)
+        assert (agent.reply("b#0", LANDING), agent.reply("a#0", LANDING)) == (other, one)
         assert one != other
 
 
@@ -71,8 +71,8 @@ def drawn(base: Base, folder: Path, r: int, seed: int) -> Path:
 
 
 def said(base: Base, folders: dict[str, Path | None], engine: Engine) -> dict[str, Sequence[str]]:
-    with players(base, folders, EvalConfig(engine=engine, max_reply_tokens=12), seed=0) as cast:
-        return {name: [operator.reply(f"{at}#0", LANDING).text for at in range(2)] for name, operator in cast.operators.items()}
+    with model_agents(base, folders, EvalConfig(engine=engine, max_reply_tokens=12), seed=0) as cast:
+        return {name: [agent.reply(f"{at}#0", LANDING).text for at in range(2)] for name, agent in cast.agents.items()}
 
 
 def test_base_adapters_and_whole_weights_are_told_apart_by_either_engine(base: Base, tmp_path: Path):

@@ -50,16 +50,16 @@ def require_same(base: Base, model: object, prompt: Sequence[int], reply: Sequen
     alone = generate(base, model, list(prompt), draw)
     if alone != list(reply):
         at = next(at for at, (a, b) in enumerate(zip(alone, reply, strict=False)) if a != b)
-        logits = model(torch.tensor([[*prompt, *alone[:at]]])).logits[0, -1]  # type: ignore[operator]
+        logits = model(torch.tensor([[*prompt, *alone[:at]]])).logits[0, -1]  # type: ignore[agent]
         assert float(logits.max() - logits[reply[at]]) < MARGIN, f"token {at} of {reply}, alone {alone}"
 
 
 @pytest.mark.parametrize("rows", [3, 16])
-def test_replies_together_are_the_replies_alone_while_lives_enter_leave_and_are_forgotten(base: Base, rows: int):
+def test_replies_together_are_the_replies_alone_while_episodes_enter_leave_and_are_forgotten(base: Base, rows: int):
     draws = [Draw(max_tokens=length) for length in (1, 4, 12)]
     with Engine(base.model, base.tokenizer.stop_ids, rows) as engine, ThreadPoolExecutor(7) as pool:
-        lives = list(pool.map(lambda number: live(engine, number, draws[number % 3], None), range(7)))
-    for number, turns in enumerate(lives):
+        episodes = list(pool.map(lambda number: live(engine, number, draws[number % 3], None), range(7)))
+    for number, turns in enumerate(episodes):
         for prompt, reply in turns:
             require_same(base, base.model, prompt, reply, draws[number % 3])
 
@@ -68,8 +68,8 @@ def test_a_sliding_window_is_kept(base: Base, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(base.model.config, "sliding_window", 7)
     draw = Draw(max_tokens=8)
     with Engine(base.model, base.tokenizer.stop_ids, 4) as engine, ThreadPoolExecutor(3) as pool:
-        lives = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
-    for turns in lives:
+        episodes = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
+    for turns in episodes:
         for prompt, reply in turns:
             require_same(base, base.model, prompt, reply, draw)
 
@@ -100,8 +100,8 @@ def test_layers_with_and_without_a_window_each_keep_their_own(base: Base, kind: 
     mixed = replace(base, model=gemma(kind, **({"use_sliding_window": True} if kind == "qwen2" else {})))
     draw = Draw(max_tokens=8)
     with Engine(mixed.model, base.tokenizer.stop_ids, 4) as engine, ThreadPoolExecutor(3) as pool:
-        lives = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
-    for turns in lives:
+        episodes = list(pool.map(lambda number: live(engine, number, draw, None), range(3)))
+    for turns in episodes:
         for prompt, reply in turns:
             require_same(mixed, mixed.model, prompt, reply, draw)
 
@@ -113,7 +113,7 @@ def test_a_model_that_keeps_more_than_keys_and_values_is_not_generated_together(
 
 
 def test_each_row_has_its_own_adapter_or_none(base: Base, tmp_path: Path):
-    """Five players in one batch, of different ranks, entering and leaving."""
+    """Five agents in one batch, of different ranks, entering and leaving."""
     draw, folders = Draw(max_tokens=8), {}
     for rank in (2, 4, 8, 16):
         with lora.fresh(base, LoraConfig(name="x", r=rank, alpha=2 * rank), seed=rank) as tuned, torch.no_grad():
@@ -124,22 +124,22 @@ def test_each_row_has_its_own_adapter_or_none(base: Base, tmp_path: Path):
     wanted = [None, *folders] * 2
     with lora.loaded_all(base, folders) as tuned:
         with Engine(tuned, base.tokenizer.stop_ids, 8) as engine, ThreadPoolExecutor(len(wanted)) as pool:
-            lives = list(pool.map(lambda number: live(engine, number, draw, wanted[number]), range(len(wanted))))
-        for adapter, turns in zip(wanted, lives, strict=True):
+            episodes = list(pool.map(lambda number: live(engine, number, draw, wanted[number]), range(len(wanted))))
+        for adapter, turns in zip(wanted, episodes, strict=True):
             for prompt, reply in turns:
                 with lora.chosen(tuned, adapter):
                     require_same(base, tuned, prompt, reply, draw)
 
 
-def test_every_token_of_a_life_is_read_once(base: Base):
+def test_every_token_of_a_episode_is_read_once(base: Base):
     with Engine(base.model, base.tokenizer.stop_ids, 8) as engine, ThreadPoolExecutor(8) as pool:
-        lives = list(pool.map(lambda number: live(engine, number, Draw(max_tokens=9), None), range(5)))
-    last = sum(len(turns[-1][0]) + len(turns[-1][1]) for turns in lives)
+        episodes = list(pool.map(lambda number: live(engine, number, Draw(max_tokens=9), None), range(5)))
+    last = sum(len(turns[-1][0]) + len(turns[-1][1]) for turns in episodes)
     assert engine.counts.needed() == last
-    assert engine.counts.read() == last - len(lives)  # the last token of a life is never read
+    assert engine.counts.read() == last - len(episodes)  # the last token of an episode is never read
 
 
-def test_a_life_that_was_forgotten_is_read_again(base: Base):
+def test_a_episode_that_was_forgotten_is_read_again(base: Base):
     with Engine(base.model, base.tokenizer.stop_ids, 1) as engine:
         first = [live(engine, number, Draw(max_tokens=3), None) for number in range(4)]
         before = engine.counts.prefilled

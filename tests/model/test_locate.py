@@ -10,7 +10,7 @@ import pytest
 
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
-from sekft.eval.run import require_adapter
+from sekft.model.adapter import require_adapter
 from sekft.model.locate import NEVER_SAW, base_folder, never_saw
 
 

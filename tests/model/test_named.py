@@ -11,7 +11,7 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.base import Base
 from sekft.model.generate import Draw, complete, generate
-from sekft.model.generators import voices
+from sekft.model.generators import generators
 from sekft.model.named import NamedModels, named
 from sekft.model.reply import text_of
 from tests.serve.server import make_adapter
@@ -88,6 +88,6 @@ def test_who_is_told_what_may_end_it_at_any_token(base: Base):
         heard.append(piece)
         return len(heard) == 3
 
-    with voices(base, {"base": None}, Engine.batched, rows=2) as speaking:
-        done = complete(base, speaking.speak["base"], "a life", PROMPT, Draw(40), (), until_three)
+    with generators(base, {"base": None}, Engine.batched, rows=2) as speaking:
+        done = complete(base, speaking.speak["base"], "an episode", PROMPT, Draw(40), (), until_three)
     assert done.tokens == 3 and not done.stopped and "".join(heard) == done.text

@@ -11,7 +11,7 @@ from sekft.config import Device, ModelConfig, Weights
 from sekft.model import base as bases
 from sekft.model import prose
 from sekft.rendering.tokenizer import ChatTokenizer
-from tests.model.test_players import drawn
+from tests.model.test_agents import drawn
 
 TINY = ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random, device=Device.cpu)
 SHA256 = "dc4bc38c17a985715d59a318678c12fd84abbcdb3dcd86afbdb0e2f679666247"  # a changed text is another one: give it another name

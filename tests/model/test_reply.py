@@ -36,7 +36,7 @@ def random_reply(rng: random.Random, tokenizer: ChatTokenizer) -> list[int]:
     return [rng.choice(typed) if rng.random() < 0.6 else rng.randrange(min(tokenizer.vocabulary, 600)) for _ in range(rng.randint(1, 24))]
 
 
-def test_the_pieces_join_to_what_the_operator_types(tokenizer: ChatTokenizer):
+def test_the_pieces_join_to_what_the_agent_types(tokenizer: ChatTokenizer):
     rng, several = random.Random(0), 0
     for _ in range(400):
         reply = random_reply(rng, tokenizer)

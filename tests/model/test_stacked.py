@@ -13,7 +13,7 @@ from torch import Tensor
 from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, Weights
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.model.agents import players
+from sekft.model.agents import model_agents
 from sekft.model.base import Base
 from sekft.model.engine import generated_together
 from sekft.model.stacked import NO_ADAPTER, Adapters
@@ -120,6 +120,6 @@ def test_what_cannot_share_a_batch_at_all_is_generated_one_by_one(extra: dict[st
         assert not generated_together(tuned)
     said = []
     for engine in Engine:
-        with players(base, {"base": None, "plain": plain, "b": other}, EvalConfig(engine=engine, max_reply_tokens=12), seed=0) as cast:
-            said.append({name: one.reply("w#0", [Message(role="user", content="$ ")]).text for name, one in cast.operators.items()})
+        with model_agents(base, {"base": None, "plain": plain, "b": other}, EvalConfig(engine=engine, max_reply_tokens=12), seed=0) as cast:
+            said.append({name: one.reply("w#0", [Message(role="user", content="$ ")]).text for name, one in cast.agents.items()})
     assert said[0] == said[1] and len(set(said[0].values())) == 3

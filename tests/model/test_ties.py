@@ -17,17 +17,17 @@ def base() -> Base:
     return bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
 
 
-def life(*turns: str, outcome: Outcome = Outcome.ran_out) -> Trajectory:
+def episode(*turns: str, outcome: Outcome = Outcome.ran_out) -> Trajectory:
     messages = tuple(Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(turns))
     return Trajectory(
-        schema_version=1, id="w-0", bundle_id="w", archetype="copy", operator="base", messages=messages, commands=(),
+        schema_version=1, id="w-0", scenario_id="w", archetype="copy", agent="base", messages=messages, commands=(),
         ending=Ending.turn_limit, checked=False, clean=True, outcome=outcome, kept=False,
     )  # fmt: skip
 
 
 @torch.no_grad()
-def test_a_life_that_parts_is_listed_with_the_margin_of_the_first_token_that_differs(base: Base):
-    one, other = life("hello\n$ ", "ls", "a\n$ ", "cat a"), life("hello\n$ ", "ls", "a\n$ ", "rm a", outcome=Outcome.prose)
+def test_a_episode_that_parts_is_listed_with_the_margin_of_the_first_token_that_differs(base: Base):
+    one, other = episode("hello\n$ ", "ls", "a\n$ ", "cat a"), episode("hello\n$ ", "ls", "a\n$ ", "rm a", outcome=Outcome.prose)
     (found,) = differences(base, base.model, [one, one], [one, other])
     prompt = prompt_ids(one.messages[:3], base.tokenizer)
     logits = base.model(input_ids=torch.tensor([prompt])).logits[0, -1]
@@ -37,15 +37,17 @@ def test_a_life_that_parts_is_listed_with_the_margin_of_the_first_token_that_dif
 
 
 @torch.no_grad()
-def test_two_tokens_of_one_logit_are_a_tie_and_a_world_that_answers_otherwise_is_none(base: Base):
+def test_two_tokens_of_one_logit_are_a_tie_and_a_scenario_that_answers_otherwise_is_none(base: Base):
     first, second = (base.tokenizer.encode(text)[0][0] for text in ("cat a", "rm a"))
     rows = base.model.get_output_embeddings().weight
     kept = rows[first].clone()
     rows[first] = rows[second]
     try:
-        (tie,) = differences(base, base.model, [life("hello\n$ ", "cat a")], [life("hello\n$ ", "rm a")])
-        (world,) = differences(base, base.model, [life("hello\n$ ", "ls", "a\n$ ", "ls")], [life("hello\n$ ", "ls", "b\n$ ", "ls")])
+        (tie,) = differences(base, base.model, [episode("hello\n$ ", "cat a")], [episode("hello\n$ ", "rm a")])
+        (scenario,) = differences(
+            base, base.model, [episode("hello\n$ ", "ls", "a\n$ ", "ls")], [episode("hello\n$ ", "ls", "b\n$ ", "ls")]
+        )
     finally:
         rows[first] = kept
     assert tie.is_tie and tie.margin is not None and tie.margin < 1e-6
-    assert world.margin is None and not world.is_tie and world.turn == 2
+    assert scenario.margin is None and not scenario.is_tie and scenario.turn == 2

@@ -1,4 +1,4 @@
-"""The verb, with a base so small that nothing takes long: the same bytes again, and after a kill."""
+"""The command, with a base so small that nothing takes long: the same bytes again, and after a kill."""
 
 import json
 import os

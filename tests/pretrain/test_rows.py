@@ -24,7 +24,7 @@ def tokenizer() -> Tokenizer:
 
 
 def test_a_name_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer):
-    for name in (*words.NOUNS[::7], *words.EXAM_PROVIDERS, "zxqv", "report2"):
+    for name in (*words.NOUNS[::7], *words.TEST_PROVIDERS, "zxqv", "report2"):
         alone = tokenizer.encode(name).ids
         for around in ("cat {}", "cat srv/{}.txt", "{}.md", "say {} once", "a\n{}", "{}/x", "({})"):
             ids = tokenizer.encode(around.format(name)).ids
@@ -56,7 +56,9 @@ def test_only_replies_and_their_stop_tokens_are_the_base_s_own(tokenizer: Tokeni
         own = [token for token, reply in zip(made.ids, made.replies, strict=True) if reply]
         assert tokenizer.decode([token for token in own if token != EOS]) == "".join(one.messages[1::2])
         assert own.count(EOS) == len(one.messages) // 2 == made.ids.count(EOS)
-        assert [tokenizer.decode(made.ids[start : end - 1]) for start, end in made.wanted] == [one.messages[place] for place in one.wanted]
+        assert [tokenizer.decode(made.ids[start : end - 1]) for start, end in made.wanted] == [
+            one.messages[machine] for machine in one.wanted
+        ]
 
 
 def test_rows_hold_whole_conversations_and_weights_stand_where_their_tokens_do(tokenizer: Tokenizer):

@@ -1,4 +1,4 @@
-"""A release of a run, loaded where there is no sekft: its recorded lives come out again, token for token.
+"""A release of a run, loaded where there is no sekft: its recorded episodes come out again, token for token.
 
 python -m tests.release.clean_venv run=outputs/train/RUN [python=VENV/bin/python]
 

@@ -26,11 +26,11 @@ from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
 from sekft.tracking.audit import Audit
 from sekft.tracking.record import open_run
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 MODEL = ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)
 RATE = {"k": 48, "n": 64, "rate": 0.75, "low": 0.6, "high": 0.85}
-PLAYER = {"rates": dict.fromkeys(("terminated", "right_terminal", "solved", "verified", "operated"), RATE)}
+AGENT = {"rates": dict.fromkeys(("terminated", "right_terminal", "solved", "verified", "operated"), RATE)}
 PAIRED = {
     "criterion": "verified",
     "difference": 0.75,
@@ -55,7 +55,7 @@ def adapter(folder: Path, zero: bool = False, rank: int = 4, **other: object) ->
 
 def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: object) -> Path:
     """A run that ended well, as far as its files tell. changes: to its summary."""
-    worlds = load("held_out", SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT)))
+    scenarios = load("held_out", SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT)))
     settings = {
         "model": asdict(MODEL),
         "adapter": None,
@@ -64,8 +64,8 @@ def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: 
         "lora": {"r": adapted.get("rank", 4), "alpha": 8},
     }
     settings |= {"trainer": {"lr": 2e-3}, "data": {"sources": {"shell": {"path": None}}}}
-    summary = {"verb": "train", "verdict": "promote", "base": PLAYER, "tuned": PLAYER, "paired": PAIRED, "power": "", "steps": 168}
-    summary |= {"worlds": {"n": 64, "sha256": digest(worlds)}, "sandbox": {"backend": "docker"}, "supervised_tokens": 14247}
+    summary = {"command": "train", "verdict": "promote", "base": AGENT, "tuned": AGENT, "paired": PAIRED, "power": "", "steps": 168}
+    summary |= {"scenarios": {"n": 64, "sha256": digest(scenarios)}, "sandbox": {"backend": "docker"}, "supervised_tokens": 14247}
     with open_run(folder, "train", settings, ["lora=r4"], 0) as record:
         record.log({"train/loss": 0.5}, 1)
         record.summary(summary | (changes or {}))
@@ -87,7 +87,7 @@ def home(good: Path, tmp_path: Path) -> Path:
 
 
 def release(home: Path, *words: str):
-    return run_verb("release", *words, cwd=home)
+    return run_command("release", *words, cwd=home)
 
 
 def refused(run: Path, why: str, **asked: int) -> None:
@@ -146,7 +146,7 @@ def edit_summary(run: Path) -> None:
     (run / "summary.json").write_text(text.replace('"k": 48', '"k": 64'))
 
 
-def lose_lives(run: Path) -> None:
+def lose_episodes(run: Path) -> None:
     (run / "episodes.jsonl").unlink()
 
 
@@ -164,7 +164,7 @@ def unprove(run: Path) -> None:
     [
         (edit_report, "run/report.html: changed since the run was closed"),
         (edit_summary, "run/summary.json: changed since the run was closed"),
-        (lose_lives, "run/episodes.jsonl: missing"),
+        (lose_episodes, "run/episodes.jsonl: missing"),
         (break_chain, "run/audit.jsonl:1: does not follow the line before it"),
         (betray, "run/iteration.json:1: holds a secret"),
         (unprove, "run/adapter/fingerprint.json: missing; render unproven"),
@@ -180,8 +180,12 @@ def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Pa
     [
         ({"verdict": "unmeasured (eval=none)"}, {}, "verdict 'unmeasured (eval=none)', allowed: promote"),
         ({"verdict": "inconclusive (needs n >= 90)"}, {}, "verdict 'inconclusive (needs n >= 90)', allowed: promote"),
-        ({"worlds": {"n": 64, "sha256": "0" * 64}}, {}, "examined in worlds of sha256 0000000000000000, allowed: those of the frozen set"),
-        ({"paired": None}, {}, "base and tuned were not examined in the same worlds"),
+        (
+            {"scenarios": {"n": 64, "sha256": "0" * 64}},
+            {},
+            "evaluated in scenarios of sha256 0000000000000000, allowed: those of the frozen set",
+        ),
+        ({"paired": None}, {}, "base and tuned were not evaluated in the same scenarios"),
         ({}, {"zero": True}, "changes nothing, every lora_B is zero"),
         ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, here it is "),
         ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: holds a secret, which would be given away"),
@@ -192,8 +196,8 @@ def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str,
     refused(tmp_path / "run", why)
 
 
-def test_a_small_exam_and_a_missing_yes_are_refused(home: Path):
-    refused(home / "run", "examined in 64 worlds, allowed: 100 or more", worlds=100)
+def test_a_small_eval_and_a_missing_yes_are_refused(home: Path):
+    refused(home / "run", "evaluated in 64 scenarios, allowed: 100 or more", scenarios=100)
     refused(home / "run", "approved by 0 (nobody), asked for 2; do=approve by=NAME", approvals=2)
     for name in ("ada", "ada", "grace"):
         assert release(home, "do=approve", "run=run", f"by={name}").returncode == 0
@@ -209,23 +213,23 @@ def test_what_is_no_run_is_one_line(tmp_path: Path):
     assert "do" in release(tmp_path, "do=dance").stderr
 
 
-LIFE = [("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "), ("assistant", "exit")]
+EPISODE = [("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "), ("assistant", "exit")]
 
 
-def life(name: str, operator: str = "tuned", **meta: object) -> str:
-    messages = [{"role": role, "content": content} for role, content in LIFE]
-    return json.dumps({"id": f"{name}@{operator}", "operator": operator, "messages": messages, "meta": meta}) + "\n"
+def episode(name: str, agent: str = "tuned", **meta: object) -> str:
+    messages = [{"role": role, "content": content} for role, content in EPISODE]
+    return json.dumps({"id": f"{name}@{agent}", "agent": agent, "messages": messages, "meta": meta}) + "\n"
 
 
-def test_a_release_holds_five_recorded_lives_with_the_tokens_of_their_replies(tmp_path: Path):
-    cut = life("cut", limits={"eval.max_reply_tokens": 1})
-    (tmp_path / "episodes.jsonl").write_text(life("other", "base") + cut + "".join(life(f"w{number}") for number in range(7)))
+def test_a_release_holds_five_recorded_episodes_with_the_tokens_of_their_replies(tmp_path: Path):
+    cut = episode("cut", limits={"eval.max_reply_tokens": 1})
+    (tmp_path / "episodes.jsonl").write_text(episode("other", "base") + cut + "".join(episode(f"w{number}") for number in range(7)))
     told = recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}})
-    assert [one["id"] for one in told["lives"]] == [f"w{number}@tuned" for number in range(5)]
+    assert [one["id"] for one in told["episodes"]] == [f"w{number}@tuned" for number in range(5)]
     tokenizer = bases.hub_tokenizer(bases.load(MODEL))
-    for message, expected in zip(("ls", "exit"), told["lives"][0]["replies"], strict=True):
+    for message, expected in zip(("ls", "exit"), told["episodes"][0]["replies"], strict=True):
         assert tokenizer.decode(expected[:-1]).strip() == message and expected[-1] == tokenizer.eos_token_id
-    assert recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})["lives"] == []
+    assert recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})["episodes"] == []
 
 
 @pytest.mark.parametrize("rank", [4, 0], ids=["adapter", "all weights"])
@@ -234,18 +238,18 @@ def test_what_is_released_gives_the_recorded_replies_again_or_says_which_it_does
     with lora.fresh(base, LoraConfig(name="drawn", r=rank, alpha=8), 0) as tuned:
         lora.publish(lora.save(tuned, base, tmp_path / "adapter", {}))
     model, tokenizer = replay.load(str(base.folder), tmp_path / "adapter", load_4bit=False)
-    messages = [{"role": role, "content": content} for role, content in LIFE]
+    messages = [{"role": role, "content": content} for role, content in EPISODE]
     replies = [replay.reply(model, tokenizer, messages[:at], 4) for at in (1, 3)]
-    told = {"load_4bit": False, "lives": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}
-    (tmp_path / replay.LIVES).write_text(json.dumps(told))
+    told = {"load_4bit": False, "episodes": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}
+    (tmp_path / replay.EPISODES).write_text(json.dumps(told))
     out = io.StringIO()
     with redirect_stdout(out):
         assert replay.main(str(base.folder), tmp_path) == 0
         replies[1][-1] += 1
-        (tmp_path / replay.LIVES).write_text(json.dumps(told))
+        (tmp_path / replay.EPISODES).write_text(json.dumps(told))
         assert replay.main(str(base.folder), tmp_path) == 1
     said = out.getvalue().splitlines()
-    assert said[0] == "1 recorded lives, 2 replies, 2 of them token for token" and said[1].startswith("w0@tuned, message 3: ")
+    assert said[0] == "1 recorded episodes, 2 replies, 2 of them token for token" and said[1].startswith("w0@tuned, message 3: ")
 
 
 def test_all_weights_are_released_as_an_adapter_is(tmp_path: Path):

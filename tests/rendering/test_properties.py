@@ -13,7 +13,7 @@ from sekft.rendering.messages import Message, canonical
 from sekft.rendering.render import Kind, Rendered, prepare, prompt_ids, render_all, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, lives, raw
+from tests.strategies import FEW, episodes, raw
 
 Made = Callable[[str], ChatTokenizer]
 
@@ -54,7 +54,7 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
     tokenizer, seen = made(name), []
 
     @FEW
-    @given(lives())
+    @given(episodes())
     def holds(messages: list[Message]) -> None:
         for rendered in kept(messages, tokenizer):
             turns = {turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is Kind.stop}
@@ -78,7 +78,7 @@ def test_a_decision_alone_is_the_whole_up_to_its_stop_token(name: str, made: Mad
     tokenizer = made(name)
 
     @FEW
-    @given(lives())
+    @given(episodes())
     def holds(messages: list[Message]) -> None:
         for whole in kept(messages, tokenizer):
             for turn in range(1, len(messages), 2):

@@ -1,4 +1,4 @@
-"""Pages: whole, self-contained, and safe with whatever a life typed."""
+"""Pages: whole, self-contained, and safe with whatever an episode typed."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from sekft.report.page import write_page
 
 def test_a_page_escapes_what_was_typed_and_fetches_nothing(tmp_path: Path):
     row = [Token(5, "<script>alert(1)</script>", 1, 1.0, "command"), Token(2, "</s>", 1, 1.0, "stop")]
-    write_page("preview", {"title": "<b>", "told": ["c", "d"], "rows": [on_page(("life<1>", row))]}, tmp_path / "p.html")
+    write_page("preview", {"title": "<b>", "told": ["c", "d"], "rows": [on_page(("episode<1>", row))]}, tmp_path / "p.html")
     page = (tmp_path / "p.html").read_text()
-    assert "<script>" not in page and "life&lt;1&gt;" in page and "http" not in page
+    assert "<script>" not in page and "episode&lt;1&gt;" in page and "http" not in page
     assert 'class="stop" title="id 2, turn 1, weight 1.0"' in page
 
 

@@ -10,10 +10,10 @@ import pytest
 from sekft.cli.prompt import candidates
 from sekft.resident.commands import ALWAYS, Done, Here, obey
 from tests import warm
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
-SMALL = "sandbox=bwrap tracker=none eval.stones=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
-TRAIN = f"{SMALL} rehearsal=false trainer.max_steps=3 trainer.batch=2 split.train_bundles=16"
+SMALL = "sandbox=bwrap tracker=none eval.baselines=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
+TRAIN = f"{SMALL} rehearsal=false trainer.max_steps=3 trainer.batch=2 split.train_scenarios=16"
 COMMANDS = (*Here.commands, *ALWAYS)
 
 
@@ -24,14 +24,19 @@ def told(lines: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_commands_share_one_base_and_train_what_a_process_of_their_own_trains(tmp_path: Path):
-    typed = [f"train {TRAIN} hydra.run.dir=one", f"train lora=r4 {TRAIN} hydra.run.dir=two", f"eval 2 {SMALL} hydra.run.dir=exam", "list"]
+    typed = [
+        f"train {TRAIN} hydra.run.dir=one",
+        f"train lora=r4 {TRAIN} hydra.run.dir=two",
+        f"eval 2 {SMALL} hydra.run.dir=evaluation",
+        "list",
+    ]
     done = told([*typed[:1], "train lora.r=-3 tracker=none", *typed[1:]], tmp_path)
     assert done.returncode == 1, done.stderr  # of the line in the middle, after which the others went on
     assert "sekft.train: lora.r: found -3" in done.stderr
-    loads = [json.loads((tmp_path / name / "summary.json").read_text())["base_loads"] for name in ("one", "two", "exam")]
+    loads = [json.loads((tmp_path / name / "summary.json").read_text())["base_loads"] for name in ("one", "two", "test")]
     assert loads == [0, 0, 0]  # it was loaded before the first of them
-    assert [line.split()[:2] for line in done.stdout.splitlines()[-3:]] == [["1", "one"], ["2", "two"], ["3", "exam"]]
-    alone = run_verb("train", "model.device=cpu", "lora=r4", *TRAIN.split(), "hydra.run.dir=alone", cwd=tmp_path)
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-3:]] == [["1", "one"], ["2", "two"], ["3", "test"]]
+    alone = run_command("train", "model.device=cpu", "lora=r4", *TRAIN.split(), "hydra.run.dir=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     for file in ("adapter/adapter_model.safetensors", "episodes.jsonl"):
         assert (tmp_path / "two" / file).read_bytes() == (tmp_path / "alone" / file).read_bytes()

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from sekft.errors import JobError
-from sekft.where.resident import There, ask, events
+from sekft.resident.commands import There
+from sekft.where.resident import ask, events
 from tests import warm
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("resident service")]
-BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_bundles=16", "trainer.batch=2"]
+BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_scenarios=16", "trainer.batch=2"]
 SHORT = [*BARE, "trainer.max_steps=3"]
 LONG = [*BARE, "trainer.max_steps=4000", "trainer.save_every_steps=3"]
 
@@ -76,10 +77,10 @@ def steps(socket: Path, job: str) -> int:
 
 def test_a_command_is_done_on_the_hot_base_as_in_a_process_of_its_own(hot: Path, tmp_path: Path):
     loaded = ask(hot, "GET", "/status")["base"]
-    here = run_verb("train", *SHORT, "hydra.run.dir=there", f"resident={hot}", cwd=tmp_path)
+    here = run_command("train", *SHORT, "hydra.run.dir=there", f"resident={hot}", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
     assert "loss: " in here.stdout and "adapter: there/adapter" in here.stdout
-    wrong = run_verb("train", "lora.r=-3", f"resident={hot}", cwd=tmp_path)
+    wrong = run_command("train", "lora.r=-3", f"resident={hot}", cwd=tmp_path)
     assert wrong.returncode == 1 and "sekft.train: lora.r: found -3, allowed: 0 or more" in wrong.stdout and not wrong.stderr
     job = here.stdout.split()[1]
     told = list(events(hot, job))
@@ -87,7 +88,7 @@ def test_a_command_is_done_on_the_hot_base_as_in_a_process_of_its_own(hot: Path,
     (adapter,) = [one for one in ask(hot, "GET", "/adapters") if one["job"] == job]
     assert adapter["kind"] == "adapter" and Path(adapter["path"]) == tmp_path / "there" / "adapter"
     assert ask(hot, "GET", "/status")["base"].rpartition(";")[2] == loaded.rpartition(";")[2] == " 1 loaded so far"
-    alone = run_verb("train", *SHORT, "model.device=cpu", "hydra.run.dir=alone", cwd=tmp_path)
+    alone = run_command("train", *SHORT, "model.device=cpu", "hydra.run.dir=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     file = Path("adapter") / "adapter_model.safetensors"
     assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "alone" / file).read_bytes()
@@ -149,7 +150,7 @@ def test_decision_points_are_learned_from_once_and_given_back_by_a_job_that_lear
 
 
 def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    nobody = run_verb("train", f"resident={tmp_path / 'nobody'}", cwd=tmp_path)
+    nobody = run_command("train", f"resident={tmp_path / 'nobody'}", cwd=tmp_path)
     assert nobody.returncode == 1 and nobody.stderr.startswith(f"sekft.train: resident={tmp_path / 'nobody'}: nobody serves there;")
     for body, said in (
         ({"words": ["dance"], "typed_in": "/"}, "words: found 'dance', allowed first: train, eval,"),
@@ -160,7 +161,7 @@ def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pyte
             ask(hot, "POST", "/jobs", body)
     with pytest.raises(JobError, match="job 99: none such"):
         ask(hot, "GET", "/jobs/99/losses")
-    second = run_verb("resident", f"socket={tmp_path / 'other'}", f"queue={hot.parent / 'outputs/resident/queue'}", cwd=tmp_path)
+    second = run_command("resident", f"socket={tmp_path / 'other'}", f"queue={hot.parent / 'outputs/resident/queue'}", cwd=tmp_path)
     assert second.returncode == 1 and "outputs/resident/queue: another service has it" in second.stderr
     assert There(hot).do(["list"]) == 0 and There(hot).do(["status"]) == 0 and There(hot).do(["cancel"]) == 1
     assert "running: None" in capsys.readouterr().out
@@ -184,7 +185,7 @@ def test_a_service_that_was_killed_or_stopped_goes_on_with_what_it_was_at(tmp_pa
         assert any("goes on from checkpoint-" in line.get("output", "") for line in told) and told[-1]["status"] == "done"
         assert [line["step"] for line in ask(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 25))
         assert ended(socket, second)["status"] == "done"
-    whole = run_verb("train", *steps_of, "model.device=cpu", "hydra.run.dir=whole", cwd=tmp_path)
+    whole = run_command("train", *steps_of, "model.device=cpu", "hydra.run.dir=whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     file = Path("adapter") / "adapter_model.safetensors"
     assert (tmp_path / "cut" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()

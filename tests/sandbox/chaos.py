@@ -1,6 +1,6 @@
-"""Lives of the reference while their engine, one of our own, is killed, restarted and stopped: none lost, none counted twice.
+"""Episodes of the reference while their engine, one of our own, is killed, restarted and stopped: none lost, none counted twice.
 
-python -m tests.sandbox.chaos lives=200 kills=10 workers=4 seed=0
+python -m tests.sandbox.chaos episodes=200 kills=10 workers=4 seed=0
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from sekft.episode.pool import play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.backend import engine
 from sekft.sandbox.backend.docker import DockerBackend
-from sekft.scenario.split import bundles
+from sekft.scenario.split import scenarios
 from tests.dockerd import dockerd
 
 SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"])
@@ -47,7 +47,7 @@ class Daemon:
         return int((self._folder / "pid").read_text())
 
     def kill(self) -> None:
-        """Returns when it and its containerd are gone; what it started for its containers lives on."""
+        """Returns when it and its containerd are gone; what it started for its containers episodes on."""
         family = [self.process, *(child for child in self.process.children() if child.name() == "containerd")]
         self.process.kill()
         for process in family:
@@ -104,9 +104,9 @@ def _await(condition: Callable[[], bool]) -> None:
 
 @dataclass
 class Report:
-    """What became of the lives, and of the engine."""
+    """What became of the episodes, and of the engine."""
 
-    lives: list[Trajectory]
+    episodes: list[Trajectory]
     booked: list[str]  # ids, as they were counted
     retried: list[str]  # what was logged
     kills: int
@@ -115,37 +115,37 @@ class Report:
     containers_left: int
 
     def complaints(self) -> Iterator[str]:
-        ids = [life.id for life in self.lives]
+        ids = [episode.id for episode in self.episodes]
         if sorted(self.booked) != sorted(ids) or len(set(ids)) != len(ids):
-            yield f"{len(ids)} lives, {len(set(ids))} different ones, {len(self.booked)} counted"
-        for life in self.lives:
-            if life.ending is Ending.broken and not any(line.startswith(f"{life.id} ") for line in self.retried):
-                yield f"{life.id} is broken and was not lived again: {life.reason}"
-            if life.ending is not Ending.broken and not life.kept:
-                yield f"{life.id} was booked {life.ending.value}, {life.outcome.value} ({life.reason}): the reference verifies everywhere"
+            yield f"{len(ids)} episodes, {len(set(ids))} different ones, {len(self.booked)} counted"
+        for episode in self.episodes:
+            if episode.ending is Ending.broken and not any(line.startswith(f"{episode.id} ") for line in self.retried):
+                yield f"{episode.id} is broken and was not played again: {episode.reason}"
+            if episode.ending is not Ending.broken and not episode.kept:
+                yield f"{episode.id} was booked {episode.ending.value}, {episode.outcome.value} ({episode.reason}): the reference verifies everywhere"
         if self.containers_left:
             yield f"{self.containers_left} containers are left"
 
 
 class _Heard(logging.Handler):
-    """What is said of lives that are lived once more."""
+    """What is said of episodes that are played once more."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "lived once more" in record.getMessage():
+        if "played once more" in record.getMessage():
             self.lines.append(record.getMessage())
 
 
-def chaos(lives: int, kills: int, workers: int, seed: int = 0) -> Report:
-    """Kills and one stop, spread over the series by the lives that are done."""
+def chaos(episodes: int, kills: int, workers: int, seed: int = 0) -> Report:
+    """Kills and one stop, spread over the series by the episodes that are done."""
     random, heard, booked = Random(seed), _Heard(), list[str]()
-    worlds = bundles(SPLIT, "all")
-    operator = reference(worlds)
-    wanted = [(worlds[index % len(worlds)], operator, index // len(worlds)) for index in range(lives)]
-    limits = EvalConfig(max_turns=40)
+    drawn = scenarios(SPLIT, "all")
+    agent = reference(drawn)
+    wanted = [(drawn[index % len(drawn)], agent, index // len(drawn)) for index in range(episodes)]
+    config = EvalConfig(max_turns=40)
     with dockerd() as host, ThreadPoolExecutor(1) as beside:
         backend = DockerBackend(SandboxConfig(), engine.probe(host, {"base_url": host}))
         daemon, took_s, started = Daemon(host), list[float](), time.monotonic()
@@ -153,15 +153,15 @@ def chaos(lives: int, kills: int, workers: int, seed: int = 0) -> Report:
         logger.addHandler(heard)
         logger.setLevel(logging.INFO)
         try:
-            series = beside.submit(play_many, wanted, backend, limits, workers, "chaos", lambda life: booked.append(life.id))
+            series = beside.submit(play_many, wanted, backend, config, workers, "chaos", lambda episode: booked.append(episode.id))
             for number in range(kills):
-                _reach(series.done, booked, (number + 1) * lives // (kills + 2))
+                _reach(series.done, booked, (number + 1) * episodes // (kills + 2))
                 time.sleep(random.uniform(0, 1))
                 daemon.kill()
                 time.sleep(random.uniform(0, 2))
                 took_s.append(daemon.start())
                 if number == kills // 2:
-                    _reach(series.done, booked, (number + 1.5) * lives / (kills + 2))
+                    _reach(series.done, booked, (number + 1.5) * episodes / (kills + 2))
                     with daemon.stopped():
                         time.sleep(STOPPED_S)
             played = series.result()
@@ -188,19 +188,19 @@ def _left(backend: DockerBackend) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    given = {"lives": "200", "kills": "10", "workers": "4", "seed": "0"} | dict(argument.split("=", 1) for argument in arguments)
-    report = chaos(int(given["lives"]), int(given["kills"]), int(given["workers"]), int(given["seed"]))
-    endings = Counter(life.ending.value for life in report.lives)
+    given = {"episodes": "200", "kills": "10", "workers": "4", "seed": "0"} | dict(argument.split("=", 1) for argument in arguments)
+    report = chaos(int(given["episodes"]), int(given["kills"]), int(given["workers"]), int(given["seed"]))
+    endings = Counter(episode.ending.value for episode in report.episodes)
     counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
-    verified, slowest_s = sum(life.kept for life in report.lives), max(report.restart_s, default=0)
+    verified, slowest_s = sum(episode.kept for episode in report.episodes), max(report.restart_s, default=0)
     print("\n".join(report.complaints()))
-    print(f"{len(report.lives)} lives in {report.seconds:.0f} s, {report.kills} kills, one stop of {STOPPED_S:.0f} s")
+    print(f"{len(report.episodes)} episodes in {report.seconds:.0f} s, {report.kills} kills, one stop of {STOPPED_S:.0f} s")
     print(f"  endings: {counts}; verified {verified}; counted {len(report.booked)}")
-    print(f"  lived once more: {len(report.retried)}; still broken: {endings['broken']}")
+    print(f"  played once more: {len(report.retried)}; still broken: {endings['broken']}")
     print(f"  the engine's slowest restart: {slowest_s:.1f} s; containers left: {report.containers_left}")
-    for life in report.lives:
-        if life.ending is Ending.broken:
-            print(f"  {life.id}: {life.reason[:160]}")
+    for episode in report.episodes:
+        if episode.ending is Ending.broken:
+            print(f"  {episode.id}: {episode.reason[:160]}")
     return 1 if any(report.complaints()) else 0
 
 

@@ -15,12 +15,12 @@ import pytest
 
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
-from sekft.sandbox.session import Backend, Place
+from sekft.sandbox.session import Backend, Session
 from tests.dockerd import dockerd, missing
 
 SETTINGS = SandboxConfig(flood_bytes=1 << 20)
 BACKENDS = ["bwrap", "bwrap_one_user", pytest.param("docker", marks=pytest.mark.docker)]
-# Debian's is of 2022: no platform but ptrace works everywhere, and its own threads would count as the life's processes
+# Debian's is of 2022: no platform but ptrace works everywhere, and its own threads would count as the episode's processes
 RUNSC_ARGUMENTS = ["--network=none", "--platform=ptrace", "--ignore-cgroups"]
 RUNSC = pytest.param("runsc", marks=[pytest.mark.docker, pytest.mark.xdist_group("runsc")])
 
@@ -77,12 +77,12 @@ def walled(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def place(backend: Backend) -> Iterator[Place]:
-    with backend.open({"DIRECTIVES": "/srv/directives"}) as place:
-        yield place
+def session(backend: Backend) -> Iterator[Session]:
+    with backend.open({"DIRECTIVES": "/srv/directives"}) as session:
+        yield session
 
 
 @pytest.fixture
-def walled_place(walled: Backend) -> Iterator[Place]:
-    with walled.open({}) as place:
-        yield place
+def walled_session(walled: Backend) -> Iterator[Session]:
+    with walled.open({}) as session:
+        yield session

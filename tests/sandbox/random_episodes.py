@@ -1,7 +1,7 @@
-"""Random lives played on a backend and compared with what their maker knows; what a series leaves behind is counted.
+"""Random episodes played on a backend and compared with what their maker knows; what a series leaves behind is counted.
 
-python -m tests.sandbox.random_lives lives=1000 seed=0 backends=bwrap,docker workers=4
-python -m tests.sandbox.random_lives show=17 backends=bwrap
+python -m tests.sandbox.random_episodes episodes=1000 seed=0 backends=bwrap,docker workers=4
+python -m tests.sandbox.random_episodes show=17 backends=bwrap
 """
 
 import contextlib
@@ -24,66 +24,66 @@ from sekft.episode.trajectory import Trajectory
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox.backend import engine
 from sekft.sandbox.session import Backend
-from sekft.scenario.document import Announcement, Announcing, Axes, Bundle, Fixture, Limits, Provider, Terminal
+from sekft.scenario.document import Announcement, Announcing, Axes, Fixture, Limits, Provider, Scenario, Terminal
 from tests.sandbox.conftest import made
-from tests.sandbox.grammar.generator import life as generate
-from tests.sandbox.grammar.life import Life, Step
+from tests.sandbox.grammar.episode import Episode, Step
+from tests.sandbox.grammar.generator import episode as generate
 
 LIMITS = EvalConfig(max_turns=200)
 
 
 @dataclass(frozen=True)
 class Typist:
-    """Types a life's steps, then ends it as it is to end. Fits rollout.operator.Operator."""
+    """Types an episode's steps, then ends it as it is to end. Fits rollout.agent.Agent."""
 
-    life: Life
+    episode: Episode
     name: str = "typist"
 
-    def reply(self, life_id: str, messages: Sequence[Message]) -> Reply:
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         typed = sum(message.role == "assistant" for message in messages)
-        if typed < len(self.life.steps):
-            return Reply(self.life.steps[typed].text)
-        return Reply(" \n", full=self.life.ending == "token_limit")
+        if typed < len(self.episode.steps):
+            return Reply(self.episode.steps[typed].text)
+        return Reply(" \n", full=self.episode.ending == "token_limit")
 
 
-def world(life: Life) -> Bundle:
-    turns = len(life.steps) + (0 if life.ending == "turn_limit" else 1)
-    return Bundle(
-        id=f"random-{life.seed}",
+def scenario(episode: Episode) -> Scenario:
+    turns = len(episode.steps) + (0 if episode.ending == "turn_limit" else 1)
+    return Scenario(
+        id=f"random-{episode.seed}",
         archetype="random",
         axes=Axes(provider="none", announcement=Announcing.env, doc_depth=1, difficulty="none", terminal=Terminal.exit),
-        seed=life.seed,
+        seed=episode.seed,
         provider=Provider(name="obol", script="#!/bin/sh\nexit 1\n"),
         announcement=Announcement(kind=Announcing.env, text="/srv/directives"),
         directives=(),
-        fixtures=tuple(Fixture(path=path, content=content.decode()) for path, content in life.fixtures.items()),
-        checker=life.checker(),
+        fixtures=tuple(Fixture(path=path, content=content.decode()) for path, content in episode.fixtures.items()),
+        checker=episode.checker(),
         reference=("exit",),
         terminal=Terminal.exit,
-        limits=Limits(turns=turns, command_timeout_s=life.timeout_s),
+        limits=Limits(turns=turns, command_timeout_s=episode.timeout_s),
     )
 
 
-def live(life: Life, backend: Backend) -> Trajectory:
-    return play(world(life), Typist(life), backend, LIMITS)
+def live(episode: Episode, backend: Backend) -> Trajectory:
+    return play(scenario(episode), Typist(episode), backend, LIMITS)
 
 
-def differences(life: Life, lived: Trajectory) -> Iterator[str]:
+def differences(episode: Episode, played: Trajectory) -> Iterator[str]:
     """What is not as its maker knows it, one line each."""
-    if lived.ending.value != life.ending:
-        yield f"ending {lived.ending.value} ({lived.reason}), expected {life.ending}"
-    if lived.checked is not True:
-        yield f"final files: checker said {lived.checked}"
-    if len(lived.commands) != len(life.steps):
-        yield f"{len(lived.commands)} texts typed, expected {len(life.steps)}"
-    dropped = sum(step.dropped_lines for step in life.steps)
-    if lived.meta["dropped_lines"] != dropped:
-        yield f"{lived.meta['dropped_lines']} lines dropped, expected {dropped}"
-    last = life.steps[-1]
-    if last.kind == "panic" and lived.reason not in (last.reason, last.reason or lived.outcome.value):
-        yield f"reason {lived.reason!r}, expected {last.reason!r}"
-    replies = [message.content for message in lived.messages[1:]]
-    for index, (step, command) in enumerate(zip(life.steps, lived.commands, strict=False)):
+    if played.ending.value != episode.ending:
+        yield f"ending {played.ending.value} ({played.reason}), expected {episode.ending}"
+    if played.checked is not True:
+        yield f"final files: checker said {played.checked}"
+    if len(played.commands) != len(episode.steps):
+        yield f"{len(played.commands)} texts typed, expected {len(episode.steps)}"
+    dropped = sum(step.dropped_lines for step in episode.steps)
+    if played.meta["dropped_lines"] != dropped:
+        yield f"{played.meta['dropped_lines']} lines dropped, expected {dropped}"
+    last = episode.steps[-1]
+    if last.kind == "panic" and played.reason not in (last.reason, last.reason or played.outcome.value):
+        yield f"reason {played.reason!r}, expected {last.reason!r}"
+    replies = [message.content for message in played.messages[1:]]
+    for index, (step, command) in enumerate(zip(episode.steps, played.commands, strict=False)):
         shown = replies[2 * index + 1] if 2 * index + 1 < len(replies) else None
         yield from (f"turn {index} {step.text[:80]!r}: {what}" for what in _of_step(step, command.status, replies[2 * index], shown))
 
@@ -103,18 +103,18 @@ def _short(text: str | None) -> str:
     return repr(text if text is None or len(text) < 200 else text[:100] + "..." + text[-100:])
 
 
-def replay(life: Life, backend: Backend) -> str:
-    """The life as a person reads it, and what its checker says."""
+def replay(episode: Episode, backend: Backend) -> str:
+    """The episode as a person reads it, and what its checker says."""
     from sekft.episode.setup import files
 
-    lived = live(life, backend)
-    with backend.open({}) as place:
-        place.put(files(world(life)))
-        for step in life.steps:
-            if place.run(step.text, life.timeout_s).kind not in ("ready", "more"):
+    played = live(episode, backend)
+    with backend.open({}) as session:
+        session.put(files(scenario(episode)))
+        for step in episode.steps:
+            if session.run(step.text, episode.timeout_s).kind not in ("ready", "more"):
                 break
-        checked = place.check(life.checker(), 20)
-    return "\n".join([as_text(lived), f"checker: {checked}", *differences(life, lived)])
+        checked = session.check(episode.checker(), 20)
+    return "\n".join([as_text(played), f"checker: {checked}", *differences(episode, played)])
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,14 @@ def _of_engine(backend: Backend) -> tuple[int, int]:
 
 
 def series(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[Counter[str], list[str]]:
-    """(endings, complaints). Broken lives are not retried here: there must be none."""
+    """(endings, complaints). Broken episodes are not retried here: there must be none."""
     endings: Counter[str] = Counter()
     complaints: list[str] = []
-    lives = [generate(seed) for seed in seeds]
-    with ThreadPoolExecutor(workers, thread_name_prefix="life") as pool:
-        for life, lived in zip(lives, pool.map(lambda life: live(life, backend), lives), strict=True):
-            endings[lived.ending.value] += 1
-            complaints += [f"seed {life.seed} on {backend.name}: {what}" for what in differences(life, lived)]
+    episodes = [generate(seed) for seed in seeds]
+    with ThreadPoolExecutor(workers, thread_name_prefix="episode") as pool:
+        for episode, played in zip(episodes, pool.map(lambda episode: live(episode, backend), episodes), strict=True):
+            endings[played.ending.value] += 1
+            complaints += [f"seed {episode.seed} on {backend.name}: {what}" for what in differences(episode, played)]
     return endings, complaints
 
 
@@ -177,7 +177,7 @@ def audited(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[list[
     time.sleep(1)  # an engine removes its containers in its own time
     after = Left.now(backend)
     counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
-    print("\n".join([*complaints, f"{backend.name}: {len(seeds)} lives in {took_s:.0f} s ({len(seeds) / took_s:.1f}/s): {counts}"]))
+    print("\n".join([*complaints, f"{backend.name}: {len(seeds)} episodes in {took_s:.0f} s ({len(seeds) / took_s:.1f}/s): {counts}"]))
     print(f"  {len(complaints)} differences")
     for field in fields(Left):
         print(f"  {field.name:12} {getattr(before, field.name):>10} -> {getattr(after, field.name):>10}")
@@ -185,13 +185,13 @@ def audited(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[list[
 
 
 def main(arguments: Sequence[str]) -> int:
-    given = {"lives": "1000", "seed": "0", "backends": "bwrap,docker", "workers": "4", "show": ""}
+    given = {"episodes": "1000", "seed": "0", "backends": "bwrap,docker", "workers": "4", "show": ""}
     given |= dict(argument.split("=", 1) for argument in arguments)
     backends = [made(name) for name in given["backends"].split(",")]
     if given["show"]:
         print("\n".join(replay(generate(int(given["show"])), backend) for backend in backends))
         return 0
-    share, first, wrong = int(given["lives"]) // len(backends), int(given["seed"]), False
+    share, first, wrong = int(given["episodes"]) // len(backends), int(given["seed"]), False
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = folder  # whatever is left there is ours
         for index, backend in enumerate(backends):

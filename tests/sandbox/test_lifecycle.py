@@ -67,7 +67,7 @@ def test_a_container_is_gone_soon_after_its_owner(number: signal.Signals) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", ["bwrap", "bwrap_one_user"])
-def test_no_process_of_a_bwrap_life_outlives_its_owner(name: str, number: signal.Signals) -> None:
+def test_no_process_of_a_bwrap_episode_outlives_its_owner(name: str, number: signal.Signals) -> None:
     made(name)
     held, _ = hold(name)
     try:
@@ -82,13 +82,13 @@ def test_no_process_of_a_bwrap_life_outlives_its_owner(name: str, number: signal
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_exception_in_a_life_ends_its_place(backend: Backend, error: type[BaseException]) -> None:
+def test_an_exception_in_a_episode_ends_its_place(backend: Backend, error: type[BaseException]) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     name = ""
-    with pytest.raises(error), backend.open({}) as place:
-        place.run("sleep 1234 & exit", 5)
-        name = getattr(place, "_name", "")
+    with pytest.raises(error), backend.open({}) as session:
+        session.run("sleep 1234 & exit", 5)
+        name = getattr(session, "_name", "")
         raise error
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
     if name:
@@ -133,16 +133,16 @@ def test_the_sweep_removes_what_is_left_over_and_nothing_else(planted: Callable[
 
 
 @pytest.mark.docker
-def test_a_container_removed_behind_our_back_is_a_broken_life_not_an_exception() -> None:
+def test_a_container_removed_behind_our_back_is_a_broken_episode_not_an_exception() -> None:
     from sekft.sandbox.backend import engine
 
-    with made("docker").open({}) as place:
-        assert place.run("true", 5).kind == "ready"
-        engine.find().client().api.remove_container(place._name, force=True)  # type: ignore[attr-defined]
-        assert place.run("true", 5).kind == "broken"
-        assert place.check("true", 5).broken
+    with made("docker").open({}) as session:
+        assert session.run("true", 5).kind == "ready"
+        engine.find().client().api.remove_container(session._name, force=True)  # type: ignore[attr-defined]
+        assert session.run("true", 5).kind == "broken"
+        assert session.check("true", 5).broken
         with pytest.raises(SandboxError):
-            place.put([File("/srv/x", owner="root")])
+            session.put([File("/srv/x", owner="root")])
 
 
 def test_an_engine_that_is_gone_is_asked_once_for_each_container_it_would_not_remove(tmp_path: Path) -> None:
@@ -175,18 +175,18 @@ def test_an_engine_that_is_gone_is_asked_once_for_each_container_it_would_not_re
 def test_a_place_ends_itself_after_its_time(name: str) -> None:
     import dataclasses
 
-    backend = type(made(name))(dataclasses.replace(SETTINGS, life_s=2))  # type: ignore[call-arg]
-    with backend.open({}) as place:
-        assert place.run("echo x", 5).kind == "ready"
-        assert place.run("sleep 30", 20).kind == "broken"
-        assert place.check("true", 5).broken
+    backend = type(made(name))(dataclasses.replace(SETTINGS, session_s=2))  # type: ignore[call-arg]
+    with backend.open({}) as session:
+        assert session.run("echo x", 5).kind == "ready"
+        assert session.run("sleep 30", 20).kind == "broken"
+        assert session.check("true", 5).broken
 
 
 @pytest.mark.parametrize("name", ["bwrap", "bwrap_one_user"])
 def test_a_place_that_interrupted_a_command_still_ends_itself_after_its_time(name: str) -> None:
     import dataclasses
 
-    backend = type(made(name))(dataclasses.replace(SETTINGS, life_s=3), two_users=name == "bwrap")  # type: ignore[call-arg]
-    with backend.open({}) as place:
-        assert place.run("trap '' INT; sleep 100", 0.2).kind == "ready"
-        assert place.run("sleep 30", 20).kind in ("broken", "gone")
+    backend = type(made(name))(dataclasses.replace(SETTINGS, session_s=3), two_users=name == "bwrap")  # type: ignore[call-arg]
+    with backend.open({}) as session:
+        assert session.run("trap '' INT; sleep 100", 0.2).kind == "ready"
+        assert session.run("sleep 30", 20).kind in ("broken", "gone")

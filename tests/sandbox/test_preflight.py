@@ -1,4 +1,4 @@
-"""What is found out before training starts: room on the disk, limits that hold, the text, the digest of what lives are lived in."""
+"""What is found out before training starts: room on the disk, limits that hold, the text, the digest of what episodes are played in."""
 
 import dataclasses
 import shutil
@@ -11,7 +11,7 @@ from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import choose
 from sekft.sandbox.backend import preflight
-from sekft.sandbox.session import Place
+from sekft.sandbox.session import Session
 from tests.sandbox.conftest import SETTINGS, made
 
 
@@ -24,11 +24,11 @@ def test_an_engine_that_holds_its_limits_has_no_faults() -> None:
 
 
 @pytest.mark.docker
-def test_limits_that_a_life_does_not_see_are_named(walled_place: Place) -> None:
-    """The same life, asked for less than it was given: as if the engine had ignored it."""
+def test_limits_that_a_episode_does_not_see_are_named(walled_session: Session) -> None:
+    """The same episode, asked for less than it was given: as if the engine had ignored it."""
     tight = dataclasses.replace(SETTINGS, memory_mb=SETTINGS.memory_mb // 4, pids=SETTINGS.pids // 4)
     info = {"SwapLimit": False, "CpuCfsQuota": False}
-    assert preflight.faults(walled_place, tight, info)[0] == "limits not enforced: memory, swap, processes, CPU"
+    assert preflight.faults(walled_session, tight, info)[0] == "limits not enforced: memory, swap, processes, CPU"
 
 
 @pytest.mark.docker
@@ -66,7 +66,7 @@ def test_every_backend_tells_the_digest_of_the_same_root_file_system() -> None:
 
 
 @pytest.mark.docker
-def test_an_unknown_runtime_is_one_line_before_the_first_life() -> None:
+def test_an_unknown_runtime_is_one_line_before_the_first_episode() -> None:
     made("docker")
     with pytest.raises(SandboxError, match="no-such-runtime") as caught:
         choose.backend(SandboxConfig(backend=Wanted.docker, runtime="no-such-runtime"))

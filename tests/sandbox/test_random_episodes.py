@@ -1,28 +1,28 @@
-"""Lives of random commands end as their maker knows, with the files their maker knows, and leave nothing behind."""
+"""Episodes of random commands end as their maker knows, with the files their maker knows, and leave nothing behind."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.sandbox.conftest import made
-from tests.sandbox.grammar.generator import life
-from tests.sandbox.random_lives import audited
+from tests.sandbox.grammar.generator import episode
+from tests.sandbox.random_episodes import audited
 
 
-@pytest.mark.parametrize(("name", "lives"), [("bwrap", 40), pytest.param("docker", 12, marks=pytest.mark.docker)])
-def test_random_lives_end_as_their_maker_knows_and_leave_nothing(
-    name: str, lives: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "episodes"), [("bwrap", 40), pytest.param("docker", 12, marks=pytest.mark.docker)])
+def test_random_episodes_end_as_their_maker_knows_and_leave_nothing(
+    name: str, episodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    complaints, before, after = audited(made(name), range(1, lives + 1), workers=4)
+    complaints, before, after = audited(made(name), range(1, episodes + 1), workers=4)
     assert not complaints
     assert after.more_than(before).keys() <= {"image_bytes"}  # other tests may bring images
 
 
-def test_a_number_always_makes_the_same_life() -> None:
-    assert [life(seed) for seed in range(50)] == [life(seed) for seed in range(50)]
+def test_a_number_always_makes_the_same_episode() -> None:
+    assert [episode(seed) for seed in range(50)] == [episode(seed) for seed in range(50)]
 
 
 def test_the_grammar_knows_every_ending() -> None:
-    endings = {life(seed).ending for seed in range(1000)}
+    endings = {episode(seed).ending for seed in range(1000)}
     assert endings == {"exit", "panic", "gone", "lost", "silent", "turn_limit", "token_limit"}

@@ -14,7 +14,7 @@ from tests.dockerd import dockerd, missing
 
 
 @pytest.mark.docker
-def test_a_life_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     if lacking := missing():
         pytest.skip(lacking)
     with socket.socket() as free:
@@ -26,13 +26,13 @@ def test_a_life_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
         backend = choose.backend(SandboxConfig(backend=Wanted.docker, warm=1), notices.append)
         assert f" at {host}, " in notices[0]
         for _ in range(2):  # the second was made ahead
-            with backend.open({"NUMBER": "1"}) as place:
-                place.put([File("/home/agent/note", "one\n"), File("/srv/rule", "two\n", owner="root")])
-                assert place.run("cat note /srv/rule; echo $NUMBER", 5) == Turn("one\ntwo\n1\n", "ready", 0)
-                turn = place.run("sleep 100", 0.5)
+            with backend.open({"NUMBER": "1"}) as session:
+                session.put([File("/home/agent/note", "one\n"), File("/srv/rule", "two\n", owner="root")])
+                assert session.run("cat note /srv/rule; echo $NUMBER", 5) == Turn("one\ntwo\n1\n", "ready", 0)
+                turn = session.run("sleep 100", 0.5)
                 assert (turn.kind, turn.interrupted) == ("ready", "timeout")
-                assert place.run("exit 3", 5) == Turn("", "exit", 3)
-                assert place.check("cat note; exit 4", 5) == Checked(4, "one\n")
+                assert session.run("exit 3", 5) == Turn("", "exit", 3)
+                assert session.check("cat note; exit 4", 5) == Checked(4, "one\n")
         backend._warm.close()  # type: ignore[attr-defined]
         left = functools.partial(backend.engine.client().containers.list, all=True)  # type: ignore[attr-defined]
         end = time.monotonic() + 20

@@ -24,7 +24,7 @@ def test_a_turn_is_the_output_then_the_prompt(output: str, kind: str, turn: str)
 
 @pytest.mark.parametrize("kind", ["ready", "more"])
 @pytest.mark.parametrize("output", ["", "\n", "a", "a\n\n"])
-def test_a_turn_of_a_life_that_goes_on_is_never_empty(kind: str, output: str) -> None:
+def test_a_turn_of_a_episode_that_goes_on_is_never_empty(kind: str, output: str) -> None:
     assert environment_turn(output, kind) != ""  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Containers made ahead: the same lives, nothing left of them, whatever ends us."""
+"""Containers made ahead: the same episodes, nothing left of them, whatever ends us."""
 
 import dataclasses
 import os
@@ -51,17 +51,17 @@ def backend_with(number: int):
 
 
 def live(backend, number: int) -> tuple[list[Turn], Checked, str]:
-    with backend.open({"NUMBER": str(number)}) as place:
-        place.put([File("/home/agent/note", f"{number}\n"), File("/srv/rule", "one\n", owner="root")])
+    with backend.open({"NUMBER": str(number)}) as session:
+        session.put([File("/home/agent/note", f"{number}\n"), File("/srv/rule", "one\n", owner="root")])
         texts = [
             "echo $NUMBER; cat note /srv/rule; ls -la ~ /srv /tmp; env; ulimit -n; ps -e -o comm=",
             "echo x >>note; touch /tmp/left",
             "exit 3",
         ]
-        return [place.run(text, 5) for text in texts], place.check("cat note; ls /tmp", 5), place._name
+        return [session.run(text, 5) for text in texts], session.check("cat note; ls /tmp", 5), session._name
 
 
-def test_lives_in_containers_made_ahead_are_the_same_and_each_has_its_own() -> None:
+def test_episodes_in_containers_made_ahead_are_the_same_and_each_has_its_own() -> None:
     cold, ahead = backend_with(0), backend_with(2)
     try:
         expected = [live(cold, number)[:2] for number in range(4)]
@@ -73,8 +73,8 @@ def test_lives_in_containers_made_ahead_are_the_same_and_each_has_its_own() -> N
             thread.join()
         again = [live(ahead, number) for number in range(4)]
         assert [found[number][:2] for number in range(4)] == expected
-        assert [life[:2] for life in again] == expected
-        assert len({life[2] for life in [*found.values(), *again]}) == 8
+        assert [episode[:2] for episode in again] == expected
+        assert len({episode[2] for episode in [*found.values(), *again]}) == 8
     finally:
         ahead._warm.close()
 
@@ -84,10 +84,10 @@ def test_one_that_waits_is_taken_and_replaced() -> None:
     try:
         assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
         waiting = {container.name for container in backend._warm._waiting}
-        with backend.open({}) as place:
-            assert place._name in waiting
+        with backend.open({}) as session:
+            assert session._name in waiting
             assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
-            assert place._name not in {container.name for container in backend._warm._waiting}
+            assert session._name not in {container.name for container in backend._warm._waiting}
     finally:
         backend._warm.close()
 
@@ -103,9 +103,9 @@ def test_one_that_is_no_use_any_more_is_not_handed_out(fault: str, monkeypatch: 
             assert await_true(lambda: not waiting.alive())
         else:
             monkeypatch.setattr(warm, "SPARE_S", 0)
-        with backend.open({}) as place:
-            assert place._name != waiting.name
-            assert place.run("echo alive", 5).output == "alive\n"
+        with backend.open({}) as session:
+            assert session._name != waiting.name
+            assert session.run("echo alive", 5).output == "alive\n"
         assert await_true(lambda: waiting.name not in of_process(os.getpid()))
     finally:
         backend._warm.close()
@@ -117,8 +117,8 @@ def test_closing_removes_those_that_wait() -> None:
     names = {container.name for container in backend._warm._waiting}
     backend._warm.close()
     assert await_true(lambda: not names & of_process(os.getpid()))
-    with backend.open({}) as place:  # still of use, without any ahead
-        assert place.run("true", 5).kind == "ready"
+    with backend.open({}) as session:  # still of use, without any ahead
+        assert session.run("true", 5).kind == "ready"
     assert await_true(lambda: of_process(os.getpid()) <= before - names)
 
 

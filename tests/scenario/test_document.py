@@ -1,4 +1,4 @@
-"""The door of the bundle format: what comes back as it went in, and what is refused, in one line that names file and field."""
+"""The door of the scenario format: what comes back as it went in, and what is refused, in one line that names file and field."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sekft.errors import BundleError
+from sekft.errors import ScenarioError
 from sekft.scenario import library
 from sekft.scenario.document import MAX_DOCUMENT_BYTES, MAX_TEXT, dumps, read, read_all, write
 
@@ -21,9 +21,9 @@ def fixture(**changes: Any) -> dict[str, Any]:
 
 def refusal(folder: Path, content: object) -> str:
     """What reading it says; asserts that it is one line naming the file."""
-    path = folder / "world.json"
+    path = folder / "scenario.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    with pytest.raises(BundleError) as caught:
+    with pytest.raises(ScenarioError) as caught:
         read(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message
@@ -31,11 +31,11 @@ def refusal(folder: Path, content: object) -> str:
 
 
 @pytest.mark.parametrize("archetype", library.archetypes())
-def test_a_bundle_comes_back_from_its_file_as_it_was(archetype: str, tmp_path: Path) -> None:
-    worlds = [library.make(archetype, index) for index in range(8)]
-    write(worlds, tmp_path)
-    assert read_all(tmp_path) == worlds
-    assert [(tmp_path / f"{world.id}.json").read_text(encoding="utf-8") for world in worlds] == [dumps(w) for w in worlds]
+def test_a_scenario_comes_back_from_its_file_as_it_was(archetype: str, tmp_path: Path) -> None:
+    scenarios = [library.make(archetype, index) for index in range(8)]
+    write(scenarios, tmp_path)
+    assert read_all(tmp_path) == scenarios
+    assert [(tmp_path / f"{scenario.id}.json").read_text(encoding="utf-8") for scenario in scenarios] == [dumps(w) for w in scenarios]
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_a_bundle_comes_back_from_its_file_as_it_was(archetype: str, tmp_path: P
         "",
     ],
 )
-def test_a_path_that_leaves_the_places_of_a_world_is_refused(path: str, tmp_path: Path) -> None:
+def test_a_path_that_leaves_the_places_of_a_scenario_is_refused(path: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, document(fixtures=[fixture(path=path)])).startswith("fixtures.0.path: ")
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "/", "../../../etc/passwd", "harbor/../../x", "/srv/../etc/passwd", ""])
-def test_a_symlink_that_points_out_of_the_world_is_refused(target: str, tmp_path: Path) -> None:
+def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, document(fixtures=[fixture(kind="symlink", content=target)])).startswith("fixtures.0: ")
 
 
@@ -112,33 +112,33 @@ def test_a_document_that_breaks_the_format_is_refused_with_the_field(changes: di
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '"\\ud800"', "{}"])
-def test_what_is_not_a_bundle_at_all_is_refused(text: str, tmp_path: Path) -> None:
+def test_what_is_not_a_scenario_at_all_is_refused(text: str, tmp_path: Path) -> None:
     refusal(tmp_path, text)
 
 
 def test_an_oversized_document_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "world.json"
+    path = tmp_path / "scenario.json"
     with path.open("wb") as file:
         file.truncate(MAX_DOCUMENT_BYTES + 1)
-    with pytest.raises(BundleError, match=f"{MAX_DOCUMENT_BYTES + 1} bytes, allowed: {MAX_DOCUMENT_BYTES}"):
+    with pytest.raises(ScenarioError, match=f"{MAX_DOCUMENT_BYTES + 1} bytes, allowed: {MAX_DOCUMENT_BYTES}"):
         read(path)
 
 
-def test_two_worlds_with_one_id_are_refused(tmp_path: Path) -> None:
+def test_two_scenarios_with_one_id_are_refused(tmp_path: Path) -> None:
     for name in ("one.json", "two.json"):
         (tmp_path / name).write_text(json.dumps(document()))
-    with pytest.raises(BundleError, match="two bundles with the id copy-0000"):
+    with pytest.raises(ScenarioError, match="two scenarios with the id copy-0000"):
         read_all(tmp_path)
 
 
-def test_a_folder_without_worlds_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"no \*\.json"):
+def test_a_folder_without_scenarios_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"no \*\.json"):
         read_all(tmp_path)
-    with pytest.raises(BundleError, match="No such file"):
+    with pytest.raises(ScenarioError, match="No such file"):
         read_all(tmp_path / "nowhere.json")
 
 
-def test_worlds_written_where_a_file_lies_are_refused(tmp_path: Path) -> None:
+def test_scenarios_written_where_a_file_lies_are_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(BundleError, match="taken: File exists"):
+    with pytest.raises(ScenarioError, match="taken: File exists"):
         write([library.make("copy", 0)], tmp_path / "taken")

@@ -1,4 +1,4 @@
-"""One life per archetype and way to be blocked, in a real place; the whole library is for sekft.check."""
+"""One episode per archetype and way to be blocked, in a real place; the whole library is for sekft.check."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from sekft.scenario.task import Blocker
 
 LONG = EvalConfig(max_turns=16)
 ROUND = range(3, 32, 4)
-WORLDS = [library.make(name, 1) for name in library.archetypes()]
+SCENARIOS = [library.make(name, 1) for name in library.archetypes()]
 STUCK = [library.make(name, ROUND[position % 8]) for position, name in enumerate(library.archetypes())]
 
 
@@ -25,16 +25,16 @@ def backend() -> Backend:
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: Backend, noise: float) -> None:
-    worlds = [*WORLDS, *STUCK]
-    operator = reference(worlds, noise, seed=1)
-    lives = play_many([(world, operator, 0) for world in worlds], backend, LONG, workers=4)
-    assert not [as_text(life) for life in lives if not life.kept]
+    scenarios = [*SCENARIOS, *STUCK]
+    agent = reference(scenarios, noise, seed=1)
+    episodes = play_many([(scenario, agent, 0) for scenario in scenarios], backend, LONG, workers=4)
+    assert not [as_text(episode) for episode in episodes if not episode.kept]
 
 
-@pytest.mark.parametrize("player", ["touch", "link"])
-def test_a_cheat_solves_no_archetype(backend: Backend, player: str) -> None:
+@pytest.mark.parametrize("trick", ["touch", "link"])
+def test_a_cheat_solves_no_archetype(backend: Backend, trick: str) -> None:
     outside = library.make("symlink", 18)  # what it links to lies outside the home
-    worlds = [world for world in (*WORLDS, *STUCK, outside) if world.axes.blocker != Blocker.unreachable]
-    operator = Scripted(player, {world.id: cheat.ZEROS[player](world) for world in worlds})
-    lives = play_many([(world, operator, 0) for world in worlds], backend, LONG, workers=4)
-    assert not [as_text(life) for life in lives if life.checked]
+    scenarios = [scenario for scenario in (*SCENARIOS, *STUCK, outside) if scenario.axes.blocker != Blocker.unreachable]
+    agent = Scripted(trick, {scenario.id: cheat.ZEROS[trick](scenario) for scenario in scenarios})
+    episodes = play_many([(scenario, agent, 0) for scenario in scenarios], backend, LONG, workers=4)
+    assert not [as_text(episode) for episode in episodes if episode.checked]

@@ -1,4 +1,4 @@
-"""Every world the archetypes make: repeatable, complete, announced without an instruction, blocked as often as promised."""
+"""Every scenario the archetypes make: repeatable, complete, announced without an instruction, blocked as often as promised."""
 
 import hashlib
 import json
@@ -10,19 +10,19 @@ from collections import Counter
 import pytest
 
 from sekft.scenario import library, taxonomy, words
-from sekft.scenario.document import HOME, Announcing, Bundle, Terminal, dumps
+from sekft.scenario.document import HOME, Announcing, Scenario, Terminal, dumps
 from sekft.scenario.task import Blocker
 
-WORLDS = [library.make(name, index) for name in library.archetypes() for index in range(32)]
-BLOCKED = [world for world in WORLDS if world.terminal is Terminal.panic]
+SCENARIOS = [library.make(name, index) for name in library.archetypes() for index in range(32)]
+BLOCKED = [scenario for scenario in SCENARIOS if scenario.terminal is Terminal.panic]
 IMPERATIVES = ("run", "type", "see", "try", "use", "ask", "call", "read", "look", "follow", "please", "you", "must", "should")
 GOLDEN = "fdd888c0ebb95bb316e550765d9f44a07e650693ad889273b5cb9ac9907e0522"
 SHOWN = ("append", "chain", "find_name", "unpack", "verify")  # a new archetype changes nothing here
 
 
-def shown(world: Bundle) -> list[str]:
-    """Every line that life in this world could show: script, announcement, fixtures."""
-    texts = [world.provider.script, world.announcement.text, *(fixture.content for fixture in world.fixtures)]
+def shown(scenario: Scenario) -> list[str]:
+    """Every line that episode in this scenario could show: script, announcement, fixtures."""
+    texts = [scenario.provider.script, scenario.announcement.text, *(fixture.content for fixture in scenario.fixtures)]
     return [line for text in texts for line in text.splitlines()]
 
 
@@ -53,32 +53,32 @@ def test_another_interpreter_makes_the_same_bytes(hash_seed: str) -> None:
     assert json.loads(run.stdout) == [dumps(library.make(name, index)) for name in library.archetypes() for index in range(4)]
 
 
-def test_worlds_of_another_index_seed_or_era_differ() -> None:
-    others = [library.make("copy", 1, seed, era) for seed in (0, 3) for era in (library.TRAIN, library.EXAM, library.FRESH)]
-    worlds = {world.id: f"{world.fixtures}{world.directives}" for world in (*WORLDS, *others) if world.directives}
-    assert len(set(worlds.values())) == len(worlds) > 1000
+def test_scenarios_of_another_index_seed_or_era_differ() -> None:
+    others = [library.make("copy", 1, seed, era) for seed in (0, 3) for era in (library.TRAIN, library.TEST, library.FRESH)]
+    scenarios = {scenario.id: f"{scenario.fixtures}{scenario.directives}" for scenario in (*SCENARIOS, *others) if scenario.directives}
+    assert len(set(scenarios.values())) == len(scenarios) > 1000
 
 
 def test_ids_are_unique_and_name_archetype_era_seed_and_index() -> None:
-    assert len({world.id for world in WORLDS}) == len(WORLDS)
+    assert len({scenario.id for scenario in SCENARIOS}) == len(SCENARIOS)
     assert library.make("copy", 7).id == "copy-0007"
     assert library.make("copy", 7, seed=3).id == "copy-s3-0007"
     assert library.make("copy", 7, 3, library.FRESH).id == "copy-f3-0007"
 
 
-def test_every_fourth_world_is_blocked_and_one_in_eight_of_these_can_do_nothing() -> None:
+def test_every_fourth_scenario_is_blocked_and_one_in_eight_of_these_can_do_nothing() -> None:
     for name in library.archetypes():
-        own = [world for world in WORLDS if world.archetype == name]
-        assert [world.terminal is Terminal.panic for world in own] == [False, False, False, True] * 8
-        assert sum(world.axes.blocker == Blocker.unreachable for world in own) == 1
-        assert {world.axes.blocker for world in own} >= {"absent", "broken", "contradictory", "unreachable"}
+        own = [scenario for scenario in SCENARIOS if scenario.archetype == name]
+        assert [scenario.terminal is Terminal.panic for scenario in own] == [False, False, False, True] * 8
+        assert sum(scenario.axes.blocker == Blocker.unreachable for scenario in own) == 1
+        assert {scenario.axes.blocker for scenario in own} >= {"absent", "broken", "contradictory", "unreachable"}
 
 
-def test_a_blocked_world_has_something_to_do_first_unless_it_says_otherwise() -> None:
-    for world in BLOCKED:
-        assert bool(world.directives) == (world.axes.blocker != Blocker.unreachable)
-        if world.axes.blocker in (Blocker.missing, Blocker.denied, Blocker.absent, Blocker.contradictory):
-            assert len(world.directives) >= 2
+def test_a_blocked_scenario_has_something_to_do_first_unless_it_says_otherwise() -> None:
+    for scenario in BLOCKED:
+        assert bool(scenario.directives) == (scenario.axes.blocker != Blocker.unreachable)
+        if scenario.axes.blocker in (Blocker.missing, Blocker.denied, Blocker.absent, Blocker.contradictory):
+            assert len(scenario.directives) >= 2
 
 
 def test_the_words_of_a_panic_say_what_stopped_it() -> None:
@@ -90,10 +90,10 @@ def test_the_words_of_a_panic_say_what_stopped_it() -> None:
         Blocker.broken: "broken: ",
         Blocker.unreachable: "broken: ",
     }
-    for world in BLOCKED:
-        assert world.reference[-1].startswith(f"panic {said[Blocker(world.axes.blocker)]}")
-        if world.axes.blocker in (Blocker.missing, Blocker.denied):
-            assert world.reference[-1].rpartition(" ")[2].rpartition("/")[2] in "\n".join(world.directives)
+    for scenario in BLOCKED:
+        assert scenario.reference[-1].startswith(f"panic {said[Blocker(scenario.axes.blocker)]}")
+        if scenario.axes.blocker in (Blocker.missing, Blocker.denied):
+            assert scenario.reference[-1].rpartition(" ")[2].rpartition("/")[2] in "\n".join(scenario.directives)
 
 
 def test_where_arrival_shows_nothing_the_looks_are_always_the_same_and_in_one_order() -> None:
@@ -102,39 +102,39 @@ def test_where_arrival_shows_nothing_the_looks_are_always_the_same_and_in_one_or
         Announcing.env: ["ls", "printenv DIRECTIVES"],
         Announcing.help: ["ls", "printenv DIRECTIVES", "help"],
     }
-    for world in WORLDS:
-        expected = looks.get(world.announcement.kind, [])
-        assert all(reply.startswith(look) for reply, look in zip(world.reference, expected, strict=False))
+    for scenario in SCENARIOS:
+        expected = looks.get(scenario.announcement.kind, [])
+        assert all(reply.startswith(look) for reply, look in zip(scenario.reference, expected, strict=False))
 
 
 def test_each_file_on_the_way_is_named_by_the_one_before_and_the_last_names_the_provider() -> None:
     depths = Counter()
-    for world in WORLDS:
-        first = world.reference.index(f"{world.provider.name} --help")
-        texts = {fixture.path: fixture.content for fixture in world.fixtures}
-        said, hops = world.announcement.text, 1
-        for reply in (reply for reply in world.reference[:first] if reply.startswith("cat /")):
+    for scenario in SCENARIOS:
+        first = scenario.reference.index(f"{scenario.provider.name} --help")
+        texts = {fixture.path: fixture.content for fixture in scenario.fixtures}
+        said, hops = scenario.announcement.text, 1
+        for reply in (reply for reply in scenario.reference[:first] if reply.startswith("cat /")):
             path = reply.removeprefix("cat ")
-            assert path in said and world.provider.name not in said
+            assert path in said and scenario.provider.name not in said
             said, hops = texts[path], hops + 1
-        assert world.provider.name in said
-        topic = any(reply.startswith(f"{world.provider.name} help ") for reply in world.reference)
-        assert hops + topic == world.axes.doc_depth
-        depths[world.axes.doc_depth] += 1
-    assert set(depths) == {1, 2, 3} and min(depths.values()) > len(WORLDS) / 5
+        assert scenario.provider.name in said
+        topic = any(reply.startswith(f"{scenario.provider.name} help ") for reply in scenario.reference)
+        assert hops + topic == scenario.axes.doc_depth
+        depths[scenario.axes.doc_depth] += 1
+    assert set(depths) == {1, 2, 3} and min(depths.values()) > len(SCENARIOS) / 5
 
 
 def test_an_announcement_instructs_nobody() -> None:
-    for world in WORLDS:
-        assert not set(world.announcement.text.lower().replace(".", " ").split()) & set(IMPERATIVES)
-        assert not any(directive in world.announcement.text for directive in world.directives)
+    for scenario in SCENARIOS:
+        assert not set(scenario.announcement.text.lower().replace(".", " ").split()) & set(IMPERATIVES)
+        assert not any(directive in scenario.announcement.text for directive in scenario.directives)
 
 
 def test_only_the_provider_tells_the_directives() -> None:
-    for world in WORLDS:
-        for directive in world.directives:
-            assert sum(directive in line for line in shown(world)) == 1
-            assert directive in world.provider.script
+    for scenario in SCENARIOS:
+        for directive in scenario.directives:
+            assert sum(directive in line for line in shown(scenario)) == 1
+            assert directive in scenario.provider.script
 
 
 def test_every_axis_takes_every_value() -> None:
@@ -150,7 +150,7 @@ def test_every_axis_takes_every_value() -> None:
         "blocker": (Blocker.none, *taxonomy.BLOCKERS),
     }
     for axis, values in axes.items():
-        assert {getattr(world.axes, axis) for world in WORLDS} == set(values), axis
+        assert {getattr(scenario.axes, axis) for scenario in SCENARIOS} == set(values), axis
     assert len(taxonomy.NAMINGS) >= 8 and len(taxonomy.GRAMMARS) >= 8
 
 
@@ -159,36 +159,36 @@ def test_every_archetype_says_its_directive_in_three_ways_or_more(name: str) -> 
     nouns = set(words.NOUNS) | {noun.upper() for noun in words.NOUNS}
     parts = nouns | {"txt", "md", "log", "csv", "conf", "sum", "tar", "b64", "sh", "srv", "usr", "local"}
     frames = set()
-    for world in (world for world in WORLDS if world.archetype == name and not world.axes.blocker):
+    for scenario in (scenario for scenario in SCENARIOS if scenario.archetype == name and not scenario.axes.blocker):
         for mark in "/.'-_:,$":
-            world = world.model_copy(update={"directives": tuple(text.replace(mark, " ") for text in world.directives)})
-        frames |= {" ".join(word for word in text.split() if word not in parts and not word.isdigit()) for text in world.directives}
+            scenario = scenario.model_copy(update={"directives": tuple(text.replace(mark, " ") for text in scenario.directives)})
+        frames |= {" ".join(word for word in text.split() if word not in parts and not word.isdigit()) for text in scenario.directives}
     assert len(frames) >= 3
 
 
 def test_folders_come_before_what_lies_in_them() -> None:
-    for world in WORLDS:
+    for scenario in SCENARIOS:
         there = {HOME, "/srv", "/usr/local"}
-        for fixture in world.fixtures:
+        for fixture in scenario.fixtures:
             assert fixture.path.rsplit("/", 1)[0] in there
             there.add(fixture.path)
 
 
-def test_a_reference_fits_the_quick_exam_and_nothing_hangs_on_the_clock() -> None:
-    assert max(len(world.reference) for world in WORLDS) <= taxonomy.MOST_TURNS
-    typed = {word for world in WORLDS for reply in world.reference for word in reply.split()}
+def test_a_reference_fits_the_quick_eval_and_nothing_hangs_on_the_clock() -> None:
+    assert max(len(scenario.reference) for scenario in SCENARIOS) <= taxonomy.MOST_TURNS
+    typed = {word for scenario in SCENARIOS for reply in scenario.reference for word in reply.split()}
     assert not typed & {"date", "$$", "ps", "uname", "nproc", "df", "hostname"}
 
 
-def test_training_and_exam_share_words_but_no_composed_name() -> None:
-    assert sum(words.of_exam(f"{noun}.txt") for noun in words.NOUNS) > len(words.NOUNS) / 8
-    for era in (library.TRAIN, library.EXAM):
-        for world in (library.make("copy", index, 0, era) for index in range(3)):
-            names = [fixture.path.rpartition("/")[2] for fixture in world.fixtures if fixture.kind == "file"]
-            assert names and all(words.of_exam(name) == era.exam for name in names)
+def test_training_and_eval_share_words_but_no_composed_name() -> None:
+    assert sum(words.of_eval(f"{noun}.txt") for noun in words.NOUNS) > len(words.NOUNS) / 8
+    for era in (library.TRAIN, library.TEST):
+        for scenario in (library.make("copy", index, 0, era) for index in range(3)):
+            names = [fixture.path.rpartition("/")[2] for fixture in scenario.fixtures if fixture.kind == "file"]
+            assert names and all(words.of_eval(name) == era.evaluation for name in names)
 
 
-def test_an_unlisted_world_has_no_noun_of_the_list() -> None:
-    world = library.make("copy", 0, 0, library.UNLISTED)
-    names = {part for fixture in world.fixtures for part in fixture.path.removeprefix(HOME).replace(".", "/").split("/")}
+def test_an_unlisted_scenario_has_no_noun_of_the_list() -> None:
+    scenario = library.make("copy", 0, 0, library.UNLISTED)
+    names = {part for fixture in scenario.fixtures for part in fixture.path.removeprefix(HOME).replace(".", "/").split("/")}
     assert not names & set(words.NOUNS)

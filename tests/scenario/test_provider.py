@@ -8,55 +8,55 @@ from pathlib import Path
 import pytest
 
 from sekft.scenario import library, provider, taxonomy
-from sekft.scenario.document import Bundle
+from sekft.scenario.document import Scenario
 
-WORLDS = [library.make("copy", index) for index in range(32) if not library.is_blocked(index)]
-MANUAL = next(world for world in WORLDS if world.axes.help == "manual")
+SCENARIOS = [library.make("copy", index) for index in range(32) if not library.is_blocked(index)]
+MANUAL = next(scenario for scenario in SCENARIOS if scenario.axes.help == "manual")
 
 
-def run(world: Bundle, reply: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(scenario: Scenario, reply: str, folder: Path) -> subprocess.CompletedProcess[str]:
     if reply.startswith("man "):
-        return subprocess.CompletedProcess([], 0, world.provider.man.replace("\\-", "-"), "")
-    script = folder / world.provider.name
-    script.write_text(world.provider.script)
+        return subprocess.CompletedProcess([], 0, scenario.provider.man.replace("\\-", "-"), "")
+    script = folder / scenario.provider.name
+    script.write_text(scenario.provider.script)
     return subprocess.run(["sh", str(script), *reply.split()[1:]], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.id)
-def test_each_step_of_the_reference_names_the_next_and_the_last_lists_the_directives(world: Bundle, tmp_path: Path) -> None:
-    name = world.provider.name
-    steps = [reply for reply in world.reference if name in reply.split()[:2]]
-    outputs = [run(world, step, tmp_path) for step in steps]
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+def test_each_step_of_the_reference_names_the_next_and_the_last_lists_the_directives(scenario: Scenario, tmp_path: Path) -> None:
+    name = scenario.provider.name
+    steps = [reply for reply in scenario.reference if name in reply.split()[:2]]
+    outputs = [run(scenario, step, tmp_path) for step in steps]
     for output, following in zip(outputs, steps[1:], strict=False):
         said = output.stdout + output.stderr
         hint = f"{name}(1)" if following == f"man {name}" else following.removeprefix(f"{name} ")
         assert hint in said
-        assert not any(directive in said for directive in world.directives)
-    listed = [line for line in outputs[-1].stdout.splitlines() if any(line.endswith(text) for text in world.directives)]
-    assert all(line.endswith(text) for line, text in zip(listed, world.directives, strict=True))
+        assert not any(directive in said for directive in scenario.directives)
+    listed = [line for line in outputs[-1].stdout.splitlines() if any(line.endswith(text) for text in scenario.directives)]
+    assert all(line.endswith(text) for line, text in zip(listed, scenario.directives, strict=True))
     assert outputs[-1].returncode == 0 and steps[-1] not in outputs[0].stdout.splitlines()
 
 
-@pytest.mark.parametrize("world", WORLDS[:4], ids=lambda world: world.id)
+@pytest.mark.parametrize("scenario", SCENARIOS[:4], ids=lambda scenario: scenario.id)
 @pytest.mark.parametrize("reply", ["x nonsense", "x help nonsense", "x list extra"])
-def test_an_unknown_sub_command_prints_the_usage_to_stderr_and_exits_2(world: Bundle, reply: str, tmp_path: Path) -> None:
-    said = run(world, reply, tmp_path)
+def test_an_unknown_sub_command_prints_the_usage_to_stderr_and_exits_2(scenario: Scenario, reply: str, tmp_path: Path) -> None:
+    said = run(scenario, reply, tmp_path)
     assert (said.returncode, said.stdout) == (2, "")
     assert "usage: " in said.stderr or "no such command" in said.stderr
 
 
 def test_every_style_of_help_leads_on_from_its_first_line(tmp_path: Path) -> None:
-    first = {world.axes.help: run(world, f"{world.provider.name} --help", tmp_path) for world in WORLDS}
+    first = {scenario.axes.help: run(scenario, f"{scenario.provider.name} --help", tmp_path) for scenario in SCENARIOS}
     assert set(first) == set(taxonomy.HELPS)
     assert {style: said.returncode for style, said in first.items()} == {"flag": 0, "manual": 0, "usage": 2, "word": 2}
 
 
 def test_everything_the_help_names_can_be_run(tmp_path: Path) -> None:
-    for world in WORLDS:
-        name = world.provider.name
-        page = "".join(run(world, reply, tmp_path).stdout for reply in world.reference if name in reply.split()[:2])
+    for scenario in SCENARIOS:
+        name = scenario.provider.name
+        page = "".join(run(scenario, reply, tmp_path).stdout for reply in scenario.reference if name in reply.split()[:2])
         named = [command for command, what, _ in taxonomy.DECOYS if what.format(name=name) in page]
-        assert all(run(world, f"x {command}", tmp_path).stdout for command in named)
+        assert all(run(scenario, f"x {command}", tmp_path).stdout for command in named)
 
 
 def test_a_manual_page_is_roff_with_every_command_and_no_clock() -> None:
@@ -74,7 +74,7 @@ def test_quotes_and_expansions_in_a_directive_are_printed_as_they_are(tmp_path: 
 
 
 def test_a_broken_provider_prints_what_it_has_and_fails(tmp_path: Path) -> None:
-    world = next(world for index in range(3, 32, 4) if (world := library.make("copy", index)).axes.blocker == "broken")
-    listing = next(reply for reply in world.reference[::-1] if reply.startswith(f"{world.provider.name} "))
-    said = run(world, listing, tmp_path)
-    assert said.returncode == 1 and "No such file" in said.stderr and world.directives[0] in said.stdout
+    scenario = next(scenario for index in range(3, 32, 4) if (scenario := library.make("copy", index)).axes.blocker == "broken")
+    listing = next(reply for reply in scenario.reference[::-1] if reply.startswith(f"{scenario.provider.name} "))
+    said = run(scenario, listing, tmp_path)
+    assert said.returncode == 1 and "No such file" in said.stderr and scenario.directives[0] in said.stdout

@@ -30,16 +30,16 @@ def test_no_word_is_a_command_or_a_provider() -> None:
     assert not [(noun, name) for noun in words.NOUNS for name in words.PROVIDERS if name in noun or noun in name]
 
 
-def test_a_quarter_of_the_provider_names_is_kept_for_the_exam() -> None:
-    assert len(words.EXAM_PROVIDERS) * 4 == len(words.PROVIDERS)
-    assert sorted(words.EXAM_PROVIDERS + words.TRAIN_PROVIDERS) == sorted(words.PROVIDERS)
+def test_a_quarter_of_the_provider_names_is_kept_for_the_eval() -> None:
+    assert len(words.TEST_PROVIDERS) * 4 == len(words.PROVIDERS)
+    assert sorted(words.TEST_PROVIDERS + words.TRAIN_PROVIDERS) == sorted(words.PROVIDERS)
 
 
-def test_a_training_world_has_a_keeper_of_its_own_and_never_the_exam_s() -> None:
+def test_a_training_scenario_has_a_keeper_of_its_own_and_never_the_eval_s() -> None:
     """Of few names an adapter learns the names; of many, that they are to be copied."""
-    worlds = [library.make(name, index) for name in library.archetypes() for index in range(12)]
-    keepers = {re.sub(r"\d$|\.sh$|ctl$", "", world.provider.name.lower()) for world in worlds}
-    assert len(keepers) >= 0.99 * len(worlds)
-    assert not [name for name in keepers if any(known in name for known in words.EXAM_PROVIDERS)]
+    scenarios = [library.make(name, index) for name in library.archetypes() for index in range(12)]
+    keepers = {re.sub(r"\d$|\.sh$|ctl$", "", scenario.provider.name.lower()) for scenario in scenarios}
+    assert len(keepers) >= 0.99 * len(scenarios)
+    assert not [name for name in keepers if any(known in name for known in words.TEST_PROVIDERS)]
     drawn = [library.make(name, 0, 5, library.FRESH).provider.name.lower() for name in library.archetypes()]
-    assert all(any(known in name for known in words.EXAM_PROVIDERS) for name in drawn)
+    assert all(any(known in name for known in words.TEST_PROVIDERS) for name in drawn)

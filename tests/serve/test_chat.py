@@ -1,4 +1,4 @@
-"""The endpoint answers as the model does in an exam, in every way a client may ask."""
+"""The endpoint answers as the model does in an evaluation, in every way a client may ask."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from sekft.config import EvalConfig
-from sekft.model.agents import players
+from sekft.model.agents import model_agents
 from sekft.model.base import Base
 from sekft.rendering.messages import Message
 from tests.serve.server import Running
@@ -20,9 +20,9 @@ TALK = [*LANDING, {"role": "assistant", "content": "ls"}, {"role": "user", "cont
 
 def in_process(base: Base, adapter: Path | None, messages: list[dict], tokens: int) -> str:
     turns = [Message.model_validate(message) for message in messages]
-    limits = EvalConfig(max_reply_tokens=tokens)
-    with players(base, {"one": adapter}, limits, 0) as cast:
-        return cast.operators["one"].reply("a#0", turns).text
+    config = EvalConfig(max_reply_tokens=tokens)
+    with model_agents(base, {"one": adapter}, config, 0) as cast:
+        return cast.agents["one"].reply("a#0", turns).text
 
 
 def said(answer: httpx.Response) -> str:

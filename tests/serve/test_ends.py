@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.serve.server import running
 
 pytestmark = pytest.mark.xdist_group("serving")
@@ -51,7 +51,7 @@ def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(ba
     words = (f"serve.socket={path}", "serve.stop_s=1", "serve.max_tokens=2000", "serve.host=0.0.0.0", *babbling)
     with running(tmp_path, *words) as server:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        taken = run_verb("serve", f"serve.socket={path}", cwd=tmp_path)
+        taken = run_command("serve", f"serve.socket={path}", cwd=tmp_path)
         assert taken.returncode == 1 and "Address already in use" in taken.stderr and taken.stderr.count("\n") == 1
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://local", timeout=120) as http:
             assert http.get("/v1/models").json()["data"][0]["id"] == "tiny"
@@ -86,7 +86,7 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
             openai.OpenAI(base_url=f"{url}/v1", api_key="wrong", max_retries=0).models.list()
         assert [model.id for model in openai.OpenAI(base_url=f"{url}/v1", api_key="s3cret").models.list()] == ["tiny"]
         port = url.rpartition(":")[2]
-        taken = run_verb("serve", f"serve.port={port}", cwd=tmp_path)
+        taken = run_command("serve", f"serve.port={port}", cwd=tmp_path)
         assert taken.returncode == 1 and f"serve.port={port}: Address already in use" in taken.stderr and taken.stderr.count("\n") == 1
         assert server.ended(signal.SIGTERM) == 0
     records = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -110,12 +110,12 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_cannot_be_served_is_refused_in_one_line(tmp_path: Path, words: tuple[str, ...], named: list[str]):
-    done = run_verb("serve", *words, cwd=tmp_path, SEKFT_TOKEN="")
+    done = run_command("serve", *words, cwd=tmp_path, SEKFT_TOKEN="")
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1, done.stderr
     assert all(word in lines[0] for word in named), lines[0]
 
 
 def test_an_adapter_of_another_base_is_refused_in_one_line(tmp_path: Path, adapters: dict[str, Path]):
-    done = run_verb("serve", f"adapter={adapters['early']}", "model.seed=1", "serve.port=0", cwd=tmp_path)
+    done = run_command("serve", f"adapter={adapters['early']}", "model.seed=1", "serve.port=0", cwd=tmp_path)
     assert done.returncode == 1 and "trained with base" in done.stderr and done.stderr.count("\n") == 1

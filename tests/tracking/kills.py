@@ -1,4 +1,4 @@
-"""Trainings with an exam that are killed with SIGKILL at random moments and typed again, until they end: nothing claimed, nothing lost.
+"""Trainings with an evaluation that are killed with SIGKILL at random moments and typed again, until they end: nothing claimed, nothing lost.
 
 python -m tests.tracking.kills kills=20 seed=0 sandbox=bwrap
 """
@@ -29,10 +29,18 @@ from sekft.tracking.heartbeat import HEARTBEAT
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 from tests import warm
 
-LIVES = 4
+EPISODES = 4
 WORDS = (
-    *("-m", "lora=r4", "trainer.max_steps=8", "trainer.batch=2", "trainer.save_every_steps=1", "rehearsal=false", "split.train_bundles=12"),
-    *(f"eval.episodes={LIVES}", "eval.max_turns=12", "eval.max_reply_tokens=12", "eval.stones=false", "tracker=none"),
+    *(
+        "-m",
+        "lora=r4",
+        "trainer.max_steps=8",
+        "trainer.batch=2",
+        "trainer.save_every_steps=1",
+        "rehearsal=false",
+        "split.train_scenarios=12",
+    ),
+    *(f"eval.episodes={EPISODES}", "eval.max_turns=12", "eval.max_reply_tokens=12", "eval.baselines=false", "tracker=none"),
 )
 ASIDE = ("seconds", "base_loads", "remembered", "tokens")  # of a summary: what depends on how often it was begun
 GONE_S = 30.0
@@ -142,9 +150,9 @@ def claims(home: Path) -> Iterator[str]:
     if (run / SUMMARY).exists() and not json.loads((run / SUMMARY).read_text()).get("verdict"):
         yield "a summary without a verdict"
     if (run / SUMMARY).exists() and not (run / "episodes.jsonl").exists():
-        yield "a summary without its lives"
-    if (run / "episodes.jsonl").exists() and (found := len((run / "episodes.jsonl").read_text().splitlines())) != 3 * LIVES:
-        yield f"{found} of {3 * LIVES} lives under the name of all of them"
+        yield "a summary without its episodes"
+    if (run / "episodes.jsonl").exists() and (found := len((run / "episodes.jsonl").read_text().splitlines())) != 3 * EPISODES:
+        yield f"{found} of {3 * EPISODES} episodes under the name of all of them"
 
 
 def _unreadable(file: Path) -> str:

@@ -11,7 +11,7 @@ from .loopback import loopback
 
 STORING = """
 from sekft.tracking.tracked import tracked, Tracked
-from sekft.config import TrainConfig, EvalVerbConfig
+from sekft.config import TrainConfig, EvalCommandConfig
 from dataclasses import dataclass
 @dataclass
 class Job:
@@ -31,7 +31,7 @@ USING = (
 import shutil
 shutil.copytree("run/adapter", "run/best")
 adapter(Path("elsewhere/adapter"), b"5")
-with tracked("eval", EvalVerbConfig(), Job(Path("exam")), wandb) as track:
+with tracked("eval", EvalCommandConfig(), Job(Path("test")), wandb) as track:
     folders = {"tuned": "run/adapter", "best": "run/best", "other": "elsewhere/adapter"}
     used = track.uses({name: Path(folder) for name, folder in folders.items()})
     track.summary({"adapters": used})
@@ -56,14 +56,14 @@ def test_where_an_adapter_was_stored_is_kept_beside_it(used: Path) -> None:
     assert stored["project"] == "sekft" and train.name.endswith(stored["run"])
 
 
-def test_an_exam_says_by_artifact_and_digest_which_adapters_it_uses(used: Path) -> None:
+def test_an_eval_says_by_artifact_and_digest_which_adapters_it_uses(used: Path) -> None:
     stored = json.loads((used / "run" / "artifact.json").read_text())
-    exam = next(run for run in shown_runs(used) if records(run, "run")[0]["job_type"] == "eval")
-    config = overview(exam)["config"]["adapters"]
+    evaluation = next(run for run in shown_runs(used) if records(run, "run")[0]["job_type"] == "eval")
+    config = overview(evaluation)["config"]["adapters"]
     assert config["tuned"] == config["best"] == stored  # by their bytes, whatever the folder is called
     assert config["other"]["artifact"] is None and config["other"]["digest"] not in ("", stored["digest"])
-    assert json.loads((used / "exam" / "summary.json").read_text())["adapters"] == config == overview(exam)["summary"]["adapters"]
-    assert [row["item"]["eval/verified"] for row in records(exam, "history")] == [0.5]
+    assert json.loads((used / "test" / "summary.json").read_text())["adapters"] == config == overview(evaluation)["summary"]["adapters"]
+    assert [row["item"]["eval/verified"] for row in records(evaluation, "history")] == [0.5]
 
 
 def test_an_adapter_changed_since_it_was_stored_is_not_that_artifact(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_without_a_tracker_nothing_is_said_and_nothing_imported(tmp_path: Path) 
 ONLINE = """
 from sekft.tracking import artifacts
 artifacts.LINK_TIMEOUT_S = 5.0
-with tracked("eval", EvalVerbConfig(), Job(Path("online")), wandb) as track:
+with tracked("eval", EvalCommandConfig(), Job(Path("online")), wandb) as track:
     used = track.uses({"tuned": Path("run/adapter"), "other": Path("elsewhere/adapter")})
     track.log({"eval/verified": 0.5}, 0)
 print(track.line)
@@ -107,7 +107,7 @@ def online(folder: Path, url: str) -> subprocess.CompletedProcess[str]:
     return work(folder, opening + ONLINE, timeout_s=60, WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
 
 
-def test_online_the_exam_is_linked_to_the_artifact_its_adapter_was_stored_as(stored: Path) -> None:
+def test_online_the_eval_is_linked_to_the_artifact_its_adapter_was_stored_as(stored: Path) -> None:
     with loopback() as (url, heard):
         done = online(stored, url)
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("W&B: online at ")

@@ -44,7 +44,7 @@ def running(tmp_path: Path):
 def test_a_run_is_alive_then_stalled_then_dead(running: tuple[Path, subprocess.Popen[str]]):
     folder, process = running
     now = condition(folder, stalled_s=600)
-    assert (now.state, now.stage, now.share, now.why) == ("alive", "train", 0.25, "then exam") and now.left_s is not None
+    assert (now.state, now.stage, now.share, now.why) == ("alive", "train", 0.25, "then evaluation") and now.left_s is not None
     stalled = condition(folder, stalled_s=5, now=later(10))
     assert stalled.state == "stalled" and stalled.why.endswith("s, at 3 of 12 steps")
     assert condition(folder, 600, later(SILENT_S + 1)).state == "dead"  # as on another machine, where only the beats are seen
@@ -75,19 +75,19 @@ def test_a_run_that_ended_says_how(tmp_path: Path):
 
 
 def test_half_a_file_is_no_crash(tmp_path: Path):
-    (tmp_path / "run.json").write_text('{"verb": "train", "status": "run')
+    (tmp_path / "run.json").write_text('{"command": "train", "status": "run')
     assert condition(tmp_path, 600).state == "unreadable"
-    (tmp_path / "run.json").write_text('{"verb": "train", "status": "running"}')
+    (tmp_path / "run.json").write_text('{"command": "train", "status": "running"}')
     assert (condition(tmp_path, 600).state, condition(tmp_path, 600).why) == ("dead", "it never gave a sign")
 
 
 def test_a_heart_says_what_comes_next_and_nothing_beats_outside_a_run(tmp_path: Path):
     heartbeat.stage("train")
     heartbeat.progress(1, 2, "steps")
-    with heartbeat.beating(tmp_path, ("load", "train", "exam")):
+    with heartbeat.beating(tmp_path, ("load", "train", "test")):
         told = json.loads((tmp_path / "heartbeat.json").read_text())
         assert (told["stage"], told["next"], told["done"], told["of"]) == ("load", "train", 0, None)
-        heartbeat.stage("exam")
-        heartbeat.progress(2, 8, "lives")
+        heartbeat.stage("eval")
+        heartbeat.progress(2, 8, "episodes")
     told = json.loads((tmp_path / "heartbeat.json").read_text())
-    assert (told["stage"], told["next"], told["done"], told["of"], told["what"]) == ("exam", None, 2, 8, "lives")
+    assert (told["stage"], told["next"], told["done"], told["of"], told["what"]) == ("test", None, 2, 8, "episodes")

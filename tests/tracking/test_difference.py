@@ -7,7 +7,7 @@ from typing import Any
 from sekft.tracking.difference import Difference, between
 from sekft.tracking.record import open_run
 
-WEIGHTS, LIVES = "adapter/adapter_model.safetensors", '{"id": 1}\n'
+WEIGHTS, EPISODES = "adapter/adapter_model.safetensors", '{"id": 1}\n'
 DATA = {"shell": {"sha256": "a" * 64, "rows": 3}}
 
 
@@ -20,7 +20,7 @@ def plant(folder: Path, weights: bytes = b"w", verdict: str = "hold", losses: tu
             run.log({"train/loss": loss, "train/tokens_per_second": len(str(folder))}, step)
         (folder / "adapter").mkdir()
         (folder / WEIGHTS).write_bytes(weights)
-        (folder / "episodes.jsonl").write_text(LIVES)
+        (folder / "episodes.jsonl").write_text(EPISODES)
         run.summary({"verdict": verdict, "tuned": {"rates": {"verified": {"k": 3}}}, "seconds": {"train": len(str(folder))}})
     return folder
 

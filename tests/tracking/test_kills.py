@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracking.kills import LIVES, claims
+from tests.tracking.kills import EPISODES, claims
 
 KILLED = """
 import os, signal
@@ -34,8 +34,8 @@ def too_early(run: Path) -> None:
     (run / "summary.json").write_text("{}")
 
 
-def some_lives(run: Path) -> None:
-    (run / "episodes.jsonl").write_text("{}\n" * (LIVES - 1))
+def some_episodes(run: Path) -> None:
+    (run / "episodes.jsonl").write_text("{}\n" * (EPISODES - 1))
 
 
 def another_audit(run: Path) -> None:
@@ -52,7 +52,7 @@ def said_done(run: Path) -> None:
     [
         (half_a_line, "metrics.jsonl: JSONDecodeError"),
         (too_early, "a summary without a verdict"),
-        (some_lives, f"{LIVES - 1} of {3 * LIVES} lives under the name of all of them"),
+        (some_episodes, f"{EPISODES - 1} of {3 * EPISODES} episodes under the name of all of them"),
         (another_audit, "audit.jsonl:1: changed"),
         (said_done, "the run was never closed"),
     ],

@@ -37,12 +37,12 @@ def test_a_line_cut_off_anywhere_is_none_and_the_next_one_is_whole(tmp_path: Pat
 
 def test_settings_and_the_content_of_what_they_name_decide_but_not_the_tracker(tmp_path: Path):
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "lives.jsonl").write_text("one\n")
+    (tmp_path / "data" / "episodes.jsonl").write_text("one\n")
     settings = {"lora": {"r": 4}, "tracker": {"kind": "wandb"}, "again": "none"}
     decided = decided_by(settings, [tmp_path / "data"])
     assert decided == decided_by(settings | {"tracker": {"kind": "none"}, "again": "all"}, [tmp_path / "data"])
     assert differing(decided, decided_by(settings | {"lora": {"r": 8}}, [tmp_path / "data"])) == {"settings"}
-    (tmp_path / "data" / "lives.jsonl").write_text("two\n")
+    (tmp_path / "data" / "episodes.jsonl").write_text("two\n")
     assert differing(decided, decided_by(settings, [tmp_path / "data"])) == {"inputs"}
     assert differing(decided, decided_by(settings, [tmp_path / "nowhere"])) == {"inputs"}
 

@@ -60,7 +60,7 @@ def test_steps_out_of_order_are_all_there(good: Good) -> None:
 
 def test_our_step_is_the_axis_of_every_chart(good: Good) -> None:
     axes = {metric["glob_name"]: metric["step_metric"] for metric in records(good[0], "metric") if "glob_name" in metric}
-    assert axes == {f"{group}/*": "trainer/step" for group in ("train", "val", "eval", "exam")}
+    assert axes == {f"{group}/*": "trainer/step" for group in ("train", "val", "eval", "test")}
 
 
 def test_the_episodes_are_a_table(good: Good) -> None:

@@ -46,7 +46,7 @@ def test_a_run_is_on_record_while_it_runs_and_done_afterwards(tmp_path: Path) ->
     assert (opened["status"], opened["ended"], opened["error"]) == ("running", None, None)
     assert (closed["status"], closed["error"]) == ("done", None)
     assert closed["ended"] >= closed["started"]
-    assert (closed["verb"], closed["seed"], closed["overrides"], closed["settings"]) == (
+    assert (closed["command"], closed["seed"], closed["overrides"], closed["settings"]) == (
         "train",
         3,
         ["lora.r=8"],

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 from .job import KEY
 from .loopback import loopback
 
 pytestmark = pytest.mark.slow
-STEPS = ["trainer.max_steps=2", "trainer.batch=2", "split.train_bundles=16", "rehearsal=false"]
-EXAM = ["eval.episodes=2", "eval.max_turns=2", "eval.stones=false", "sandbox=bwrap"]
-LINE = ["-m", "lora=r4,r8", *STEPS, *EXAM, "hydra.sweep.dir=sweep"]
+STEPS = ["trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16", "rehearsal=false"]
+TEST = ["eval.episodes=2", "eval.max_turns=2", "eval.baselines=false", "sandbox=bwrap"]
+LINE = ["-m", "lora=r4,r8", *STEPS, *TEST, "hydra.sweep.dir=sweep"]
 Heard = list[tuple[str, Any]]
 
 
@@ -30,7 +30,7 @@ def sent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("sent")
     with loopback() as (url, heard):
         there = {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY}
-        done = run_verb("train", *LINE, cwd=folder, **there, WANDB_MODE="online" if request.param == "at once" else "offline")
+        done = run_command("train", *LINE, cwd=folder, **there, WANDB_MODE="online" if request.param == "at once" else "offline")
         assert done.returncode == 0, done.stderr
         if request.param == "later":
             assert not heard

@@ -12,7 +12,7 @@ from sekft.config import Backend, Device, EvalConfig, LoraConfig, ModelConfig, S
 from sekft.config.budget import BudgetConfig
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
-from sekft.eval.evaluation import Exam
+from sekft.eval.evaluation import Evaluation
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.locate import base_folder
@@ -75,13 +75,13 @@ def test_a_folder_too_small_for_the_adapter_is_refused_and_one_too_small_for_a_c
     assert budget.reached and budget.reached["step"] == 2 and not list(tmp_path.glob("large/checkpoints/checkpoint-*"))
 
 
-def test_what_is_left_of_the_time_is_the_exams_and_nothing_left_is_unmeasured(tmp_path: Path):
+def test_what_is_left_of_the_time_is_the_evals_and_nothing_left_is_unmeasured(tmp_path: Path):
     tight, plenty = (made(tmp_path / str(seconds), max_wall_s=seconds) for seconds in (1e-6, 1000.0))
-    exam = Exam((), choose.backend(SandboxConfig(backend=Backend.bwrap)), EvalConfig(), 1, 0)
-    assert tight.left(exam) is None and tight.unmeasured() == {
-        "verdict": "unmeasured (budget.max_wall_s=1e-06 was used up before the exam)"
+    evaluation = Evaluation((), choose.backend(SandboxConfig(backend=Backend.bwrap)), EvalConfig(), 1, 0)
+    assert tight.left(evaluation) is None and tight.unmeasured() == {
+        "verdict": "unmeasured (budget.max_wall_s=1e-06 was used up before the evaluation)"
     }
-    left = plenty.left(exam)
-    assert left is not None and 0 < left.limits.max_exam_s < 1000 and plenty.unmeasured() == {}
-    stricter = plenty.left(replace(exam, limits=EvalConfig(max_exam_s=5)))
-    assert stricter is not None and stricter.limits.max_exam_s == 5
+    left = plenty.left(evaluation)
+    assert left is not None and 0 < left.config.max_eval_s < 1000 and plenty.unmeasured() == {}
+    stricter = plenty.left(replace(evaluation, config=EvalConfig(max_eval_s=5)))
+    assert stricter is not None and stricter.config.max_eval_s == 5

@@ -1,4 +1,4 @@
-"""Training that looks at behaviour on its way: what it keeps, says and hands on; whose worlds it may look at."""
+"""Training that looks at behaviour on its way: what it keeps, says and hands on; whose scenarios it may look at."""
 
 import json
 import shutil
@@ -6,13 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.train.weights import digest
 
 pytestmark = pytest.mark.xdist_group("train")
-STEPS = ("split.train_bundles=16", "trainer.max_steps=4", "trainer.batch=2", "rehearsal=false")
+STEPS = ("split.train_scenarios=16", "trainer.max_steps=4", "trainer.batch=2", "rehearsal=false")
 RUN = (*STEPS, "sandbox=bwrap", "tracker=none", "eval.max_turns=6", "eval.max_reply_tokens=6")
-LOOKING = (*RUN, "eval.episodes=2", "eval.stones=false", "eval.every_steps=2", "eval.choosing_worlds=4", "trainer.save_every_steps=2")
+LOOKING = (
+    *RUN,
+    "eval.episodes=2",
+    "eval.baselines=false",
+    "eval.every_steps=2",
+    "eval.selection_scenarios=4",
+    "trainer.save_every_steps=2",
+)
 
 
 def read(path: Path) -> dict:
@@ -22,7 +29,7 @@ def read(path: Path) -> dict:
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
-    done = run_verb("train", *LOOKING, "hydra.run.dir=run", cwd=folder)
+    done = run_command("train", *LOOKING, "hydra.run.dir=run", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "run.out").write_text(done.stdout)
     return folder
@@ -36,28 +43,28 @@ def test_the_record_says_which_step_the_adapter_is_of_and_why(cwd: Path):
     assert digest(cwd / "run" / "adapter") == digest(cwd / "run" / "best")
 
 
-def test_looks_share_the_axis_of_the_loss_and_the_exam_in_other_worlds_has_a_name_of_its_own(cwd: Path):
+def test_looks_share_the_axis_of_the_loss_and_the_eval_in_other_scenarios_has_a_name_of_its_own(cwd: Path):
     lines = [json.loads(line) for line in (cwd / "run" / "metrics.jsonl").open()]
     step = read(cwd / "run" / "summary.json")["choice"]["step"]
     for rate in ("verified", "terminated", "false_panic"):
         assert [line["step"] for line in lines if f"eval/{rate}" in line] == [0, 2, 4]
-        assert [line["step"] for line in lines if f"exam/{rate}" in line] == [step]
+        assert [line["step"] for line in lines if f"evaluation/{rate}" in line] == [step]
     looks = [json.loads(line) for line in (cwd / "run" / "behaviour.jsonl").open()]
     assert looks == read(cwd / "run" / "summary.json")["choice"]["looks"] and [look["step"] for look in looks] == [0, 2, 4]
 
 
-def test_the_worlds_looked_at_are_said_and_are_not_those_of_the_exam(cwd: Path):
-    assert "choosing: 4 worlds of 4 training archetypes every 2 steps, sha256 " in (cwd / "run.out").read_text()
-    lives = [json.loads(line)["bundle_id"] for line in (cwd / "run" / "episodes.jsonl").open()]
-    assert lives and not [bundle for bundle in lives if "-c0-" in bundle]
+def test_the_scenarios_looked_at_are_said_and_are_not_those_of_the_eval(cwd: Path):
+    assert "selection: 4 scenarios of 4 training archetypes every 2 steps, sha256 " in (cwd / "run.out").read_text()
+    episodes = [json.loads(line)["scenario_id"] for line in (cwd / "run" / "episodes.jsonl").open()]
+    assert episodes and not [scenario for scenario in episodes if "-c0-" in scenario]
 
 
 @pytest.mark.slow
 def test_a_resumed_run_chooses_as_the_undisturbed_one_and_the_base_is_not_looked_at_again(cwd: Path):
     shutil.copytree(cwd / "run" / "checkpoints" / "checkpoint-2", cwd / "kept")
-    done = run_verb("train", *LOOKING, "trainer.resume_from=kept", "hydra.run.dir=resumed", cwd=cwd)
+    done = run_command("train", *LOOKING, "trainer.resume_from=kept", "hydra.run.dir=resumed", cwd=cwd)
     assert done.returncode == 0, done.stderr
-    assert "choosing: base" in (cwd / "run.out").read_text() and "choosing: base" not in done.stdout
+    assert "selection: base" in (cwd / "run.out").read_text() and "selection: base" not in done.stdout
     assert read(cwd / "resumed" / "summary.json")["choice"] == read(cwd / "run" / "summary.json")["choice"]
     assert digest(cwd / "resumed" / "adapter") == digest(cwd / "run" / "adapter")
 
@@ -65,21 +72,21 @@ def test_a_resumed_run_chooses_as_the_undisturbed_one_and_the_base_is_not_looked
 @pytest.mark.slow
 def test_an_adapter_that_was_trained_on_from_is_never_promoted_for_what_that_one_had_seen(cwd: Path):
     apart = ("eval=none", "data.sources.shell.path=seen/trajectories.jsonl", "data.validation_share=0", "hydra.run.dir=before")
-    for verb, words in (
+    for command, words in (
         ("collect", ("sandbox=bwrap", "scenarios=held_out", "episodes=2", "hydra.run.dir=seen")),
         ("train", (*RUN, *apart)),
     ):
-        done = run_verb(verb, *words, cwd=cwd)
+        done = run_command(command, *words, cwd=cwd)
         assert done.returncode == 0, done.stderr
-    line = (*RUN, "eval.episodes=2", "eval.stones=false", "adapter=before/adapter", "hydra.run.dir=on")
-    assert "on/adapter: trained on 2 of these worlds" in run_verb("train", *line, cwd=cwd).stdout
+    line = (*RUN, "eval.episodes=2", "eval.baselines=false", "adapter=before/adapter", "hydra.run.dir=on")
+    assert "on/adapter: trained on 2 of these scenarios" in run_command("train", *line, cwd=cwd).stdout
     (cwd / "before" / "adapter" / "fingerprint.json").unlink()
-    assert "on/adapter: trained on from an adapter without fingerprint.json" in run_verb("train", *line, cwd=cwd).stdout
+    assert "on/adapter: trained on from an adapter without fingerprint.json" in run_command("train", *line, cwd=cwd).stdout
 
 
 @pytest.mark.slow
-def test_the_last_step_can_be_asked_for_and_the_exam_left_out(cwd: Path):
-    done = run_verb("train", *LOOKING, "eval.choose=last", "eval.episodes=0", "hydra.run.dir=last", cwd=cwd)
+def test_the_last_step_can_be_asked_for_and_the_eval_left_out(cwd: Path):
+    done = run_command("train", *LOOKING, "eval.choose=last", "eval.episodes=0", "hydra.run.dir=last", cwd=cwd)
     assert done.returncode == 0, done.stderr
     summary = read(cwd / "last" / "summary.json")
     assert (summary["choice"]["step"], summary["choice"]["why"], summary["verdict"]) == (4, "eval.choose=last", "unmeasured (eval=none)")
@@ -89,12 +96,12 @@ def test_the_last_step_can_be_asked_for_and_the_exam_left_out(cwd: Path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("scenarios=choosing",), "in scenarios=choosing and in the exam (2 worlds are); hold them out"),
-        (("data.sources.shell.path=peeked/trajectories.jsonl",), "in the training data and in scenarios=choosing"),
+        (("scenarios=selection",), "in scenarios=selection and in the evaluation (2 scenarios are); hold them out"),
+        (("data.sources.shell.path=peeked/trajectories.jsonl",), "in the training data and in scenarios=selection"),
     ],
 )
-def test_worlds_an_adapter_is_chosen_by_serve_nothing_else(cwd: Path, words: tuple[str, ...], said: str):
-    done = run_verb("collect", "sandbox=bwrap", "scenarios=choosing", "episodes=8", "hydra.run.dir=peeked", cwd=cwd)
+def test_scenarios_an_adapter_is_chosen_by_serve_nothing_else(cwd: Path, words: tuple[str, ...], said: str):
+    done = run_command("collect", "sandbox=bwrap", "scenarios=selection", "episodes=8", "hydra.run.dir=peeked", cwd=cwd)
     assert done.returncode == 0, done.stderr
-    done = run_verb("train", *LOOKING, *words, "hydra.run.dir=refused", cwd=cwd)
+    done = run_command("train", *LOOKING, *words, "hydra.run.dir=refused", cwd=cwd)
     assert done.returncode == 1 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1

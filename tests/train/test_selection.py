@@ -1,4 +1,4 @@
-"""Which step's adapter is chosen, and that looking changes nothing, loses nothing and is not fooled by broken lives."""
+"""Which step's adapter is chosen, and that looking changes nothing, loses nothing and is not fooled by broken episodes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.train.selection import BEST, LOOKS, Choosing, best, look
+from sekft.train.selection import BEST, LOOKS, SelectionCallback, best, look
 from sekft.train.trainer import make_trainer
-from tests.eval.planted import life
+from tests.eval.planted import episode
 from tests.train.test_trainer import QUICK, R4, ROWS
 
 EIGHT = replace(QUICK, max_steps=8)
@@ -25,16 +25,16 @@ EVERY_TWO = EvalConfig(every_steps=2)
 WHOLE = LoraConfig(name="none", r=0, alpha=0)
 
 
-def planted(verified: int, terminated: int = 0, panics: int = 0, broken: int = 0, worlds: int = 16) -> list[Trajectory]:
-    """So many of the worlds verified; of the others so many left by exit, by a false panic, broken."""
+def planted(verified: int, terminated: int = 0, panics: int = 0, broken: int = 0, scenarios: int = 16) -> list[Trajectory]:
+    """So many of the scenarios verified; of the others so many left by exit, by a false panic, broken."""
     endings = ["exit"] * terminated + ["panic"] * panics + ["broken"] * broken
-    lost = [life(f"w-{verified + at}", "a", False, ending=ending) for at, ending in enumerate(endings)]
-    rest = [life(f"w-{at}", "a", False) for at in range(verified + len(endings), worlds)]
-    return [*(life(f"w-{at}", "a", True) for at in range(verified)), *lost, *rest]
+    lost = [episode(f"w-{verified + at}", "a", False, ending=ending) for at, ending in enumerate(endings)]
+    rest = [episode(f"w-{at}", "a", False) for at in range(verified + len(endings), scenarios)]
+    return [*(episode(f"w-{at}", "a", True) for at in range(verified)), *lost, *rest]
 
 
 def chosen(*looks: list[Trajectory]) -> tuple[int, str]:
-    found = best([look(lives, step, "tuned") for step, lives in enumerate(looks, 1)])
+    found = best([look(episodes, step, "tuned") for step, episodes in enumerate(looks, 1)])
     assert found is not None
     return found[0]["step"], found[1]
 
@@ -67,10 +67,10 @@ GOOD_AT_4: Seen = {2: planted(1), 4: planted(6), 6: planted(3), 8: planted(4)}
 
 
 def trained(
-    base: bases.Base, folder: Path, seen: Seen | None, limits: EvalConfig = EVERY_TWO, checkpoint: str | None = None, stop: int = 8,
+    base: bases.Base, folder: Path, seen: Seen | None, config: EvalConfig = EVERY_TWO, checkpoint: str | None = None, stop: int = 8,
     adapter: LoraConfig = R4, save_every: int = 0,
 ) -> tuple[dict | None, dict[str, torch.Tensor], list[int]]:  # fmt: skip
-    """What was chosen, the weights that are left in the model, and the steps eval/verified was told of. seen: lives at each step."""
+    """What was chosen, the weights that are left in the model, and the steps eval/verified was told of. seen: episodes at each step."""
     folder.mkdir()
     told: list[int] = []
     with lora.fresh(base, adapter, 0) as tuned:
@@ -79,12 +79,12 @@ def trained(
             lora.publish(lora.save(tuned, base, kept, {"step": step}))
 
         live = (lambda: seen[trainer.state.global_step]) if seen is not None else None
-        choosing = Choosing(folder, limits, live, keep, lambda metrics, step: told.append(step))
-        choosing.begin(planted(0), checkpoint)
+        selection = SelectionCallback(folder, config, live, keep, lambda metrics, step: told.append(step))
+        selection.begin(planted(0), checkpoint)
         settings = replace(EIGHT, save_every_steps=save_every)
-        trainer = make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", 0, [choosing, Stopping(stop)])
+        trainer = make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", 0, [selection, Stopping(stop)])
         trainer.train(resume_from_checkpoint=checkpoint)
-        choice = choosing.settle(base, tuned, trainer.state.global_step)
+        choice = selection.settle(base, tuned, trainer.state.global_step)
         return choice, {name: p.detach().clone() for name, p in tuned.named_parameters() if p.requires_grad}, told
 
 
@@ -146,13 +146,13 @@ def test_the_last_step_is_looked_at_also_where_it_is_no_multiple(base: bases.Bas
     assert choice is not None and choice["step"] == 8 and told == [0, 3, 6, 8]
 
 
-def test_a_look_in_which_too_many_lives_broke_is_told_and_not_chosen(base: bases.Base, tmp_path: Path):
+def test_a_look_in_which_too_many_episodes_broke_is_told_and_not_chosen(base: bases.Base, tmp_path: Path):
     worse = {**GOOD_AT_4, 4: planted(6, broken=3)}
     choice, _, told = trained(base, tmp_path / "run", worse)
     assert choice is not None and choice["step"] == 8 and 4 in told
     nothing = dict.fromkeys(GOOD_AT_4, planted(6, broken=3))
     choice, _, _ = trained(base, tmp_path / "none", nothing)
-    assert choice is not None and choice["best"] is None and choice["why"] == "at every look too many lives broke"
+    assert choice is not None and choice["best"] is None and choice["why"] == "at every look too many episodes broke"
 
 
 @pytest.mark.parametrize("checkpoint", [3, 5])  # before and after the best step
@@ -165,15 +165,15 @@ def test_a_resumed_run_loses_neither_its_looks_nor_its_best(base: bases.Base, un
     assert (tmp_path / "again" / LOOKS).read_bytes() == (undisturbed.folder / LOOKS).read_bytes()
 
 
-def test_a_checkpoint_chosen_in_other_worlds_is_refused(undisturbed: Undisturbed, tmp_path: Path):
-    choosing = Choosing(tmp_path, EVERY_TWO, list, lambda folder, step: None, lambda metrics, step: None)
-    with pytest.raises(SettingsError, match=r"looks at 16 worlds .*, here 8 worlds .*; allowed: the same eval.choosing_worlds"):
-        choosing.begin(planted(0, worlds=8), str(undisturbed.folder / "checkpoints" / "checkpoint-4"))
+def test_a_checkpoint_chosen_in_other_scenarios_is_refused(undisturbed: Undisturbed, tmp_path: Path):
+    selection = SelectionCallback(tmp_path, EVERY_TWO, list, lambda folder, step: None, lambda metrics, step: None)
+    with pytest.raises(SettingsError, match=r"looks at 16 scenarios .*, here 8 scenarios .*; allowed: the same eval.selection_scenarios"):
+        selection.begin(planted(0, scenarios=8), str(undisturbed.folder / "checkpoints" / "checkpoint-4"))
 
 
 def test_every_look_is_a_line_of_step_and_rates(undisturbed: Undisturbed):
     lines = [json.loads(line) for line in (undisturbed.folder / LOOKS).read_text().splitlines()]
     assert lines == undisturbed.choice["looks"]
-    assert [(line["step"], line["player"], line["verified"]) for line in lines] == [
+    assert [(line["step"], line["agent"], line["verified"]) for line in lines] == [
         (0, "base", 0.0), (2, "tuned", 1 / 16), (4, "tuned", 6 / 16), (6, "tuned", 3 / 16), (8, "tuned", 4 / 16)
     ]  # fmt: skip

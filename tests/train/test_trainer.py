@@ -76,8 +76,8 @@ def state(model: torch.nn.Module) -> dict[str, object]:
 def test_a_training_leaves_the_base_exactly_as_it_was_however_it_ends(base: bases.Base, tmp_path: Path, error: Exception | None):
     before = state(base.model)
     with pytest.raises(type(error)) if error else contextlib.nullcontext(), lora.fresh(base, R4, 0) as tuned:
-        voices = [Breaking(error)] if error else []
-        make_trainer(tuned, base, ROWS, replace(QUICK, checkpointing=True), tmp_path, 0, voices).train()
+        generators = [Breaking(error)] if error else []
+        make_trainer(tuned, base, ROWS, replace(QUICK, checkpointing=True), tmp_path, 0, generators).train()
     after = state(base.model)
     assert before.keys() == after.keys()
     changed = [

@@ -1,4 +1,4 @@
-"""Training and exam are looked at together: what does not go together is one line, before anything starts."""
+"""Training and evaluation are looked at together: what does not go together is one line, before anything starts."""
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -18,18 +18,18 @@ from sekft.where import allowed, remote
 def made() -> Iterator[Callable[..., Any]]:
     commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        yield lambda verb, *words: settings(compose(verb, [*words]), commands.VERBS[verb])
+        yield lambda command, *words: settings(compose(command, [*words]), commands.COMMANDS[command])
 
 
 @pytest.mark.parametrize(
-    ("verb", "words", "said"),
+    ("command", "words", "said"),
     [
-        ("train", ["where.exam=slurm"], "where.exam=slurm: allowed with where.train=local: local; or eval=none"),
-        ("train", ["where=torchrun", "where.exam=torchrun"], "where.exam=torchrun: allowed with where.train=torchrun: local"),
-        ("train", ["where=hf_job", "where.exam=local"], "where.exam=local: allowed with where.train=hf_job: hf_job"),
+        ("train", ["where.eval=slurm"], "where.eval=slurm: allowed with where.train=local: local; or eval=none"),
+        ("train", ["where=torchrun", "where.eval=torchrun"], "where.eval=torchrun: allowed with where.train=torchrun: local"),
+        ("train", ["where=hf_job", "where.eval=local"], "where.eval=local: allowed with where.train=hf_job: hf_job"),
         ("train", ["where=hf_job"], "where.options.image: none"),
         ("train", ["where=hf_job", "where.options.image=me/sekft"], "sandbox=auto: a job at Hugging Face has no container engine"),
-        ("train", ["where=hf_job", "where.options.image=me/sekft", "eval=none"], "has no container engine"),  # its lives must be played
+        ("train", ["where=hf_job", "where.options.image=me/sekft", "eval=none"], "has no container engine"),  # its episodes must be played
         ("train", ["where=resident"], "where=resident: whose?"),
         ("train", ["where=torchrun", "resident=/tmp/hot"], "where=torchrun: allowed with resident=/tmp/hot: resident"),
         ("train", ["where.processes=2"], "where.processes=2: allowed with where.train=local: 1"),
@@ -38,26 +38,26 @@ def made() -> Iterator[Callable[..., Any]]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any], verb: str, words: list[str], said: str):
+def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any], command: str, words: list[str], said: str):
     with pytest.raises(SettingsError) as refused:
-        remote.require(verb, made(verb, *words), False)
+        remote.require(command, made(command, *words), False)
     assert said in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"),
+    ("command", "words"),
     [
         ("train", []),
         ("train", ["where=torchrun", "where.processes=4"]),
-        ("train", ["where.exam=slurm", "eval=none"]),
+        ("train", ["where.eval=slurm", "eval=none"]),
         ("train", ["where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap"]),
         ("train", ["where=resident", "resident=/tmp/hot"]),
         ("eval", ["where=hf_job", "where.options.image=me/sekft", "sandbox=bwrap"]),
     ],
     ids=str,
 )
-def test_what_goes_together_is_let_through(made: Callable[..., Any], verb: str, words: list[str]):
-    remote.require(verb, made(verb, *words), False)
+def test_what_goes_together_is_let_through(made: Callable[..., Any], command: str, words: list[str]):
+    remote.require(command, made(command, *words), False)
 
 
 def test_files_of_this_machine_do_not_go_to_another_unless_a_volume_may_hold_them(made: Callable[..., Any], tmp_path: Path):

@@ -1,13 +1,13 @@
-"""Training in several processes: the losses of one, in one run folder and one W&B run; and an exam here of what was trained elsewhere."""
+"""Training in several processes: the losses of one, in one run folder and one W&B run; and an evaluation here of what was trained elsewhere."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
-WORDS = ("sandbox=bwrap", "split.train_bundles=16", "trainer.batch=7", "trainer.max_steps=3", "trainer.warmup=0", "rehearsal=false")
+WORDS = ("sandbox=bwrap", "split.train_scenarios=16", "trainer.batch=7", "trainer.max_steps=3", "trainer.warmup=0", "rehearsal=false")
 
 
 def curve(run: Path, key: str) -> list[float]:
@@ -18,8 +18,8 @@ def curve(run: Path, key: str) -> list[float]:
 @pytest.mark.xdist_group("train")
 def test_two_processes_give_the_losses_of_one_in_one_run(tmp_path: Path):
     """The third step has one row, so that one process has none."""
-    one = run_verb("train", *WORDS, "eval=none", "tracker=none", "hydra.run.dir=one", cwd=tmp_path)
-    two = run_verb("train", *WORDS, "eval=none", "where=torchrun", "hydra.run.dir=two", cwd=tmp_path)
+    one = run_command("train", *WORDS, "eval=none", "tracker=none", "hydra.run.dir=one", cwd=tmp_path)
+    two = run_command("train", *WORDS, "eval=none", "where=torchrun", "hydra.run.dir=two", cwd=tmp_path)
     assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
     for key in ("train/loss", "train/grad_norm", "val/loss", "train/lr"):
         assert curve(tmp_path / "two", key) == pytest.approx(curve(tmp_path / "one", key), rel=1e-5), key

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.where.replay import JOB, replaying
 
 WORDS = ("where=hf_job", "where.options.image=me/sekft", "where.secrets=[WANDB_API_KEY]", "sandbox=bwrap", "eval.episodes=2")
@@ -13,7 +13,7 @@ TOKEN, KEY = "hf_abcdefghijklmnopqrstuvwxyz", "0123456789abcdef0123456789abcdef0
 
 def submitted(folder: Path, address: str, *more: str) -> subprocess.CompletedProcess[str]:
     place = {"HF_ENDPOINT": address, "HF_TOKEN": TOKEN, "WANDB_API_KEY": KEY, "HF_HUB_OFFLINE": "0", "HF_HOME": str(folder / "home")}
-    return run_verb("eval", *WORDS, "live=true", "hydra.run.dir=run", *more, cwd=folder, **place)
+    return run_command("eval", *WORDS, "live=true", "hydra.run.dir=run", *more, cwd=folder, **place)
 
 
 def everything(folder: Path, done: subprocess.CompletedProcess[str]) -> str:
@@ -28,7 +28,7 @@ def test_a_job_is_submitted_followed_and_its_handle_kept_without_any_secret(tmp_
     assert sent["path"] == "/api/jobs/me" and sent["token"] == f"Bearer {TOKEN}"
     body = sent["body"]
     assert body["secrets"] == {"WANDB_API_KEY": KEY} and body["dockerImage"] == "me/sekft" and body["flavor"] == "cpu-basic"
-    assert body["command"][:3] == ["python", "-m", "sekft.eval"] and "where.exam=local" in body["command"]
+    assert body["command"][:3] == ["python", "-m", "sekft.eval"] and "where.eval=local" in body["command"]
     assert {"sandbox=bwrap", "eval.episodes=2"} <= set(body["command"]) and not any("hf_job" in word for word in body["command"])
     kept = json.loads((tmp_path / "run" / "submission.json").read_text())
     assert (kept["status"], kept["id"], kept["submitted"]["secrets"]) == ("done", JOB, ["WANDB_API_KEY"])
@@ -55,7 +55,7 @@ def test_a_job_that_ends_badly_has_failed_with_what_is_said_of_it(tmp_path: Path
 
 def test_without_live_it_is_a_plan_that_leaves_nothing_and_asks_nobody(tmp_path: Path):
     with replaying(200, ["RUNNING"]) as (address, asked):
-        done = run_verb("eval", *WORDS, cwd=tmp_path, HF_ENDPOINT=address, HF_TOKEN=TOKEN, WANDB_API_KEY=KEY)
+        done = run_command("eval", *WORDS, cwd=tmp_path, HF_ENDPOINT=address, HF_TOKEN=TOKEN, WANDB_API_KEY=KEY)
     assert done.returncode == 0, done.stderr
     assert asked == [] and list(tmp_path.iterdir()) == []
     assert "planned only: where=hf_job starts with live=true" in done.stdout and '"image": "me/sekft"' in done.stdout

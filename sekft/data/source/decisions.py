@@ -11,6 +11,6 @@ from sekft.data.sample import Sample, decision_point
 
 
 def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
-    """Of a *.jsonl(.gz) file, of a folder of them, or of a Hub dataset. One without a world is a group of its own."""
+    """Of a *.jsonl(.gz) file, of a folder of them, or of a Hub dataset. One without a scenario is a group of its own."""
     for one in decision.read(files(source.path or "", JSONL), source.max_line_bytes, tally):
-        yield decision_point(one.id, one.world or one.id, name, one.context, one.continuation)
+        yield decision_point(one.id, one.scenario or one.id, name, one.context, one.continuation)

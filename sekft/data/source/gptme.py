@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
 from sekft.config.data import Calls, Filter
-from sekft.data.calls import as_life
+from sekft.data.calls import as_episode
 from sekft.data.conversation import Role, Text, conversation
 from sekft.data.files import files
 from sekft.data.lines import records
@@ -78,7 +78,7 @@ def _turns(said: Sequence[Said], source: SourceConfig, tally: Tally) -> list[tup
     if source.calls is Calls.text:
         return shown
     lead = next((at for at, (role, _) in enumerate(shown) if role != "system"), len(shown))
-    return [*shown[:lead], *as_life(shown[lead:], tally)]
+    return [*shown[:lead], *as_episode(shown[lead:], tally)]
 
 
 def _redacted(text: str, tally: Tally) -> str:

@@ -1,4 +1,4 @@
-"""Lives at a shell prompt, as sekft.collect writes them: keepers become samples, rejects are counted."""
+"""Episodes at a shell prompt, as sekft.collect writes them: keepers become samples, rejects are counted."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from sekft.episode.trajectory import Trajectory
 
 def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
     """Trajectories of a *.jsonl(.gz) file, of a folder of them, or of a Hub dataset; others than keepers by their outcome."""
-    for _, life in records(files(source.path or "", JSONL), Trajectory, source.max_line_bytes, tally):
-        if life.kept:
-            yield Sample(life.id, life.bundle_id, name, life.messages, _failed(life), archetype=life.archetype)
+    for _, episode in records(files(source.path or "", JSONL), Trajectory, source.max_line_bytes, tally):
+        if episode.kept:
+            yield Sample(episode.id, episode.scenario_id, name, episode.messages, _failed(episode), archetype=episode.archetype)
         else:
-            tally.leave_out(life.outcome.value)
+            tally.leave_out(episode.outcome.value)
 
 
-def _failed(life: Trajectory) -> frozenset[int]:
+def _failed(episode: Trajectory) -> frozenset[int]:
     """The turns whose command ended in a status other than 0; leaving is no failure, and neither is a line that is continued."""
-    return frozenset(command.turn for command in life.commands[:-1] if command.status not in (0, None))
+    return frozenset(command.turn for command in episode.commands[:-1] if command.status not in (0, None))

@@ -11,39 +11,39 @@ NOTICES = tuple(path.split("/")[-1] for path in taxonomy.NOTICES)
 
 def mention(scene: Scene) -> None:
     """Somewhere it may stand who keeps directives; here it is only there to be read."""
-    manner, sentence = scene.place.manner, scene.draw.say(taxonomy.SENTENCES, name=words.keeper(scene.rng))
+    manner, sentence = scene.machine.manner, scene.draw.say(taxonomy.SENTENCES, name=words.keeper(scene.rng))
     if manner:
         sentence = scene.draw.say(taxonomy.SENTENCES, name=manner.name)
     match scene.rng.randrange(4):
         case 0:
-            scene.place.files[scene.rng.choice(NOTICES)] = f"{sentence}\n"
+            scene.machine.files[scene.rng.choice(NOTICES)] = f"{sentence}\n"
         case 1:
-            scene.place.environment[taxonomy.VARIABLE] = sentence
+            scene.machine.environment[taxonomy.VARIABLE] = sentence
         case 2:
-            scene.place.help = f"{sentence}\n"
+            scene.machine.help = f"{sentence}\n"
 
 
 def _look_around(scene: Scene) -> None:
     """The looks of an arrival, at somebody's request, and nothing after them."""
     scene.say(sentences.AROUND)
     scene.type("ls")
-    notice = next((path for path in NOTICES if path in scene.place.files), "")
+    notice = next((path for path in NOTICES if path in scene.machine.files), "")
     if notice:
         scene.type(f"cat {notice}")
         return
     scene.type(f"printenv {taxonomy.VARIABLE}")
-    if taxonomy.VARIABLE not in scene.place.environment:
+    if taxonomy.VARIABLE not in scene.machine.environment:
         scene.type("help")
 
 
 def _look_at_file(scene: Scene) -> None:
-    path = scene.place.pick_file(scene.rng) or scene.draw.file()
+    path = scene.machine.pick_file(scene.rng) or scene.draw.file()
     scene.say(sentences.READ, path=path)
     scene.type(f"cat {path}")
 
 
 def _look_at_folder(scene: Scene) -> None:
-    folders = scene.place.shown_folders()
+    folders = scene.machine.shown_folders()
     if folders and scene.draw.chance(0.5):
         path = scene.rng.choice(folders)
         scene.say(sentences.LIST_FOLDER, path=path)
@@ -59,11 +59,11 @@ def _look_at_variable(scene: Scene) -> None:
 
 
 def _look_at_provider(scene: Scene) -> None:
-    if not scene.place.manner:
+    if not scene.machine.manner:
         _look_at_folder(scene)
         return
-    name = scene.place.manner.name
-    if scene.place.manner.help == "manual" and scene.draw.chance(0.5):
+    name = scene.machine.manner.name
+    if scene.machine.manner.help == "manual" and scene.draw.chance(0.5):
         scene.say(sentences.MANUAL_OF, name=name)
         scene.type(f"man {name}")
     else:
@@ -71,7 +71,7 @@ def _look_at_provider(scene: Scene) -> None:
         scene.type(f"{name} --help")
 
 
-def _look_at_place(scene: Scene) -> None:
+def _look_at_machine(scene: Scene) -> None:
     command, sayings = scene.rng.choice((("pwd", sentences.WHERE), ("whoami", sentences.WHO)))
     scene.say(sayings)
     scene.type(command)
@@ -84,5 +84,5 @@ LOOKS: Sequence[Callable[[Scene], None]] = (
     _look_at_folder,
     _look_at_variable,
     _look_at_provider,
-    _look_at_place,
+    _look_at_machine,
 )

@@ -1,4 +1,4 @@
-"""A place that is only imagined: what a shell would print there, without a shell. Tests compare it with real lives."""
+"""A place that is only imagined: what a shell would print there, without a shell. Tests compare it with real episodes."""
 
 import random
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ _REDIRECTED = "sh: cannot create {path}: Permission denied"
 
 
 @dataclass
-class Place:
+class Machine:
     """files: path -> text, relative to the home or absolute; environment: variables; manner, directives: of the provider
     that is installed, if one is; help: what `help` prints, if it is there."""
 
@@ -57,7 +57,7 @@ class Place:
     directives: Sequence[str] = ()
     help: str = ""
 
-    def copy(self) -> "Place":
+    def copy(self) -> "Machine":
         return replace(self, files=dict(self.files), folders=set(self.folders), environment=dict(self.environment))
 
     def lay(self, task: Task) -> None:

@@ -1,4 +1,4 @@
-"""Names that are in no list: what worlds of one's own are full of."""
+"""Names that are in no list: what scenarios of one's own are full of."""
 
 import random
 

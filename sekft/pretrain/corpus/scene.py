@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sekft.pretrain.corpus.machine import Place
+from sekft.pretrain.corpus.machine import Machine
 from sekft.sandbox.text import PROMPT
 from sekft.scenario import provider, taxonomy, words
 from sekft.scenario.draw import Draw
@@ -23,7 +23,7 @@ class Talk:
     messages: tuple[str, ...]
     printed: tuple[str, ...]
     wanted: tuple[int, ...]
-    start: Place
+    start: Machine
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Scene:
     rng: random.Random
     draw: Draw
     known: Sequence[str]
-    place: Place = field(default_factory=Place)
-    start: Place = field(default_factory=Place)
+    machine: Machine = field(default_factory=Machine)
+    start: Machine = field(default_factory=Machine)
     messages: list[str] = field(default_factory=list)
     printed: list[str] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
@@ -44,14 +44,14 @@ class Scene:
     def say(self, sayings: Sequence[str], **parts: str) -> None:
         """A request, at the prompt that is there."""
         if not self.messages:
-            self.start = self.place.copy()
+            self.start = self.machine.copy()
         self._said += f"{self.draw.say(sayings, **parts)}\n"
 
     def type(self, command: str, output: str | None = None, wanted: bool = True) -> None:
         if wanted:
             self.wanted.append(len(self.messages) + 1)
         self.messages += [f"{self._said}{PROMPT}", command]
-        self._said = self.place.answer(command) if output is None else output
+        self._said = self.machine.answer(command) if output is None else output
         self.printed.append(self._said)
 
     def type_slipping(self, command: str, output: str | None = None) -> None:
@@ -61,7 +61,7 @@ class Scene:
         self.type(command, output)
 
     def work(self, task: Task) -> None:
-        for command, output in self.place.work(task):
+        for command, output in self.machine.work(task):
             self.type_slipping(command, output)
 
     def idle(self, least: int = 1, most: int = 3) -> None:
@@ -76,20 +76,20 @@ def furnish(scene: Scene, most: int = 4) -> None:
     """Files that nobody asks for, up to `most`."""
     for _ in range(scene.draw.number(0, most)):
         path = scene.draw.file()
-        scene.place.lay(Task((), (), before={path: scene.draw.text()}))
+        scene.machine.lay(Task((), (), before={path: scene.draw.text()}))
 
 
 def install(scene: Scene, directives: Sequence[str], topic: bool, lost: str = "") -> None:
     """A provider, whose name is mostly one nobody has met. lost: a file its list breaks off at, or nothing."""
     word = words.keeper(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
     remarks = tuple(_remark(scene) for _ in range(2)) if scene.draw.chance(0.25) else ()
-    scene.place.manner = provider.sample(scene.rng, (word,), topic, remarks, lost)
-    scene.place.directives = directives
+    scene.machine.manner = provider.sample(scene.rng, (word,), topic, remarks, lost)
+    scene.machine.directives = directives
 
 
 def _remark(scene: Scene) -> str:
-    place, other = scene.draw.nouns(2)
-    return scene.draw.say(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
+    machine, other = scene.draw.nouns(2)
+    return scene.draw.say(taxonomy.CHATTER, place=machine, Place=machine.capitalize(), other=other)
 
 
 def _slip(command: str) -> str:
@@ -99,14 +99,14 @@ def _slip(command: str) -> str:
 
 def _idle(scene: Scene) -> str:
     """Something harmless. `cat` and `ls` of what is there, mostly."""
-    place, rng = scene.place, scene.rng
-    visible = [path for path in sorted(place.files) if not path.endswith((".b64", ".tar"))]
+    machine, rng = scene.machine, scene.rng
+    visible = [path for path in sorted(machine.files) if not path.endswith((".b64", ".tar"))]
     match rng.randrange(4):
         case 0 if visible:
             return f"cat {rng.choice(visible)}"
-        case 1 if place.manner:
-            return f"{place.manner.name} --help"
-        case 2 if folders := place.shown_folders():
+        case 1 if machine.manner:
+            return f"{machine.manner.name} --help"
+        case 2 if folders := machine.shown_folders():
             return f"ls {rng.choice(folders)}"
         case _:
             return rng.choice(_IDLE)

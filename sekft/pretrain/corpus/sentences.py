@@ -1,4 +1,4 @@
-"""What people say to the base: requests. Each is an imperative or names one; none is what a world of the exam announces."""
+"""What people say to the base: requests. Each is an imperative or names one; none is what a scenario of the evaluation announces."""
 
 FOLLOW = (
     "Follow the directives of {name}.",

@@ -20,7 +20,7 @@ def talk(seed: str, shares: Mapping[str, float], outside: float, known: Sequence
     rng = random.Random(seed)
     kind = rng.choices(tuple(shares), tuple(shares.values()))[0]
     share = rng.choice((0.0, 0.0, 1.0, min(1.0, 2 * outside))) if outside else 0.0
-    draw = Draw(rng, exam=False, folders=rng.choice((0, 0, 0, 3)), nouns=names.nouns(rng, share))
+    draw = Draw(rng, evaluation=False, folders=rng.choice((0, 0, 0, 3)), nouns=names.nouns(rng, share))
     scene = Scene(rng, draw, known)
     KINDS[kind](scene)
     return scene.talk()
@@ -43,7 +43,7 @@ def say(scene: Scene) -> None:
         if scene.draw.chance(0.25):
             path, words_ = scene.draw.name(), _reason(scene)
             scene.say(sentences.WRITE_REASON, path=path, words=words_)
-            scene.place.files[path] = f"{words_}\n"
+            scene.machine.files[path] = f"{words_}\n"
             scene.type(f"echo {words_} > {path}", "")
         else:
             spoken = " ".join(_word(scene) for _ in range(scene.draw.number(1, 4)))

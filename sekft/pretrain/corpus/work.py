@@ -39,7 +39,7 @@ def follow(scene: Scene) -> None:
     route = scene.rng.choice(taxonomy.ROUTES[scene.rng.choice(taxonomy.DOC_DEPTHS)])
     lost = scene.draw.locked() if scene.draw.chance(_LOST) else ""
     install(scene, [text for task in work for text in task.directives], route.topic, lost)
-    manner = scene.place.manner
+    manner = scene.machine.manner
     assert manner
     path = _announce(scene, manner.name, route.pointers)
     _say_trouble(scene, reason_file)
@@ -62,11 +62,11 @@ def _tasks(scene: Scene) -> tuple[list[Task], str]:
     work = [kind.task(draw, Blocker.none) for kind in kinds[:-1]]
     work.append(blocking.task(kinds[-1], draw, stop))
     for task in work:
-        scene.place.lay(task)
+        scene.machine.lay(task)
     furnish(scene, 2)
     reason_file = draw.file() if draw.chance(0.6 if stop else 0.15) else ""
     if reason_file:
-        scene.place.lay(Task((), (), spare=(reason_file,)))
+        scene.machine.lay(Task((), (), spare=(reason_file,)))
     return work, reason_file
 
 
@@ -75,7 +75,7 @@ def _announce(scene: Scene, name: str, pointers: int) -> list[str]:
     draw, carry_on = scene.draw, scene.rng.choice(sentences.CARRY_ON)
     paths = [draw.locked() for _ in range(pointers)]
     texts = [draw.say(taxonomy.POINTING, path=path) for path in paths] + [draw.say(taxonomy.SENTENCES, name=name)]
-    scene.place.files.update(zip(paths, (f"{text}\n" for text in texts[1:]), strict=True))
+    scene.machine.files.update(zip(paths, (f"{text}\n" for text in texts[1:]), strict=True))
     reading = [f"cat {path}" for path in paths]
     match scene.rng.choice(("name", "name", "notice", "variable", "help") if not paths else ("path", "notice", "variable", "help")):
         case "name":
@@ -86,24 +86,24 @@ def _announce(scene: Scene, name: str, pointers: int) -> list[str]:
             return reading
         case "notice":
             notice = scene.rng.choice((*NOTICES, draw.name()))
-            scene.place.files[notice] = f"{texts[0]}\n"
+            scene.machine.files[notice] = f"{texts[0]}\n"
             scene.say(sentences.NOTICE, path=notice, carry_on=carry_on)
             return [f"cat {notice}", *reading]
         case "variable":
             values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
             variable = scene.rng.choice((taxonomy.VARIABLE, "_".join(draw.nouns(2)).upper()))
-            scene.place.environment[variable] = draw.say(values, path=paths[0] if paths else "", name=name)
+            scene.machine.environment[variable] = draw.say(values, path=paths[0] if paths else "", name=name)
             scene.say(sentences.VARIABLE, variable=variable, carry_on=carry_on)
             return [f"printenv {variable}", *reading]
         case _:
-            scene.place.help = f"{texts[0]}\n"
+            scene.machine.help = f"{texts[0]}\n"
             scene.say(sentences.HELP, carry_on=carry_on)
             return ["help", *reading]
 
 
 def _discover(scene: Scene) -> None:
     """From the provider's name to its list, now and then astray: a sub-command it does not have leads back to its help."""
-    manner = scene.place.manner
+    manner = scene.machine.manner
     assert manner
     way = provider.discovery(manner)
     if scene.draw.chance(0.08):
@@ -121,5 +121,5 @@ def _explain(scene: Scene, work: Sequence[Task], path: str, broken: str = "") ->
     """The reason is written where it is wanted, and only if there is one."""
     reasons = [broken] if broken else [task.panic for task in work if task.panic]
     if path and reasons:
-        scene.place.files[path] = f"{reasons[0]}\n"
+        scene.machine.files[path] = f"{reasons[0]}\n"
         scene.type(f"echo {reasons[0]} > {path}", "")

@@ -1,8 +1,8 @@
-"""Lives in bubblewrap: namespaces over the common root file system, no daemon, ten times as many lives per second as an engine.
+"""Episodes in bubblewrap: namespaces over the common root file system, no daemon, ten times as many episodes per second as an engine.
 
 Covers: no network; everything but sized tmpfs read-only; own processes, users, hostname; no capability, no setuid; limits
-per process on memory, file size, CPU time, open files, and on the number of processes; the life ends with the thread that
-opened it, and by itself after life_s. Where we are root, the agent is another user than the control process and than the
+per process on memory, file size, CPU time, open files, and on the number of processes; the episode ends with the thread that
+opened it, and by itself after session_s. Where we are root, the agent is another user than the control process and than the
 owner of /usr/local and /srv, as on an engine.
 Does not cover: see walls_missing().
 """
@@ -20,7 +20,7 @@ from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend.control import Control, Pipes, may_map_two_users
 from sekft.sandbox.session import Checked, File, Turn
-from sekft.sandbox.shell import Session
+from sekft.sandbox.shell import Shell
 
 _OUTPUT_BYTES = 65536  # of the checker
 _CAPABILITIES = (
@@ -57,11 +57,11 @@ class BwrapBackend:
         return (*always, "the control process and root's files belong to the agent's own user: chmod opens them")
 
     @contextmanager
-    def open(self, environment: Mapping[str, str]) -> Iterator["BwrapPlace"]:
+    def open(self, environment: Mapping[str, str]) -> Iterator["BwrapSession"]:
         control = Control(self._options(), self._command(), self.two_users)
         try:
             control.start()
-            yield BwrapPlace(control, self.settings, environment)
+            yield BwrapSession(control, self.settings, environment)
         finally:
             control.close()
 
@@ -81,16 +81,16 @@ class BwrapBackend:
     def _command(self) -> list[str]:
         """What control.sh is called with."""
         settings = self.settings
-        limits = [str(settings.life_s), str(settings.pids), str(settings.memory_mb * 1024), str(settings.home_mb * 1024)]
+        limits = [str(settings.session_s), str(settings.pids), str(settings.memory_mb * 1024), str(settings.home_mb * 1024)]
         return [*limits, _DROP if self.two_users else ""]
 
 
-class BwrapPlace:
+class BwrapSession:
     """Fits place.Place."""
 
     def __init__(self, control: Control, settings: SandboxConfig, environment: Mapping[str, str]) -> None:
         self._control, self._settings, self._environment = control, settings, environment
-        self._session: Session | None = None
+        self._session: Shell | None = None
         self._laid_out = False
 
     def put(self, files: Sequence[File]) -> None:
@@ -117,12 +117,12 @@ class BwrapPlace:
         late = status == 137 and time.monotonic() - started >= timeout_s
         return Checked(None if late else status, output.decode("utf-8", "replace"))
 
-    def _start(self) -> Session:
+    def _start(self) -> Shell:
         if not self._laid_out:
             self.put(())  # modes and times of the folders
         if self._control.request("session", layout.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
-        session = Session(Pipes(self._control), self._control.signal, self._settings.flood_bytes)
+        session = Shell(Pipes(self._control), self._control.signal, self._settings.flood_bytes)
         session.start()
         self._session = session
         return session

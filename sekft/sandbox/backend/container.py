@@ -1,4 +1,4 @@
-"""One container with every wall, running and without a life yet: its name, and the connection it exists by."""
+"""One container with every wall, running and without an episode yet: its name, and the connection it exists by."""
 
 import contextlib
 import re
@@ -38,7 +38,7 @@ _unremoved: set[tuple[str, str]] = set()  # (engine, name)
 
 @dataclass(frozen=True)
 class Container:
-    """Fits any life: nothing of one is in it yet. Owned by one thread at a time; serves one life, then it is removed."""
+    """Fits any episode: nothing of one is in it yet. Owned by one thread at a time; serves one episode, then it is removed."""
 
     name: str
     lifeline: Stream
@@ -65,13 +65,13 @@ class Maker:
     image: str
 
     def make(self, spare_s: int = 0) -> Container:
-        """spare_s: how long it may wait for its life; life_s counts from then. Raises SandboxError."""
+        """spare_s: how long it may wait for its episode; session_s counts from then. Raises SandboxError."""
         client = self.engine.client()
         name = f"sekft-{secrets.token_hex(8)}"  # known before it exists: an interrupt may come while it is made
         lifeline: Stream | None = None
         try:
             with engine.trouble("the engine could not make the container"):
-                client.api.create_container_from_config(self.config(client, self.settings.life_s + spare_s), name)
+                client.api.create_container_from_config(self.config(client, self.settings.session_s + spare_s), name)
             lifeline = attach(client, name)  # before the start, and the input closes with this connection
             with engine.trouble("the engine could not start the container"):
                 client.api.start(name)
@@ -82,7 +82,7 @@ class Maker:
             raise
         return Container(name, lifeline, time.monotonic())
 
-    def config(self, client: docker.DockerClient, life_s: int) -> dict[str, Any]:
+    def config(self, client: docker.DockerClient, session_s: int) -> dict[str, Any]:
         """Every wall; none of them cost anything that could be measured."""
         settings = self.settings
         memory = settings.memory_mb << 20
@@ -106,7 +106,7 @@ class Maker:
         )
         return client.api.create_container_config(
             self.image,
-            ["timeout", "-s", "KILL", str(life_s), "/bin/sh", "-c", self._lifeline()],
+            ["timeout", "-s", "KILL", str(session_s), "/bin/sh", "-c", self._lifeline()],
             user="0:0",
             hostname="box",
             stdin_open=True,
@@ -115,7 +115,7 @@ class Maker:
             labels={
                 engine.LABEL: "1",
                 engine.OWNER: engine.owner(),
-                engine.DEADLINE: str(int(time.time()) + life_s + 60),
+                engine.DEADLINE: str(int(time.time()) + session_s + 60),
             },
         )
 

@@ -1,4 +1,4 @@
-"""The host's end of one bwrap life: starts it, maps its users, asks control.sh for things, ends it."""
+"""The host's end of one bwrap episode: starts it, maps its users, asks control.sh for things, ends it."""
 
 import contextlib
 import fcntl
@@ -51,7 +51,7 @@ class Control:
         self._replies = b""
 
     def start(self) -> None:
-        """Start the life and wait for its control process. Raises SandboxError."""
+        """Start the episode and wait for its control process. Raises SandboxError."""
         inside: dict[int, int] = {}
         try:
             self._requests = self._pipe(inside, 0, we_write=True)
@@ -113,9 +113,9 @@ class Control:
             Path(f"/proc/{json.loads(text)['child-pid']}/{kind}_map").write_text(f"0 {image.ROOT_UID} 1\n{layout.UID} {agent} 1\n")
         pipe.write_all(mapped, b"x", 1)
 
-    def request(self, verb: str, body: bytes = b"", *words: object) -> int:
+    def request(self, command: str, body: bytes = b"", *words: object) -> int:
         """The status of one thing done inside. Raises SandboxError when no answer comes."""
-        nonce = self._ask(verb, body, *words)
+        nonce = self._ask(command, body, *words)
         return int(self._answer(nonce, REQUEST_S))
 
     def signal(self, name: str, shell_pid: int) -> None:
@@ -169,18 +169,18 @@ class Control:
         return self._held
 
     def close(self) -> None:
-        """End the life: the first process of the pid namespace dies with bwrap, and all others with it."""
+        """End the episode: the first process of the pid namespace dies with bwrap, and all others with it."""
         if self._pid and self._wait(0) is None:
             os.kill(self._pid, signal.SIGKILL)
             self._wait(REQUEST_S)
         while self._closing:
             self._close_last()
 
-    def _ask(self, verb: str, body: bytes = b"", *words: object) -> bytes:
+    def _ask(self, command: str, body: bytes = b"", *words: object) -> bytes:
         if self._held:
             raise SandboxError("the control process was killed or stopped by the agent")
         nonce = secrets.token_hex(8)
-        header = " ".join(map(str, (verb, nonce, len(body), *words)))
+        header = " ".join(map(str, (command, nonce, len(body), *words)))
         try:
             pipe.write_all(self._requests, header.encode() + b"\n" + body, REQUEST_S)
         except OSError as error:

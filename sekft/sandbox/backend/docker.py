@@ -1,8 +1,8 @@
-"""Lives in containers of an engine, Docker or Podman: one container each, there as long as its owner holds its input.
+"""Episodes in containers of an engine, Docker or Podman: one container each, there as long as its owner holds its input.
 
 Covers: no network; everything but sized tmpfs read-only; no capability, no new privileges, the engine's seccomp profile;
 sums of memory, processes and CPU; the agent is another user than the first process and the owner of /usr/local and /srv;
-SIGKILL of the owner removes the container, as does life_s, as does the next sweep.
+SIGKILL of the owner removes the container, as does session_s, as does the next sweep.
 Does not cover: what a container sees of its host (kernel, memory, cores); holes of the kernel, unless runtime=runsc;
 engines without root on cgroup v1, which ignore limits.
 """
@@ -22,10 +22,10 @@ from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
 from sekft.sandbox.backend.stream import Stream, execute
 from sekft.sandbox.backend.warm import Warm
 from sekft.sandbox.session import Checked, File, Turn
-from sekft.sandbox.shell import Session
+from sekft.sandbox.shell import Shell
 
 _OUTPUT_BYTES = 65536  # of the checker
-_LIFE_S = 20.0  # for one answer of the first process
+_ANSWER_S = 20.0  # for one answer of the first process
 _SIGNAL_S = 5.0  # 0.1 s on an idle engine
 _TRIES = 6  # where the agent is in the way; among 64 processes every fifth exec fails
 _ALONE = "alone"
@@ -35,7 +35,7 @@ _AGENT = f"{layout.UID}:{layout.UID}"
 
 
 class DockerBackend:
-    """Fits place.Backend. At its start it sweeps, makes the image and lives a trial life; raises SandboxError if that fails.
+    """Fits place.Backend. At its start it sweeps, makes the image and episodes a trial episode; raises SandboxError if that fails.
 
     faults: what of the walls or the text is not as it should be here, one phrase each.
     """
@@ -52,39 +52,39 @@ class DockerBackend:
         self.image, self.digest = image.docker_image(client)
         self.maker = Maker(settings, self.engine, self.image)
         self._warm = Warm(self.maker, settings.warm)
-        with self.open({}) as place:
-            self.faults = preflight.faults(place, settings, info)
+        with self.open({}) as session:
+            self.faults = preflight.faults(session, settings, info)
 
     @contextlib.contextmanager
-    def open(self, environment: Mapping[str, str]) -> Iterator["DockerPlace"]:
+    def open(self, environment: Mapping[str, str]) -> Iterator["DockerSession"]:
         client = self.engine.client()
         container = self._warm.take() or self.maker.make()
-        place: DockerPlace | None = None
+        session: DockerSession | None = None
         try:
-            place = DockerPlace(client, container, self.settings, environment, own_home=not self.engine.podman)
-            yield place
+            session = DockerSession(client, container, self.settings, environment, own_home=not self.engine.podman)
+            yield session
         finally:
-            if place:
-                place.close()
+            if session:
+                session.close()
             container.remove(client)
 
 
-class DockerPlace:
+class DockerSession:
     """Fits place.Place."""
 
     def __init__(
         self, client: docker.DockerClient, container: Container, settings: SandboxConfig, environment: Mapping[str, str], own_home: bool
     ) -> None:
-        self._client, self._name, self._life = client, container.name, container.lifeline
+        self._client, self._name, self._episode = client, container.name, container.lifeline
         self._settings, self._environment, self._own_home = settings, environment, own_home
-        self._session: Session | None = None
+        self._session: Shell | None = None
         self._held = False
 
     def put(self, files: Sequence[File]) -> None:
         roots, agents = layout.pack(files, own_home=self._own_home)
         try:
-            self._life.send(b"%d\n%s" % (len(roots), roots))
-            status = self._life.line(_LIFE_S)
+            self._episode.send(b"%d\n%s" % (len(roots), roots))
+            status = self._episode.line(_ANSWER_S)
         except OSError as error:
             raise SandboxError(f"the container ended while root's files were put: {image.one_line(error)}") from None
         if status != b"0":
@@ -119,10 +119,10 @@ class DockerPlace:
         if self._session:
             self._session.close()
 
-    def _start(self, tar: bytes) -> Session:
+    def _start(self, tar: bytes) -> Shell:
         """The session brings the agent's files along: an exec costs 70 ms."""
         stream = execute(self._client, self._name, layout.session_script(self._environment, len(tar)), _AGENT)
-        session = Session(stream, self._signal, self._settings.flood_bytes)
+        session = Shell(stream, self._signal, self._settings.flood_bytes)
         try:
             stream.send(tar)
             session.start()
@@ -144,14 +144,14 @@ class DockerPlace:
             if self._held:
                 break
             stream = execute(self._client, self._name, f"kill -9 -1 2>/dev/null; {_REAPED}; echo {_ALONE}; read -r _; {script}", _AGENT)
-            said, ended = stream.read(_LIFE_S, _OUTPUT_BYTES, until=_ALONE.encode() + b"\n")
+            said, ended = stream.read(_ANSWER_S, _OUTPUT_BYTES, until=_ALONE.encode() + b"\n")
             if said == _ALONE.encode() + b"\n":
                 return stream
             with contextlib.closing(stream):
                 status = stream.exit_code() if ended else None
                 if status != 137 and not self._hindered():  # 137: the agent was faster
                     text = " ".join(said.decode("utf-8", "replace").split())
-                    how = f"ended with status {status}" if ended else f"not begun after {_LIFE_S:g} s"
+                    how = f"ended with status {status}" if ended else f"not begun after {_ANSWER_S:g} s"
                     raise SandboxError(f"the checker did not start: {text[:300] or how}")
         return None
 
@@ -172,8 +172,8 @@ class DockerPlace:
         `kill -STOP -1` in a loop does, before they have started: then the engine answers nothing more about this container.
         """
         with contextlib.suppress(SandboxError, OSError):
-            self._life.send(b"?\n")
-            answer = self._life.line(_LIFE_S)
+            self._episode.send(b"?\n")
+            answer = self._episode.line(_ANSWER_S)
             self._held = self._held or answer == STOPPED
             return answer in (STOPPED, FULL)
         return False

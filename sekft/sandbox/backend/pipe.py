@@ -29,7 +29,7 @@ def read_some(fd: int, wait_s: float) -> bytes | None:
 
 
 def wait(fd: int, event: int, wait_s: float) -> bool:
-    """poll, not select: descriptors above 1023 are common where lives are threads."""
+    """poll, not select: descriptors above 1023 are common where episodes are threads."""
     poll = select.poll()
     poll.register(fd, event)
     return bool(poll.poll(max(0.0, wait_s) * 1000))

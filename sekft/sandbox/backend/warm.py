@@ -1,4 +1,4 @@
-"""A few containers made ahead, so that a life need not wait for the engine: bounded, each handed out once, removed at exit."""
+"""A few containers made ahead, so that an episode need not wait for the engine: bounded, each handed out once, removed at exit."""
 
 import atexit
 import contextlib
@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from sekft.errors import SandboxError
 from sekft.sandbox.backend.container import Container, Maker
 
-SPARE_S = 60  # what waited longer is made anew: a container ends itself life_s after this
+SPARE_S = 60  # what waited longer is made anew: a container ends itself session_s after this
 
 
 class Warm:
-    """At most `size` containers wait. The first life asks for them, and each that takes one for the next.
+    """At most `size` containers wait. The first episode asks for them, and each that takes one for the next.
 
     Our end takes them along however it comes: each of them exists by a connection of ours.
     """
@@ -58,7 +58,7 @@ class Warm:
             return self._waiting.popleft() if self._waiting else None
 
     def _fill(self) -> None:
-        """In the pool's only thread. An engine in trouble is told to the life that needs it."""
+        """In the pool's only thread. An engine in trouble is told to the episode that needs it."""
         with contextlib.suppress(SandboxError):
             while not self._closed and len(self._waiting) < self._size:
                 self._waiting.append(self._maker.make(SPARE_S))

@@ -1,4 +1,4 @@
-"""unpack: the files of a tar archive are wanted where it lies. It is written in base64: a world holds text only."""
+"""unpack: the files of a tar archive are wanted where it lies. It is written in base64: a scenario holds text only."""
 
 import base64
 import io

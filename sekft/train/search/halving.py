@@ -16,7 +16,7 @@ from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS, SUMMARY
 
 RECORD = "halving.json"
-FINALISTS = 2  # who won is seen in the exam
+FINALISTS = 2  # who won is seen in the evaluation
 DECIDING = ("verified", "terminated")  # rates of the tuned model, the second where the first is equal; then the loss of validation
 
 
@@ -38,17 +38,17 @@ class Ladder:
     folder: Path
     shares: Sequence[float]
     keep: float
-    worlds: str | None
+    scenarios: str | None
     alive: list[int]
     results: list[list[Result]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, settings: Sequence[Sequence[str]], folder: str, first: float, keep: float, worlds: str | None) -> "Ladder":
+    def of(cls, settings: Sequence[Sequence[str]], folder: str, first: float, keep: float, scenarios: str | None) -> "Ladder":
         """Raises SettingsError."""
         for name, value in (("first", first), ("keep", keep)):
             if not 0 < value < 1:
                 raise SettingsError(f"hydra.sweeper.{name}: found {value}, allowed: above 0, below 1")
-        return cls(settings, Path(folder), shares(first, keep), keep, worlds, list(range(len(settings))))
+        return cls(settings, Path(folder), shares(first, keep), keep, scenarios, list(range(len(settings))))
 
     def rung(self) -> list[list[str]]:
         """The overrides of the jobs of this rung."""
@@ -68,14 +68,14 @@ class Ladder:
         return last
 
     def _where(self) -> str:
-        return f", in worlds of scenarios={self.worlds}" if self.worlds else ""
+        return f", in scenarios of scenarios={self.scenarios}" if self.scenarios else ""
 
     def _where_and_how_far(self, setting: int, share: float, last: bool) -> list[str]:
         added = [f"hydra.sweep.subdir={self._name(setting, share)}", f"trainer.stop_at={share}"]
         if self.results:
             before = next(one for one in self.results[-1] if one.setting == setting)
             added.append(f"trainer.resume_from='{before.folder / CHECKPOINTS / f'checkpoint-{before.steps}'}'")
-        return added if last or not self.worlds else [*added, f"scenarios={self.worlds}"]
+        return added if last or not self.scenarios else [*added, f"scenarios={self.scenarios}"]
 
     def _name(self, setting: int, share: float) -> str:
         return f"{setting}-{share:.0%}".rstrip("%")
@@ -85,7 +85,7 @@ class Ladder:
         if not (folder / SUMMARY).exists():
             return Result(setting, folder, None, 0)
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        if not summary["tuned"]:  # its time was up before the exam
+        if not summary["tuned"]:  # its time was up before the evaluation
             return Result(setting, folder, None, 0)
         rates = [float(summary["tuned"]["rates"][name]["rate"]) for name in DECIDING]
         loss = summary["val_loss"]

@@ -25,7 +25,7 @@ RECORD = "heal.json"
 @dataclass(frozen=True)
 class Bounds:
     """iterations: repairs after the first training; max_s: of all runs together, 0: no limit; patience: repairs in a row without an
-    improvement that is shown; enough: the verdict in the development worlds with which nothing is left to repair, None: none is."""
+    improvement that is shown; enough: the verdict in the development scenarios with which nothing is left to repair, None: none is."""
 
     iterations: int
     max_s: float
@@ -72,7 +72,7 @@ class Course:
             return True
         told = iteration.read(run)
         if told["development"] is None:
-            self._tell(f"iteration {len(self.told)}: time was up before its development worlds")
+            self._tell(f"iteration {len(self.told)}: time was up before its development scenarios")
             return True
         self.told.append(told)
         why = self.over()
@@ -85,9 +85,9 @@ class Course:
         if developed["unmeasured"]:
             return str(developed["unmeasured"])
         if not developed["lost"]["lost"]:
-            return "no life is lost in the development worlds"
+            return "no episode is lost in the development scenarios"
         if self.bounds.enough is not None and _heirs_gate(self.told[-1]) == self.bounds.enough:
-            return f"{self.bounds.enough} in the development worlds"
+            return f"{self.bounds.enough} in the development scenarios"
         if made >= self.bounds.iterations:
             return f"hydra.sweeper.iterations={self.bounds.iterations}"
         if self.waited() >= self.bounds.patience:
@@ -105,25 +105,27 @@ class Course:
         """As the runs say it: a course that is started again has spent what it had spent."""
         return sum(float(records.document(self.folder / str(at) / RUN)["seconds"] or 0) for at in range(len(self.told)))
 
-    def heir(self) -> str | None:
+    def successor(self) -> str | None:
         """The adapter that the last run leaves: its own, or that which it could not improve on."""
-        return _heir(self.told[-1]) if self.told else None
+        return _successor(self.told[-1]) if self.told else None
 
     def _tell(self, why: str | None) -> None:
         if self.told:
             Console(width=120).print(self._table())
-        record = {"iterations": [_row(one) for one in self.told], "heir": self.heir(), "seconds": self.seconds(), "stopped": why}
+        record = {"iterations": [_row(one) for one in self.told], "heir": self.successor(), "seconds": self.seconds(), "stopped": why}
         write_json(self.folder / RECORD, record)
         if why is not None:
-            echo(f"heal: {why}; left: {self.heir() or 'nothing'}")
+            echo(f"heal: {why}; left: {self.successor() or 'nothing'}")
 
     def _table(self) -> Table:
-        table = Table("", "verified", "in the exam", "over its parent", "", "p", "goes on from", title="iterations, in development worlds")
+        table = Table(
+            "", "verified", "in the evaluation", "over its parent", "", "p", "goes on from", title="iterations, in development scenarios"
+        )
         for one in map(_row, self.told):
             low, high = one["low"], one["high"]
             interval = "" if low is None else f"[{low:+.2f}, {high:+.2f}]"
             gain = f"{one['difference']:+.2f} {interval}"
-            table.add_row(str(one["iteration"]), one["rate"], one["exam"], gain, one["state"], f"{one['p']:.3g}", one["goes_on_from"])
+            table.add_row(str(one["iteration"]), one["rate"], one["test"], gain, one["state"], f"{one['p']:.3g}", one["goes_on_from"])
         return table
 
 
@@ -131,14 +133,14 @@ def _row(told: dict[str, Any]) -> dict[str, Any]:
     developed = told["development"]
     found = developed["improvement"]
     criterion = found["criterion"]
-    rates = {where: told[where]["scores"]["tuned"][criterion] for where in ("development", "exam")}
+    rates = {where: told[where]["scores"]["tuned"][criterion] for where in ("development", "test")}
     own = {where: f"{rate['k']}/{rate['n']} [{rate['low']:.2f}, {rate['high']:.2f}]" for where, rate in rates.items()}
     about = {key: found[key] for key in ("over", "difference", "low", "high", "p", "state")}
     return {
         "iteration": told["iteration"],
         "run": told["run"],
         "rate": own["development"],
-        "exam": own["exam"],
+        "test": own["test"],
         **about,
         "improved": developed["improved"],
         "goes_on_from": developed["goes_on_from"],
@@ -146,7 +148,7 @@ def _row(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _heir(told: dict[str, Any]) -> str | None:
+def _successor(told: dict[str, Any]) -> str | None:
     own = str(Path(told["run"]) / "adapter")
     return own if told["development"]["goes_on_from"] == "tuned" else told["parent"] and told["parent"]["adapter"]
 

@@ -1,7 +1,7 @@
-"""iteration.json: what a training is beside the one its adapter comes from, what both did in the same worlds, and what is to be done next.
+"""iteration.json: what a training is beside the one its adapter comes from, what both did in the same scenarios, and what is to be done next.
 
-All of it follows from files of this run and of its parent's. The exam's worlds are reported and decide nothing; what is decided is
-decided in the development worlds, which nothing was learned from and nothing was decided by before.
+All of it follows from files of this run and of its parent's. The evaluation's scenarios are reported and decide nothing; what is decided is
+decided in the development scenarios, which nothing was learned from and nothing was decided by before.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.eval import gate, labels, paired, rates, score
 from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_rate
-from sekft.eval.evaluation import LIVED_BY
+from sekft.eval.evaluation import DECIDED_BY
 from sekft.eval.gate import Verdict
 from sekft.scenario.split import digest, is_frozen, load
 from sekft.tracking import audit, records
@@ -28,40 +28,40 @@ from sekft.train.search import repair
 SCHEMA_VERSION = 1
 ITERATION, DEVELOPMENT, EPISODES = "iteration.json", "development.jsonl", "episodes.jsonl"
 PARENT = "parent"
-FROZEN = ("held_out", "exam")
+FROZEN = ("held_out", "test")
 RECOMMENDED = {
     Verdict.promote: "promote",
     Verdict.hold: "hold",
-    Verdict.inconclusive: "examine in more worlds",
-    Verdict.unmeasured: "examine again",
+    Verdict.inconclusive: "evaluate in more scenarios",
+    Verdict.unmeasured: "evaluate again",
 }
-ELSEWHERE = "examine on the frozen set"  # a promote that was earned in other worlds
-Players = Mapping[str, Sequence[Trajectory]]
+ELSEWHERE = "evaluate on the frozen set"  # a promote that was earned in other scenarios
+EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 
 
 def require(settings: TrainConfig) -> None:
     """Raises SettingsError."""
-    if settings.repair.worlds and not settings.eval.episodes:
-        raise SettingsError(f"repair.worlds={settings.repair.worlds}: allowed with an exam; give it eval.episodes=N")
+    if settings.repair.scenarios and not settings.eval.episodes:
+        raise SettingsError(f"repair.scenarios={settings.repair.scenarios}: allowed with an evaluation; give it eval.episodes=N")
     if settings.repair.after and not (Path(settings.repair.after) / ITERATION).is_file():
-        raise SettingsError(f"repair.after={settings.repair.after}: no {ITERATION} there; allowed: a run of sekft.train with an exam")
+        raise SettingsError(f"repair.after={settings.repair.after}: no {ITERATION} there; allowed: a run of sekft.train with an evaluation")
     parent_of(settings)  # which raises, before anything is trained, for a record of it that cannot be read
 
 
 def write(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], sources: Sequence[str]) -> list[str]:
-    """Of a run in this folder that was examined; what is to be said of it. sources: whose lives the reference played."""
+    """Of a run in this folder that was evaluated; what is to be said of it. sources: whose episodes the reference played."""
     made = document(folder, settings, summary, sources)
     write_json(folder / ITERATION, made)
     return lines(made)
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:
-    """What was decided in the development worlds; nothing without them."""
+    """What was decided in the development scenarios; nothing without them."""
     if not (developed := told["development"]):
         return []
     found, whom = developed["improvement"], developed["improvement"]["over"]
     pair = developed[f"against_{whom}"][found["criterion"]]
-    against = f"won {pair['wins']}, lost {pair['losses']} against the {whom} in {pair['n']} development worlds"
+    against = f"won {pair['wins']}, lost {pair['losses']} against the {whom} in {pair['n']} development scenarios"
     said = developed["unmeasured"] or f"{found['state']}: {found['text']}"
     out = [f"iteration {told['iteration']}: {found['criterion']} {against}; {said}; it goes on from {developed['goes_on_from']}"]
     return out + [f"  next: {line}" for line in (told["next"] or {"rationale": {"said": ()}})["rationale"]["said"]]
@@ -69,9 +69,9 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 
 def document(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], sources: Sequence[str]) -> dict[str, Any]:
     parent, after = parent_of(settings), read(Path(settings.repair.after)) if settings.repair.after else None
-    exam = in_exam(folder, settings, summary, parent)
-    lived = settings.repair.worlds and (folder / DEVELOPMENT).exists()  # not where time was up before
-    developed = in_development(folder, settings) if lived else None
+    evaluation = in_eval(folder, settings, summary, parent)
+    played = settings.repair.scenarios and (folder / DEVELOPMENT).exists()  # not where time was up before
+    developed = in_development(folder, settings) if played else None
     before = after or (parent or {})
     verdict = Verdict(str(summary["verdict"]).split()[0])
     known = verdict is not Verdict.promote or (settings.scenarios in FROZEN and is_frozen(settings.split))
@@ -84,10 +84,10 @@ def document(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], so
         "rationale": {"run": settings.repair.after, **((after.get("next") or {}).get("rationale") or {})} if after else None,
         "changes": changes(folder, parent),
         "learned": {"supervised_tokens": summary["supervised_tokens"], **summary["data"], "steps": summary["steps"]},
-        "scoring_mode": "unmeasured" if verdict is Verdict.unmeasured else "paired lives",
-        "exam": exam,
+        "scoring_mode": "unmeasured" if verdict is Verdict.unmeasured else "paired episodes",
+        "test": evaluation,
         "development": developed,
-        "critical_pass_rate": exam["gate"]["critical"],
+        "critical_pass_rate": evaluation["gate"]["critical"],
         "gate_result": str(summary["verdict"]),
         "recommendation": RECOMMENDED[verdict] if known else ELSEWHERE,
         "next": following(folder, settings, developed, sources) if developed else None,
@@ -120,16 +120,16 @@ def changes(folder: Path, parent: Mapping[str, Any] | None) -> dict[str, list[An
     return {key: [before.get(key), now.get(key)] for key in keys}
 
 
-def in_exam(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], parent: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the exam of this run says, and beside it the parent's, where that sat the same one."""
-    lives = _by_player(trajectory.read(folder / EPISODES))
-    own = {score.BASE: lives[score.BASE], score.TUNED: lives[score.TUNED]}
+def in_eval(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], parent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the evaluation of this run says, and beside it the parent's, where that sat the same one."""
+    episodes = _by_agent(trajectory.read(folder / EPISODES))
+    own = {score.BASE: episodes[score.BASE], score.TUNED: episodes[score.TUNED]}
     unlike = _unlike(settings, summary, parent) if parent else "no parent"
     if parent and not unlike:
-        own[PARENT] = _by_player(trajectory.read(Path(parent["run"]) / EPISODES))[score.TUNED]
+        own[PARENT] = _by_agent(trajectory.read(Path(parent["run"]) / EPISODES))[score.TUNED]
     return {
-        "scenarios": settings.scenarios,
-        "worlds": summary["worlds"],
+        "set": settings.scenarios,
+        "scenarios": summary["scenarios"],
         "decides": False,
         **_compared(own, settings),
         "no_parent_because": unlike or None,
@@ -138,39 +138,39 @@ def in_exam(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], par
 
 
 def in_development(folder: Path, settings: TrainConfig) -> dict[str, Any]:
-    """The same in worlds that nobody has looked at, where it counts: did the adapter improve on what it was trained on from?"""
-    bundles = load("development", settings.split, settings.repair.seed, settings.repair.worlds)
-    lives = _by_player(trajectory.read(folder / DEVELOPMENT))
-    whom = PARENT if PARENT in lives else score.BASE
-    judged = gate.judge(lives, score.compared(lives, [score.TUNED], settings.eval)[score.TUNED], settings.eval)
-    told = gate.unmeasured(lives, settings.eval) or None
-    finding = improvement(lives[whom], lives[score.TUNED], settings.eval, settings.repair.tests, whom)
-    heir = score.TUNED if whom == score.BASE or finding.state == "met" and not told else whom
-    counted = repair.counted(lives[heir], labels.readable(bundles, lives[score.REFERENCE]))
+    """The same in scenarios that nobody has looked at, where it counts: did the adapter improve on what it was trained on from?"""
+    scenarios = load("development", settings.split, settings.repair.seed, settings.repair.scenarios)
+    episodes = _by_agent(trajectory.read(folder / DEVELOPMENT))
+    whom = PARENT if PARENT in episodes else score.BASE
+    judged = gate.judge(episodes, score.compared(episodes, [score.TUNED], settings.eval)[score.TUNED], settings.eval)
+    told = gate.unmeasured(episodes, settings.eval) or None
+    finding = improvement(episodes[whom], episodes[score.TUNED], settings.eval, settings.repair.tests, whom)
+    successor = score.TUNED if whom == score.BASE or finding.state == "met" and not told else whom
+    counted = repair.counted(episodes[successor], labels.readable(scenarios, episodes[score.REFERENCE]))
     return {
         "seed": settings.repair.seed,
-        "worlds": {"n": len(bundles), "sha256": digest(bundles)},
+        "scenarios": {"n": len(scenarios), "sha256": digest(scenarios)},
         "decides": True,
-        **_compared({player: own for player, own in lives.items() if player != score.REFERENCE}, settings),
+        **_compared({agent: own for agent, own in episodes.items() if agent != score.REFERENCE}, settings),
         "improvement": {"over": whom, "tests": settings.repair.tests, **asdict(finding)},
         "improved": finding.state == "met" and not told,
         "unmeasured": told,
-        "goes_on_from": heir,
+        "goes_on_from": successor,
         "lost": asdict(counted),
         "gate": _gate(judged.verdict, [asdict(one) for one in judged.findings]),
     }
 
 
-def improvement(before: Sequence[Trajectory], after: Sequence[Trajectory], limits: EvalConfig, tests: int, whom: str) -> Finding:
+def improvement(before: Sequence[Trajectory], after: Sequence[Trajectory], config: EvalConfig, tests: int, whom: str) -> Finding:
     """By the gate's rule for its critical criterion, with a p value that pays for so many looks."""
-    pair = paired.pair(before, after, limits.criterion)
-    line = Line(tier=Tier.critical, rule=Rule.up, margin=limits.min_gain)
+    pair = paired.pair(before, after, config.criterion)
+    line = Line(tier=Tier.critical, rule=Rule.up, margin=config.min_gain)
     finding = judge_rate(replace(pair, holm_p=min(1.0, pair.mcnemar_p * tests)), line)
     return replace(finding, text=finding.text.replace("the base", f"the {whom}"))
 
 
 def following(folder: Path, settings: TrainConfig, developed: Mapping[str, Any], sources: Sequence[str]) -> dict[str, Any] | None:
-    """The next iteration as overrides of this run's command, and why; None where the lives tell nothing, or no data is made anew."""
+    """The next iteration as overrides of this run's command, and why; None where the episodes tell nothing, or no data is made anew."""
     if developed["unmeasured"] or not sources:
         return None
     found = repair.Counted(**developed["lost"])
@@ -187,25 +187,25 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def _unlike(settings: TrainConfig, summary: Mapping[str, Any], parent: Mapping[str, Any]) -> str:
-    """Why the parent's lives of its exam are not comparable; empty if they are."""
+    """Why the parent's episodes of its evaluation are not comparable; empty if they are."""
     run = Path(parent["run"]) if parent["run"] else None
     if run is None or not (run / EPISODES).exists() or not (run / SUMMARY).exists() or Path(parent["adapter"]).name != "adapter":
-        return "no exam of its run is known"
+        return "no evaluation of its run is known"
     told, limits, own = records.summary(run), records.settings(run)["eval"], asdict(settings.eval)
-    if told.get("worlds") != summary["worlds"]:
-        return "it sat an exam in other worlds"
-    if told.get("sandbox") != summary["sandbox"] or any(str(limits.get(key)) != str(own[key]) for key in LIVED_BY):
-        return "it sat its exam within other limits, or in another sandbox"
-    return "" if told.get("tuned") else "its exam was of no adapter"
+    if told.get("scenarios") != summary["scenarios"]:
+        return "it sat an evaluation in other scenarios"
+    if told.get("sandbox") != summary["sandbox"] or any(str(limits.get(key)) != str(own[key]) for key in DECIDED_BY):
+        return "it sat its evaluation within other limits, or in another sandbox"
+    return "" if told.get("tuned") else "its evaluation was of no adapter"
 
 
-def _compared(lives: Players, settings: TrainConfig) -> dict[str, Any]:
-    """Every rate of every player, and the adapter against each of the others."""
+def _compared(episodes: EpisodesByAgent, settings: TrainConfig) -> dict[str, Any]:
+    """Every rate of every agent, and the adapter against each of the others."""
     judged = [name for name in gate.criteria(settings.eval) if name != gate.LOSS]
-    scores = {player: {name: asdict(rates.counted(own, met)) for name, met in rates.JUDGED.items()} for player, own in lives.items()}
+    scores = {agent: {name: asdict(rates.counted(own, met)) for name, met in rates.JUDGED.items()} for agent, own in episodes.items()}
     told: dict[str, Any] = {"scores": scores}
     for other in (score.BASE, PARENT):
-        pairs = {name: paired.pair(lives[other], lives[score.TUNED], name) for name in judged} if other in lives else None
+        pairs = {name: paired.pair(episodes[other], episodes[score.TUNED], name) for name in judged} if other in episodes else None
         told[f"against_{other}"] = pairs and {name: asdict(pair) for name, pair in pairs.items()}
     return told
 
@@ -217,8 +217,8 @@ def _gate(verdict: str, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     return {"verdict": verdict, "critical": passed, "findings": [dict(one) for one in findings]}
 
 
-def _by_player(lives: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
+def _by_agent(episodes: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
     found: dict[str, list[Trajectory]] = {}
-    for life in lives:
-        found.setdefault(life.operator, []).append(life)
+    for episode in episodes:
+        found.setdefault(episode.agent, []).append(episode)
     return found

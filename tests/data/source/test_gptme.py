@@ -74,7 +74,7 @@ def test_text_that_only_looks_like_a_call_is_none():
     assert calls("```json\n{}\n```\n@someone(x): hello\n@shell(x): {broken") == []
 
 
-def test_as_lives_the_commands_alone_are_typed_and_only_what_was_printed_is_shown(tmp_path: Path):
+def test_as_episodes_the_commands_alone_are_typed_and_only_what_was_printed_is_shown(tmp_path: Path):
     [sample], tally = read("gptme", log(tmp_path, "a"), calls=Calls.shell, system=System.drop)
     assert said(sample) == [("user", "How many lines has notes.txt?\n$ "), ("assistant", "wc -l notes.txt")]
     assert tally.changed["answers without a command left out"] == 1

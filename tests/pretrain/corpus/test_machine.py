@@ -1,4 +1,4 @@
-"""What is imagined is what a shell prints: every conversation is lived again in a real place."""
+"""What is imagined is what a shell prints: every conversation is played again in a real place."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sekft.config import SandboxConfig
-from sekft.pretrain.corpus.machine import Place
+from sekft.pretrain.corpus.machine import Machine
 from sekft.pretrain.corpus.talk import KINDS, Talk, talk
 from sekft.sandbox.backend.bwrap import BwrapBackend
 from sekft.sandbox.session import File
@@ -26,26 +26,26 @@ def absolute(path: str) -> str:
     return path if path.startswith("/") else f"{HOME}/{path}"
 
 
-def laid_out(place: Place) -> Iterator[File]:
-    for path in sorted(place.folders | {"/srv"}):
+def laid_out(machine: Machine) -> Iterator[File]:
+    for path in sorted(machine.folders | {"/srv"}):
         if path not in ("/", "/usr", "/srv"):
             yield File(absolute(path), mode=0o755, owner="root" if path.startswith("/") else "agent", kind="dir")
-    for path, text in place.files.items():
+    for path, text in machine.files.items():
         yield File(absolute(path), text, 0o644, "root" if path.startswith("/") else "agent")
-    if place.manner:
-        yield File(f"/usr/local/bin/{place.manner.name}", provider.script(place.manner, place.directives), 0o755, "root")
-        if page := provider.manual(place.manner):
-            yield File(f"/usr/local/share/man/man1/{place.manner.name}.1", page, 0o644, "root")
-    if place.help:
-        yield File("/usr/local/bin/help", f"#!/bin/sh\ncat <<'HELP_TEXT'\n{place.help}HELP_TEXT\n", 0o755, "root")
+    if machine.manner:
+        yield File(f"/usr/local/bin/{machine.manner.name}", provider.script(machine.manner, machine.directives), 0o755, "root")
+        if page := provider.manual(machine.manner):
+            yield File(f"/usr/local/share/man/man1/{machine.manner.name}.1", page, 0o644, "root")
+    if machine.help:
+        yield File("/usr/local/bin/help", f"#!/bin/sh\ncat <<'HELP_TEXT'\n{machine.help}HELP_TEXT\n", 0o755, "root")
 
 
 def differences(conversation: Talk, backend: BwrapBackend) -> Iterator[str]:
     """Where a real shell prints something else. A request stands behind the output, in the same turn."""
-    with backend.open(conversation.start.environment) as place:
-        place.put(list(laid_out(conversation.start)))
+    with backend.open(conversation.start.environment) as machine:
+        machine.put(list(laid_out(conversation.start)))
         for typed, imagined in zip(conversation.messages[1::2], conversation.printed, strict=True):
-            turn = place.run(typed, 5.0)
+            turn = machine.run(typed, 5.0)
             if (turn.kind, turn.output) != ("ready", imagined):
                 yield f"{typed!r}: imagined {imagined!r}, real {turn.output!r} ({turn.kind})"
 

@@ -29,8 +29,8 @@ def conversation(number: int, drill: bool = False) -> Talk:
 
 
 def faults(worker: int) -> list[str]:
-    """Of every WORKERS-th conversation: an ending, an operation that was set aside, a directive of the exam, or a sight of it."""
-    directives = frozenset(directive for bundle in frozen.exam() for directive in bundle.directives)
+    """Of every WORKERS-th conversation: an ending, an operation that was set aside, a directive of the evaluation, or a sight of it."""
+    directives = frozenset(directive for scenario in frozen.evaluation() for directive in scenario.directives)
     found: list[str] = []
     texts: list[str] = []
     for number in range(worker, TALKS, WORKERS):
@@ -40,21 +40,21 @@ def faults(worker: int) -> list[str]:
         found += [f"{number}: {line}" for text in one.messages[::2] for line in text.splitlines() if line in directives]
         texts.append("\n".join(one.messages))
         if len(texts) == 20000 or number + WORKERS >= TALKS:
-            if seen := leaks(frozen.exam(), texts):
+            if seen := leaks(frozen.evaluation(), texts):
                 found.append(seen.line())
             texts.clear()
     return found
 
 
-def test_no_conversation_ends_a_session_or_shows_the_exam():
+def test_no_conversation_ends_a_session_or_shows_the_eval():
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         assert [fault for some in pool.map(faults, range(WORKERS)) for fault in some] == []
 
 
 def test_the_watch_sees_what_must_not_be_there():
-    bundle = frozen.exam()[0]
-    assert leaks([bundle], [f"Follow the directives of {bundle.provider.name}."])
-    assert leaks([bundle], [bundle.directives[0]])
+    scenario = frozen.evaluation()[0]
+    assert leaks([scenario], [f"Follow the directives of {scenario.provider.name}."])
+    assert leaks([scenario], [scenario.directives[0]])
     assert NEVER_TYPED.search("tac a.txt > b.txt")
 
 
@@ -91,11 +91,11 @@ def test_names_from_outside_are_in_no_list_and_hold_no_ending(make):
     for _ in range(3000):
         name = make(rng)
         assert name not in words.NOUNS and name not in words.PROVIDERS
-        assert "exit" not in name and "panic" not in name and not any(word in name for word in words.EXAM_PROVIDERS)
+        assert "exit" not in name and "panic" not in name and not any(word in name for word in words.TEST_PROVIDERS)
 
 
 def test_every_kind_says_what_was_asked_for():
     for kind in KINDS:
         one = talk("0:1", {kind: 1.0}, 0.25, KNOWN)
-        assert all(place % 2 for place in one.wanted)
+        assert all(machine % 2 for machine in one.wanted)
         assert bool(one.wanted) == (kind != "idle")

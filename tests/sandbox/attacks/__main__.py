@@ -16,11 +16,11 @@ _HEAD = """# What was tried against the sandbox
 
 Written by `python -m tests.sandbox.attacks`; the attacks are `tests/sandbox/attacks/`, and its tests assert every cell. {where}
 
-A cell says whether the attack was **contained**, or by which missing wall it was not; then how the life ended: the kind of every turn
+A cell says whether the attack was **contained**, or by which missing wall it was not; then how the episode ended: the kind of every turn
 (`ready/timeout`: interrupted, and the prompt came back; `gone`: the shell was killed or replaced; `lost`: no prompt came back) and,
 after the dash, the status of a checker that ran afterwards (7: it ran and was not deceived; 137: killed; none: it did not get to its
-end in time); then what the life cost, in seconds from open to removed, and the slowest answer of a life beside it. No life was
-`broken`, none raised an exception, and after each of them a fresh life worked and nothing of the old one was left.
+end in time); then what the episode cost, in seconds from open to removed, and the slowest answer of an episode beside it. No episode was
+`broken`, none raised an exception, and after each of them a fresh episode worked and nothing of the old one was left.
 
 `bwrap` is bubblewrap started by root: control process and agent are two users. `bwrap_one_user` is what an ordinary user gets.
 What the image has no tool for (sockets, mounts, ptrace) is done by machine code that the attacker types with `printf`{elsewhere}.
@@ -33,8 +33,8 @@ def main(page: Path) -> int:
     wrong: list[str] = []
     for name in BACKENDS:
         try:
-            with arena(name) as place:
-                cells[name] = {attack.name: _cell(attack, name, place.play(attack), wrong.append) for attack in ATTACKS}
+            with arena(name) as session:
+                cells[name] = {attack.name: _cell(attack, name, session.play(attack), wrong.append) for attack in ATTACKS}
         except SandboxError as error:
             print(f"{name}: {error}", file=sys.stderr)
     page.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where attacks are played: a backend, a neighbour that lives through all of them, and a listener of the host."""
+"""Where attacks are played: a backend, a neighbour that episodes through all of them, and a listener of the host."""
 
 import contextlib
 import dataclasses
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import psutil
 
 from sekft.config import SandboxConfig
-from sekft.sandbox.session import Backend, File, Place, Turn
+from sekft.sandbox.session import Backend, File, Session, Turn
 from tests.sandbox.attacks.attack import CHECKED, Attack, Seen
 
-SETTINGS = SandboxConfig(life_s=60, flood_bytes=1 << 20)
+SETTINGS = SandboxConfig(session_s=60, flood_bytes=1 << 20)
 PORT = 20000 + os.getpid() % 12000  # below those the kernel gives away; two runs at once have their own
 ABSTRACT = f"\0sekft-attacked-{os.getpid()}"  # a socket without a file: open to all of its network namespace
 
@@ -29,18 +29,18 @@ class Arena:
     _walls: dict[str, Backend] = field(default_factory=dict)
 
     def play(self, attack: Attack) -> Seen:
-        """One life of this attack. Raises AssertionError if anybody else was harmed."""
+        """One episode of this attack. Raises AssertionError if anybody else was harmed."""
         before, reached, memory = _children(), self.listener.reached, psutil.Process().memory_info().rss
         backend = self._with(attack)
         started = time.monotonic()
-        with backend.open({}) as place:
-            name = getattr(place, "_name", "")
-            turns = list(_type(place, attack))
+        with backend.open({}) as session:
+            name = getattr(session, "_name", "")
+            turns = list(_type(session, attack))
             waited = self.neighbour.answer_now()
-            checked = place.check(attack.checker, attack.check_s)
+            checked = session.check(attack.checker, attack.check_s)
         seconds = time.monotonic() - started
         waited = max(waited, self.neighbour.slowest_since(started))
-        assert _children() <= before, "processes of the life are left"
+        assert _children() <= before, "processes of the episode are left"
         assert not name or self._is_gone(name), "the container is left"
         self._open_a_fresh_one()
         grown = (psutil.Process().memory_info().rss - memory) / 1e6
@@ -53,9 +53,9 @@ class Arena:
         return self._walls[key]
 
     def _open_a_fresh_one(self) -> None:
-        with self.backend.open({}) as place:
-            assert place.run("echo fresh", 10) == Turn("fresh\n", "ready", 0), "a fresh life does not work"
-            assert place.check(f"exit {CHECKED}", 10).status == CHECKED, "a fresh life is not checked"
+        with self.backend.open({}) as session:
+            assert session.run("echo fresh", 10) == Turn("fresh\n", "ready", 0), "a fresh episode does not work"
+            assert session.check(f"exit {CHECKED}", 10).status == CHECKED, "a fresh episode is not checked"
 
     def _is_gone(self, container: str) -> bool:
         """Within a moment: its own removal may have begun before ours."""
@@ -71,7 +71,7 @@ class Arena:
 def arena(name: str) -> Iterator[Arena]:
     """Raises SandboxError where this backend does not work."""
     backend = make(name, SETTINGS)
-    with Listener() as listener, Neighbour(make(name, dataclasses.replace(SETTINGS, life_s=1800))) as neighbour:
+    with Listener() as listener, Neighbour(make(name, dataclasses.replace(SETTINGS, session_s=1800))) as neighbour:
         yield Arena(name, backend, neighbour, listener)
 
 
@@ -87,7 +87,7 @@ def make(name: str, settings: SandboxConfig) -> Backend:
 
 
 class Neighbour:
-    """A life in a thread of its own that answers again and again, and remembers what is its own."""
+    """An episode in a thread of its own that answers again and again, and remembers what is its own."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -119,12 +119,12 @@ class Neighbour:
 
     def _live(self) -> None:
         try:
-            with self._backend.open({}) as place:
-                place.put([File("/home/agent/mine", "my file\n"), File("/srv/ours", "our file\n", owner="root")])
-                place.run("mine=variable", 20)
+            with self._backend.open({}) as session:
+                session.put([File("/home/agent/mine", "my file\n"), File("/srv/ours", "our file\n", owner="root")])
+                session.run("mine=variable", 20)
                 while not self._over.is_set() and not self._trouble:
                     started = time.monotonic()
-                    turn = place.run("echo $mine $(cat mine /srv/ours) $(ls | wc -l)", 20)
+                    turn = session.run("echo $mine $(cat mine /srv/ours) $(ls | wc -l)", 20)
                     self._answers.append((started, time.monotonic() - started))
                     if turn != Turn("variable my file our file 1\n", "ready", 0):
                         self._trouble = repr(turn)
@@ -163,9 +163,9 @@ class Listener:
                 self.reached += 1
 
 
-def _type(place: Place, attack: Attack) -> Iterator[Turn]:
+def _type(session: Session, attack: Attack) -> Iterator[Turn]:
     for text in attack.texts:
-        turn = place.run(text, attack.timeout_s)
+        turn = session.run(text, attack.timeout_s)
         yield turn
         if turn.kind not in ("ready", "more"):
             return

@@ -14,12 +14,12 @@ ONE_USER = "the control process and root's files belong to the agent's own user:
 
 @dataclass(frozen=True)
 class Seen:
-    """One attack's life, from outside."""
+    """One attack's episode, from outside."""
 
     turns: tuple[Turn, ...]
     checked: Checked
     seconds: float  # from open to removed
-    neighbour_s: float  # the slowest answer of a life beside it
+    neighbour_s: float  # the slowest answer of an episode beside it
     reached: int  # connections that arrived at a listener of the host
     grown_mb: float  # of our own memory
 
@@ -43,13 +43,13 @@ Escape = Callable[[Seen], str]
 
 
 def nothing(seen: Seen) -> str:
-    """For attacks that could only break the session: that is asserted of every life."""
+    """For attacks that could only break the session: that is asserted of every episode."""
     return ""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """texts are typed one after the other until the life ends.
+    """texts are typed one after the other until the episode ends.
 
     shapes: patterns of Seen.shape; allowed are those under the backend's name, else those under "", else a prompt after every text.
     missing: backend -> the wall it lacks, as the table says it; there the escape must be seen, everywhere else it must not.

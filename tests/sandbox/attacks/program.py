@@ -1,6 +1,6 @@
 """Machine code for what no tool of the image can try: a list of system calls as a tiny ELF program, typed by printf.
 
-x86-64 Linux. Lives have no compiler, but who can type can type bytes: the walls are the kernel's, not the missing tools.
+x86-64 Linux. Episodes have no compiler, but who can type can type bytes: the walls are the kernel's, not the missing tools.
 """
 
 import platform

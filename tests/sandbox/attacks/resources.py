@@ -14,7 +14,7 @@ def _too_much(limits: dict[str, float], unit: str) -> Escape:
     """Of what was printed as `place: amount`."""
 
     def escape(seen: Seen) -> str:
-        over = [f"{place} {seen.said[place]}" for place, limit in limits.items() if float(seen.said.get(place, 0)) > limit]
+        over = [f"{session} {seen.said[session]}" for session, limit in limits.items() if float(seen.said.get(session, 0)) > limit]
         return f"{', '.join(over)} {unit}" if over else ""
 
     return escape

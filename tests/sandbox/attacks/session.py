@@ -2,7 +2,7 @@
 
 from tests.sandbox.attacks.attack import ONE_USER, Attack, Seen, shapes
 
-# what PS1 holds; a life reads it as easily as we do
+# what PS1 holds; an episode reads it as easily as we do
 _NONCE = "n=${PS1#?}; n=${n%%:*}"
 _MARK = "mark() { printf '\\036%s:%s:%s:\\037' $n $1 $2; }"
 _KILLED = ("gone:137 - none", "ready - none")  # where the control process is the agent's own, it goes too, sooner or later

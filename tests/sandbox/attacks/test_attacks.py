@@ -1,4 +1,4 @@
-"""Every attack on every backend: what is contained, who else was harmed, how the life ends."""
+"""Every attack on every backend: what is contained, who else was harmed, how the episode ends."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

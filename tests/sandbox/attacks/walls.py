@@ -48,7 +48,7 @@ SHELL = [
         timeout_s=10.0,
     ),
     Attack(
-        "rewriting the world's own files",
+        "rewriting the scenario's own files",
         ("chmod -R u+w /srv /usr/local 2>/dev/null; echo x 2>/dev/null >/srv/x && echo rewritten: /srv",),
         _said("rewritten", "rewritten:"),
         missing={"bwrap_one_user": ONE_USER},

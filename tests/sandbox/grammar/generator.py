@@ -1,43 +1,49 @@
-"""From a number to a life: the same number, the same life, on every machine."""
+"""From a number to an episode: the same number, the same episode, on every machine."""
 
 from collections.abc import Iterator
 from random import Random
 
 from tests.sandbox.grammar.endings import ENDINGS
-from tests.sandbox.grammar.life import HOME, Life, Step, World
+from tests.sandbox.grammar.episode import HOME, Episode, Scenario, Step
 from tests.sandbox.grammar.nasty import NASTY
 from tests.sandbox.grammar.ordinary import ORDINARY
 from tests.sandbox.grammar.overruns import OVERRUN_S, OVERRUNS
 
-PATIENT_S = 10.0  # nothing in such a life takes long: only a stalled machine could overrun it
+PATIENT_S = 10.0  # nothing in such an episode takes long: only a stalled machine could overrun it
 ENDS_ITSELF, OVERRUNS_ONCE, TYPED_TOGETHER = 0.8, 0.08, 0.2  # shares
 
 
-def life(seed: int) -> Life:
+def episode(seed: int) -> Episode:
     """Things done one after the other, now and then several as one text; then an end."""
-    random = Random(f"life {seed}")
-    world = World(random)
+    random = Random(f"episode {seed}")
+    scenario = Scenario(random)
     for _ in range(random.randint(0, 3)):
-        world.files[f"{HOME}/{world.name()}"] = f"{world.plain()}\n".encode()
-    fixtures = dict(world.files)
+        scenario.files[f"{HOME}/{scenario.name()}"] = f"{scenario.plain()}\n".encode()
+    fixtures = dict(scenario.files)
     overruns = random.random() < OVERRUNS_ONCE
     steps = []
     for index in range(count := random.randint(1, 6)):
         cases = OVERRUNS if overruns and index == count // 2 else NASTY if random.random() < 0.5 else ORDINARY
-        for step in cases.choose(random)(world):
+        for step in cases.choose(random)(scenario):
             steps.append(step)
-            world.status = step.status
+            scenario.status = step.status
     ending = random.choice(("turn_limit", "silent", "token_limit"))
     if random.random() < ENDS_ITSELF:
-        steps += ENDINGS.choose(random)(world)
+        steps += ENDINGS.choose(random)(scenario)
         ending = steps[-1].kind
     elif random.random() < 0.3:
         steps.append(Step(random.choice(("echo 'never", "cat >never.txt <<E", "for i in 1", "if true; then", "f() {", "(")), "more", None))
     if not steps:
         steps, ending = [Step("exit", "exit", 0)], "exit"
     lasting = any(step.overruns for step in steps)
-    return Life(
-        seed, tuple(_together(random, steps)), ending, OVERRUN_S if lasting else PATIENT_S, fixtures, world.files, frozenset(world.folders)
+    return Episode(
+        seed,
+        tuple(_together(random, steps)),
+        ending,
+        OVERRUN_S if lasting else PATIENT_S,
+        fixtures,
+        scenario.files,
+        frozenset(scenario.folders),
     )
 
 

@@ -7,16 +7,16 @@ import pytest
 
 from sekft.errors import SettingsError
 from sekft.train.search.halving import Ladder, shares
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
-BARE = ["sandbox=bwrap", "tracker=none", "eval.stones=false", "eval.episodes=2", "eval.max_turns=3", "eval.max_reply_tokens=8"]
-SHORT = [*BARE, "rehearsal=false", "split.train_bundles=16", "trainer.max_steps=8", "trainer.batch=2"]
+BARE = ["sandbox=bwrap", "tracker=none", "eval.baselines=false", "eval.episodes=2", "eval.max_turns=3", "eval.max_reply_tokens=8"]
+SHORT = [*BARE, "rehearsal=false", "split.train_scenarios=16", "trainer.max_steps=8", "trainer.batch=2"]
 
 
 @pytest.mark.slow
 def test_those_that_behave_best_go_on_as_if_never_stopped_and_a_second_start_does_nothing_anew(tmp_path: Path):
     line = ("-m", "sweep=halving", "trainer.lr=1e-4,1e-3,4e-3", *SHORT, "hydra.sweep.dir=rungs")
-    first = run_verb("train", *line, cwd=tmp_path)
+    first = run_command("train", *line, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     told = json.loads((tmp_path / "rungs" / "halving.json").read_text())
     assert [[one["steps"] for one in rung["settings"]] for rung in told["rungs"]] == [[2, 2, 2], [4, 4], [8, 8]]
@@ -27,20 +27,20 @@ def test_those_that_behave_best_go_on_as_if_never_stopped_and_a_second_start_doe
     assert "18 steps instead of the 24 of the whole grid, 25% saved" in first.stdout
     for setting in best[:1]:
         lr = told["rungs"][0]["settings"][setting]["swept"][0]
-        alone = run_verb("train", *SHORT, "eval.episodes=0", lr, f"hydra.run.dir=alone{setting}", cwd=tmp_path)
+        alone = run_command("train", *SHORT, "eval.episodes=0", lr, f"hydra.run.dir=alone{setting}", cwd=tmp_path)
         assert alone.returncode == 0, alone.stderr
         weights = [tmp_path / folder / "adapter" / "adapter_model.safetensors" for folder in (f"alone{setting}", f"rungs/{setting}-100")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
-    worlds = {
+    scenarios = {
         rung: json.loads((tmp_path / "rungs" / f"{best[0]}-{rung}" / "run.json").read_text())["settings"]["scenarios"] for rung in (25, 100)
     }
-    assert worlds == {25: "choosing", 100: "held_out"}
-    again = run_verb("train", *line, cwd=tmp_path)
+    assert scenarios == {25: "selection", 100: "held_out"}
+    again = run_command("train", *line, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count("done before; skipped") == 7, again.stderr
     assert json.loads((tmp_path / "rungs" / "halving.json").read_text()) == told
 
 
-def test_a_setting_whose_time_was_up_before_its_exam_is_out(tmp_path: Path):
+def test_a_setting_whose_time_was_up_before_its_eval_is_out(tmp_path: Path):
     ladder = Ladder.of([["a=1"], ["a=2"]], str(tmp_path), 0.5, 0.5, None)
     for setting in (0, 1):
         (tmp_path / f"{setting}-50").mkdir()
@@ -58,7 +58,7 @@ def test_shares_outside_their_bounds_are_refused(first: float, keep: float, said
         Ladder.of([["a=1"]], "folder", first, keep, None)
 
 
-def test_without_an_exam_nothing_decides(tmp_path: Path):
+def test_without_an_eval_nothing_decides(tmp_path: Path):
     line = ("-m", "sweep=halving", "trainer.lr=1e-4,1e-3", *SHORT, "eval.episodes=0", "hydra.sweep.dir=rungs")
-    done = run_verb("train", *line, cwd=tmp_path)
-    assert done.returncode == 1 and "sweep=halving: no exam, so nothing decides; give it eval.episodes=N" in done.stderr
+    done = run_command("train", *line, cwd=tmp_path)
+    assert done.returncode == 1 and "sweep=halving: no evaluation, so nothing decides; give it eval.episodes=N" in done.stderr

@@ -16,7 +16,7 @@ from sekft.scenario import frozen, split
 from sekft.tracking import audit
 from sekft.train.search import repair
 from sekft.train.search.heal import Bounds, Course
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 PATIENT = Bounds(iterations=3, max_s=0, patience=2, enough=None)
 
@@ -24,14 +24,14 @@ PATIENT = Bounds(iterations=3, max_s=0, patience=2, enough=None)
 def told(number: int, improved: bool = False, lost: int = 5, gate: str = "hold (worse than the base)", said: str | None = None) -> dict:
     """As far as a course looks into an iteration.json."""
     rate = {"k": 1, "n": 2, "rate": 0.5, "low": 0.1, "high": 0.9}
-    heir = "tuned" if improved or number == 0 else "parent"
+    successor = "tuned" if improved or number == 0 else "parent"
     found = {"criterion": "verified", "over": "parent", "difference": 0.1, "low": None, "high": None, "p": 0.5, "state": "undecided"}
-    development = {"improved": improved, "lost": {"lost": lost}, "unmeasured": said, "goes_on_from": heir, "improvement": found}
+    development = {"improved": improved, "lost": {"lost": lost}, "unmeasured": said, "goes_on_from": successor, "improvement": found}
     scores = {"scores": {"tuned": {"verified": rate}}}
     asked = {"overrides": [f"repair.seed={number + 1}"]}
     parent = {"adapter": f"s/{number - 1}/adapter"} if number else None
     return {
-        "iteration": number, "run": f"s/{number}", "parent": parent, "exam": scores, "next": asked, "gate_result": "hold",
+        "iteration": number, "run": f"s/{number}", "parent": parent, "test": scores, "next": asked, "gate_result": "hold",
         "development": {**development, **scores, "gate": {"verdict": gate}},
     }  # fmt: skip
 
@@ -61,10 +61,10 @@ def stopped(tmp_path: Path) -> str:
         (PATIENT, [told(0), told(1), told(2)], "hydra.sweeper.patience=2: no improvement was shown"),
         (PATIENT, [told(0), told(1, True), told(2, True), told(3, True)], "hydra.sweeper.iterations=3"),
         (PATIENT, [told(0), told(1), told(2, True), told(3)], "hydra.sweeper.iterations=3"),
-        (PATIENT, [told(0), told(1, True, lost=0)], "no life is lost in the development worlds"),
-        (PATIENT, [told(0, said="unmeasured (40% of base's lives broken)")], "unmeasured (40% of base's lives broken)"),
+        (PATIENT, [told(0), told(1, True, lost=0)], "no episode is lost in the development scenarios"),
+        (PATIENT, [told(0, said="unmeasured (40% of base's episodes broken)")], "unmeasured (40% of base's episodes broken)"),
         (Bounds(3, 15, 2, None), [told(0), told(1, True)], "hydra.sweeper.max_s=15: 20 s"),
-        (Bounds(3, 0, 2, "promote"), [told(0, gate="promote")], "promote in the development worlds"),
+        (Bounds(3, 0, 2, "promote"), [told(0, gate="promote")], "promote in the development scenarios"),
         (Bounds(3, 0, 1, "promote"), [told(0), told(1, gate="promote")], "hydra.sweeper.patience=1: no improvement was shown"),
         (Bounds(0, 0, 1, None), [told(0)], "hydra.sweeper.iterations=0"),
     ],
@@ -76,7 +76,7 @@ def test_a_course_ends_when_it_is_well_or_spent_or_no_better(tmp_path: Path, bou
 
 def test_what_is_left_is_the_last_adapter_that_improved_on_what_it_came_from(tmp_path: Path):
     made, _ = course(tmp_path, PATIENT, told(0), told(1, True), told(2), told(3))
-    assert made.heir() == "s/2/adapter"  # the parent that the third run names
+    assert made.successor() == "s/2/adapter"  # the parent that the third run names
     assert [one["goes_on_from"] for one in json.loads((tmp_path / "heal.json").read_text())["iterations"]] == [
         "tuned", "tuned", "parent", "parent",
     ]  # fmt: skip
@@ -112,10 +112,10 @@ def test_several_settings_are_refused():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["repair.worlds=0"], "nothing decides; give it repair.worlds=N and eval.episodes=N, 1 or more"),
-        (["repair.worlds=4", "eval=none"], "nothing decides"),
-        (["repair.worlds=4", "data.sources.shell.path=lives.jsonl"], "no data that is made anew"),
-        (["repair.worlds=4", "data=[oasst]"], "no data that is made anew"),
+        (["repair.scenarios=0"], "nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more"),
+        (["repair.scenarios=4", "eval=none"], "nothing decides"),
+        (["repair.scenarios=4", "data.sources.shell.path=episodes.jsonl"], "no data that is made anew"),
+        (["repair.scenarios=4", "data=[oasst]"], "no data that is made anew"),
     ],
 )
 def test_a_course_that_could_decide_or_draw_nothing_is_refused_before_anything_is_trained(words: list[str], said: str):
@@ -129,8 +129,8 @@ def test_a_course_that_could_decide_or_draw_nothing_is_refused_before_anything_i
 
 
 SHORT = (
-    "sweep=heal", "sandbox=bwrap", "tracker=none", "rehearsal=false", "eval.stones=false", "eval.episodes=2", "eval.max_reply_tokens=4",
-    "repair.worlds=4", "split.train_bundles=8", "trainer.max_steps=2", "trainer.batch=2", "data.validation_share=0",
+    "sweep=heal", "sandbox=bwrap", "tracker=none", "rehearsal=false", "eval.baselines=false", "eval.episodes=2", "eval.max_reply_tokens=4",
+    "repair.scenarios=4", "split.train_scenarios=8", "trainer.max_steps=2", "trainer.batch=2", "data.validation_share=0",
     "hydra.sweeper.iterations=1", 'hydra.sweeper.first=["split.train_blocked_share=0.0"]', "hydra.sweep.dir=course",
 )  # fmt: skip
 
@@ -141,30 +141,35 @@ def read(file: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_two_iterations_are_each_a_whole_run_and_a_second_start_decides_the_same(tmp_path: Path):
-    done = run_verb("train", *SHORT, cwd=tmp_path)  # as a user types it, without -m
+    done = run_command("train", *SHORT, cwd=tmp_path)  # as a user types it, without -m
     assert done.returncode == 0, done.stderr
     first, second = (tmp_path / "course" / number for number in ("0", "1"))
     one, two = read(first / "iteration.json"), read(second / "iteration.json")
     assert (one["iteration"], one["parent"], one["compared_with"]) == (0, None, "base")
     assert (two["iteration"], two["parent"]["run"], two["parent"]["audit"]) == (1, "course/0", audit.seal(first))
     assert two["rationale"] == {"run": "course/0", **one["next"]["rationale"]}
-    lives = list(trajectory.read(first / "development.jsonl"))
+    episodes = list(trajectory.read(first / "development.jsonl"))
     left = one["next"]["rationale"]["counted"]
-    assert left["lived"] == sum(life.operator == "tuned" for life in lives) == 4 and left["lost"] == 4
+    assert left["played"] == sum(episode.agent == "tuned" for episode in episodes) == 4 and left["lost"] == 4
     mix = repair.Mix(**one["next"]["rationale"]["mix"])
     settings = read(second / "run.json")["settings"]
     assert settings["adapter"] == "course/0/adapter" and settings["split"]["train_blocked_share"] == mix.blocked_share == 0.5
     assert settings["split"]["train_weights"] == mix.weights and settings["data"]["sources"]["shell"]["noise"] == mix.noise
     assert two["changes"]["split.train_blocked_share"] == [0.0, 0.5] and two["changes"]["adapter"] == [None, "course/0/adapter"]
-    assert {len(one["development"]["scores"]), len(two["development"]["scores"]), len(two["exam"]["scores"])} == {2, 3}
-    assert two["exam"]["against_parent"]["verified"]["n"] == 2 and two["exam"]["decides"] is False
-    worlds = [{life.bundle_id for life in trajectory.read(run / "development.jsonl")} for run in (first, second)]
-    learned = [set(read(run / "adapter" / "fingerprint.json")["worlds"]) for run in (first, second)]
-    assert not worlds[0] & worlds[1] and not (worlds[0] | worlds[1]) & learned[1] and len(learned[1]) == 16 and learned[0] < learned[1]
-    held = split.bundles(SplitConfig(name="x", held_out=list(frozen.HELD_OUT)), "held_out")
-    assert not {life.archetype for life in lives} & {bundle.archetype for bundle in held}
+    assert {len(one["development"]["scores"]), len(two["development"]["scores"]), len(two["test"]["scores"])} == {2, 3}
+    assert two["test"]["against_parent"]["verified"]["n"] == 2 and two["test"]["decides"] is False
+    scenarios = [{episode.scenario_id for episode in trajectory.read(run / "development.jsonl")} for run in (first, second)]
+    learned = [set(read(run / "adapter" / "fingerprint.json")["scenarios"]) for run in (first, second)]
+    assert (
+        not scenarios[0] & scenarios[1]
+        and not (scenarios[0] | scenarios[1]) & learned[1]
+        and len(learned[1]) == 16
+        and learned[0] < learned[1]
+    )
+    held = split.scenarios(SplitConfig(name="x", held_out=list(frozen.HELD_OUT)), "held_out")
+    assert not {episode.archetype for episode in episodes} & {scenario.archetype for scenario in held}
     record = read(tmp_path / "course" / "heal.json")
-    again = run_verb("train", *SHORT, cwd=tmp_path)
+    again = run_command("train", *SHORT, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count("done before; skipped") == 2, again.stderr
     assert read(tmp_path / "course" / "heal.json") == record and record["stopped"] == "hydra.sweeper.iterations=1"
     assert not list(audit.faults(second))

@@ -12,19 +12,19 @@ from sekft.errors import DataError, SettingsError
 from sekft.tracking import audit
 from sekft.tracking.record import open_run
 from sekft.train.search import iteration
-from tests.eval.planted import lives
+from tests.eval.planted import episodes
 from tests.eval.planted_runs import plant, share
 
 LIMITS = EvalConfig(min_gain=0.05)
 
 
-def after(wins: int, losses: int, worlds: int = 96) -> tuple[list, list]:
-    """Half of the worlds are won by both; wins and losses are spread over thirteen archetypes."""
-    both = [at % 2 == 0 for at in range(worlds)]
-    lost = [at for at in range(worlds) if not both[at]][:wins]
-    won = [at for at in range(worlds) if both[at]][:losses]
-    now = [(both[at] or at in lost) and at not in won for at in range(worlds)]
-    return lives(both, 13), lives(now, 13)
+def after(wins: int, losses: int, scenarios: int = 96) -> tuple[list, list]:
+    """Half of the scenarios are won by both; wins and losses are spread over thirteen archetypes."""
+    both = [at % 2 == 0 for at in range(scenarios)]
+    lost = [at for at in range(scenarios) if not both[at]][:wins]
+    won = [at for at in range(scenarios) if both[at]][:losses]
+    now = [(both[at] or at in lost) and at not in won for at in range(scenarios)]
+    return episodes(both, 13), episodes(now, 13)
 
 
 def test_an_improvement_is_shown_by_test_and_interval_and_a_p_value_pays_for_every_comparison_that_is_planned():
@@ -41,11 +41,11 @@ def test_one_that_is_worse_is_said_to_be_worse_than_what_it_came_from():
     assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "no gain of 0.05 is left within the interval"
 
 
-def test_a_run_whose_time_was_up_before_its_development_worlds_is_an_iteration_all_the_same(tmp_path: Path):
+def test_a_run_whose_time_was_up_before_its_development_scenarios_is_an_iteration_all_the_same(tmp_path: Path):
     run = plant(tmp_path / "run", share(7, 8))
     summary = json.loads((run / "summary.json").read_text()) | {"supervised_tokens": 1, "data": {}, "steps": 2}
-    told = iteration.document(run, settings(repair=RepairConfig(worlds=16)), summary, ["shell"])
-    assert (told["development"], told["next"], told["exam"]["scores"]["tuned"]["verified"]["k"]) == (None, None, 56)
+    told = iteration.document(run, settings(repair=RepairConfig(scenarios=16)), summary, ["shell"])
+    assert (told["development"], told["next"], told["test"]["scores"]["tuned"]["verified"]["k"]) == (None, None, 56)
     assert iteration.lines(told) == []
 
 
@@ -73,9 +73,11 @@ def test_where_an_adapter_comes_from_is_its_runs_seal_and_its_own_digest(tmp_pat
 
 
 def test_what_cannot_be_compared_or_read_is_refused_before_anything_is_trained(tmp_path: Path):
-    with pytest.raises(SettingsError, match=r"repair\.worlds=8: allowed with an exam; give it eval\.episodes=N"):
-        iteration.require(settings(eval=EvalConfig(episodes=0), repair=RepairConfig(worlds=8)))
-    with pytest.raises(SettingsError, match=r"repair\.after=.*: no iteration\.json there; allowed: a run of sekft\.train with an exam"):
+    with pytest.raises(SettingsError, match=r"repair\.scenarios=8: allowed with an evaluation; give it eval\.episodes=N"):
+        iteration.require(settings(eval=EvalConfig(episodes=0), repair=RepairConfig(scenarios=8)))
+    with pytest.raises(
+        SettingsError, match=r"repair\.after=.*: no iteration\.json there; allowed: a run of sekft\.train with an evaluation"
+    ):
         iteration.require(settings(repair=RepairConfig(after=str(tmp_path))))
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / "iteration.json").write_text("half")

@@ -1,4 +1,4 @@
-"""What lost lives ask for: nothing lost asks for nothing, more of a loss never for less against it, and all can be trained on."""
+"""What lost episodes ask for: nothing lost asks for nothing, more of a loss never for less against it, and all can be trained on."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from sekft.cli.settings import conf_folder, settings
 from sekft.config import TrainConfig, commands
 from sekft.scenario import split
 from sekft.train.search.repair import MOST_TURNS, SHARES, Counted, Mix, counted, mix, rationale
-from tests.eval.planted import life
+from tests.eval.planted import episode
 
 TOLD = ("Append the line: pumpkin nickel garden to fiddle.txt.",)
 SHOWN = (("olbrin due", f"1. {TOLD[0]}\n$ "),)
@@ -38,21 +38,21 @@ def test_the_mix_stays_within_its_bounds_and_more_of_a_loss_never_asks_for_less_
     assert all(1 < turns <= MOST_TURNS and found.archetypes[name][0] for name, turns in made.weights.items())
     assert mix(replace(found, missed=one_more(found.missed))).blocked_share >= made.blocked_share
     assert mix(replace(found, false=one_more(found.false))).blocked_share <= made.blocked_share
-    assert mix(replace(found, astray=min(found.astray + 1, found.lived))).noise >= made.noise
+    assert mix(replace(found, astray=min(found.astray + 1, found.played))).noise >= made.noise
     more = mix(replace(found, archetypes={name: one_more(pair) for name, pair in found.archetypes.items()}))
     assert all(more.weights[name] >= turns for name, turns in made.weights.items())
 
 
 def test_nothing_lost_asks_for_the_ordinary_mix():
-    won = [life("a", "append", True, turns=SHOWN), life("b", "copy", True, "panic", turns=SHOWN)]
+    won = [episode("a", "append", True, turns=SHOWN), episode("b", "copy", True, "panic", turns=SHOWN)]
     assert mix(counted(won, {})) == mix(counted([], {})) == Mix()
 
 
 def test_each_kind_of_loss_moves_its_own_part_of_the_mix():
-    won = [life(f"w{at}", "append", True, turns=SHOWN) for at in range(3)] + [life("w3", "append", True, "panic", turns=SHOWN)]
+    won = [episode(f"w{at}", "append", True, turns=SHOWN) for at in range(3)] + [episode("w3", "append", True, "panic", turns=SHOWN)]
 
     def after(**lost: object) -> Mix:
-        return mix(counted([*won, life("x", "copy", False, turns=SHOWN, **lost)], {"x": TOLD}))
+        return mix(counted([*won, episode("x", "copy", False, turns=SHOWN, **lost)], {"x": TOLD}))
 
     assert after(terminal="panic", ending="exit", checked=True) == Mix({"copy": 4}, blocked_share=0.38)
     assert after(ending="panic", checked=True) == Mix({"copy": 4}, blocked_share=0.19)
@@ -63,10 +63,12 @@ def test_each_kind_of_loss_moves_its_own_part_of_the_mix():
 
 
 def test_a_rationale_says_the_counts_and_whether_the_mix_follows_them():
-    found = counted([life("x", "copy", False, "panic", "exit", turns=SHOWN, checked=True), life("w", "append", True, turns=SHOWN)], {})
+    found = counted(
+        [episode("x", "copy", False, "panic", "exit", turns=SHOWN, checked=True), episode("w", "append", True, turns=SHOWN)], {}
+    )
     told = rationale(found, mix(found), True)
-    assert told["said"][0] == "1 of 2 lives lost (missed_panic 1)" and "copy 1/1: 4" in told["said"][1]
-    assert "blocked worlds 0.5: 1 of 1 not left by panic, 0 of 1 solvable ones left by it" in told["said"]
+    assert told["said"][0] == "1 of 2 episodes lost (missed_panic 1)" and "copy 1/1: 4" in told["said"][1]
+    assert "blocked scenarios 0.5: 1 of 1 not left by panic, 0 of 1 solvable ones left by it" in told["said"]
     assert told["counted"]["missed"] == (1, 1) and told["mix"]["weights"] == {"copy": 4}
     assert rationale(found, Mix(), False)["said"] == ["repair.aimed=false: the ordinary mix, whatever was lost"]
 
@@ -78,12 +80,15 @@ def hydra_here():
         yield
 
 
-def test_a_mix_as_overrides_is_what_a_training_draws_its_worlds_by(hydra_here: None):
+def test_a_mix_as_overrides_is_what_a_training_draws_its_scenarios_by(hydra_here: None):
     words = Mix({"copy": 4, "count": 2}, 0.5, 0.3).overrides(["shell"])
     made = settings(compose("train", words), TrainConfig)
     assert made.data.sources["shell"].noise == 0.3
-    worlds = split.bundles(made.split, "train", amount=64)
-    assert sum(world.archetype == "copy" for world in worlds) > 4 and sum(world.terminal == "panic" for world in worlds) == 32
-    assert not {world.archetype for world in worlds} & set(made.split.held_out)
+    scenarios = split.scenarios(made.split, "train", amount=64)
+    assert (
+        sum(scenario.archetype == "copy" for scenario in scenarios) > 4
+        and sum(scenario.terminal == "panic" for scenario in scenarios) == 32
+    )
+    assert not {scenario.archetype for scenario in scenarios} & set(made.split.held_out)
     plain = settings(compose("train", Mix().overrides(["shell"])), TrainConfig)
-    assert split.bundles(plain.split, "train") == split.bundles(settings(compose("train"), TrainConfig).split, "train")
+    assert split.scenarios(plain.split, "train") == split.scenarios(settings(compose("train"), TrainConfig).split, "train")

@@ -1,10 +1,10 @@
-"""What an exam costs: replies one by one, with the past kept, together; base and adapters in one batch against one after another.
+"""What an evaluation costs: replies one by one, with the past kept, together; base and adapters in one batch against one after another.
 
-python -m benchmarks.exam [worlds=16] [adapters=4] [rounds=3] [sandbox=bwrap,docker] [json=lines.jsonl]
+python -m benchmarks.evaluation [scenarios=16] [adapters=4] [rounds=3] [sandbox=bwrap,docker] [json=lines.jsonl]
 
-The model is the embedded one with adapters drawn at random. `generation`: the reference's lives, read up to each of its commands;
+The model is the embedded one with adapters drawn at random. `generation`: the reference's episodes, read up to each of its commands;
 every method replies at the same places, and only the CPU time of this process counts.
-`exam`: whole lives in places, wall time, and beside it the CPU time of this process.
+`evaluation`: whole episodes in places, wall time, and beside it the CPU time of this process.
 Methods take turns within each round; medians over the rounds of ratios to the first.
 """
 
@@ -27,21 +27,21 @@ from rich.table import Table
 from sekft.config import Backend as Kind
 from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.episode.agent import reference
-from sekft.eval.evaluation import Exam
+from sekft.eval.evaluation import Evaluation
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.model.agents import players
+from sekft.model.agents import model_agents
 from sekft.model.base import Base
 from sekft.rendering.messages import Message
 from sekft.sandbox import choose
-from sekft.scenario.split import bundles
+from sekft.scenario.split import scenarios
 
-DEFAULTS = {"worlds": "16", "adapters": "4", "rounds": "3", "sandbox": "bwrap,docker", "json": ""}
+DEFAULTS = {"scenarios": "16", "adapters": "4", "rounds": "3", "sandbox": "bwrap,docker", "json": ""}
 ALONE = EvalConfig(engine=Engine.sequential, max_turns=12, max_reply_tokens=32)
 KEPT = EvalConfig(rows=1, max_turns=12, max_reply_tokens=32)
 TOGETHER = EvalConfig(max_turns=12, max_reply_tokens=32)
 Folders = Mapping[str, Path | None]
-Conversations = list[list[list[Message]]]  # of each life: what it has seen before each reply
+Conversations = list[list[list[Message]]]  # of each episode: what it has seen before each reply
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Measured:
     work: str
     method: str
     round: int
-    seconds: float  # CPU for generation, wall for an exam
+    seconds: float  # CPU for generation, wall for an evaluation
     cpu_seconds: float  # of this process
     read: float  # tokens through the model; 0: not counted
     per_context: float
-    lives: int = 0  # of an exam
+    episodes: int = 0  # of an evaluation
 
 
 def main(arguments: list[str]) -> None:
@@ -63,12 +63,16 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
     console, results = Console(width=140), []
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
-    worlds = tuple(bundles(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["worlds"])])
-    places = [Exam(worlds, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 0, 0) for name in options["sandbox"].split(",")]
+    drawn = tuple(scenarios(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["scenarios"])])
+    places = [
+        Evaluation(drawn, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 0, 0) for name in options["sandbox"].split(",")
+    ]
     with tempfile.TemporaryDirectory() as folder:
         adapters: Folders = {f"adapter {at}": drawn(base, Path(folder) / str(at), at) for at in range(int(options["adapters"]))}
         for number in range(int(options["rounds"])):
-            for measured in chain(generation(base, adapters, conversations(places[0]), number), exams(base, adapters, places, number)):
+            for measured in chain(
+                generation(base, adapters, conversations(places[0]), number), evaluations(base, adapters, places, number)
+            ):
                 results.append(measured)
                 said = f"round {number + 1}: {measured.work}, {measured.method}: {measured.seconds:.2f} s, CPU {measured.cpu_seconds:.2f} s"
                 console.print(said, highlight=False)
@@ -86,57 +90,57 @@ def drawn(base: Base, folder: Path, seed: int) -> Path:
         return lora.publish(lora.save(tuned, base, folder, {}))
 
 
-def conversations(exam: Exam) -> Conversations:
-    lives = exam.play({"reference": reference(exam.bundles)}, "conversations")["reference"]
-    return [[list(life.messages[:at]) for at in range(1, len(life.messages), 2)] for life in lives]
+def conversations(evaluation: Evaluation) -> Conversations:
+    episodes = evaluation.play({"reference": reference(evaluation.scenarios)}, "conversations")["reference"]
+    return [[list(episode.messages[:at]) for at in range(1, len(episode.messages), 2)] for episode in episodes]
 
 
-def generation(base: Base, adapters: Folders, lives: Conversations, number: int) -> Iterator[Measured]:
+def generation(base: Base, adapters: Folders, episodes: Conversations, number: int) -> Iterator[Measured]:
     everyone: Folders = {"base": None, **adapters}
     for method, limits in (("one by one, read anew", ALONE), ("one by one, past kept", KEPT), ("together", TOGETHER)):
         with cpu() as spent:
-            tokens = replies(base, {"base": None}, limits, lives)
+            tokens = replies(base, {"base": None}, limits, episodes)
         yield Measured("generation, base", method, number, spent(), spent(), tokens.get("read", 0), tokens.get("read_per_context", 0))
     with cpu() as spent:
-        for player, folder in everyone.items():
-            replies(base, {player: folder}, TOGETHER, lives)
-    yield Measured(f"generation, {len(everyone)} players", "one player after another", number, spent(), spent(), 0, 0)
+        for agent, folder in everyone.items():
+            replies(base, {agent: folder}, TOGETHER, episodes)
+    yield Measured(f"generation, {len(everyone)} agents", "one agent after another", number, spent(), spent(), 0, 0)
     with cpu() as spent:
-        tokens = replies(base, everyone, TOGETHER, lives)
-    work = f"generation, {len(everyone)} players"
+        tokens = replies(base, everyone, TOGETHER, episodes)
+    work = f"generation, {len(everyone)} agents"
     yield Measured(work, "all in one batch", number, spent(), spent(), tokens["read"], tokens["read_per_context"])
 
 
-def replies(base: Base, folders: Folders, limits: EvalConfig, lives: Conversations) -> dict[str, float]:
-    """Every player's reply wherever the reference gave one, lives at the same time; the tokens it took."""
-    with players(base, folders, limits, seed=0) as cast, ThreadPoolExecutor(64) as pool:
-        turns = [(operator, str(at), life) for at, life in enumerate(lives) for operator in cast.operators.values()]
+def replies(base: Base, folders: Folders, config: EvalConfig, episodes: Conversations) -> dict[str, float]:
+    """Every agent's reply wherever the reference gave one, episodes at the same time; the tokens it took."""
+    with model_agents(base, folders, config, seed=0) as cast, ThreadPoolExecutor(64) as pool:
+        turns = [(agent, str(at), episode) for at, episode in enumerate(episodes) for agent in cast.agents.values()]
         list(pool.map(lambda turn: [turn[0].reply(turn[1], seen) for seen in turn[2]], turns))
     return cast.tokens()
 
 
-def exams(base: Base, adapters: Folders, places: list[Exam], number: int) -> Iterator[Measured]:
+def evaluations(base: Base, adapters: Folders, places: list[Evaluation], number: int) -> Iterator[Measured]:
     everyone: Folders = {"base": None, **adapters}
-    for exam in places:
-        lives = len(exam.bundles)
-        work = f"exam on {exam.backend.name}, 2 players"
+    for evaluation in places:
+        episodes = len(evaluation.scenarios)
+        work = f"evaluation on {evaluation.backend.name}, 2 agents"
         two = dict(list(everyone.items())[:2])
         for method, limits in (("one by one, read anew", ALONE), ("together", TOGETHER)):
-            yield Measured(work, method, number, *sat(exam, base, [two], limits), 0, 0, 2 * lives)
-        work = f"exam on {exam.backend.name}, {len(everyone)} players"
+            yield Measured(work, method, number, *sat(evaluation, base, [two], limits), 0, 0, 2 * episodes)
+        work = f"evaluation on {evaluation.backend.name}, {len(everyone)} agents"
         one_each: list[Folders] = [{name: folder} for name, folder in everyone.items()]
-        lives *= len(everyone)
-        yield Measured(work, "one exam after another", number, *sat(exam, base, one_each, TOGETHER), 0, 0, lives)
-        yield Measured(work, "one exam", number, *sat(exam, base, [everyone], TOGETHER), 0, 0, lives)
+        episodes *= len(everyone)
+        yield Measured(work, "one evaluation after another", number, *sat(evaluation, base, one_each, TOGETHER), 0, 0, episodes)
+        yield Measured(work, "one evaluation", number, *sat(evaluation, base, [everyone], TOGETHER), 0, 0, episodes)
 
 
-def sat(exam: Exam, base: Base, casts: list[Folders], limits: EvalConfig) -> tuple[float, float]:
-    """Wall and CPU seconds of one exam per cast."""
+def sat(evaluation: Evaluation, base: Base, casts: list[Folders], config: EvalConfig) -> tuple[float, float]:
+    """Wall and CPU seconds of one evaluation per cast."""
     started = time.monotonic()
     with cpu() as spent:
         for folders in casts:
-            with players(base, folders, limits, seed=0) as cast:
-                Exam(exam.bundles, exam.backend, limits, exam.workers, exam.seed).play(cast.operators, "exam")
+            with model_agents(base, folders, config, seed=0) as cast:
+                Evaluation(evaluation.scenarios, evaluation.backend, config, evaluation.workers, evaluation.seed).play(cast.agents, "test")
     return time.monotonic() - started, spent()
 
 
@@ -148,7 +152,7 @@ def cpu() -> Iterator[Callable[[], float]]:
 
 def table(results: list[Measured]) -> Table:
     shown = Table(title="medians over the rounds")
-    for column in ("work", "method", "seconds", "of the first", "CPU s", "of the first", "tokens read", "read per context", "lives/s"):
+    for column in ("work", "method", "seconds", "of the first", "CPU s", "of the first", "tokens read", "read per context", "episodes/s"):
         shown.add_column(column, justify="left" if column in ("work", "method") else "right")
     for work in dict.fromkeys(result.work for result in results):
         of_work = [result for result in results if result.work == work]
@@ -159,8 +163,8 @@ def table(results: list[Measured]) -> Table:
             spent = _median(own, first, lambda result: result.cpu_seconds)
             read, per_context = own[0].read, own[0].per_context
             counted = (f"{read:,.0f}", f"{per_context:.2f}") if read else ("", "")
-            lived = f"{own[0].lives / statistics.median(result.seconds for result in own):.1f}" if own[0].lives else ""
-            shown.add_row(work, method, *wall, *spent, *counted, lived)
+            played = f"{own[0].episodes / statistics.median(result.seconds for result in own):.1f}" if own[0].episodes else ""
+            shown.add_row(work, method, *wall, *spent, *counted, played)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""An exam over the endpoint, in another process, is the exam of the models in this one."""
+"""An evaluation over the endpoint, in another process, is the evaluation of the models in this one."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 
 from sekft.config import Device, ModelConfig
 from sekft.model import base as bases
-from tests.conftest import run_verb
+from tests.conftest import run_command
 from tests.serve.server import make_adapter, running
 
 pytestmark = pytest.mark.xdist_group("serving")
-EXAM = ("sandbox=bwrap", "eval.episodes=3", "eval.max_turns=4", "eval.max_reply_tokens=24", "eval.stones=false", "tracker=none")
+TEST = ("sandbox=bwrap", "eval.episodes=3", "eval.max_turns=4", "eval.max_reply_tokens=24", "eval.baselines=false", "tracker=none")
 
 
 def summary(folder: Path) -> dict:
@@ -20,8 +20,8 @@ def summary(folder: Path) -> dict:
 
 def scores(folder: Path) -> list[dict]:
     """Of base and tuned; which operations a base never saw is known only of a base in this process."""
-    players = [summary(folder)[player] for player in ("base", "tuned")]
-    return [{**player, "by": {name: rates for name, rates in player["by"].items() if not name.startswith("kind=")}} for player in players]
+    agents = [summary(folder)[agent] for agent in ("base", "tuned")]
+    return [{**agent, "by": {name: rates for name, rates in agent["by"].items() if not name.startswith("kind=")}} for agent in agents]
 
 
 @pytest.mark.slow
@@ -29,21 +29,21 @@ def test_models_behind_an_endpoint_live_as_they_do_in_process(tmp_path: Path):
     """The embedded base, not one that babbles: two sides of a babbled pipe complain in whatever order the kernel likes."""
     adapter = make_adapter(bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)), tmp_path / "early", 1)
     with running(tmp_path / "server", f"adapter={{early: {adapter}}}") as server:
-        asked = ("operator=endpoint", f"operator.url={server.url}/v1", "operator.model=tiny", "adapter=early", "hydra.run.dir=there")
-        there = run_verb("eval", *EXAM, *asked, cwd=tmp_path)
-        typo = run_verb("eval", *EXAM, *asked[:3], "adapter=earli", cwd=tmp_path)
+        asked = ("agent=endpoint", f"agent.url={server.url}/v1", "agent.model=tiny", "adapter=early", "hydra.run.dir=there")
+        there = run_command("eval", *TEST, *asked, cwd=tmp_path)
+        typo = run_command("eval", *TEST, *asked[:3], "adapter=earli", cwd=tmp_path)
     assert there.returncode == 0, there.stderr
     assert typo.returncode == 1 and "http 404" in typo.stderr and len(typo.stderr.strip().splitlines()) == 1
-    here = run_verb("eval", *EXAM, f"adapter={adapter}", "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
+    here = run_command("eval", *TEST, f"adapter={adapter}", "model.device=cpu", "hydra.run.dir=here", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
     assert scores(tmp_path / "there") == scores(tmp_path / "here")
     assert summary(tmp_path / "there")["base_loads"] == 0 and "base" not in summary(tmp_path / "there")["remembered"]
-    lives = [(tmp_path / name / "episodes.jsonl").read_text().splitlines() for name in ("there", "here")]
-    assert lives[0] == lives[1]
+    episodes = [(tmp_path / name / "episodes.jsonl").read_text().splitlines() for name in ("there", "here")]
+    assert episodes[0] == episodes[1]
 
 
-def test_an_endpoint_that_does_not_answer_is_one_line_before_the_exam(tmp_path: Path):
-    words = ("operator=endpoint", "operator.url=http://127.0.0.1:9/v1", "operator.model=x", "operator.retries=0")
-    done = run_verb("eval", *EXAM, *words, cwd=tmp_path)
+def test_an_endpoint_that_does_not_answer_is_one_line_before_the_eval(tmp_path: Path):
+    words = ("agent=endpoint", "agent.url=http://127.0.0.1:9/v1", "agent.model=x", "agent.retries=0")
+    done = run_command("eval", *TEST, *words, cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1 and "http://127.0.0.1:9/v1: unreachable" in lines[0], done.stderr

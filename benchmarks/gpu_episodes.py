@@ -1,10 +1,10 @@
-"""Generating for lives with Mistral-7B's shape on a GPU: rows E and M of experiments/throughput.md.
+"""Generating for episodes with Mistral-7B's shape on a GPU: rows E and M of experiments/throughput.md.
 
-python -m benchmarks.gpu_lives [only=E1,M] [turns=6] [seconds=300] [json=lines.jsonl] [tiny=true]
+python -m benchmarks.gpu_episodes [only=E1,M] [turns=6] [seconds=300] [json=lines.jsonl] [tiny=true]
 
-A life: a prompt of 300 tokens, then turns of a reply of 25 tokens and an observation of 150, with a pause of 100 ms for the command.
-Random weights and an adapter of rank 16 drawn at random: time and memory only. Whoever reads a life anew reads its whole context for
-every reply. E: lives at once, by method. M: eight adapters with as many lives each, one after another against one batch.
+An episode: a prompt of 300 tokens, then turns of a reply of 25 tokens and an observation of 150, with a pause of 100 ms for the command.
+Random weights and an adapter of rank 16 drawn at random: time and memory only. Whoever reads an episode anew reads its whole context for
+every reply. E: episodes at once, by method. M: eight adapters with as many episodes each, one after another against one batch.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ import torch
 from transformers import GenerationConfig
 from transformers.generation import ContinuousBatchingConfig
 
-from benchmarks.exam import drawn
+from benchmarks.evaluation import drawn
 from benchmarks.gpu import loaded, shaped
 from sekft.config import Engine
 from sekft.model.base import Base
 from sekft.model.generate import Draw, Speak
-from sekft.model.generators import voices
+from sekft.model.generators import generators
 from sekft.model.lora import loaded_all
 
 DEFAULTS = {"only": "", "turns": "6", "seconds": "300", "json": "", "tiny": "false"}
 PROMPT, OBSERVATION, REPLY, PAUSE_S = 300, 150, 25, 0.1
-ADAPTERS, EACH = 8, 8  # of M: lives of each
+ADAPTERS, EACH = 8, 8  # of M: episodes of each
 
 
 @dataclass(frozen=True)
@@ -60,41 +60,41 @@ class Scene:
 
 
 def sequential(scene: Scene) -> dict[str, Any]:
-    """sekft's eval.engine=sequential: one life after another, transformers' generate on the whole conversation."""
-    with voices(scene.base, _one(scene), Engine.sequential, 1) as speaking:
+    """sekft's eval.engine=sequential: one episode after another, transformers' generate on the whole conversation."""
+    with generators(scene.base, _one(scene), Engine.sequential, 1) as speaking:
         return _told(scene, 1, _live(scene, {"tuned": speaking.speak["tuned"]}, 1))
 
 
-def together(lives: int) -> Callable[[Scene], dict[str, Any]]:
+def together(episodes: int) -> Callable[[Scene], dict[str, Any]]:
     def measure(scene: Scene) -> dict[str, Any]:
-        with voices(scene.base, _one(scene), Engine.batched, lives) as speaking:
-            seconds = _live(scene, {"tuned": speaking.speak["tuned"]}, lives)
+        with generators(scene.base, _one(scene), Engine.batched, episodes) as speaking:
+            seconds = _live(scene, {"tuned": speaking.speak["tuned"]}, episodes)
         read = sum(count.read() for count in speaking.counts) / sum(count.needed() for count in speaking.counts)
-        return _told(scene, lives, seconds) | {"read_per_context": round(read, 3)}
+        return _told(scene, episodes, seconds) | {"read_per_context": round(read, 3)}
 
     return measure
 
 
-def lock_step(lives: int) -> Callable[[Scene], dict[str, Any]]:
-    """transformers' generate on all lives at once, every turn from the beginning."""
+def lock_step(episodes: int) -> Callable[[Scene], dict[str, Any]]:
+    """transformers' generate on all episodes at once, every turn from the beginning."""
 
     def measure(scene: Scene) -> dict[str, Any]:
         with loaded_all(scene.base, {"one": next(iter(_one(scene).values()))}) as model:
             model.eval()
-            ids = torch.tensor([scene.drawn(PROMPT, f"{life}") for life in range(lives)], device=scene.base.device)
+            ids = torch.tensor([scene.drawn(PROMPT, f"{episode}") for episode in range(episodes)], device=scene.base.device)
             started = time.perf_counter()
             for turn in range(scene.turns):
                 how = GenerationConfig(max_new_tokens=scene.reply(), min_new_tokens=scene.reply(), do_sample=False, pad_token_id=0)
                 out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=how)
                 time.sleep(PAUSE_S)
-                seen = [scene.drawn(OBSERVATION, f"{life}/{turn}") for life in range(lives)]
+                seen = [scene.drawn(OBSERVATION, f"{episode}/{turn}") for episode in range(episodes)]
                 ids = torch.cat([out, torch.tensor(seen, device=out.device)], 1)
-            return _told(scene, lives, time.perf_counter() - started)
+            return _told(scene, episodes, time.perf_counter() - started)
 
     return measure
 
 
-def continuous(lives: int, graphs: bool) -> Callable[[Scene], dict[str, Any]]:
+def continuous(episodes: int, graphs: bool) -> Callable[[Scene], dict[str, Any]]:
     """transformers' continuous batching with shared prefixes, pages of 16 tokens."""
 
     def measure(scene: Scene) -> dict[str, Any]:
@@ -107,30 +107,30 @@ def continuous(lives: int, graphs: bool) -> Callable[[Scene], dict[str, Any]]:
             model.eval().set_attn_implementation("paged|sdpa")
             try:
                 with model.continuous_batching_context_manager(generation_config=how, continuous_batching_config=config) as manager:
-                    return _told(scene, lives, _through(manager, scene, lives))
+                    return _told(scene, episodes, _through(manager, scene, episodes))
             finally:
                 model.set_attn_implementation("sdpa")
 
     return measure
 
 
-def _through(manager: Any, scene: Scene, lives: int) -> float:
-    seen = {life: scene.drawn(PROMPT, f"{life}") for life in range(lives)}
+def _through(manager: Any, scene: Scene, episodes: int) -> float:
+    seen = {episode: scene.drawn(PROMPT, f"{episode}") for episode in range(episodes)}
     turns, asked, pausing = dict.fromkeys(seen, 0), {}, []
     started = time.perf_counter()
-    for life, ids in seen.items():
-        asked[manager.add_request(ids, max_new_tokens=scene.reply())] = life
+    for episode, ids in seen.items():
+        asked[manager.add_request(ids, max_new_tokens=scene.reply())] = episode
     while any(turn < scene.turns for turn in turns.values()):
         found = manager.get_result(timeout=0.005)
         if found is not None and found.is_finished() and found.request_id in asked:
-            life = asked.pop(found.request_id)
-            seen[life] += [*found.generated_tokens, *scene.drawn(OBSERVATION, f"{life}/{turns[life]}")]
-            turns[life] += 1
-            if turns[life] < scene.turns:
-                pausing.append((time.perf_counter() + PAUSE_S, life))
+            episode = asked.pop(found.request_id)
+            seen[episode] += [*found.generated_tokens, *scene.drawn(OBSERVATION, f"{episode}/{turns[episode]}")]
+            turns[episode] += 1
+            if turns[episode] < scene.turns:
+                pausing.append((time.perf_counter() + PAUSE_S, episode))
         while pausing and pausing[0][0] <= time.perf_counter():
-            life = pausing.pop(0)[1]
-            asked[manager.add_request(seen[life], max_new_tokens=scene.reply())] = life
+            episode = pausing.pop(0)[1]
+            asked[manager.add_request(seen[episode], max_new_tokens=scene.reply())] = episode
     return time.perf_counter() - started
 
 
@@ -138,27 +138,27 @@ def one_by_one(scene: Scene) -> dict[str, Any]:
     """Every adapter by itself."""
     seconds = 0.0
     for name, folder in scene.adapters.items():
-        with voices(scene.base, {name: folder}, Engine.batched, EACH) as speaking:
+        with generators(scene.base, {name: folder}, Engine.batched, EACH) as speaking:
             seconds += _live(scene, speaking.speak, EACH)
     return _told(scene, EACH * len(scene.adapters), seconds)
 
 
 def mixed(scene: Scene) -> dict[str, Any]:
-    with voices(scene.base, scene.adapters, Engine.batched, EACH * len(scene.adapters)) as speaking:
+    with generators(scene.base, scene.adapters, Engine.batched, EACH * len(scene.adapters)) as speaking:
         return _told(scene, EACH * len(scene.adapters), _live(scene, speaking.speak, EACH))
 
 
 CASES = {
-    "E1": Case("one life, every reply from the whole conversation (eval.engine=sequential)", "itself", sequential),
-    "E1k": Case("one life, its past kept", "1.1 x E1", together(1), "E1"),
+    "E1": Case("one episode, every reply from the whole conversation (eval.engine=sequential)", "itself", sequential),
+    "E1k": Case("one episode, its past kept", "1.1 x E1", together(1), "E1"),
     "E16l": Case("16 in lock step, whole conversations", "7 x E1", lock_step(16), "E1"),
-    "E16": Case("16 lives, sekft's engine", "15 x E1", together(16), "E1"),
-    "E16c": Case("16 lives, transformers' continuous batching", "2 x E16l", continuous(16, graphs=False), "E1"),
+    "E16": Case("16 episodes, sekft's engine", "15 x E1", together(16), "E1"),
+    "E16c": Case("16 episodes, transformers' continuous batching", "2 x E16l", continuous(16, graphs=False), "E1"),
     "E64l": Case("64 in lock step, whole conversations", "20 x E1", lock_step(64), "E1"),
-    "E64": Case("64 lives, sekft's engine", "45 x E1", together(64), "E1"),
-    "E64c": Case("64 lives, continuous batching", "as E64", continuous(64, graphs=False), "E1"),
-    "E64g": Case("64 lives, continuous batching, CUDA graphs", "1.5 x E64c", continuous(64, graphs=True), "E1"),
-    "M8": Case(f"{ADAPTERS} adapters, {EACH} lives each, one after another", "itself", one_by_one),
+    "E64": Case("64 episodes, sekft's engine", "45 x E1", together(64), "E1"),
+    "E64c": Case("64 episodes, continuous batching", "as E64", continuous(64, graphs=False), "E1"),
+    "E64g": Case("64 episodes, continuous batching, CUDA graphs", "1.5 x E64c", continuous(64, graphs=True), "E1"),
+    "M8": Case(f"{ADAPTERS} adapters, {EACH} episodes each, one after another", "itself", one_by_one),
     "M": Case("the same in one batch", "2 to 4 x M8", mixed, "M8"),
 }
 
@@ -167,8 +167,8 @@ def _one(scene: Scene) -> dict[str, Any]:
     return {"tuned": next(iter(scene.adapters.values()))}
 
 
-def _live(scene: Scene, speak: Mapping[str, Speak], lives: int) -> float:
-    """Wall seconds of so many lives of every speaker, all at once."""
+def _live(scene: Scene, speak: Mapping[str, Speak], episodes: int) -> float:
+    """Wall seconds of so many episodes of every speaker, all at once."""
 
     def live(name: str, number: int) -> None:
         ids = scene.drawn(PROMPT, f"{number}")
@@ -176,15 +176,15 @@ def _live(scene: Scene, speak: Mapping[str, Speak], lives: int) -> float:
             ids = ids + speak[name](f"{number:03}", ids, Draw(scene.reply())) + scene.drawn(OBSERVATION, f"{number}/{turn}")
             time.sleep(PAUSE_S)
 
-    with ThreadPoolExecutor(lives * len(speak)) as pool:
+    with ThreadPoolExecutor(episodes * len(speak)) as pool:
         started = time.perf_counter()
-        for done in [pool.submit(live, name, number) for number in range(lives) for name in speak]:
+        for done in [pool.submit(live, name, number) for number in range(episodes) for name in speak]:
             done.result()
         return time.perf_counter() - started
 
 
-def _told(scene: Scene, lives: int, seconds: float) -> dict[str, Any]:
-    told = {"lives": lives, "wall_s": round(seconds, 2), "turns_s": round(lives * scene.turns / seconds, 2)}
+def _told(scene: Scene, episodes: int, seconds: float) -> dict[str, Any]:
+    told = {"episodes": episodes, "wall_s": round(seconds, 2), "turns_s": round(episodes * scene.turns / seconds, 2)}
     if scene.base.device.type == "cuda":
         told["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return told

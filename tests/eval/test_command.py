@@ -1,4 +1,4 @@
-"""The exam as typed: its line at a terminal and in a log, and every limit under its name."""
+"""The evaluation as typed: its line at a terminal and in a log, and every limit under its name."""
 
 import contextlib
 import fcntl
@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests import warm
-from tests.conftest import run_verb
+from tests.conftest import run_command
 
 SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.remember=false", "hydra.run.dir=run")
-LINE = re.compile(r"exam .*\d+/\d+ \d:\d\d:\d\d living \d+, ended \d+, verified \d+, [\d,]+ tokens/s, \d+\.\d lives/s")
+LINE = re.compile(r"evaluation .*\d+/\d+ \d:\d\d:\d\d running \d+, ended \d+, verified \d+, [\d,]+ tokens/s, \d+\.\d episodes/s")
 
 
 def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
@@ -36,17 +36,17 @@ def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_line_lives_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tmp_path: Path):
+def test_the_line_episodes_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tmp_path: Path):
     words = [*SMALL, "eval.max_turns=4", "eval.max_reply_tokens=8"]
     drawn = at_a_terminal(80, [sys.executable, "-m", "sekft.eval", *words], tmp_path)
-    frames = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", one) for one in re.split(r"[\r\n]+", drawn) if "living" in one]
+    frames = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", one) for one in re.split(r"[\r\n]+", drawn) if "running" in one]
     assert len(set(frames)) > 2 and all(LINE.fullmatch(one.rstrip()) and len(one) <= 80 for one in frames), frames
-    assert "10/10" in frames[-1] and "living 0," in frames[-1]
+    assert "10/10" in frames[-1] and "running 0," in frames[-1]
     assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")  # the cursor is back
-    done = run_verb("eval", *words, cwd=tmp_path)
-    assert [bool(LINE.fullmatch(one.rstrip())) for one in done.stdout.splitlines() if "living" in one] == [True]
+    done = run_command("eval", *words, cwd=tmp_path)
+    assert [bool(LINE.fullmatch(one.rstrip())) for one in done.stdout.splitlines() if "running" in one] == [True]
     assert not {"\x1b", "\r"} & set(done.stdout + done.stderr) and done.stderr == ""
-    assert "living" not in (tmp_path / "run" / "eval.log").read_text()
+    assert "running" not in (tmp_path / "run" / "eval.log").read_text()
 
 
 @pytest.mark.slow
@@ -55,19 +55,19 @@ def test_the_line_lives_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tm
     [
         ("eval.max_turns=2", (), {"base", "reference"}),
         ("eval.max_reply_tokens=2", ("eval.max_turns=2",), {"base"}),
-        ("eval.max_life_tokens=40", ("eval.max_turns=4",), {"base"}),
-        ("eval.max_exam_s=0.05", (), {"base", "reference"}),
+        ("eval.max_episode_tokens=40", ("eval.max_turns=4",), {"base"}),
+        ("eval.max_eval_s=0.05", (), {"base", "reference"}),
     ],
     ids=lambda value: value.partition("=")[0] if isinstance(value, str) else "",
 )
 def test_a_limit_that_was_reached_is_named(tmp_path: Path, limit: str, others: tuple[str, ...], by: set[str]):
-    done = run_verb("eval", *SMALL, "eval.stones=false", *others, limit, cwd=tmp_path)
+    done = run_command("eval", *SMALL, "eval.baselines=false", *others, limit, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     name, value = limit.split("=")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert {player for player in ("base", "reference") if summary[player]["limits"].get(name)} == by
+    assert {agent for agent in ("base", "reference") if summary[agent]["limits"].get(name)} == by
     assert re.search(rf"│ {re.escape(name)} +│ +[12] │", done.stdout)
     page = (tmp_path / "run" / "report.html").read_text()
     assert f'<th scope="row">{name}</th>' in page
-    if name == "eval.max_exam_s":
-        assert summary["verdict"] == f"unmeasured (the exam took longer than {name}={value})"
+    if name == "eval.max_eval_s":
+        assert summary["verdict"] == f"unmeasured (the evaluation took longer than {name}={value})"

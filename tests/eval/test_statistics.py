@@ -6,7 +6,7 @@ import pytest
 
 from sekft.config import EvalConfig
 from sekft.eval import gate, paired, power, rates
-from tests.eval.planted import life, lives
+from tests.eval.planted import episode, episodes
 
 
 def test_wilson_intervals_equal_the_published_ones():
@@ -26,7 +26,7 @@ def test_power_equals_the_published_table():
         assert power.power(n, gain) == pytest.approx(expected, abs=0.015)
 
 
-def test_needed_worlds_are_the_fewest_that_promote():
+def test_needed_scenarios_are_the_fewest_that_promote():
     n = power.needed(0.3, 8)
     assert n is not None and power.promotion(n, 8, 0.3) >= power.POWER > power.promotion(n // 2, 8, 0.3)
     assert power.needed(0.2, 1) is None and power.needed(0.0, 8) is None
@@ -47,26 +47,26 @@ def test_promotion_by_simulation_agrees_with_the_rule_itself():
     assert promoted / 150 == pytest.approx(power.promotion(64, 8, 0.25), abs=0.08)
 
 
-def test_a_broken_life_counts_as_not_verified():
-    score = rates.rates([life("a", "x", True), life("b", "x", False, ending="broken")])
+def test_a_broken_episode_counts_as_not_verified():
+    score = rates.rates([episode("a", "x", True), episode("b", "x", False, ending="broken")])
     assert (score["verified"].k, score["verified"].n) == (1, 2)
 
 
-def test_an_immediate_panic_in_a_solvable_world_ends_it_but_verifies_nothing():
-    score = rates.rates([life("a", "x", False, "exit", "panic")])
+def test_an_immediate_panic_in_a_solvable_scenario_ends_it_but_verifies_nothing():
+    score = rates.rates([episode("a", "x", False, "exit", "panic")])
     assert (score["terminated"].k, score["right_terminal"].k, score["verified"].k) == (1, 0, 0)
 
 
 def test_panic_precision_and_recall():
-    score = rates.panics([life("a", "x", True, "panic"), life("b", "x", False, "exit", "panic"), life("c", "x", False, "panic")])
+    score = rates.panics([episode("a", "x", True, "panic"), episode("b", "x", False, "exit", "panic"), episode("c", "x", False, "panic")])
     assert (score["precision"].k, score["precision"].n) == (1, 2)
     assert (score["recall"].k, score["recall"].n) == (1, 2)
 
 
 def judged(before: list[bool], after: list[bool], doubt: str = "", archetypes: int = 4) -> str:
-    base, tuned = lives(before, archetypes), lives(after, archetypes)
-    players = {"base": base, "tuned": tuned, "reference": lives([True] * len(before), archetypes)}
-    return gate.judge(players, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig(), doubt).verdict
+    base, tuned = episodes(before, archetypes), episodes(after, archetypes)
+    agents = {"base": base, "tuned": tuned, "reference": episodes([True] * len(before), archetypes)}
+    return gate.judge(agents, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig(), doubt).verdict
 
 
 def test_a_clear_gain_over_all_archetypes_is_promoted_unless_there_is_a_doubt():
@@ -85,7 +85,7 @@ def test_a_better_result_never_gets_a_worse_verdict_by_ties():
         assert judged([False] * 32, won, archetypes=2).startswith("inconclusive")
 
 
-def test_a_small_exam_says_how_many_worlds_it_would_need():
+def test_a_small_eval_says_how_many_scenarios_it_would_need():
     verdict = judged([False] * 8, [True, False, True, False] + [False] * 4, archetypes=4)
     assert verdict.startswith("inconclusive (needs n >= ")
 
@@ -94,37 +94,39 @@ def test_one_win_and_one_loss_decide_nothing():
     assert judged([True, False, True, False], [False, True, False, True], archetypes=2).startswith("inconclusive")
 
 
-def test_players_that_never_differ_in_a_small_exam_decide_nothing():
+def test_agents_that_never_differ_in_a_small_eval_decide_nothing():
     assert judged([False] * 4, [False] * 4, archetypes=2).startswith("inconclusive")
 
 
-def test_equal_players_in_a_large_exam_are_held():
+def test_equal_agents_in_a_large_eval_are_held():
     rng = random.Random(1)
     before = [rng.random() < 0.5 for _ in range(2000)]
     assert judged(before, [one != (rng.random() < 0.02) for one in before], archetypes=8).startswith("hold (no gain")
 
 
-def test_too_many_broken_lives_are_unmeasured():
-    base = lives([False] * 8)
-    tuned = [life(one.bundle_id, one.archetype, False, ending="broken") for one in base]
-    players = {"base": base, "tuned": tuned, "reference": lives([True] * 8)}
-    verdict = gate.judge(players, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig()).verdict
-    assert verdict.startswith("unmeasured (100% of tuned's lives broken")
+def test_too_many_broken_episodes_are_unmeasured():
+    base = episodes([False] * 8)
+    tuned = [episode(one.scenario_id, one.archetype, False, ending="broken") for one in base]
+    agents = {"base": base, "tuned": tuned, "reference": episodes([True] * 8)}
+    verdict = gate.judge(agents, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig()).verdict
+    assert verdict.startswith("unmeasured (100% of tuned's episodes broken")
 
 
-def test_a_broken_life_of_the_base_is_no_win():
-    base = [life(one.bundle_id, one.archetype, False, ending="broken") if at < 3 else one for at, one in enumerate(lives([False] * 32))]
-    pairing = paired.pair(base, lives([at < 6 for at in range(32)]), "verified")
+def test_a_broken_episode_of_the_base_is_no_win():
+    base = [
+        episode(one.scenario_id, one.archetype, False, ending="broken") if at < 3 else one for at, one in enumerate(episodes([False] * 32))
+    ]
+    pairing = paired.pair(base, episodes([at < 6 for at in range(32)]), "verified")
     assert (pairing.n, pairing.wins) == (29, 3)
 
 
 def test_limits_under_which_the_reference_loses_measure_nothing():
-    players = {"base": lives([False] * 8), "tuned": lives([False] * 8), "reference": lives([True] * 7 + [False])}
-    pairing = paired.pair(players["base"], players["tuned"], "verified")
-    assert "the reference itself loses 1 of 8 worlds" in gate.judge(players, {"verified": pairing}, EvalConfig()).verdict
+    agents = {"base": episodes([False] * 8), "tuned": episodes([False] * 8), "reference": episodes([True] * 7 + [False])}
+    pairing = paired.pair(agents["base"], agents["tuned"], "verified")
+    assert "the reference itself loses 1 of 8 scenarios" in gate.judge(agents, {"verified": pairing}, EvalConfig()).verdict
 
 
 def test_one_archetype_has_no_interval_and_is_never_promoted():
-    base, tuned = lives([False] * 32, 1), lives([True] * 32, 1)
+    base, tuned = episodes([False] * 32, 1), episodes([True] * 32, 1)
     assert paired.pair(base, tuned, "verified").low is None
     assert judged([False] * 32, [True] * 32, archetypes=1) == "inconclusive (needs more archetypes than 1)"

@@ -1,4 +1,4 @@
-"""A random life as its maker knows it: what is typed, what comes of it, and what is left in the end."""
+"""A random episode as its maker knows it: what is typed, what comes of it, and what is left in the end."""
 
 import hashlib
 import shlex
@@ -43,7 +43,7 @@ class Step:
     overruns: bool = False  # the time limit, or the limit of the output
 
     def shown(self) -> str | None:
-        """The environment's turn after it; None: unknown, or the life is over."""
+        """The environment's turn after it; None: unknown, or the episode is over."""
         if self.output is None or self.kind not in PROMPTS:
             return None
         return self.output + ("\n" if self.output and not self.output.endswith("\n") else "") + PROMPTS[self.kind]
@@ -59,7 +59,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Life:
+class Episode:
     """ending: as a trajectory names it. files: contents by path; folders: paths. What else there is, is wrong."""
 
     seed: int
@@ -83,7 +83,7 @@ class Life:
 
 
 @dataclass
-class World:
+class Scenario:
     """What is so at one moment of the making: everything a case may build upon."""
 
     random: Random
@@ -129,8 +129,8 @@ class World:
         return first
 
 
-Case = Callable[[World], Iterator[Step]]
-"""Yields the steps of one thing that is done, and leaves the world as it is after them; nothing if it does not fit in."""
+Case = Callable[[Scenario], Iterator[Step]]
+"""Yields the steps of one thing that is done, and leaves the scenario as it is after them; nothing if it does not fit in."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,15 @@ class Cases:
         return random.choices(self.cases, self.weights)[0]
 
 
-def spread(world: World, lines: Sequence[str], status: int | None = 0, output: str | None = "", kind: str = "ready") -> Iterator[Step]:
+def spread(
+    scenario: Scenario, lines: Sequence[str], status: int | None = 0, output: str | None = "", kind: str = "ready"
+) -> Iterator[Step]:
     """One command of many lines, typed over one or more turns: all but the last leave the shell waiting for more."""
     open_lines: list[str] = []
     for line in lines[:-1]:
         open_lines.append(line)
         text = "\n".join(open_lines)
-        if text.strip() and not text.endswith("\n") and world.random.random() < 0.4:
+        if text.strip() and not text.endswith("\n") and scenario.random.random() < 0.4:
             yield Step(text, "more", None)
             open_lines = []
     yield Step("\n".join([*open_lines, lines[-1]]), kind, status, output)

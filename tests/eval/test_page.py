@@ -12,11 +12,11 @@ from sekft.eval import score
 from sekft.eval.asciicast import write_casts
 from sekft.eval.measures import LETTERS
 from sekft.eval.page import write_eval_page
-from sekft.report.page import TEMPLATES
+from sekft.report import page as report_page
 from tests.eval.planted import agent, episode
 from tests.eval.test_score import GAIN, SCENARIOS, N, agents
 
-KIT = (TEMPLATES / "kit.html.jinja").read_text()
+KIT = (report_page.KIT / "kit.html.jinja").read_text()
 NEEDS_NO_END = {"meta", "path", "circle", "rect", "br"}
 
 

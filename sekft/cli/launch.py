@@ -23,7 +23,7 @@ from sekft.cli.flags import hidden, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settings
 from sekft.cli.sweep import Sweeps
 from sekft.config.commands import COMMANDS, register
-from sekft.config.job import Job
+from sekft.config.job import Job, RunFunction
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.record import one_line
@@ -55,7 +55,7 @@ class Refused:
     of_job: bool  # of a sweep
 
 
-def launch(command: str, run: Callable[[Any, Job], Any], sweeps: Sweeps | None = None, plan: Plan | None = None) -> None:
+def launch(command: str, run: RunFunction, sweeps: Sweeps | None = None, plan: Plan | None = None) -> None:
     """The main of a command: `python -m sekft.<command> [overrides]`. sweeps: how a sweep of it is started again; None: from the start.
 
     A refusal is one line and exit status 1; so is a disk that takes no more, and of a sweep, whose other jobs go on, any error
@@ -115,7 +115,7 @@ def elsewhere(words: Sequence[str]) -> Path | None:
     return Path(named[-1]) if named and named[-1] not in ("", "null") else None
 
 
-def _told(command: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], Any]:
+def _told(command: str, run: RunFunction) -> RunFunction:
     def run_and_tell(settings: Any, job: Job) -> Any:
         tell(job, None)
         summary = run(settings, job)
@@ -130,7 +130,7 @@ def _told(command: str, run: Callable[[Any, Job], Any]) -> Callable[[Any, Job], 
 
 
 def _start(
-    command: str, run: Callable[[Any, Job], Any], cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
+    command: str, run: RunFunction, cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
 ) -> float | None:
     """What a sweeper that searches makes the most of."""
     for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:

@@ -1,6 +1,5 @@
 """A run repeated from its record into a new folder; what differs is said, and whether what came out is the same to the byte."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +7,12 @@ from typing import Any
 
 from sekft.cli.console import echo
 from sekft.cli.recorded import record_of, settings_of
-from sekft.config.job import Job
+from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, ReplayError, VerdictError
 from sekft.tracking import audit, difference, records
 
-Run = Callable[[Any, Job], Any]
 
-
-def replaying(run: Run) -> Run:
+def replaying(run: RunFunction) -> RunFunction:
     """A command's run that also repeats one, where settings.replay names it. Raises ReplayError if the same did not come out."""
 
     def run_or_repeat(settings: Any, job: Job) -> Any:

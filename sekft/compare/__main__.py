@@ -1,6 +1,6 @@
 """Runs side by side, from their files alone: a table, differences with intervals, a verdict in a sentence, one page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from sekft.compare.lineage import lineages
 from sekft.compare.links import shown
 from sekft.config import Start
 from sekft.config.compare import CompareConfig
-from sekft.config.job import Job
+from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, SettingsError
 from sekft.eval.measures import COMPARABLE, counted
 from sekft.eval.score import BASE
@@ -30,8 +30,6 @@ from sekft.tracking.record import one_line
 from sekft.tracking.records import Lost, Record
 
 RUNS = Path("outputs/train")
-
-Run = Callable[[Any, Job], Any]
 
 
 def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
@@ -158,7 +156,7 @@ def write_files(comparison: Comparison, folder: Path) -> dict[str, str]:
     return texts
 
 
-def after_each(run: Run) -> Run:
+def after_each(run: RunFunction) -> RunFunction:
     """A command's run; after each job of a sweep, also one that failed, all so far are compared anew, into the sweep's folder."""
 
     def run_then_compare(settings: Any, job: Job) -> Any:

@@ -1,20 +1,25 @@
-"""One run of a command, as the configuration system knows it."""
+"""What a command gets beside its settings: the job, and the two function types that every command shares."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+Report = Callable[[str], None]  # prints one line to the person at the terminal
+
 
 @dataclass(frozen=True)
 class Job:
-    """What Hydra knows of this run that the settings do not say."""
+    """One run of a command as Hydra composed it, without its settings."""
 
     folder: Path  # the run directory
     name: str
-    group: str  # of the runs of one sweep; the run's own name outside one
+    group: str  # the sweep's folder name; outside a sweep the run's own name
     overrides: tuple[str, ...]
     choices: tuple[str, ...]  # group=option, as chosen
-    sweep: Path | None = None  # the folder of all its jobs
-    checkpoint: Path | None = None  # to go on from
-    facts: Mapping[str, Any] = field(default_factory=dict)  # of its record: from what it begins, what it repeats
+    sweep: Path | None = None  # the folder of all jobs of the sweep
+    checkpoint: Path | None = None  # training resumes from it
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for run.json: where the training starts from, which run it repeats
+
+
+RunFunction = Callable[[Any, Job], Any]  # runs a command: (settings, job) -> summary

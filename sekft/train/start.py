@@ -4,7 +4,7 @@ Covers: words that contradict each other, a parent without an adapter, a release
 settings other than those it began with. Does not cover: a release whose sums were written anew with it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from sekft.cli.console import echo
 from sekft.cli.recorded import record_of, require_cut_off, settings_of
 from sekft.cli.sweep import LOCK
 from sekft.config import Start, TrainConfig
-from sekft.config.job import Job
+from sekft.config.job import Job, RunFunction
 from sekft.errors import ReleaseError, SettingsError, SweepError
 from sekft.tracking import sums
 from sekft.tracking.digest import ASIDE, of_adapter, of_code
@@ -26,10 +26,9 @@ from sekft.tracking.record import RUN
 
 CONTINUE = Start("continue")
 OWN = ("start", "parent", "replay", *ASIDE)  # of settings: what resume has words of its own for
-Run = Callable[[Any, Job], Any]
 
 
-def beginning(run: Run) -> Run:
+def beginning(run: RunFunction) -> RunFunction:
     """Train's run, with its start found out before anything else; it stands in run.json from the first moment."""
 
     def run_from_there(settings: TrainConfig, job: Job) -> Any:

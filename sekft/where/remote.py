@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sekft.config.job import Job
+from sekft.config.job import Job, RunFunction
 from sekft.config.where import Where
 from sekft.data import inputs
 from sekft.episode.references import without_path
@@ -19,7 +19,6 @@ from sekft.where import allowed, submission
 from sekft.where.work import Work, cancelling, last_line, python
 
 Say = Callable[[str], None]
-Run = Callable[[Any, Job], Any]
 POLL_S = 1.0
 OURS = ("where", "live", "dry_run", "again", "resident")  # words that the command there does not get
 
@@ -32,7 +31,7 @@ def require(command: str, settings: Any, job_of_sweep: bool) -> None:
     allowed.require(command, settings, reads() if far else (), plays, job_of_sweep)
 
 
-def placed(command: str, run: Run, settings: Any, say: Say) -> Run:
+def placed(command: str, run: RunFunction, settings: Any, say: Say) -> RunFunction:
     """run itself, or what has it done where the settings say."""
     there = allowed.place(command, settings)
     if there not in submission.PLACES or (command == "train" and allowed.apart(settings)):

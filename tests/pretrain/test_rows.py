@@ -1,4 +1,8 @@
+"""Tokenizer and rows of the pre-training: what is a token, what is learned, what fits a row."""
+
+import json
 from collections import Counter
+from importlib.resources import files
 
 import pytest
 import torch
@@ -21,6 +25,14 @@ def conversations(count: int):
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     return tokenizers.train((text for one in conversations(1500) for text in one.messages), 2048)
+
+
+def test_the_splitting_pattern_has_every_word_of_the_shipped_one():
+    """The bytes of the shipped bases can be reproduced only while this holds."""
+    shipped = json.loads((files("sekft") / "model" / "tiny" / "tokenizer.json").read_text())
+    pattern = shipped["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+    words_of = [set(text.removeprefix(" (?:").partition(")")[0].split("|")) for text in (pattern, tokenizers._pattern())]
+    assert len(words_of[0]) > 300 and words_of[0] <= words_of[1]
 
 
 def test_a_name_is_the_same_tokens_wherever_it_stands(tokenizer: Tokenizer):

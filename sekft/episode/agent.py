@@ -1,7 +1,7 @@
 """Agents type replies at a prompt. The scripted ones are product code: data is made and tests are played with them."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from sekft.rendering.messages import Message, Reply
@@ -35,6 +35,17 @@ class Scripted:
 def reference(scenarios: Sequence[Scenario], noise: float = 0.0, seed: int = 0) -> Scripted:
     """Types what each scenario says solves it. noise: the share of scenarios where it goes astray first, see scenario/noisy.py."""
     return Scripted("reference", {scenario.id: noisy.reference(scenario, noise, seed) for scenario in scenarios})
+
+
+class FunctionAgent:
+    """Types what a function returns for the messages so far."""
+
+    def __init__(self, name: str, function: Callable[[Sequence[Message]], str]) -> None:
+        self.name = name
+        self._function = function
+
+    def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
+        return Reply(self._function(messages))
 
 
 class RandomCommands:

@@ -1,0 +1,144 @@
+"""sekft as a library: the functions that `import sekft` offers; docs/api.md shows each of them.
+
+Settings are written as on the command line (`"model=tiny", "trainer.max_steps=5"`) and have the same defaults.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from sekft.cli import sweep as _sweep  # noqa: F401  registers the resolver that conf/train.yaml uses
+from sekft.cli.settings import conf_folder, error_line
+from sekft.cli.settings import settings as typed
+from sekft.config import commands
+from sekft.config.job import Job
+from sekft.episode.agent import Agent, FunctionAgent
+from sekft.episode.trajectory import Trajectory
+from sekft.errors import SettingsError
+from sekft.eval import paired, rates
+from sekft.eval.evaluation import Evaluation
+from sekft.eval.paired import Paired
+from sekft.eval.rates import Rate
+from sekft.mask import rules
+from sekft.mask.rules import Weight
+from sekft.model.locate import load_tokenizer
+from sekft.rendering import render as rendering
+from sekft.rendering.messages import Message
+from sekft.rendering.render import Rendered
+from sekft.sandbox import choose
+from sekft.scenario import split
+from sekft.scenario.document import Scenario
+
+if TYPE_CHECKING:
+    from sekft.model.base import Base
+
+AgentFunction = Callable[[Sequence[Message]], str]
+Conversation = Sequence[Message] | Sequence[Mapping[str, str]]
+
+
+def settings(command: str, *overrides: str) -> Any:
+    """The typed settings of a command, composed from conf/ and the overrides of a command line.
+
+    command: train, eval, collect, ... Raises SettingsError for an unknown command, key, option or value.
+    """
+    if command not in commands.COMMANDS:
+        raise SettingsError(f"command {command!r}: allowed: {', '.join(commands.COMMANDS)}")
+    commands.register()
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            return typed(compose(command, list(overrides)), commands.COMMANDS[command])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(error_line(error)) from None
+
+
+def load_base(*overrides: str) -> "Base":
+    """The base of `model=`, on its device; a second call with the same settings returns the same object.
+
+    overrides: "model=tiny", "model.path=FOLDER", "model.load_4bit=true", ... Imports torch. Raises ModelError.
+    """
+    from sekft.model import base
+
+    return base.load(settings("eval", *overrides).model)
+
+
+def draw_scenarios(name: str = "test", n: int = 0, seed: int = 0) -> list[Scenario]:
+    """The first n scenarios of a set, all of it for n=0; every prefix of a set is stratified.
+
+    name: train, held_out, test, fresh, unlisted, selection, development, all, or the path of a scenario file or folder.
+    seed: decides what `fresh`, `unlisted` and `development` draw. Raises SettingsError, ScenarioError.
+    """
+    return split.load(name, settings("eval").split, seed, n)
+
+
+def play(scenario: Scenario, agent: Agent | AgentFunction, *overrides: str) -> Trajectory:
+    """One episode of an agent in a scenario, in a fresh sandbox.
+
+    agent: a function from the messages so far to the text that is typed next, or an object with `name` and `reply`.
+    overrides: of the eval command, for example "sandbox=bwrap", "eval.max_turns=30". Raises SandboxError.
+    """
+    return evaluate({"agent": agent}, [scenario], *overrides).trajectories["agent"][0]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """trajectories: by agent, in the order of the scenarios; rates: by agent, then criterion, with Wilson 95 % intervals."""
+
+    trajectories: dict[str, list[Trajectory]]
+    rates: dict[str, dict[str, Rate]]
+
+    def compare(self, first: str, second: str, criterion: str = "verified") -> Paired:
+        """second minus first on the same scenarios: difference, t interval over archetypes, exact McNemar test."""
+        return paired.pair(self.trajectories[first], self.trajectories[second], criterion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The rates as plain data."""
+        return {agent: {name: asdict(rate) for name, rate in own.items()} for agent, own in self.rates.items()}
+
+
+def evaluate(agents: Mapping[str, Agent | AgentFunction], scenarios: Iterable[Scenario], *overrides: str) -> EvaluationResult:
+    """Every agent in every scenario, each episode in a fresh sandbox.
+
+    agents: by the name they get in the result; functions and objects as for `play`. overrides: of the eval command.
+    """
+    chosen = settings("eval", *overrides)
+    backend = choose.backend(chosen.sandbox)
+    named = {name: agent if hasattr(agent, "reply") else FunctionAgent(name, agent) for name, agent in agents.items()}
+    evaluation = Evaluation(tuple(scenarios), backend, chosen.eval, chosen.workers, chosen.seed)
+    trajectories = evaluation.play(named, "evaluate")
+    return EvaluationResult(trajectories, {name: rates.rates(own) for name, own in trajectories.items()})
+
+
+def render(conversation: Conversation, *overrides: str) -> Rendered:
+    """A conversation as token ids with the turn and kind of every token, by the chat template of `model=`; no weights are read.
+
+    conversation: {"role": ..., "content": ...} dicts or Messages. Raises RenderError.
+    """
+    messages = [Message.model_validate(message) if isinstance(message, Mapping) else message for message in conversation]
+    return rendering.render(messages, load_tokenizer(settings("preview", *overrides).model))
+
+
+def token_weights(rendered: Rendered, *overrides: str) -> Weight:
+    """weight: (T,) float32 for the T tokens of a rendered conversation, 0 where nothing is learned.
+
+    overrides: "mask=assistant", "mask=final", ... Raises MaskError.
+    """
+    return rules.weigh(rendered, settings("preview", *overrides).mask)
+
+
+def run_training(*overrides: str) -> dict[str, Any]:
+    """One run of `python -m sekft.train` with these overrides, in this process.
+
+    Returns the document that the run writes as summary.json, with the run's folder as "folder"; the adapter is folder/adapter.
+    """
+    from sekft.train import run
+
+    chosen = settings("train", *overrides)
+    folder = Path("outputs/train") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")
+    job = Job(folder, folder.name, folder.name, tuple(overrides), tuple(word for word in overrides if "." not in word.partition("=")[0]))
+    return {**run.run(chosen, job), "folder": folder}

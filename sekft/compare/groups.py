@@ -115,9 +115,7 @@ def unlike(runs: Sequence[EvaluatedRun]) -> list[str]:
 
 
 def _of(record: Record) -> list[EvaluatedRun]:
-    agents: dict[str, list[Trajectory]] = {}
-    for episode in trajectory.read(record.folder / "episodes.jsonl"):
-        agents.setdefault(episode.agent, []).append(episode)
+    agents = trajectory.by_agent(trajectory.read(record.folder / "episodes.jsonl"))
     found = []
     for name in adapters(agents):
         settings = _settings(record, name)

@@ -1,6 +1,6 @@
 """A trajectory is an episode as recorded: one JSON line, the same bytes for the same episode. Schema version 2; version 1 is read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +77,17 @@ class Trajectory(Record):
         if not isinstance(fields, dict) or fields.get("schema_version") != 1:
             return fields
         return {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
+
+
+EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
+
+
+def by_agent(episodes: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
+    """The episodes of each agent by its name, in the order given."""
+    found: dict[str, list[Trajectory]] = {}
+    for episode in episodes:
+        found.setdefault(episode.agent, []).append(episode)
+    return found
 
 
 def dumps(trajectory: Trajectory) -> str:

@@ -9,14 +9,13 @@ from pydantic import ValidationError
 from sekft.config import EvalConfig
 from sekft.episode.outcome import kept
 from sekft.episode.play import LATE, unanswered
-from sekft.episode.trajectory import Ending, Trajectory
+from sekft.episode.trajectory import Ending, EpisodesByAgent, Trajectory
 from sekft.errors import SettingsError, VerdictError
 from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
 from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, JUDGED
 from sekft.scenario.document import complaint
 
-EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 LOSS = "loss"
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sekft.episode.trajectory import Outcome, Trajectory
+from sekft.episode.trajectory import EpisodesByAgent, Outcome, Trajectory
 from sekft.eval.labels import GROUPS
 from sekft.eval.measures import LETTERS, letter
 from sekft.eval.rates import CRITERIA, FAULTS, JUDGED
@@ -17,7 +17,6 @@ from sekft.report.page import write_page
 from sekft.report.transcript import Piece, parting, pieces, shortened
 from sekft.scenario.document import Scenario
 
-EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 PAGE_BYTES = 3_500_000  # of transcripts; the rest of a page of 128 scenarios takes less than a megabyte
 EPISODE_BYTES = 16_000
 MOST_REASON = 160  # characters; a panic may say much more

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sekft.config import EvalConfig
-from sekft.episode.trajectory import Trajectory
+from sekft.episode.trajectory import EpisodesByAgent, Trajectory
 from sekft.eval import gate, labels, paired, power, rates, reasons
 from sekft.eval.attempts import attempts
 from sekft.eval.gate import Judgement
@@ -15,7 +15,6 @@ from sekft.scenario.document import Scenario
 BASE, REFERENCE, TUNED = "base", "reference", "tuned"
 BASELINES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
 NAMES = (BASE, REFERENCE, *BASELINES)  # of agents that no adapter may have
-EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 Texts = Mapping[str, Mapping[str, Any]]  # by name: sha256, tokens, unigram, and nats_per_token by agent
 TOLD_GAIN = 0.2
 NO_EVALUATION: dict[str, Any] = {  # that part, without an evaluation

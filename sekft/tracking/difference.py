@@ -8,7 +8,7 @@ from typing import Any
 from sekft.tracking import audit, records
 from sekft.tracking.digest import ASIDE
 from sekft.tracking.files import flat
-from sekft.tracking.record import METRICS, RUN, SUMMARY
+from sekft.tracking.record import METRICS, RUN
 
 SAME = ("adapter/", "best/", "episodes.jsonl", "answers.jsonl", "behaviour.jsonl")  # files that a repetition gives byte by byte
 MADE_OF = (
@@ -48,7 +48,7 @@ def _files(run: Path) -> dict[str, str]:
 
 def _numbers(run: Path) -> dict[str, Any]:
     """What summary.json says that the clock, and what lay remembered, have no part in."""
-    summary = records.document(run / SUMMARY)
+    summary = records.summary(run)
     told = {key: summary.get(key) for key in ("base", "tuned", "agents", "suite", "verdict", "verdicts", "steps", "val_loss")}
     return flat({key: value for key, value in told.items() if value is not None})
 

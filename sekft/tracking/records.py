@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.errors import DataError
+from sekft.tracking import first_edition
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; of one step the last
@@ -65,7 +66,7 @@ def read(folder: Path) -> Record | Lost:
     run = document(folder / RUN)
     match run.get("status"):
         case "done" if (folder / SUMMARY).exists():
-            return Record(folder, run, document(folder / SUMMARY), curves(folder / METRICS))
+            return Record(folder, run, summary(folder), curves(folder / METRICS))
         case "running":
             return Lost(folder, "not finished: still running, or killed")
         case status:
@@ -73,8 +74,8 @@ def read(folder: Path) -> Record | Lost:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """Raises DataError."""
-    return document(folder / SUMMARY)
+    """summary.json of a run of either edition. Raises DataError."""
+    return first_edition.upgraded(document(folder / SUMMARY), first_edition.SUMMARY)
 
 
 def settings(folder: Path) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_a_models_episodes_do_not_depend_on_how_fast_their_places_are(evaluation
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     told = []
     for seed in range(3):
-        shaken = replace(evaluation, backend=Unsteady(evaluation.backend, seed) if seed else evaluation.backend, limits=config, workers=8)
+        shaken = replace(evaluation, backend=Unsteady(evaluation.backend, seed) if seed else evaluation.backend, config=config, workers=8)
         with model_agents(base, {"base": None}, config, seed=0) as cast:
             told.append([dumps(episode) for episode in shaken.play(cast.agents, "unsteady")["base"]])
     assert told[0] == told[1] == told[2]

@@ -24,4 +24,4 @@ def test_operations_the_base_never_saw_are_reported_apart_where_the_base_says_so
     done = run_command("eval", *TEST, "model.path=own", "model.weights=pretrained", "hydra.run.dir=evaluation", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     # eight scenarios of eight archetypes; move was left out by the base, but split.set_aside does not name it
-    assert kinds(tmp_path / "test") == {"operation the base never saw": 4, "held out of the adapter only": 4}
+    assert kinds(tmp_path / "evaluation") == {"operation the base never saw": 4, "held out of the adapter only": 4}

@@ -4,7 +4,7 @@ All of it follows from files of this run and of its parent's. The evaluation's s
 decided in the development scenarios, which nothing was learned from and nothing was decided by before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sekft.compare.groups import flat
 from sekft.config import EvalConfig, TrainConfig
 from sekft.episode import trajectory
-from sekft.episode.trajectory import Trajectory
+from sekft.episode.trajectory import EpisodesByAgent, Trajectory
 from sekft.errors import SettingsError
 from sekft.eval import gate, labels, paired, rates, score
 from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_rate
@@ -36,7 +36,6 @@ RECOMMENDED = {
     Verdict.unmeasured: "evaluate again",
 }
 ELSEWHERE = "evaluate on the frozen set"  # a promote that was earned in other scenarios
-EpisodesByAgent = Mapping[str, Sequence[Trajectory]]
 
 
 def require(settings: TrainConfig) -> None:
@@ -122,11 +121,11 @@ def changes(folder: Path, parent: Mapping[str, Any] | None) -> dict[str, list[An
 
 def in_eval(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], parent: Mapping[str, Any] | None) -> dict[str, Any]:
     """What the evaluation of this run says, and beside it the parent's, where that sat the same one."""
-    episodes = _by_agent(trajectory.read(folder / EPISODES))
+    episodes = trajectory.by_agent(trajectory.read(folder / EPISODES))
     own = {score.BASE: episodes[score.BASE], score.TUNED: episodes[score.TUNED]}
     unlike = _unlike(settings, summary, parent) if parent else "no parent"
     if parent and not unlike:
-        own[PARENT] = _by_agent(trajectory.read(Path(parent["run"]) / EPISODES))[score.TUNED]
+        own[PARENT] = trajectory.by_agent(trajectory.read(Path(parent["run"]) / EPISODES))[score.TUNED]
     return {
         "set": settings.scenarios,
         "scenarios": summary["scenarios"],
@@ -140,7 +139,7 @@ def in_eval(folder: Path, settings: TrainConfig, summary: Mapping[str, Any], par
 def in_development(folder: Path, settings: TrainConfig) -> dict[str, Any]:
     """The same in scenarios that nobody has looked at, where it counts: did the adapter improve on what it was trained on from?"""
     scenarios = load("development", settings.split, settings.repair.seed, settings.repair.scenarios)
-    episodes = _by_agent(trajectory.read(folder / DEVELOPMENT))
+    episodes = trajectory.by_agent(trajectory.read(folder / DEVELOPMENT))
     whom = PARENT if PARENT in episodes else score.BASE
     judged = gate.judge(episodes, score.compared(episodes, [score.TUNED], settings.eval)[score.TUNED], settings.eval)
     told = gate.unmeasured(episodes, settings.eval) or None
@@ -215,10 +214,3 @@ def _gate(verdict: str, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     met = sum(one["state"] == "met" for one in critical)
     passed = {"met": met, "of": len(critical), "rate": met / len(critical) if critical else 0.0}
     return {"verdict": verdict, "critical": passed, "findings": [dict(one) for one in findings]}
-
-
-def _by_agent(episodes: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
-    found: dict[str, list[Trajectory]] = {}
-    for episode in episodes:
-        found.setdefault(episode.agent, []).append(episode)
-    return found

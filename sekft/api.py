@@ -108,7 +108,7 @@ def evaluate(agents: Mapping[str, Agent | AgentFunction], scenarios: Iterable[Sc
     """
     chosen = settings("eval", *overrides)
     backend = choose.backend(chosen.sandbox)
-    named = {name: agent if hasattr(agent, "reply") else FunctionAgent(name, agent) for name, agent in agents.items()}
+    named = {name: FunctionAgent(name, agent) if callable(agent) else agent for name, agent in agents.items()}
     evaluation = Evaluation(tuple(scenarios), backend, chosen.eval, chosen.workers, chosen.seed)
     trajectories = evaluation.play(named, "evaluate")
     return EvaluationResult(trajectories, {name: rates.rates(own) for name, own in trajectories.items()})

@@ -15,7 +15,7 @@ from sekft.config import CheckConfig, EvalConfig, ModelConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.agent import Scripted, reference
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import DataError, SandboxError, ScenarioError
 from sekft.model.locate import load_tokenizer
@@ -92,8 +92,9 @@ def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckCon
     agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.ZEROS.items()}
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     attempts = [(name, scenario, attempt) for name in agents for scenario in scenarios for attempt in range(settings.repeats)]
+    requests = [EpisodeRequest(scenario, agents[name], attempt) for name, scenario, attempt in attempts]
     with terminating():
-        played = play_many([(b, agents[name], attempt) for name, b, attempt in attempts], backend, config, settings.workers, "check")
+        played = play_many(requests, backend, config, settings.workers, "check")
     if broken := [episode for episode in played if episode.ending is Ending.broken]:
         raise SandboxError(
             f"{broken[0].scenario_id}: its place broke twice ({broken[0].reason}); nothing is known of {len(broken)} episodes"

@@ -20,6 +20,7 @@ from sekft.data.sources import files_of
 from sekft.episode import agent as agents
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent
+from sekft.episode.pool import EpisodeRequest
 from sekft.episode.show import write_examples
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import ScenarioError, SettingsError
@@ -166,7 +167,9 @@ def play(
     if settings.agent.kind in (AgentKind.reference, AgentKind.scripted):  # a prepared script is as long as it is
         config = replace(config, max_turns=max(config.max_turns, *(scenario.limits.turns for scenario in scenarios)))
     with operating(settings, scenarios) as agent:
-        plan = [(scenario, TimedAgent(agent, watch), attempt) for scenario in scenarios for attempt in range(settings.attempts)]
+        plan = [
+            EpisodeRequest(scenario, TimedAgent(agent, watch), attempt) for scenario in scenarios for attempt in range(settings.attempts)
+        ]
         asked = {name: value for name, value in asdict(settings.agent).items() if name not in ("url", "key_env", "timeout_s", "retries")}
         decides = {"agent": asked, "limits": asdict(config), "model": asdict(settings.model)}
         series = Series(folder, key(plan, decides | {"adapter": settings.adapter, "seed": settings.seed}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sekft.config import EvalConfig
 from sekft.episode.agent import reference, scripted
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Scenario, Terminal
@@ -24,7 +24,7 @@ def refused(scenarios: Sequence[Scenario], backend: Backend, workers: int) -> di
     if not scenarios:
         return {}
     agents = [reference(scenarios), *(scripted(scenarios, [terminal.value]) for terminal in Terminal)]
-    plan = [(scenario, agent, attempt) for scenario in scenarios for attempt, agent in enumerate(agents)]
+    plan = [EpisodeRequest(scenario, agent, attempt) for scenario in scenarios for attempt, agent in enumerate(agents)]
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     episodes = play_many(plan, backend, config, workers, "gate: reference, exit, panic")
     size = len(agents)

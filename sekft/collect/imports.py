@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from sekft.episode import outcome as verdict
+from sekft.episode import outcome
 from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
 from sekft.errors import DataError
 from sekft.rendering.messages import Message, canonical
@@ -106,8 +106,8 @@ def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
     clean = (log.meta or {}).get("clean") is not False
     good = log.keep if log.keep is not None else log.outcome in GOOD
     terminal = Terminal(ending.value) if ending in (Ending.exit, Ending.panic) and good else _other(ending)
-    result = verdict.outcome(ending, good, clean, terminal)
-    kept = verdict.kept(result)
+    result = outcome.classify(ending, good, clean, terminal)
+    kept = outcome.is_kept(result)
     theirs = log.outcome or f"keep={str(log.keep).lower()}"
     return Trajectory(
         id=f"{scenario}#{attempt}@{AGENT}",

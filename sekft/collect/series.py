@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sekft.config import EvalConfig
 from sekft.episode import trajectory
 from sekft.episode.play import unanswered
-from sekft.episode.pool import Episode, play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import DataError
 from sekft.sandbox.session import Backend
@@ -21,11 +21,11 @@ from sekft.scenario.document import dumps
 from sekft.tracking.files import plain
 
 
-def key(plan: Sequence[Episode], settings: Mapping[str, Any]) -> str:
+def key(plan: Sequence[EpisodeRequest], settings: Mapping[str, Any]) -> str:
     """What decides the episodes, as 12 hex digits: scenarios, attempts, settings, formats."""
     hashed = hashlib.sha256(f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}/{json.dumps(plain(settings), sort_keys=True)}\n".encode())
-    for scenario, _, attempt in plan:
-        hashed.update(f"{attempt} {dumps(scenario)}".encode())
+    for request in plan:
+        hashed.update(f"{request.attempt} {dumps(request.scenario)}".encode())
     return hashed.hexdigest()[:12]
 
 
@@ -43,11 +43,11 @@ class Series:
         self.path.write_bytes(whole + b"\n" if whole else b"")
         return list(trajectory.read(self.path)) if whole else []
 
-    def play(self, plan: Sequence[Episode], backend: Backend, config: EvalConfig, workers: int, title: str) -> list[Trajectory]:
+    def play(self, plan: Sequence[EpisodeRequest], backend: Backend, config: EvalConfig, workers: int, title: str) -> list[Trajectory]:
         """All episodes of the plan, sorted by scenario and id; only those are played that are not there yet."""
         there = {episode.id: episode for episode in self.played()}
-        wanted = [f"{scenario.id}#{attempt}@{agent.name}" for scenario, agent, attempt in plan]
-        rest = [episode for episode, name in zip(plan, wanted, strict=True) if name not in there]
+        wanted = [f"{request.scenario.id}#{request.attempt}@{request.agent.name}" for request in plan]
+        rest = [request for request, name in zip(plan, wanted, strict=True) if name not in there]
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
 
             def keep(episode: Trajectory) -> None:

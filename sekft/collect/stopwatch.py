@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from sekft.episode.agent import Agent
 from sekft.rendering.messages import Message, Reply
-from sekft.sandbox.session import Backend, Checked, File, Session, Turn
+from sekft.sandbox.session import Backend, CheckResult, File, Session, ShellTurn
 
 
 class Stopwatch:
@@ -58,11 +58,11 @@ class TimedSession:
         with self._watch.phase("put"):
             self._session.put(files)
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         with self._watch.phase("type"):
             return self._session.run(text, timeout_s)
 
-    def check(self, script: str, timeout_s: float) -> Checked:
+    def check(self, script: str, timeout_s: float) -> CheckResult:
         with self._watch.phase("check"):
             return self._session.check(script, timeout_s)
 

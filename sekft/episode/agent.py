@@ -1,26 +1,26 @@
-"""Agents type replies at a prompt. The scripted ones are product code: data is made and tests are played with them."""
+"""Agents that type replies at a prompt: the protocol, the reference, the baselines and scripted replies."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from sekft.rendering.messages import Message, Reply
-from sekft.scenario import noisy
+from sekft.scenario import detours
 from sekft.scenario.document import Scenario
 
 
 class Agent(Protocol):
-    """Whoever episodes the episodes. reply() may be called from many threads, for many episodes."""
+    """Whatever types in an episode. reply() may be called from many threads, for many episodes at once."""
 
     @property
     def name(self) -> str: ...
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
-        """The next text to type. episode_id: <scenario id>#<attempt>; messages end with what the environment showed last."""
+        """The next text to type. episode_id: <scenario id>#<attempt>; messages: the conversation, an environment turn last."""
 
 
 class Scripted:
-    """Types prepared replies in order; falls silent when they are used up. scripts: by scenario id."""
+    """Types prepared replies in order and an empty reply when they are used up. scripts: replies by scenario id."""
 
     def __init__(self, name: str, scripts: Mapping[str, Sequence[str]]) -> None:
         self.name = name
@@ -33,8 +33,8 @@ class Scripted:
 
 
 def reference(scenarios: Sequence[Scenario], noise: float = 0.0, seed: int = 0) -> Scripted:
-    """Types what each scenario says solves it. noise: the share of scenarios where it goes astray first, see scenario/noisy.py."""
-    return Scripted("reference", {scenario.id: noisy.reference(scenario, noise, seed) for scenario in scenarios})
+    """An agent that types every scenario's reference. noise: the share of scenarios with detours, see scenario/detours.py."""
+    return Scripted("reference", {scenario.id: detours.with_detours(scenario, noise, seed) for scenario in scenarios})
 
 
 class FunctionAgent:
@@ -76,11 +76,11 @@ class RandomCommands:
 
 
 def baselines(scenarios: Sequence[Scenario], seed: int) -> dict[str, Agent]:
-    """Agents that understand nothing: a rate that one of them reaches measures nothing."""
+    """Trivial agents by name: random commands, immediate exit, immediate panic. A rate that one of them reaches measures nothing."""
     leavers = {word: Scripted(word, {scenario.id: (word,) for scenario in scenarios}) for word in ("exit", "panic")}
     return {"random": RandomCommands(seed), **leavers}
 
 
 def scripted(scenarios: Sequence[Scenario], script: Sequence[str]) -> Scripted:
-    """Types the same replies in every scenario."""
+    """An agent that types the same replies in every scenario."""
     return Scripted("scripted", {scenario.id: tuple(script) for scenario in scenarios})

@@ -1,4 +1,4 @@
-"""Episodes that would be the same again are played once: of the base, the reference, the baselines."""
+"""The cache of recorded episodes: those of the base, the reference and the baselines are played once per set of conditions."""
 
 import hashlib
 import json
@@ -10,27 +10,27 @@ from typing import Any
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Ending, Trajectory
 
-RECORDED = 2  # what an episode's meta says; episodes that say less are played again
+RECORDED = 2  # version of what a trajectory's meta holds; raised when it holds more, so that older entries are played again
 FOLDER = Path("outputs/episodes")
 log = logging.getLogger("sekft")
 
 
-def recall(agent: str, about: Mapping[str, Any]) -> list[Trajectory] | None:
-    """The agent's episodes, if they were remembered. about: everything they depend on, as JSON."""
-    path = _path(agent, about)
+def load(agent: str, conditions: Mapping[str, Any]) -> list[Trajectory] | None:
+    """The agent's stored trajectories, or None. conditions: everything the episodes depend on, JSON-able."""
+    path = _path(agent, conditions)
     return list(trajectory.read(path)) if path.exists() else None
 
 
-def remember(agent: str, about: Mapping[str, Any], episodes: Sequence[Trajectory]) -> None:
-    """Unless one of them broke. A folder that takes nothing costs the next evaluation time, and this one nothing."""
-    if any(episode.ending is Ending.broken for episode in episodes):
+def store(agent: str, conditions: Mapping[str, Any], trajectories: Sequence[Trajectory]) -> None:
+    """Store the trajectories unless one of them is broken. A folder that cannot be written gives a warning, not an error."""
+    if any(played.ending is Ending.broken for played in trajectories):
         return
     try:
-        trajectory.write(episodes, _path(agent, about))
+        trajectory.write(trajectories, _path(agent, conditions))
     except OSError as error:
-        log.warning("%s: the episodes of %s are not remembered: %s", FOLDER, agent, error)
+        log.warning("%s: the episodes of %s are not stored: %s", FOLDER, agent, error)
 
 
-def _path(agent: str, about: Mapping[str, Any]) -> Path:
-    text = json.dumps({"schema": trajectory.SCHEMA_VERSION, "recorded": RECORDED, **about}, sort_keys=True)
+def _path(agent: str, conditions: Mapping[str, Any]) -> Path:
+    text = json.dumps({"schema": trajectory.SCHEMA_VERSION, "recorded": RECORDED, **conditions}, sort_keys=True)
     return FOLDER / f"{agent}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.jsonl"

@@ -1,4 +1,4 @@
-"""One episode: the agent types, the shell answers, until one of them ends it; then the checker looks."""
+"""One episode: the agent types and the shell answers until the episode ends; then the checker runs and a trajectory is recorded."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,25 +10,24 @@ from sekft.episode.agent import Agent
 from sekft.episode.trajectory import Command, Ending, Trajectory
 from sekft.errors import SandboxError
 from sekft.rendering.messages import Message
-from sekft.sandbox.session import Backend, Checked, Session, Turn
+from sekft.sandbox.session import Backend, CheckResult, Session, ShellTurn
 from sekft.sandbox.text import TEXT_VERSION, environment_turn
 from sekft.scenario.document import Scenario
 
 CHECK_TIMEOUT_S = 20.0
-EMPTY = "an empty reply"  # another reason of a silent episode is its agent's: it could not answer
-LATE = "eval.max_eval_s is over"
-ENDED = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
-
-INTERRUPTED = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: of the scenario
+EMPTY_REPLY = "an empty reply"  # the reason of a silent episode, unless the agent gives its own: an endpoint that is down
+OUT_OF_TIME = "eval.max_eval_s is over"  # the reason of an episode that was not played
+ENDING_OF_KIND = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
+LIMIT_OF_INTERRUPT = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: the scenario's
 
 
 class Stopped(Exception):
-    """The whole series was called off; this episode is not recorded."""
+    """All episodes of the call were cancelled; this one is not recorded."""
 
 
 @dataclass
 class Episode:
-    """An episode while it is played; `ending` is set exactly once, by whoever ends it."""
+    """The running state of an episode; end() is called exactly once, the record of it is a Trajectory."""
 
     messages: list[Message]
     commands: list[Command] = field(default_factory=list)
@@ -36,86 +35,89 @@ class Episode:
     dropped_lines: int = 0
     ending: Ending | None = None
     reason: str = ""
-    limits: Counter[str] = field(default_factory=Counter)  # by name, how often each was reached
+    limits: Counter[str] = field(default_factory=Counter)  # how often each limit was reached, by name
 
     def end(self, ending: Ending, reason: str = "") -> None:
         self.ending, self.reason = ending, reason
 
+    def end_at_limit(self, ending: Ending, limit: str, value: int) -> None:
+        self.limits[limit] += 1
+        self.end(ending, f"{limit}: {value}")
+
 
 def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Event | None = None) -> Trajectory:
-    """Live one episode. A failing place is the recorded ending `broken`; an agent's own error is raised."""
-    episode = Episode([Message(role="user", content=environment_turn(setup.arrival(scenario), "ready"))])
+    """Play one episode and record it.
+
+    A sandbox that fails gives a trajectory with the ending `broken`. Raises Stopped when stop is set, and whatever the agent raises.
+    """
+    episode = _arrive(scenario)
     episode_id = f"{scenario.id}#{attempt}"
-    checked = Checked(None)
+    check = CheckResult(None)
     try:
         with backend.open(setup.environment(scenario)) as session:
             session.put(setup.files(scenario))
-            live(episode, episode_id, scenario, agent, session, config, stop)
+            run_turns(episode, episode_id, scenario, agent, session, config, stop)
             if episode.ending is not Ending.broken:
-                checked = session.check(scenario.checker, CHECK_TIMEOUT_S)
+                check = session.check(scenario.checker, CHECK_TIMEOUT_S)
     except SandboxError as error:
         episode.end(Ending.broken, str(error))
-    if checked.broken:
-        episode.end(Ending.broken, f"checker: {checked.output}")
-    return record(episode, episode_id, scenario, agent.name, checked)
+    if check.broken:
+        episode.end(Ending.broken, f"checker: {check.output}")
+    return record(episode, episode_id, scenario, agent.name, check)
 
 
-def not_played(scenario: Scenario, agent: Agent, attempt: int) -> Trajectory:
-    """What is recorded of an episode that the evaluation left no time for."""
-    episode = Episode([Message(role="user", content=environment_turn(setup.arrival(scenario), "ready"))])
+def record_unplayed(scenario: Scenario, agent: Agent, attempt: int) -> Trajectory:
+    """The trajectory of an episode that eval.max_eval_s left no time for: broken, without a command."""
+    episode = _arrive(scenario)
     episode.limits["eval.max_eval_s"] += 1
-    episode.end(Ending.broken, LATE)
-    return record(episode, f"{scenario.id}#{attempt}", scenario, agent.name, Checked(None))
+    episode.end(Ending.broken, OUT_OF_TIME)
+    return record(episode, f"{scenario.id}#{attempt}", scenario, agent.name, CheckResult(None))
 
 
-def live(
+def run_turns(
     episode: Episode, episode_id: str, scenario: Scenario, agent: Agent, session: Session, config: EvalConfig, stop: Event | None
 ) -> None:
-    """query -> run -> append, until episode.ending is set."""
+    """Get a reply, type it, append what the shell shows; repeat until episode.ending is set. Raises Stopped."""
     turns = min(config.max_turns, scenario.limits.turns)
     while episode.ending is None:
         if stop is not None and stop.is_set():
             raise Stopped
         if len(episode.commands) >= turns:
-            reach(episode, Ending.turn_limit, "limits.turns" if scenario.limits.turns < config.max_turns else "eval.max_turns", turns)
+            limit = "limits.turns" if scenario.limits.turns < config.max_turns else "eval.max_turns"
+            episode.end_at_limit(Ending.turn_limit, limit, turns)
             return
         reply = agent.reply(episode_id, tuple(episode.messages))
         episode.limits["eval.max_reply_tokens"] += reply.cut
         if reply.full and reply.reason:
             episode.end(Ending.token_limit, reply.reason)
         elif reply.full:
-            reach(episode, Ending.token_limit, "eval.max_episode_tokens", config.max_episode_tokens)
+            episode.end_at_limit(Ending.token_limit, "eval.max_episode_tokens", config.max_episode_tokens)
         elif not reply.text.strip():
-            episode.end(Ending.silent, reply.reason or EMPTY)
+            episode.end(Ending.silent, reply.reason or EMPTY_REPLY)
         else:
-            type_one(episode, reply.text, session, scenario.limits.command_timeout_s)
+            type_reply(episode, reply.text, session, scenario.limits.command_timeout_s)
 
 
-def reach(episode: Episode, ending: Ending, limit: str, value: int) -> None:
-    episode.limits[limit] += 1
-    episode.end(ending, f"{limit}: {value}")
-
-
-def type_one(episode: Episode, text: str, session: Session, timeout_s: float) -> None:
+def type_reply(episode: Episode, text: str, session: Session, timeout_s: float) -> None:
     turn = session.run(text, timeout_s)
     episode.commands.append(Command(turn=len(episode.messages), text=text, status=turn.status))
     episode.messages.append(Message(role="assistant", content=_accepted(text, turn)))
     episode.dropped_lines += turn.dropped_lines
     if turn.interrupted:
-        episode.limits[INTERRUPTED[turn.interrupted]] += 1
+        episode.limits[LIMIT_OF_INTERRUPT[turn.interrupted]] += 1
     episode.clean = episode.clean and not outcome.is_prose(text, turn.output)
-    if turn.kind in ENDED:
-        episode.end(ENDED[turn.kind], turn.reason)
+    if turn.kind in ENDING_OF_KIND:
+        episode.end(ENDING_OF_KIND[turn.kind], turn.reason)
     else:
         episode.messages.append(Message(role="user", content=environment_turn(turn.output, turn.kind)))
 
 
-def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, checked: Checked) -> Trajectory:
-    passed = None if checked.broken or episode.ending is Ending.broken else checked.status == 0
+def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, check: CheckResult) -> Trajectory:
+    passed = None if check.broken or episode.ending is Ending.broken else check.status == 0
     assert episode.ending is not None
-    late = f"the checker gave no answer within {CHECK_TIMEOUT_S:.0f} s" if checked.status is None and passed is False else ""
-    result = outcome.outcome(episode.ending, passed, episode.clean, scenario.terminal)
-    keep = outcome.kept(result)
+    late = f"the checker gave no answer within {CHECK_TIMEOUT_S:.0f} s" if check.status is None and passed is False else ""
+    result = outcome.classify(episode.ending, passed, episode.clean, scenario.terminal)
+    kept = outcome.is_kept(result)
     return Trajectory(
         id=f"{episode_id}@{agent}",
         scenario_id=scenario.id,
@@ -127,31 +129,35 @@ def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, ch
         checked=passed,
         clean=episode.clean,
         outcome=result,
-        kept=keep,
-        reason=episode.reason or ("" if keep else late or result.value),
-        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **kind(scenario), **reached(episode)},
+        kept=kept,
+        reason=episode.reason or ("" if kept else late or result.value),
+        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **_axes(scenario), **_limits(episode)},
     )
 
 
-def reached(episode: Episode) -> dict[str, dict[str, int]]:
-    """The limits that were reached, if any; every other episode is written as if there were none."""
+def unanswered(trajectory: Trajectory) -> bool:
+    """Whether the episode ended silent because the agent could not answer, an endpoint that is down; the reason names the trouble."""
+    return trajectory.ending is Ending.silent and trajectory.reason != EMPTY_REPLY
+
+
+def _arrive(scenario: Scenario) -> Episode:
+    return Episode([Message(role="user", content=environment_turn(setup.arrival(scenario), "ready"))])
+
+
+def _limits(episode: Episode) -> dict[str, dict[str, int]]:
+    """The limits that were reached; the key is left out where there is none."""
     limits = {name: times for name, times in sorted(episode.limits.items()) if times}
     return {"limits": limits} if limits else {}
 
 
-def kind(scenario: Scenario) -> dict[str, str]:
-    """What rates are broken down by, beside the archetype; an axis its author did not name is left out."""
+def _axes(scenario: Scenario) -> dict[str, str]:
+    """What rates are broken down by, beside the archetype; an axis that the scenario's author left empty is left out."""
     axes = {"family": scenario.axes.family, "blocker": scenario.axes.blocker}
     return {"terminal": scenario.terminal.value, **{name: value for name, value in axes.items() if value}}
 
 
-def _accepted(text: str, turn: Turn) -> str:
-    """What was typed up to the ending; lines after it never reached the shell."""
+def _accepted(text: str, turn: ShellTurn) -> str:
+    """What was typed up to the ending; the lines after it never reached the shell."""
     if not turn.dropped_lines:
         return text
     return "\n".join(text.removesuffix("\n").split("\n")[: -turn.dropped_lines])
-
-
-def unanswered(episode: Trajectory) -> bool:
-    """Whether the agent fell silent because it could not answer, as an endpoint that is down; the reason names the trouble."""
-    return episode.ending is Ending.silent and episode.reason != EMPTY

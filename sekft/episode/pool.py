@@ -1,4 +1,4 @@
-"""Many episodes at once: bounded threads, scenario order kept, a progress line, broken episodes played once more."""
+"""Many episodes at once: bounded threads, results in the order of the requests, a progress line, broken episodes played once more."""
 
 import os
 import threading
@@ -15,20 +15,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 
 from sekft.config import EvalConfig
 from sekft.episode.agent import Agent
-from sekft.episode.play import Stopped, not_played, play
-from sekft.episode.retry import Again
+from sekft.episode.play import Stopped, play, record_unplayed
+from sekft.episode.retry import Retry
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Scenario
 from sekft.tracking import heartbeat
 
 BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
-Episode = tuple[Scenario, Agent, int]  # who episodes where, which attempt
+
+
+@dataclass(frozen=True)
+class EpisodeRequest:
+    """One episode to be played. attempt: from 0, tells episodes of one agent in one scenario apart."""
+
+    scenario: Scenario
+    agent: Agent
+    attempt: int = 0
 
 
 @dataclass
 class Tally:
-    """What the progress line counts."""
+    """The counts of the progress line."""
 
     running: int = 0
     played: int = 0
@@ -36,14 +44,14 @@ class Tally:
     kept: int = 0
     since_s: float = field(default_factory=time.monotonic)
 
-    def count(self, episode: Trajectory) -> None:
+    def count(self, trajectory: Trajectory) -> None:
         self.running -= 1
         self.played += 1
-        self.ended += episode.ending in (Ending.exit, Ending.panic)
-        self.kept += episode.kept
+        self.ended += trajectory.ending in (Ending.exit, Ending.panic)
+        self.kept += trajectory.kept
 
     def line(self, tokens: int | None) -> str:
-        """tokens: generated so far; None where nobody counts them."""
+        """tokens: generated so far; None where they are not counted."""
         seconds = max(time.monotonic() - self.since_s, 1e-9)
         speeds = [] if tokens is None else [f"{tokens / seconds:,.0f} tokens/s"]
         speeds.append(f"{self.played / seconds:.1f} episodes/s")
@@ -51,7 +59,7 @@ class Tally:
 
 
 def play_many(
-    episodes: Sequence[Episode],
+    requests: Sequence[EpisodeRequest],
     backend: Backend,
     config: EvalConfig,
     workers: int = 0,
@@ -59,32 +67,33 @@ def play_many(
     done: Callable[[Trajectory], None] | None = None,
     tokens: Callable[[], int | None] = lambda: None,
 ) -> list[Trajectory]:
-    """The episodes' trajectories in the order given. workers 0: twice the cores.
+    """Play all requests; the trajectories come in their order. workers 0: twice the cores.
 
-    done: called once per finished episode, from one thread at a time; tokens: generated so far, for the progress line.
-    On Ctrl-C every place is left before it is raised. Episodes that limits.max_eval_s leaves no time for are broken.
+    done: called once per finished episode, never by two threads at once; tokens: generated so far, for the progress line.
+    Episodes that config.max_eval_s leaves no time for are recorded as broken. On Ctrl-C or an error every session is removed
+    before the exception is raised.
     """
     stop, lock, tally = Event(), threading.Lock(), Tally()
     pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="episode")
-    with _overtime(config.max_eval_s, stop) as late, pool, _progress(title, episodes, lambda: tally.line(tokens())) as tell:
-        again = Again(backend, stop)
+    with _time_limit(config.max_eval_s, stop) as late, pool, _progress(title, len(requests), lambda: tally.line(tokens())) as update:
+        retry = Retry(backend, stop)
 
-        def one(episode: Episode) -> Trajectory:
+        def play_one(request: EpisodeRequest) -> Trajectory:
             with lock:
                 tally.running += 1
-            once = partial(_once, episode, backend, config, stop, late)
+            once = partial(_play_once, request, backend, config, stop, late)
             trajectory = once()
             if trajectory.ending is Ending.broken and not late.is_set():
-                trajectory = again.live(once, trajectory)
+                trajectory = retry.run(once, trajectory)
             with lock:
                 tally.count(trajectory)
                 if done is not None:
                     done(trajectory)
             return trajectory
 
-        futures = [pool.submit(one, episode) for episode in episodes]
+        futures = [pool.submit(play_one, request) for request in requests]
         try:
-            _wait(futures, lambda: tell(tally.played))
+            _wait(futures, lambda: update(tally.played))
         except BaseException:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -92,19 +101,19 @@ def play_many(
         return [future.result() for future in futures]
 
 
-def _once(episode: Episode, backend: Backend, config: EvalConfig, stop: Event, late: Event) -> Trajectory:
-    scenario, agent, attempt = episode
+def _play_once(request: EpisodeRequest, backend: Backend, config: EvalConfig, stop: Event, late: Event) -> Trajectory:
+    unplayed = partial(record_unplayed, request.scenario, request.agent, request.attempt)
     try:
-        return not_played(scenario, agent, attempt) if late.is_set() else play(scenario, agent, backend, config, attempt, stop)
+        return unplayed() if late.is_set() else play(request.scenario, request.agent, backend, config, request.attempt, stop)
     except Stopped:
         if late.is_set():
-            return not_played(scenario, agent, attempt)
+            return unplayed()
         raise
 
 
 @contextmanager
-def _overtime(limit_s: float, stop: Event) -> Iterator[Event]:
-    """Set, as is stop, once limit_s are over; 0: never."""
+def _time_limit(limit_s: float, stop: Event) -> Iterator[Event]:
+    """An event that is set, together with stop, once limit_s are over; 0: never."""
     late = Event()
 
     def over() -> None:
@@ -122,27 +131,27 @@ def _overtime(limit_s: float, stop: Event) -> Iterator[Event]:
             timer.cancel()
 
 
-def _wait(futures: Sequence[Future[Trajectory]], tell: Callable[[], None]) -> None:
-    """Until all are done or one fails; in short waits, so that Ctrl-C is heard, and tell is called after each."""
+def _wait(futures: Sequence[Future[Trajectory]], update: Callable[[], None]) -> None:
+    """Wait until all are done or one fails; in short waits, so that Ctrl-C is noticed. update: called after each of them."""
     pending = set(futures)
     while pending:
         finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-        tell()
+        update()
         for future in finished:
             future.result()
 
 
 @contextmanager
-def _progress(title: str, episodes: Sequence[Episode], note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
-    """To be called with the episodes that are over. At a terminal it is drawn over and over; elsewhere its last state is one line."""
+def _progress(title: str, total: int, note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
+    """A function that takes the number of finished episodes. A terminal shows a line that is redrawn, a file only its last state."""
     columns: list[ProgressColumn] = [TextColumn(title), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}")]
     if get_console().width >= BAR_WIDTH:
         columns.insert(1, BarColumn())
-    with Progress(*columns, disable=not episodes) as bar:
-        task = bar.add_task(title, total=len(episodes), note="")
+    with Progress(*columns, disable=not total) as bar:
+        task = bar.add_task(title, total=total, note="")
 
-        def tell(played: int) -> None:
+        def update(played: int) -> None:
             bar.update(task, completed=played, note=note())
-            heartbeat.progress(played, len(episodes), "episodes")
+            heartbeat.progress(played, total, "episodes")
 
-        yield tell
+        yield update

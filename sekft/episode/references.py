@@ -1,4 +1,4 @@
-"""Episodes played by the reference, kept in a file that is made once per set of scenarios."""
+"""Reference episodes as training data: played once per set of scenarios and kept in a file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from sekft.config import DataConfig, EvalConfig, SourceConfig, SourceKind
 from sekft.episode import trajectory
 from sekft.episode.agent import reference
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.errors import DataError, SettingsError
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
@@ -16,38 +16,38 @@ from sekft.scenario.document import Scenario, dumps
 FOLDER = Path("outputs/collect")
 
 
-def without_path(data: DataConfig) -> list[SourceConfig]:
-    """The sources that are to be filled by the reference."""
+def sources_without_path(data: DataConfig) -> list[SourceConfig]:
+    """The shell sources that have no file of their own: reference episodes fill them."""
     return [source for source in data.sources.values() if source.kind is SourceKind.shell and source.path is None]
 
 
-def play_for(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], backend: Backend, workers: int, seed: int) -> None:
-    """Give every source the episodes of the reference in these scenarios. seed: of the detours. Raises SettingsError."""
+def fill_sources(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], backend: Backend, workers: int, seed: int) -> None:
+    """Set every source's path to a file of reference episodes in these scenarios. seed: of the detours. Raises SettingsError."""
     for source in sources:
         if not 0 <= source.noise <= 1:
             raise SettingsError(f"data.sources: noise {source.noise}, allowed: 0 to 1")
         source.path = str(reference_file(scenarios, backend, workers, source.noise, seed))
 
 
-def known_for(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], seed: int) -> list[tuple[SourceConfig, Path]]:
-    """Where the episodes of each lie, or would."""
+def expected_files(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], seed: int) -> list[tuple[SourceConfig, Path]]:
+    """The file that fill_sources would use for each source, whether it exists or not."""
     return [(source, _file(scenarios, source.noise, seed)) for source in sources]
 
 
 def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int, noise: float = 0.0, seed: int = 0) -> Path:
-    """outputs/collect/reference-<digest>.jsonl, played now unless it is there.
+    """outputs/collect/reference-<digest>.jsonl; its episodes are played unless the file exists.
 
-    Raises DataError if the reference does not verify everywhere: then the scenarios are at fault, see sekft.check.
+    Raises DataError if the reference does not verify in every scenario: then a scenario is wrong, and sekft.check names the fault.
     """
     path = _file(scenarios, noise, seed)
     if path.exists():
         return path
     agent = reference(scenarios, noise, seed)
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
-    episodes = play_many([(scenario, agent, 0) for scenario in scenarios], backend, config, workers, "reference plays")
-    if lost := [episode for episode in episodes if not episode.kept]:
-        raise DataError(f"{lost[0].scenario_id}: the reference ended {lost[0].outcome.value} ({lost[0].reason}); see python -m sekft.check")
-    trajectory.write(episodes, path)
+    played = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, config, workers, "reference plays")
+    if failed := next((one for one in played if not one.kept), None):
+        raise DataError(f"{failed.scenario_id}: the reference ended {failed.outcome.value} ({failed.reason}); see python -m sekft.check")
+    trajectory.write(played, path)
     return path
 
 

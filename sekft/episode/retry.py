@@ -1,4 +1,4 @@
-"""A broken episode is played once more, beside a canary: a place that tells whose fault it is if it breaks again."""
+"""The second attempt at a broken episode, beside a canary session that shows whether the agent or the sandbox is at fault."""
 
 import contextlib
 import logging
@@ -10,33 +10,39 @@ from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.errors import SandboxError
 from sekft.sandbox.session import Backend, Session
 
-BACK_S = 20.0  # for all episodes of a series together: an engine that is restarted answers after 1 to 5 s
+RECOVERY_S = 20.0  # for all episodes of a call together; an engine that is restarted answers after 1 to 5 s
 _PAUSE_S = 0.5
 _ANSWER_S = 10.0
 log = logging.getLogger("sekft")
 
 
-class Again:
-    """For one series. Waits for places to be had again, but not episode after episode for an engine that does not come back."""
+class Retry:
+    """Plays broken episodes once more, for one call of play_many.
+
+    It waits for the backend to work again, but not anew for every episode once the backend did not come back within RECOVERY_S.
+    """
 
     def __init__(self, backend: Backend, stop: Event) -> None:
         self._backend, self._stop = backend, stop
         self._given_up = Event()
 
-    def live(self, play: Callable[[], Trajectory], first: Trajectory) -> Trajectory:
-        """What the episode amounts to in a fresh place. Broken while the canary played on: it breaks its places itself, and has lost."""
+    def run(self, play: Callable[[], Trajectory], first: Trajectory) -> Trajectory:
+        """The trajectory of a second attempt in a fresh session.
+
+        If that breaks, too, while the canary goes on, the agent breaks its sessions: the ending becomes `lost`.
+        """
         log.info("%s broke (%s): played once more", first.id, first.reason)
         with contextlib.ExitStack() as stack:
             canary = self._canary(stack)
             second = play()
             if second.ending is not Ending.broken or canary is None or not _answers(canary):
                 return second
-        reason = f"its place broke twice, another beside it did not: {second.reason}"
+        reason = f"its session broke twice, another one beside it did not: {second.reason}"
         return second.model_copy(update={"ending": Ending.lost, "outcome": Outcome.ran_out, "reason": reason})
 
     def _canary(self, stack: contextlib.ExitStack) -> Session | None:
-        """The first place that can be had and answers; left with the stack. None: nothing came in time."""
-        end = time.monotonic() + BACK_S
+        """The first session that opens and answers, closed by stack; None if there is none in time."""
+        end = time.monotonic() + RECOVERY_S
         while not self._stop.is_set():
             with contextlib.suppress(SandboxError):
                 session = stack.enter_context(self._backend.open({}))

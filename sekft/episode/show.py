@@ -1,45 +1,43 @@
-"""An episode as a person reads it: the terminal it left behind, and what became of it."""
+"""Trajectories for people: the transcript as text, example files, and the row of a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sekft.episode.outcome import kept
+from sekft.episode.outcome import is_kept
 from sekft.episode.trajectory import Trajectory
+from sekft.tracking.files import write_text
 
 
-def as_text(episode: Trajectory) -> str:
-    screen = "".join(message.content + ("\n" if message.role == "assistant" else "") for message in episode.messages)
-    reason = f" ({episode.reason})" if episode.reason else ""
-    return f"{screen.rstrip()}\n\n-- {episode.id}: {episode.ending.value}, {episode.outcome.value}{reason}; checker {episode.checked}\n"
+def as_text(trajectory: Trajectory) -> str:
+    """The terminal as the episode left it, then a line with ending, outcome, reason and the checker's result."""
+    screen = "".join(message.content + ("\n" if message.role == "assistant" else "") for message in trajectory.messages)
+    reason = f" ({trajectory.reason})" if trajectory.reason else ""
+    result = f"{trajectory.ending.value}, {trajectory.outcome.value}{reason}; checker {trajectory.checked}"
+    return f"{screen.rstrip()}\n\n-- {trajectory.id}: {result}\n"
 
 
-def write_examples(episodes: Sequence[Trajectory], folder: Path) -> dict[str, Path]:
-    """One won and one lost episode as text files, those there are: {"won": path, "lost": path}."""
-    wanted: dict[str, Callable[[Trajectory], bool]] = {
-        "won": lambda episode: kept(episode.outcome),
-        "lost": lambda episode: not kept(episode.outcome),
-    }
+def write_examples(trajectories: Sequence[Trajectory], folder: Path) -> dict[str, Path]:
+    """Write the first won and the first lost episode to won.txt and lost.txt: {"won": path, "lost": path}, without what does not occur."""
     paths: dict[str, Path] = {}
-    for name, fits in wanted.items():
-        episode = next(filter(fits, episodes), None)
-        if episode is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+    for name, won in (("won", True), ("lost", False)):
+        example = next((trajectory for trajectory in trajectories if is_kept(trajectory.outcome) is won), None)
+        if example is not None:
             paths[name] = folder / f"{name}.txt"
-            paths[name].write_text(as_text(episode), encoding="utf-8")
+            write_text(paths[name], as_text(example))
     return paths
 
 
-def episode_row(agent: str, episode: Trajectory) -> dict[str, Any]:
-    """Of the table of episodes that W&B shows."""
+def episode_row(agent: str, trajectory: Trajectory) -> dict[str, Any]:
+    """One row of the table of episodes in W&B."""
     return {
         "agent": agent,
-        "scenario": episode.scenario_id,
-        "archetype": episode.archetype,
-        "terminal": episode.meta.get("terminal"),
-        "ending": episode.ending.value,
-        "outcome": episode.outcome.value,
-        "checked": episode.checked,
-        "turns": len(episode.commands),
-        "commands": "\n".join(command.text for command in episode.commands),
+        "scenario": trajectory.scenario_id,
+        "archetype": trajectory.archetype,
+        "terminal": trajectory.meta.get("terminal"),
+        "ending": trajectory.ending.value,
+        "outcome": trajectory.outcome.value,
+        "checked": trajectory.checked,
+        "turns": len(trajectory.commands),
+        "commands": "\n".join(command.text for command in trajectory.commands),
     }

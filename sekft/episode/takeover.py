@@ -1,4 +1,4 @@
-"""An episode that a person watches: every reply is shown before it is typed, and may be replaced."""
+"""An agent under a person's control: every reply is shown before it is typed, and may be replaced."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from sekft.rendering.messages import Message, Reply
 
 @dataclass(frozen=True)
 class TakeOver:
-    """What the person typed in the agent's place. own: what the agent would have typed."""
+    """One reply that a person replaced. own: what the agent would have typed; typed: what the person typed."""
 
     context: tuple[Message, ...]
     own: str
@@ -17,13 +17,13 @@ class TakeOver:
 
 
 class Watched:
-    """An agent behind a person. decide: told what is on the screen and the reply, gives the text that is typed.
+    """An agent whose replies a person may replace.
 
-    taken: called once with every reply that was replaced.
+    decide: gets the conversation and the agent's reply, returns the text to type; on_takeover: called with every reply that was replaced.
     """
 
-    def __init__(self, agent: Agent, decide: Callable[[Sequence[Message], Reply], str], taken: Callable[[TakeOver], None]) -> None:
-        self._agent, self._decide, self._taken = agent, decide, taken
+    def __init__(self, agent: Agent, decide: Callable[[Sequence[Message], Reply], str], on_takeover: Callable[[TakeOver], None]) -> None:
+        self._agent, self._decide, self._on_takeover = agent, decide, on_takeover
         self.takeovers = 0
 
     @property
@@ -36,5 +36,5 @@ class Watched:
         if text == reply.text:
             return reply
         self.takeovers += 1
-        self._taken(TakeOver(tuple(messages), reply.text, text))
+        self._on_takeover(TakeOver(tuple(messages), reply.text, text))
         return replace(reply, text=text, full=False, reason="", cut=False)

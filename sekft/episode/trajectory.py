@@ -1,4 +1,4 @@
-"""A trajectory is an episode as recorded: one JSON line, the same bytes for the same episode. Schema version 2; version 1 is read."""
+"""Trajectories: recorded episodes, one JSON line each, the same bytes for the same episode. Writes schema version 2, reads 1 and 2."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -13,11 +13,15 @@ from sekft.scenario.document import complaint
 from sekft.tracking.files import replacing
 
 SCHEMA_VERSION = 2
-SCHEMA_1 = {"bundle_id": "scenario_id", "operator": "agent"}  # names of fields that were others in version 1
+SCHEMA_1 = {"bundle_id": "scenario_id", "operator": "agent"}  # fields that had another name in version 1
 
 
 class Ending(StrEnum):
-    """Why an episode is over. gone and lost are the agent's doing, broken is ours."""
+    """Why an episode ended.
+
+    silent: an empty reply; gone: the agent replaced or killed its shell; lost: no prompt came back; broken: the engine or the sandbox
+    failed. gone and lost count as the agent's failures, broken never does.
+    """
 
     exit = "exit"
     panic = "panic"
@@ -30,7 +34,7 @@ class Ending(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What an episode amounts to; the first that applies, in this order."""
+    """The result of an episode: the first of these that applies, in this order."""
 
     broken = "broken"
     silent = "silent"
@@ -47,7 +51,7 @@ class Record(BaseModel):
 
 
 class Command(Record):
-    """What was typed in one assistant turn. turn: index into messages; status None: no prompt came back."""
+    """What was typed in one assistant turn. turn: index into messages; status: exit status, None if no prompt came back."""
 
     turn: int
     text: str
@@ -55,6 +59,8 @@ class Command(Record):
 
 
 class Trajectory(Record):
+    """One recorded episode. messages: environment turns have the role user, replies the role assistant."""
+
     schema_version: Literal[2] = 2
     id: str
     scenario_id: str
@@ -63,17 +69,17 @@ class Trajectory(Record):
     messages: tuple[Message, ...]
     commands: tuple[Command, ...]
     ending: Ending
-    checked: bool | None  # the checker's word; None: it could not run
-    clean: bool  # no prose
+    checked: bool | None  # whether the checker passed; None: it could not run
+    clean: bool  # no reply was prose
     outcome: Outcome
     kept: bool
-    reason: str = ""  # why it ended so, or why it is not kept
+    reason: str = ""  # why it ended as it did, or why it is not kept
     meta: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _upgraded(cls, fields: Any) -> Any:
-        """Version 1 as version 2."""
+        """Accept a record of version 1."""
         if not isinstance(fields, dict) or fields.get("schema_version") != 1:
             return fields
         return {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
@@ -91,14 +97,14 @@ def by_agent(episodes: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
 
 
 def dumps(trajectory: Trajectory) -> str:
-    """One JSON line, newline included."""
+    """The trajectory as one JSON line, newline included."""
     return trajectory.model_dump_json() + "\n"
 
 
 def read(path: Path) -> Iterator[Trajectory]:
     """The trajectories of a *.jsonl file, or of every *.jsonl of a folder in name order.
 
-    Raises DataError naming file and line; also for no file, and for a file without a line.
+    Raises DataError naming file and line; also when there is no file, or a file is empty.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder of trajectories")
@@ -125,6 +131,6 @@ def _read_file(file: Path) -> Iterator[Trajectory]:
 
 
 def write(trajectories: Iterable[Trajectory], path: Path) -> None:
-    """All of them or none: the file appears under its name only when it is whole."""
+    """Write all of them or none: the file gets its name only when it is complete."""
     with replacing(path) as file:
         file.writelines(dumps(trajectory) for trajectory in trajectories)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sekft.config import EvalConfig
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent, baselines, reference
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.eval.score import Texts
@@ -79,10 +79,10 @@ class Evaluation:
         """All agents at the same time: in the order of the scenarios, so that nobody episodes in a younger place than another."""
         attempts = range(self.config.attempts)
         turns = [(scenario, agent, attempt) for scenario in self.scenarios for attempt in attempts for agent in agents]
-        episodes = [(scenario, agents[agent], attempt) for scenario, agent, attempt in turns]
+        requests = [EpisodeRequest(scenario, agents[agent], attempt) for scenario, agent, attempt in turns]
         thinking = agents.keys() - self.scripted().keys()
         workers = self.workers or at_once(len(thinking), self.config)
-        played = play_many(episodes, self.backend, self.config, workers, title, keep, tokens)
+        played = play_many(requests, self.backend, self.config, workers, title, keep, tokens)
         return {agent: [episode for (_, other, _), episode in zip(turns, played, strict=True) if other == agent] for agent in agents}
 
     def scripted(self) -> dict[str, Agent]:

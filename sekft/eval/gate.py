@@ -7,8 +7,8 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from sekft.config import EvalConfig
-from sekft.episode.outcome import kept
-from sekft.episode.play import LATE, unanswered
+from sekft.episode.outcome import is_kept
+from sekft.episode.play import OUT_OF_TIME, unanswered
 from sekft.episode.trajectory import Ending, EpisodesByAgent, Trajectory
 from sekft.errors import SettingsError, VerdictError
 from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
@@ -114,12 +114,12 @@ def _said(finding: Finding, asked: Paired) -> str:
 
 def unmeasured(agents: EpisodesByAgent, config: EvalConfig) -> str:
     """Why these episodes measure nothing; empty if they do."""
-    if any(episode.reason == LATE for episodes in agents.values() for episode in episodes):
+    if any(episode.reason == OUT_OF_TIME for episodes in agents.values() for episode in episodes):
         return f"unmeasured (the evaluation took longer than eval.max_eval_s={config.max_eval_s:g})"
     for agent, episodes in agents.items():
         if (share := broken_share(episodes)) > config.max_broken_share:
             return f"unmeasured ({share:.0%} of {agent}'s episodes broken, allowed eval.max_broken_share={config.max_broken_share})"
     known = [episode for episode in agents["reference"] if episode.ending is not Ending.broken]
-    if lost := [episode for episode in known if not kept(episode.outcome)]:
+    if lost := [episode for episode in known if not is_kept(episode.outcome)]:
         return f"unmeasured (the reference itself loses {len(lost)} of {len(known)} scenarios within these limits: {lost[0].reason})"
     return ""

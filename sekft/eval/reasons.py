@@ -7,7 +7,7 @@ Not covered: intent. A tag is left out rather than guessed.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sekft.episode.outcome import kept
+from sekft.episode.outcome import is_kept
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.eval.labels import shown, squeezed
 from sekft.eval.rates import FAULTS
@@ -44,7 +44,7 @@ def tags(episode: Trajectory, directives: Sequence[str] = ()) -> tuple[str, ...]
     """In the order of MEANINGS. directives: those that can be read in this scenario; none: nothing is said about finding them."""
     if episode.ending is Ending.broken:
         return ("broken",)
-    if kept(episode.outcome):
+    if is_kept(episode.outcome):
         return ()
     right, left = episode.ending.value == episode.meta.get("terminal"), episode.ending in LEFT
     found = set() if episode.checked is True else _found(episode, directives)

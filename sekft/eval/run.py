@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sekft.cli.console import echo
 from sekft.config import EvalCommandConfig, EvalConfig
 from sekft.data.tinystories import suite as stories
-from sekft.episode import trajectory
-from sekft.episode.cache import recall, remember
+from sekft.episode import cache, trajectory
 from sekft.episode.show import episode_row, write_examples
 from sekft.episode.trajectory import Trajectory
 from sekft.eval import rates, score, show, suite_scores
@@ -77,11 +76,11 @@ def base_episodes(base: "Base", evaluation: Evaluation, title: str = "selection"
     """Of the base alone; played once."""
     candidates = on_base(base, {}, evaluation)
     about = evaluation.about({"base": candidates.base})["base"]
-    if evaluation.config.remember and (known := recall("base", about)) is not None:
+    if evaluation.config.remember and (known := cache.load("base", about)) is not None:
         return known
     with candidates.enter(True) as cast:
         episodes = evaluation.play(cast.agents, f"{title}: base", tokens=cast.generated)["base"]
-    remember("base", about, episodes)
+    cache.store("base", about, episodes)
     return episodes
 
 
@@ -122,7 +121,7 @@ def evaluate(candidates: AgentSource, evaluation: Evaluation, track: Tracked, st
     """
     partial = track.folder / f"{EPISODES}.partial"
     about = evaluation.about({"base": candidates.base} if candidates.base else {})
-    episodes = {agent: known for agent in about if evaluation.config.remember and (known := recall(agent, about[agent])) is not None}
+    episodes = {agent: known for agent in about if evaluation.config.remember and (known := cache.load(agent, about[agent])) is not None}
     with candidates.enter("base" not in episodes) as cast:
         missing = {name: typist for name, typist in {**cast.agents, **evaluation.scripted()}.items() if name not in episodes}
         episodes |= evaluation.play(missing, "eval", whole_lines(partial), cast.generated)
@@ -130,7 +129,7 @@ def evaluate(candidates: AgentSource, evaluation: Evaluation, track: Tracked, st
     trajectory.write([episode for agent in episodes for episode in episodes[agent]], track.folder / EPISODES)
     partial.unlink(missing_ok=True)
     for agent in about.keys() & missing.keys():
-        remember(agent, about[agent], episodes[agent])
+        cache.store(agent, about[agent], episodes[agent])
     scored = score.score(
         episodes, evaluation.scenarios, evaluation.config, candidates.doubts, candidates.losses(), evaluation.held_out, evaluation.unseen
     )

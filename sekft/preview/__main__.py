@@ -16,7 +16,7 @@ from sekft.config.job import Job
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Sample, fitting, rows
-from sekft.episode.references import play_for, without_path
+from sekft.episode.references import fill_sources, sources_without_path
 from sekft.errors import DataError
 from sekft.mask.rules import Weight, applies, weigh
 from sekft.mask.tokens import Token, tokens
@@ -34,9 +34,9 @@ PAGE_ROWS = 20  # on the page, for each one in the terminal
 
 def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     tokenizer = load_tokenizer(settings.model)
-    if lacking := without_path(settings.data):
+    if lacking := sources_without_path(settings.data):
         backend = choose.backend(settings.sandbox, echo)
-        play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
+        fill_sources(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     samples = sources.read(settings.data, echo)
     _, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]

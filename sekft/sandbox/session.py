@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from sekft.config import SandboxConfig
 
-Kind = Literal["ready", "more", "exit", "panic", "gone", "lost", "broken"]
+TurnKind = Literal["ready", "more", "exit", "panic", "gone", "lost", "broken"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Turn:
+class ShellTurn:
     """What came of typing one text.
 
     ready: the prompt is back; more: the shell waits for another line; exit, panic: the episode ended itself;
@@ -30,7 +30,7 @@ class Turn:
     """
 
     output: str  # as deployed: prefixes plain, head and tail kept
-    kind: Kind
+    kind: TurnKind
     status: int | None = None  # of the last command; of the shell when it ended
     cut_bytes: int = 0  # removed from the middle of the output
     dropped_lines: int = 0  # text after the line that ended the episode or was interrupted: never typed
@@ -39,7 +39,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """What the checker said. status None: it did not finish in time, or the place failed (broken)."""
 
     status: int | None
@@ -53,10 +53,10 @@ class Session(Protocol):
     def put(self, files: Sequence[File]) -> None:
         """Lay the scenario out. Before the first run. Raises SandboxError."""
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         """Type one text, of one or more lines, and wait for the prompt, at most timeout_s per line."""
 
-    def check(self, script: str, timeout_s: float) -> Checked:
+    def check(self, script: str, timeout_s: float) -> CheckResult:
         """Kill whatever the episode left running, then run the checker as agent in the home directory."""
 
 

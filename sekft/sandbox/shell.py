@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from sekft.errors import SandboxError
-from sekft.sandbox.session import Kind, Turn
-from sekft.sandbox.text import Output, typed
+from sekft.sandbox.session import ShellTurn, TurnKind
+from sekft.sandbox.text import OutputBuffer, typeable
 
 PANIC_STATUS = 86
 START_S = 20.0
@@ -43,12 +43,12 @@ class Stream(Protocol):
 class _Event:
     """Why waiting ended. synced: the number of a synchronisation mark."""
 
-    kind: Kind | Literal["timeout", "flood", "hello", "synced"]
+    kind: TurnKind | Literal["timeout", "flood", "hello", "synced"]
     status: int | None = None
     reason: str = ""
 
 
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, TurnKind] = {
     "ready": "ready",
     "more": "more",
     "exit": "exit",
@@ -64,7 +64,7 @@ _KINDS: dict[str, Kind] = {
 
 
 class Shell:
-    """An interactive dash in pipe mode. Never raises out of run: engine trouble is a Turn of kind broken."""
+    """An interactive dash in pipe mode. Never raises out of run: engine trouble is a ShellTurn of kind broken."""
 
     def __init__(self, stream: Stream, signal: Signal, flood_bytes: int) -> None:
         self._stream, self._signal = stream, signal
@@ -80,25 +80,25 @@ class Shell:
         self._pid = 0
         self._panicked: str | None = None
         self._syncs = 0
-        self.over: Kind | None = None
+        self.over: TurnKind | None = None
 
     def start(self) -> None:
         """Wait for the shell and teach it the markers. Raises SandboxError."""
         try:
             self._stream.send(self._greeting())
-            while (event := self._wait(Output(64), START_S)).kind == "hello":
+            while (event := self._wait(OutputBuffer(64), START_S)).kind == "hello":
                 self._pid = event.status or 0
         except OSError as error:
             raise SandboxError(f"the session shell went away at its start: {error}") from None
         if event.kind != "ready" or not self._pid:
             raise SandboxError(f"the session shell gave no prompt within {START_S:.0f} s ({event.kind} {event.reason})".rstrip())
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         """Type a text line by line, each at a prompt; stop at the first line that ends or overruns."""
         if self.over:
-            return Turn("", "broken", reason=f"typed after the end of the episode ({self.over})")
-        lines = typed(text).removesuffix("\n").split("\n")
-        output, event, interrupted, fed = Output(), _Event("ready"), "", 0
+            return ShellTurn("", "broken", reason=f"typed after the end of the episode ({self.over})")
+        lines = typeable(text).removesuffix("\n").split("\n")
+        output, event, interrupted, fed = OutputBuffer(), _Event("ready"), "", 0
         try:
             for line in lines:
                 fed += 1
@@ -117,21 +117,21 @@ class Shell:
     def close(self) -> None:
         self._stream.close()
 
-    def _turn(self, output: Output, event: _Event, interrupted: str, dropped_lines: int) -> Turn:
+    def _turn(self, output: OutputBuffer, event: _Event, interrupted: str, dropped_lines: int) -> ShellTurn:
         kind = _KINDS[event.kind]
         if kind not in ("ready", "more"):
             self.over = kind
         text, cut = output.text()
-        return Turn(text, kind, event.status, cut, dropped_lines, interrupted, event.reason)
+        return ShellTurn(text, kind, event.status, cut, dropped_lines, interrupted, event.reason)
 
     def _greeting(self) -> bytes:
-        """The first line typed, unseen. Output 8 stays the session's own whatever is done to 1 and 2."""
+        """The first line typed, unseen. OutputBuffer 8 stays the session's own whatever is done to 1 and 2."""
         return (
             b"exec 3<&- 8>&1; panic() { /usr/bin/panic \"$@\"; exit %d; }; PS1='%s' PS2='%s'; "
             b"trap '%s' EXIT; printf '\\036%s:0:%%d:\\037' $$\n" % (PANIC_STATUS, self._ps1, self._ps2, self._trap, self._nonce.encode())
         )
 
-    def _wait(self, output: Output, timeout_s: float, flood_bytes: int | None = None) -> _Event:
+    def _wait(self, output: OutputBuffer, timeout_s: float, flood_bytes: int | None = None) -> _Event:
         """Read on until something is known. Everything before it goes to output."""
         end = time.monotonic() + timeout_s
         while True:
@@ -151,7 +151,7 @@ class Shell:
                 return self._ended()
             self._pending += chunk
 
-    def _next(self, output: Output) -> _Event | None:
+    def _next(self, output: OutputBuffer) -> _Event | None:
         """The next mark in what was read; without one, all that cannot be the beginning of a mark is put out."""
         while match := self._token.search(self._pending):
             before, self._pending = self._pending[: match.start()], self._pending[match.end() :]
@@ -163,7 +163,7 @@ class Shell:
             number, status = int(match[1]), int(match[2])
             if self._panicked is not None:
                 return self._panic()
-            kinds: dict[int, Kind | Literal["hello", "synced"]] = {0: "hello", 1: "ready", 2: "more", 5: "synced", 9: "exit"}
+            kinds: dict[int, TurnKind | Literal["hello", "synced"]] = {0: "hello", 1: "ready", 2: "more", 5: "synced", 9: "exit"}
             if kind := kinds.get(number):
                 return _Event(kind, None if kind == "more" else status)
         start = self._pending.rfind(b"\x1e")
@@ -196,7 +196,7 @@ class Shell:
             return _Event("lost", reason="the shell runs on out of reach")
         return _Event("gone", status)
 
-    def _interrupt(self, output: Output) -> _Event:
+    def _interrupt(self, output: OutputBuffer) -> _Event:
         """INT, then KILL of all but the shell, then the prompt set anew; the first rung that brings a prompt back."""
         reset = b"exec 1>&8 2>&8; PS1='%s' PS2='%s'\n" % (self._ps1, self._ps2)
         rungs: tuple[Callable[[], None], ...] = (
@@ -213,7 +213,7 @@ class Shell:
                 return event
         return _Event("lost", reason="no prompt came back after INT and KILL")
 
-    def _synchronise(self, ready: _Event, output: Output) -> _Event:
+    def _synchronise(self, ready: _Event, output: OutputBuffer) -> _Event:
         """Eat prompts that came twice: the command may have ended by itself just before the signal reached an idle shell."""
         self._syncs += 1
         status = ready.status or 0

@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from sekft.sandbox.session import Kind
+from sekft.sandbox.session import TurnKind
 
 TEXT_VERSION = 1
 PROMPT = "$ "
@@ -19,25 +19,25 @@ _OVERSTRIKE = re.compile(r"[^\n]\x08")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def environment_turn(output: str, kind: Kind) -> str:
-    """Output, a newline if it lacks one, the prompt. An episode that ended shows no prompt, and may show nothing."""
+def environment_turn(output: str, kind: TurnKind) -> str:
+    """OutputBuffer, a newline if it lacks one, the prompt. An episode that ended shows no prompt, and may show nothing."""
     prompt = _PROMPTS.get(kind, "")
     if output and not output.endswith("\n"):
         output += "\n"
     return output + prompt
 
 
-def typed(text: str) -> str:
+def typeable(text: str) -> str:
     """The text as the shell gets it: no control characters but newline and tab, always encodable."""
     return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
 
 
 def clean_output(raw: bytes, keep_bytes: int = KEEP_BYTES) -> tuple[str, int]:
     """The output as deployed, and how many bytes were cut from its middle."""
-    return Output(keep_bytes).add(raw).text()
+    return OutputBuffer(keep_bytes).add(raw).text()
 
 
-class Output:
+class OutputBuffer:
     """Collects one output of any length in bounded memory: half of keep_bytes from its head, half from its tail."""
 
     def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:

@@ -10,7 +10,7 @@ from sekft.config.job import Job
 from sekft.config.where import Where
 from sekft.data.prepare import sets
 from sekft.data.sets import How
-from sekft.episode.references import known_for, without_path
+from sekft.episode.references import expected_files, sources_without_path
 from sekft.eval.dry_run import Say, here, say_all, say_eval, submitted
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.scenario.split import load, require_apart
@@ -20,7 +20,7 @@ from sekft.where import allowed, remote, submission, torchrun
 
 def plan(settings: TrainConfig, job: Job, say: Say) -> None:
     """The dry run of sekft.train. Raises what a start would raise at once, VerdictError where a verdict is required: there is none."""
-    plays = bool(settings.eval.episodes or settings.eval.every_steps or without_path(settings.data))
+    plays = bool(settings.eval.episodes or settings.eval.every_steps or sources_without_path(settings.data))
     say_all("train", settings, job, say, [say_training, lambda settings, say: say_eval(settings, say, plays)], say_work(settings, job))
 
 
@@ -30,7 +30,7 @@ def say_training(settings: TrainConfig, say: Say) -> None:
     folder, tokenizer = base_folder(settings.model, weights=True), load_tokenizer(settings.model)
     say(f"base: {settings.model.name} in {folder}, {'random' if settings.model.weights == 'random' else 'pretrained'} weights")
     data = replace(settings.data, cache=False)
-    for source, episodes in known_for(without_path(data), load("train", settings.split), settings.split.seed):
+    for source, episodes in expected_files(sources_without_path(data), load("train", settings.split), settings.split.seed):
         if not episodes.exists():
             say(f"data: {settings.split.train_scenarios} episodes of the reference, to be played first in the sandbox, into {episodes}")
             say("forecast: when these episodes are there")

@@ -15,7 +15,7 @@ from sekft.data.accounting import Counts
 from sekft.data.prepare import sets
 from sekft.data.sample import Row
 from sekft.data.sets import How, Sets
-from sekft.episode.references import play_for, without_path
+from sekft.episode.references import fill_sources, sources_without_path
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
 from sekft.eval import gate, provenance, score, show
@@ -121,14 +121,14 @@ def prepare(settings: TrainConfig) -> Prepared:
         raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
     iteration.require(settings)
     scenarios, selection, development = eval_scenarios(settings), selection_scenarios(settings), development_scenarios(settings)
-    lacking = without_path(settings.data)
+    lacking = sources_without_path(settings.data)
     played = tuple(name for name, source in settings.data.sources.items() if source in lacking)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
     needed = scenarios or selection or development or lacking
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needed else None
     if lacking and backend is not None:
-        play_for(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
+        fill_sources(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
     made = sets(how, lambda groups: require_apart(groups, scenarios, selection, development))
     for line in made.said:

@@ -10,7 +10,7 @@ from typing import Any
 from sekft.config.job import Job, RunFunction
 from sekft.config.where import Where
 from sekft.data import inputs
-from sekft.episode.references import without_path
+from sekft.episode.references import sources_without_path
 from sekft.errors import WhereError
 from sekft.tracking import records
 from sekft.tracking.record import RUN, SUMMARY, open_run
@@ -27,7 +27,7 @@ def require(command: str, settings: Any, job_of_sweep: bool) -> None:
     """Raises SettingsError for what does not go together; nothing is started, read or asked."""
     reads = lambda: (inputs.of_training if command == "train" else inputs.of_eval)(settings)  # noqa: E731
     far = allowed.place(command, settings) is Where.hf_job and settings.where.options.get("image")
-    plays = command == "train" and bool(without_path(settings.data))
+    plays = command == "train" and bool(sources_without_path(settings.data))
     allowed.require(command, settings, reads() if far else (), plays, job_of_sweep)
 
 

@@ -1,10 +1,10 @@
-"""Episodes are remembered by everything they depend on, unless one of them broke."""
+"""Trajectories are cached by everything they depend on, unless one of them broke."""
 
 from pathlib import Path
 
 import pytest
 
-from sekft.episode.cache import recall, remember
+from sekft.episode.cache import load, store
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.rendering.messages import Message
 
@@ -22,13 +22,13 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_episodes_come_back_as_they_were_for_the_same_circumstances_only() -> None:
+def test_trajectories_are_loaded_unchanged_and_for_the_same_conditions_only() -> None:
     episodes = [episode(Ending.silent), episode(Ending.lost)]
-    remember("base", {"scenarios": "a", "seed": 0}, episodes)
-    assert recall("base", {"seed": 0, "scenarios": "a"}) == episodes
-    assert recall("base", {"seed": 1, "scenarios": "a"}) is None and recall("random", {"seed": 0, "scenarios": "a"}) is None
+    store("base", {"scenarios": "a", "seed": 0}, episodes)
+    assert load("base", {"seed": 0, "scenarios": "a"}) == episodes
+    assert load("base", {"seed": 1, "scenarios": "a"}) is None and load("random", {"seed": 0, "scenarios": "a"}) is None
 
 
 def test_episodes_of_which_one_broke_are_played_again() -> None:
-    remember("base", {"seed": 0}, [episode(Ending.silent), episode(Ending.broken)])
-    assert recall("base", {"seed": 0}) is None
+    store("base", {"seed": 0}, [episode(Ending.silent), episode(Ending.broken)])
+    assert load("base", {"seed": 0}) is None

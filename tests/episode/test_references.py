@@ -1,4 +1,4 @@
-"""Episodes of the reference for training: straight or with detours, played once for the same scenarios."""
+"""Episodes of the reference for training: plain or with detours, played once for the same scenarios."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from sekft.config import Backend as Kind
 from sekft.config import SandboxConfig, SourceConfig, SourceKind
 from sekft.episode import trajectory
-from sekft.episode.references import play_for
+from sekft.episode.references import fill_sources
 from sekft.errors import SettingsError
 from sekft.sandbox import choose
 from sekft.scenario.library import make
@@ -17,7 +17,7 @@ SCENARIOS = [make("copy", index) for index in range(4)]
 
 def played(noise: float, seed: int = 0) -> Path:
     source = SourceConfig(kind=SourceKind.shell, noise=noise)
-    play_for([source], SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), 2, seed)
+    fill_sources([source], SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), 2, seed)
     return Path(source.path or "")
 
 
@@ -27,10 +27,10 @@ def typed(path: Path) -> list[tuple[str, ...]]:
 
 def test_detours_are_played_as_asked_for_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    straight, noisy, other = played(0.0), played(1.0), played(1.0, seed=1)
-    assert len({straight, noisy, other}) == 3 and noisy == played(1.0)
-    assert typed(straight) == [scenario.reference for scenario in SCENARIOS]
-    assert all(len(after) > len(before) for before, after in zip(typed(straight), typed(noisy), strict=True))
+    plain, noisy, other = played(0.0), played(1.0), played(1.0, seed=1)
+    assert len({plain, noisy, other}) == 3 and noisy == played(1.0)
+    assert typed(plain) == [scenario.reference for scenario in SCENARIOS]
+    assert all(len(after) > len(before) for before, after in zip(typed(plain), typed(noisy), strict=True))
     assert all(episode.kept for episode in trajectory.read(noisy)) and typed(noisy) != typed(other)
 
 

@@ -1,4 +1,4 @@
-"""A watched episode is the agent's own until the person types something else; then it is told, and the record says so."""
+"""A watched episode is the agent's own until the person types something else; then the record names the person, too."""
 
 from sekft.config import EvalConfig
 from sekft.episode.agent import reference, scripted
@@ -11,14 +11,14 @@ from sekft.scenario.library import make
 SCENARIO = make("copy", 0)
 
 
-def test_a_episode_in_which_everything_is_let_is_the_same_episode(backend: Backend):
+def test_an_episode_in_which_no_reply_is_replaced_is_the_agents_own(backend: Backend):
     taken: list[TakeOver] = []
     agent = reference([SCENARIO])
     watched = play(SCENARIO, Watched(agent, lambda messages, reply: reply.text, taken.append), backend, EvalConfig())
     assert watched == play(SCENARIO, agent, backend, EvalConfig()) and not taken
 
 
-def test_a_episode_that_is_taken_over_at_its_mistake_verifies(backend: Backend):
+def test_an_episode_that_is_taken_over_at_its_mistake_verifies(backend: Backend):
     taken: list[TakeOver] = []
     wrong = scripted([SCENARIO], ["exit"])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sekft.episode.outcome import kept, outcome
+from sekft.episode.outcome import classify, is_kept
 from sekft.episode.trajectory import Command, Ending, Trajectory
 from sekft.rendering.messages import Message
 from sekft.scenario.document import Scenario, Terminal
@@ -17,14 +17,14 @@ def episode(
     """turns: (typed, shown)."""
     ended = Ending(ending or (terminal if won else "turn_limit"))
     passed = None if ended is Ending.broken else won if checked is None else checked
-    result = outcome(ended, passed, clean, Terminal(terminal))
+    result = classify(ended, passed, clean, Terminal(terminal))
     messages = [Message(role="user", content=ARRIVAL)]
     for typed, shown in turns:
         messages += [Message(role="assistant", content=typed), *([Message(role="user", content=shown)] if shown else [])]
     commands = tuple(Command(turn=2 * at + 1, text=typed, status=0) for at, (typed, _) in enumerate(turns))
     return Trajectory(
         id=f"{scenario}#{attempt}@{agent}", scenario_id=scenario, archetype=archetype, agent=agent, messages=tuple(messages),
-        commands=commands, ending=ended, checked=passed, clean=clean, outcome=result, kept=kept(result), meta={"terminal": terminal},
+        commands=commands, ending=ended, checked=passed, clean=clean, outcome=result, kept=is_kept(result), meta={"terminal": terminal},
     )  # fmt: skip
 
 

@@ -11,14 +11,14 @@ import pytest
 from sekft.config import Backend as Kind
 from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.episode.agent import RandomCommands, reference, scripted
-from sekft.episode.play import LATE
+from sekft.episode.play import OUT_OF_TIME
 from sekft.episode.trajectory import Ending, dumps
 from sekft.errors import SettingsError
 from sekft.eval import gate, rates
 from sekft.eval.evaluation import Evaluation, at_once
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox import choose
-from sekft.sandbox.session import Backend, Checked, File, Session, Turn
+from sekft.sandbox.session import Backend, CheckResult, File, Session, ShellTurn
 from sekft.scenario.split import scenarios
 
 SCENARIOS = tuple(scenarios(SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=8, eval_scenarios=8), "all")[:8])
@@ -66,7 +66,7 @@ class Slow:
 def test_an_eval_that_takes_too_long_is_unmeasured(evaluation: Evaluation):
     short = replace(evaluation, config=EvalConfig(max_eval_s=0.5))
     episodes = short.play({"base": Slow(), "reference": reference(SCENARIOS)}, "late")
-    late = [episode for episode in episodes["base"] if episode.reason == LATE]
+    late = [episode for episode in episodes["base"] if episode.reason == OUT_OF_TIME]
     assert late and all(episode.ending is Ending.broken for episode in late)
     assert gate.unmeasured(episodes, short.config) == "unmeasured (the evaluation took longer than eval.max_eval_s=0.5)"
 
@@ -93,11 +93,11 @@ class UnsteadySession:
     def put(self, files: Sequence[File]) -> None:
         self.place.put(files)
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         time.sleep(self.random.choice((0, 0, 0.05, 0.2)))
         return self.place.run(text, timeout_s)
 
-    def check(self, script: str, timeout_s: float) -> Checked:
+    def check(self, script: str, timeout_s: float) -> CheckResult:
         return self.place.check(script, timeout_s)
 
 

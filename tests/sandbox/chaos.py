@@ -20,7 +20,7 @@ import psutil
 
 from sekft.config import EvalConfig, SandboxConfig, SplitConfig
 from sekft.episode.agent import reference
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.backend import engine
 from sekft.sandbox.backend.docker import DockerBackend
@@ -47,7 +47,7 @@ class Daemon:
         return int((self._folder / "pid").read_text())
 
     def kill(self) -> None:
-        """Returns when it and its containerd are gone; what it started for its containers episodes on."""
+        """Returns when it and its containerd are gone; what it started for its containers lives on."""
         family = [self.process, *(child for child in self.process.children() if child.name() == "containerd")]
         self.process.kill()
         for process in family:
@@ -144,7 +144,7 @@ def chaos(episodes: int, kills: int, workers: int, seed: int = 0) -> Report:
     random, heard, booked = Random(seed), _Heard(), list[str]()
     drawn = scenarios(SPLIT, "all")
     agent = reference(drawn)
-    wanted = [(drawn[index % len(drawn)], agent, index // len(drawn)) for index in range(episodes)]
+    wanted = [EpisodeRequest(drawn[index % len(drawn)], agent, index // len(drawn)) for index in range(episodes)]
     config = EvalConfig(max_turns=40)
     with dockerd() as host, ThreadPoolExecutor(1) as beside:
         backend = DockerBackend(SandboxConfig(), engine.probe(host, {"base_url": host}))

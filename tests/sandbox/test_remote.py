@@ -9,7 +9,7 @@ import pytest
 from sekft.config import Backend as Wanted
 from sekft.config import SandboxConfig
 from sekft.sandbox import choose
-from sekft.sandbox.session import Checked, File, Turn
+from sekft.sandbox.session import CheckResult, File, ShellTurn
 from tests.dockerd import dockerd, missing
 
 
@@ -28,11 +28,11 @@ def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None
         for _ in range(2):  # the second was made ahead
             with backend.open({"NUMBER": "1"}) as session:
                 session.put([File("/home/agent/note", "one\n"), File("/srv/rule", "two\n", owner="root")])
-                assert session.run("cat note /srv/rule; echo $NUMBER", 5) == Turn("one\ntwo\n1\n", "ready", 0)
+                assert session.run("cat note /srv/rule; echo $NUMBER", 5) == ShellTurn("one\ntwo\n1\n", "ready", 0)
                 turn = session.run("sleep 100", 0.5)
                 assert (turn.kind, turn.interrupted) == ("ready", "timeout")
-                assert session.run("exit 3", 5) == Turn("", "exit", 3)
-                assert session.check("cat note; exit 4", 5) == Checked(4, "one\n")
+                assert session.run("exit 3", 5) == ShellTurn("", "exit", 3)
+                assert session.check("cat note; exit 4", 5) == CheckResult(4, "one\n")
         backend._warm.close()  # type: ignore[attr-defined]
         left = functools.partial(backend.engine.client().containers.list, all=True)  # type: ignore[attr-defined]
         end = time.monotonic() + 20

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sekft.sandbox.session import Backend, File, Session, Turn
+from sekft.sandbox.session import Backend, File, Session, ShellTurn
 from tests.sandbox.conftest import BACKENDS, RUNSC, made
 
 
@@ -13,13 +13,13 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return made(request.param)
 
 
-def run(session: Session, text: str, timeout_s: float = 5.0) -> Turn:
+def run(session: Session, text: str, timeout_s: float = 5.0) -> ShellTurn:
     return session.run(text, timeout_s)
 
 
 def test_state_is_kept_from_one_command_to_the_next(session: Session) -> None:
-    assert run(session, "mkdir d; cd d; x=1; export Y=2; f() { echo f$x$Y; }") == Turn("", "ready", 0)
-    assert run(session, "pwd; f; sh -c 'echo $Y'") == Turn("/home/agent/d\nf12\n2\n", "ready", 0)
+    assert run(session, "mkdir d; cd d; x=1; export Y=2; f() { echo f$x$Y; }") == ShellTurn("", "ready", 0)
+    assert run(session, "pwd; f; sh -c 'echo $Y'") == ShellTurn("/home/agent/d\nf12\n2\n", "ready", 0)
 
 
 def test_status_is_that_of_the_last_command(session: Session) -> None:
@@ -28,7 +28,7 @@ def test_status_is_that_of_the_last_command(session: Session) -> None:
 
 def test_nothing_waits_for_a_human(session: Session) -> None:
     started = time.monotonic()
-    assert run(session, "cat; read x; echo $?") == Turn("1\n", "ready", 0)
+    assert run(session, "cat; read x; echo $?") == ShellTurn("1\n", "ready", 0)
     assert time.monotonic() - started < 2
 
 
@@ -37,8 +37,8 @@ def test_many_lines_are_one_turn(session: Session) -> None:
 
 
 def test_an_open_quote_wants_more_and_the_next_text_goes_on(session: Session) -> None:
-    assert run(session, "echo 'a") == Turn("", "more")
-    assert run(session, "b'") == Turn("a\nb\n", "ready", 0)
+    assert run(session, "echo 'a") == ShellTurn("", "more")
+    assert run(session, "b'") == ShellTurn("a\nb\n", "ready", 0)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_error_that_ends_a_script_does_not_end_the_session(session: Session, 
 
 
 def test_exit_ends_with_its_status_and_what_follows_is_counted(session: Session) -> None:
-    assert run(session, "echo bye; exit 5\nls\nls") == Turn("bye\n", "exit", 5, dropped_lines=2)
+    assert run(session, "echo bye; exit 5\nls\nls") == ShellTurn("bye\n", "exit", 5, dropped_lines=2)
     assert run(session, "ls").kind == "broken"
 
 
@@ -62,7 +62,7 @@ def test_exit_ends_with_its_status_and_what_follows_is_counted(session: Session)
 )
 def test_every_way_to_exit_is_known_at_once(session: Session, text: str, status: int) -> None:
     started = time.monotonic()
-    assert run(session, text) == Turn("", "exit", status)
+    assert run(session, text) == ShellTurn("", "exit", status)
     assert time.monotonic() - started < 2
 
 
@@ -87,11 +87,13 @@ def test_exit_in_a_subshell_or_script_is_not_the_end(session: Session) -> None:
     ],
 )
 def test_panic_ends_the_episode_wherever_it_is_called(session: Session, text: str) -> None:
-    assert run(session, f"echo before\n{text}\necho after") == Turn("before\n", "panic", 86, dropped_lines=1, reason="the disk is full")
+    assert run(session, f"echo before\n{text}\necho after") == ShellTurn(
+        "before\n", "panic", 86, dropped_lines=1, reason="the disk is full"
+    )
 
 
 def test_panic_needs_no_words(session: Session) -> None:
-    assert run(session, "panic") == Turn("", "panic", 86)
+    assert run(session, "panic") == ShellTurn("", "panic", 86)
 
 
 def test_reading_about_panic_is_not_panic(session: Session) -> None:
@@ -100,11 +102,11 @@ def test_reading_about_panic_is_not_panic(session: Session) -> None:
 
 @pytest.mark.parametrize(("text", "status"), [("exec true", 0), ("exec sh -c 'exit 3'", 3), ("kill -9 $$", 137)])
 def test_a_shell_replaced_or_killed_is_gone(session: Session, text: str, status: int) -> None:
-    assert run(session, text) == Turn("", "gone", status)
+    assert run(session, text) == ShellTurn("", "gone", status)
 
 
 def test_killing_everything_is_gone_too(session: Session) -> None:
-    assert run(session, "sh -c 'kill -9 -1'") == Turn("", "gone", 137)
+    assert run(session, "sh -c 'kill -9 -1'") == ShellTurn("", "gone", 137)
     assert not session.check("true", 5).broken
 
 
@@ -115,7 +117,7 @@ def test_what_does_not_end_is_interrupted_and_the_session_goes_on(session: Sessi
     assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
     assert turn.output.startswith("before\n")
     assert time.monotonic() - started < 5
-    assert run(session, "pwd") == Turn("/tmp\n", "ready", 0)
+    assert run(session, "pwd") == ShellTurn("/tmp\n", "ready", 0)
 
 
 def test_what_cannot_be_interrupted_is_lost(walled_session: Session) -> None:
@@ -138,12 +140,12 @@ def test_a_continuation_prompt_taken_away_is_set_anew(session: Session) -> None:
     turn = run(session, "PS2=\necho 'open\nnever", 0.3)
     assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
     assert run(session, "echo 'a").kind == "more"
-    assert run(session, "b'") == Turn("a\nb\n", "ready", 0)
+    assert run(session, "b'") == ShellTurn("a\nb\n", "ready", 0)
 
 
 def test_an_open_quote_may_go_on_for_many_turns(session: Session) -> None:
     assert run(session, 'echo "').kind == "more"
-    assert run(session, "x\n\"; echo 'y") == Turn("", "more")
+    assert run(session, "x\n\"; echo 'y") == ShellTurn("", "more")
     assert run(session, "'").output == "\nx\n\ny\n\n"
 
 
@@ -175,7 +177,7 @@ def test_a_long_output_keeps_head_and_tail(session: Session) -> None:
 
 def test_any_bytes_can_be_printed(session: Session) -> None:
     turn = run(session, "printf 'a\\0b\\377\\036\\037\\033[1mc\\n'; head -c 20000 /dev/urandom | wc -c")
-    assert turn == Turn("ab\ufffdc\n20000\n", "ready", 0)
+    assert turn == ShellTurn("ab\ufffdc\n20000\n", "ready", 0)
 
 
 def test_a_long_line_arrives_whole(session: Session) -> None:
@@ -271,7 +273,7 @@ def test_both_backends_show_the_same_text() -> None:
         "panic stuck",
     ]
 
-    def live(name: str) -> list[Turn]:
+    def live(name: str) -> list[ShellTurn]:
         with made(name).open({"DIRECTIVES": "/srv/directives"}) as session:
             session.put(scenario)
             return [session.run(text, 1.0) for text in texts]

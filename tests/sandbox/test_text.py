@@ -2,7 +2,7 @@
 
 import pytest
 
-from sekft.sandbox.text import Output, clean_output, environment_turn, typed
+from sekft.sandbox.text import OutputBuffer, clean_output, environment_turn, typeable
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_a_cut_never_splits_a_character() -> None:
 def test_the_text_does_not_depend_on_the_pieces_it_came_in() -> None:
     raw = b"".join(b"%d line\n" % number for number in range(100_000))
     whole = clean_output(raw)
-    pieces = Output()
+    pieces = OutputBuffer()
     for start in range(0, len(raw), 777):
         pieces.add(raw[start : start + 777])
     assert pieces.text() == whole
 
 
 def test_what_is_typed_has_no_control_characters() -> None:
-    assert typed("ls\x03\x1b[A\t-l\n\x7f\ud800") == "ls[A\t-l\n?"
+    assert typeable("ls\x03\x1b[A\t-l\n\x7f\ud800") == "ls[A\t-l\n?"

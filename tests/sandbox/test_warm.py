@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sekft.sandbox.backend import warm
-from sekft.sandbox.session import Checked, File, Turn
+from sekft.sandbox.session import CheckResult, File, ShellTurn
 from tests.sandbox.conftest import SETTINGS, made
 from tests.sandbox.test_lifecycle import await_true
 
@@ -50,7 +50,7 @@ def backend_with(number: int):
     return DockerBackend(dataclasses.replace(SETTINGS, warm=number))
 
 
-def live(backend, number: int) -> tuple[list[Turn], Checked, str]:
+def live(backend, number: int) -> tuple[list[ShellTurn], CheckResult, str]:
     with backend.open({"NUMBER": str(number)}) as session:
         session.put([File("/home/agent/note", f"{number}\n"), File("/srv/rule", "one\n", owner="root")])
         texts = [
@@ -65,7 +65,7 @@ def test_episodes_in_containers_made_ahead_are_the_same_and_each_has_its_own() -
     cold, ahead = backend_with(0), backend_with(2)
     try:
         expected = [live(cold, number)[:2] for number in range(4)]
-        found: dict[int, tuple[list[Turn], Checked, str]] = {}
+        found: dict[int, tuple[list[ShellTurn], CheckResult, str]] = {}
         threads = [threading.Thread(target=lambda n=n: found.update({n: live(ahead, n)})) for n in range(4)]  # type: ignore[misc]
         for thread in threads:
             thread.start()

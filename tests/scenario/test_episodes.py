@@ -5,7 +5,7 @@ import pytest
 from sekft.config import Backend as Kind
 from sekft.config import EvalConfig, SandboxConfig
 from sekft.episode.agent import Scripted, reference
-from sekft.episode.pool import play_many
+from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.show import as_text
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
@@ -27,7 +27,7 @@ def backend() -> Backend:
 def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: Backend, noise: float) -> None:
     scenarios = [*SCENARIOS, *STUCK]
     agent = reference(scenarios, noise, seed=1)
-    episodes = play_many([(scenario, agent, 0) for scenario in scenarios], backend, LONG, workers=4)
+    episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if not episode.kept]
 
 
@@ -36,5 +36,5 @@ def test_a_cheat_solves_no_archetype(backend: Backend, trick: str) -> None:
     outside = library.make("symlink", 18)  # what it links to lies outside the home
     scenarios = [scenario for scenario in (*SCENARIOS, *STUCK, outside) if scenario.axes.blocker != Blocker.unreachable]
     agent = Scripted(trick, {scenario.id: cheat.ZEROS[trick](scenario) for scenario in scenarios})
-    episodes = play_many([(scenario, agent, 0) for scenario in scenarios], backend, LONG, workers=4)
+    episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if episode.checked]

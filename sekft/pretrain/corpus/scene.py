@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from sekft.pretrain.corpus.machine import Machine
 from sekft.sandbox.text import PROMPT
 from sekft.scenario import provider, taxonomy, words
+from sekft.scenario.detours import TYPOS
 from sekft.scenario.draw import Draw
-from sekft.scenario.noisy import TYPOS
 from sekft.scenario.task import Task
 
 _SLIP = 0.03  # of the commands are mistyped first

@@ -18,8 +18,8 @@ from pathlib import Path
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
-from sekft.sandbox.backend.control import Control, Pipes, may_map_two_users
-from sekft.sandbox.session import Checked, File, Turn
+from sekft.sandbox.backend.control import Control, PipeStream, may_map_two_users
+from sekft.sandbox.session import CheckResult, File, ShellTurn
 from sekft.sandbox.shell import Shell
 
 _OUTPUT_BYTES = 65536  # of the checker
@@ -99,30 +99,30 @@ class BwrapSession:
             if status := self._control.request(owner, tar):
                 raise SandboxError(f"{owner}'s files did not go into the place: tar ended with {status} on {len(tar)} bytes")
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         try:
             session = self._session or self._start()
         except SandboxError as error:
-            return Turn("", "broken", reason=str(error))
+            return ShellTurn("", "broken", reason=str(error))
         return session.run(text, timeout_s)
 
-    def check(self, script: str, timeout_s: float) -> Checked:
+    def check(self, script: str, timeout_s: float) -> CheckResult:
         text = script.encode("utf-8", "surrogateescape")
         wrapper = layout.check_script(len(text), timeout_s).encode()
         started = time.monotonic()
         try:
             status, output = self._control.check(wrapper + text, len(wrapper), timeout_s + 5, _OUTPUT_BYTES)
         except SandboxError as error:
-            return Checked(None, str(error), broken=not self._control.held_by_agent())
+            return CheckResult(None, str(error), broken=not self._control.held_by_agent())
         late = status == 137 and time.monotonic() - started >= timeout_s
-        return Checked(None if late else status, output.decode("utf-8", "replace"))
+        return CheckResult(None if late else status, output.decode("utf-8", "replace"))
 
     def _start(self) -> Shell:
         if not self._laid_out:
             self.put(())  # modes and times of the folders
         if self._control.request("session", layout.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
-        session = Shell(Pipes(self._control), self._control.signal, self._settings.flood_bytes)
+        session = Shell(PipeStream(self._control), self._control.signal, self._settings.flood_bytes)
         session.start()
         self._session = session
         return session

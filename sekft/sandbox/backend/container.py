@@ -14,7 +14,7 @@ from docker.types import LogConfig, Ulimit
 from sekft.config import SandboxConfig
 from sekft.sandbox import layout
 from sekft.sandbox.backend import engine
-from sekft.sandbox.backend.stream import Stream, attach
+from sekft.sandbox.backend.stream import SocketStream, attach
 
 # The first process: root without capabilities. A request is a size and a tar, or a question: what do we fail by in here? Answered
 # without a fork, which may be one too many. The end of its input is the end of the container.
@@ -41,7 +41,7 @@ class Container:
     """Fits any episode: nothing of one is in it yet. Owned by one thread at a time; serves one episode, then it is removed."""
 
     name: str
-    lifeline: Stream
+    lifeline: SocketStream
     since_s: float  # on the monotonic clock
 
     def alive(self) -> bool:
@@ -61,14 +61,14 @@ class Maker:
     """Makes containers of one image by one set of walls. Any thread may call it."""
 
     settings: SandboxConfig
-    engine: engine.Engine
+    engine: engine.ContainerEngine
     image: str
 
     def make(self, spare_s: int = 0) -> Container:
         """spare_s: how long it may wait for its episode; session_s counts from then. Raises SandboxError."""
         client = self.engine.client()
         name = f"sekft-{secrets.token_hex(8)}"  # known before it exists: an interrupt may come while it is made
-        lifeline: Stream | None = None
+        lifeline: SocketStream | None = None
         try:
             with engine.trouble("the engine could not make the container"):
                 client.api.create_container_from_config(self.config(client, self.settings.session_s + spare_s), name)

@@ -253,7 +253,7 @@ class Control:
         os.close(self._closing.pop())
 
 
-class Pipes:
+class PipeStream:
     """Fits shell.Stream."""
 
     def __init__(self, control: Control) -> None:

@@ -19,9 +19,9 @@ from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend import engine, preflight
 from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
-from sekft.sandbox.backend.stream import Stream, execute
-from sekft.sandbox.backend.warm import Warm
-from sekft.sandbox.session import Checked, File, Turn
+from sekft.sandbox.backend.stream import SocketStream, execute
+from sekft.sandbox.backend.warm import WarmPool
+from sekft.sandbox.session import CheckResult, File, ShellTurn
 from sekft.sandbox.shell import Shell
 
 _OUTPUT_BYTES = 65536  # of the checker
@@ -42,7 +42,7 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, settings: SandboxConfig, found: engine.Engine | None = None) -> None:
+    def __init__(self, settings: SandboxConfig, found: engine.ContainerEngine | None = None) -> None:
         self.settings = settings
         self.engine = found or engine.find()
         client = self.engine.client()
@@ -51,7 +51,7 @@ class DockerBackend:
         self.swept = engine.sweep(client)
         self.image, self.digest = image.docker_image(client)
         self.maker = Maker(settings, self.engine, self.image)
-        self._warm = Warm(self.maker, settings.warm)
+        self._warm = WarmPool(self.maker, settings.warm)
         with self.open({}) as session:
             self.faults = preflight.faults(session, settings, info)
 
@@ -91,19 +91,19 @@ class DockerSession:
             raise SandboxError(f"root's files did not go into the place: tar ended with {status.decode()} on {len(roots)} bytes")
         self._start(agents)
 
-    def run(self, text: str, timeout_s: float) -> Turn:
+    def run(self, text: str, timeout_s: float) -> ShellTurn:
         try:
             session = self._session or self._start(layout.pack((), own_home=self._own_home)[1])
         except SandboxError as error:
-            return Turn("", "broken", reason=str(error))
+            return ShellTurn("", "broken", reason=str(error))
         return session.run(text, timeout_s)
 
-    def check(self, script: str, timeout_s: float) -> Checked:
+    def check(self, script: str, timeout_s: float) -> CheckResult:
         text = script.encode("utf-8", "surrogateescape")
         try:
             stream = self._alone(layout.check_script(len(text), timeout_s))
             if not stream:
-                return Checked(None)
+                return CheckResult(None)
             with contextlib.closing(stream):
                 self.close()  # output that nobody reads keeps the engine from telling the end of an exec for 10 s
                 started = time.monotonic()
@@ -111,9 +111,9 @@ class DockerSession:
                 output, ended = stream.read(timeout_s + 5, _OUTPUT_BYTES)
                 status = stream.exit_code() if ended else None
         except (SandboxError, OSError) as error:
-            return Checked(None, image.one_line(error), broken=True)
+            return CheckResult(None, image.one_line(error), broken=True)
         late = status == 137 and time.monotonic() - started >= timeout_s
-        return Checked(None if late else status, output.decode("utf-8", "replace"))
+        return CheckResult(None if late else status, output.decode("utf-8", "replace"))
 
     def close(self) -> None:
         if self._session:
@@ -135,7 +135,7 @@ class DockerSession:
         self._session = session
         return session
 
-    def _alone(self, script: str) -> Stream | None:
+    def _alone(self, script: str) -> SocketStream | None:
         """Kill all of the agent; script then waits for a line, and the checker's text comes when nobody is there to read it.
 
         None: the agent does not let it start. Raises SandboxError.

@@ -28,7 +28,7 @@ _KEPT = threading.local()
 
 
 @dataclass(frozen=True)
-class Engine:
+class ContainerEngine:
     """One that answered. arguments: what docker.DockerClient takes."""
 
     host: str
@@ -49,7 +49,7 @@ class Engine:
         return kept[self]
 
 
-class _Clients(dict[Engine, docker.DockerClient]):
+class _Clients(dict[ContainerEngine, docker.DockerClient]):
     """Of one thread, closed at its end: clients are cycles, 10 sockets each would stay until the collector comes."""
 
     def __del__(self) -> None:
@@ -58,7 +58,7 @@ class _Clients(dict[Engine, docker.DockerClient]):
                 client.close()
 
 
-def find() -> Engine:
+def find() -> ContainerEngine:
     """The engine of DOCKER_HOST, else of the docker context, else the first socket that answers. Raises SandboxError."""
     tried = []
     for host, arguments in candidates():
@@ -93,9 +93,9 @@ def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"unix://{path}", {"base_url": f"unix://{path}"}
 
 
-def probe(host: str, arguments: dict[str, Any]) -> Engine:
+def probe(host: str, arguments: dict[str, Any]) -> ContainerEngine:
     """Ask for the version, at most PROBE_S: in a thread, because names are resolved without a time-out. Raises SandboxError."""
-    answer: list[Engine | BaseException] = []
+    answer: list[ContainerEngine | BaseException] = []
 
     def ask() -> None:
         try:
@@ -104,14 +104,14 @@ def probe(host: str, arguments: dict[str, Any]) -> Engine:
                 found = client.version()
             name = (found.get("Components") or [{}])[0].get("Name", "Engine")
             wanted = {**arguments, "version": client.api.api_version}
-            answer.append(Engine(host, name, found.get("Version", "?"), tuple(wanted.items())))
+            answer.append(ContainerEngine(host, name, found.get("Version", "?"), tuple(wanted.items())))
         except Exception as error:  # whatever the SDK, requests or a ssh library raises means: not this one
             answer.append(error)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PROBE_S + 0.2)
-    if answer and isinstance(answer[0], Engine):
+    if answer and isinstance(answer[0], ContainerEngine):
         return answer[0]
     raise SandboxError(f"{host}: {_cause(answer[0]) if answer else f'no answer within {PROBE_S:.0f} s'}")
 

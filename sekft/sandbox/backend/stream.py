@@ -19,7 +19,7 @@ _NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWant
 _END_S = 1.0  # the engine learns of an exit after the output has ended
 
 
-class Stream:
+class SocketStream:
     """Fits shell.Stream. Output comes in frames: one byte of channel, three of nothing, four of length."""
 
     def __init__(self, client: docker.DockerClient, kept: Any, exec_id: str = "") -> None:
@@ -115,15 +115,15 @@ class Stream:
                 close()
 
 
-def execute(client: docker.DockerClient, container: str, script: str, user: str) -> Stream:
+def execute(client: docker.DockerClient, container: str, script: str, user: str) -> SocketStream:
     """Start sh -c script in a running container. Raises SandboxError."""
     with engine.trouble("the engine could not start a shell in the container"):
         made = client.api.exec_create(container, ["/bin/sh", "-c", script], stdin=True, user=user, workdir="/")
         # socket=True: without it the SDK waits for the end, whatever its time-out says
-        return Stream(client, client.api.exec_start(made["Id"], socket=True), made["Id"])
+        return SocketStream(client, client.api.exec_start(made["Id"], socket=True), made["Id"])
 
 
-def attach(client: docker.DockerClient, container: str) -> Stream:
+def attach(client: docker.DockerClient, container: str) -> SocketStream:
     """The input and output of the first process. Raises SandboxError."""
     with engine.trouble("the engine could not attach to the container"):
-        return Stream(client, client.api.attach_socket(container, {"stdin": 1, "stdout": 1, "stream": 1}))
+        return SocketStream(client, client.api.attach_socket(container, {"stdin": 1, "stdout": 1, "stream": 1}))

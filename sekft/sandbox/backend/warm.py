@@ -13,7 +13,7 @@ from sekft.sandbox.backend.container import Container, Maker
 SPARE_S = 60  # what waited longer is made anew: a container ends itself session_s after this
 
 
-class Warm:
+class WarmPool:
     """At most `size` containers wait. The first episode asks for them, and each that takes one for the next.
 
     Our end takes them along however it comes: each of them exists by a connection of ours.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sekft.episode.outcome import kept
+from sekft.episode.outcome import is_kept
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.eval import reasons
 from sekft.eval.measures import blocked
@@ -108,7 +108,7 @@ def _of(pair: tuple[int, int]) -> str:
 
 
 def _lost(episodes: Sequence[Trajectory]) -> int:
-    return sum(not kept(episode.outcome) for episode in episodes)
+    return sum(not is_kept(episode.outcome) for episode in episodes)
 
 
 def _share(part: int, whole: int) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from sekft.config import SandboxConfig
-from sekft.sandbox.session import Backend, File, Session, Turn
+from sekft.sandbox.session import Backend, File, Session, ShellTurn
 from tests.sandbox.attacks.attack import CHECKED, Attack, Seen
 
 SETTINGS = SandboxConfig(session_s=60, flood_bytes=1 << 20)
@@ -54,7 +54,7 @@ class Arena:
 
     def _open_a_fresh_one(self) -> None:
         with self.backend.open({}) as session:
-            assert session.run("echo fresh", 10) == Turn("fresh\n", "ready", 0), "a fresh episode does not work"
+            assert session.run("echo fresh", 10) == ShellTurn("fresh\n", "ready", 0), "a fresh episode does not work"
             assert session.check(f"exit {CHECKED}", 10).status == CHECKED, "a fresh episode is not checked"
 
     def _is_gone(self, container: str) -> bool:
@@ -126,7 +126,7 @@ class Neighbour:
                     started = time.monotonic()
                     turn = session.run("echo $mine $(cat mine /srv/ours) $(ls | wc -l)", 20)
                     self._answers.append((started, time.monotonic() - started))
-                    if turn != Turn("variable my file our file 1\n", "ready", 0):
+                    if turn != ShellTurn("variable my file our file 1\n", "ready", 0):
                         self._trouble = repr(turn)
                     self._answered.set()
                     self._over.wait(0.05)
@@ -163,7 +163,7 @@ class Listener:
                 self.reached += 1
 
 
-def _type(session: Session, attack: Attack) -> Iterator[Turn]:
+def _type(session: Session, attack: Attack) -> Iterator[ShellTurn]:
     for text in attack.texts:
         turn = session.run(text, attack.timeout_s)
         yield turn

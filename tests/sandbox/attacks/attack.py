@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sekft.sandbox.session import Checked, Turn
+from sekft.sandbox.session import CheckResult, ShellTurn
 
 CHECKED = 7  # what every checker ends with unless it was deceived: then with 0
 DECEIVED = 0
@@ -16,8 +16,8 @@ ONE_USER = "the control process and root's files belong to the agent's own user:
 class Seen:
     """One attack's episode, from outside."""
 
-    turns: tuple[Turn, ...]
-    checked: Checked
+    turns: tuple[ShellTurn, ...]
+    checked: CheckResult
     seconds: float  # from open to removed
     neighbour_s: float  # the slowest answer of an episode beside it
     reached: int  # connections that arrived at a listener of the host
@@ -88,6 +88,6 @@ def says(line: str, escape: str) -> Escape:
     return lambda seen: escape if line in seen.output.splitlines() else ""
 
 
-def _shape(turn: Turn) -> str:
+def _shape(turn: ShellTurn) -> str:
     status = f":{turn.status}" if turn.kind in ("gone", "exit") else ""
     return turn.kind + status + (f"/{turn.interrupted}" if turn.interrupted else "")

@@ -71,9 +71,9 @@ def test_the_page_names_every_attack_and_no_unexpected_escape() -> None:
 
 
 def test_a_planted_escape_is_found() -> None:
-    from sekft.sandbox.session import Checked, Turn
+    from sekft.sandbox.session import CheckResult, ShellTurn
     from tests.sandbox.attacks.attack import more_than
 
-    seen = Seen((Turn("processes: 100\n", "ready", 0),), Checked(7), 1.0, 0.1, 0, 0.0)
+    seen = Seen((ShellTurn("processes: 100\n", "ready", 0),), CheckResult(7), 1.0, 0.1, 0, 0.0)
     assert more_than(72, "processes", "processes")(seen) == "100 processes"
     assert not more_than(100, "processes", "processes")(seen)

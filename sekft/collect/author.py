@@ -1,5 +1,6 @@
-"""The author: a teacher writes scenarios to order; what it answers is untrusted, every answer is kept with what became of it."""
+"""The author: a teacher model writes scenarios to order. Its answers are untrusted input; each is kept with its verdict."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,20 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from sekft.collect.gate import Refusal
-from sekft.collect.teacher import author_endpoint
-from sekft.config import CollectConfig
-from sekft.config.endpoint import text_or_file
+from sekft.collect.series import whole_lines
+from sekft.config import AgentConfig, AuthorConfig, CollectConfig
+from sekft.config.endpoint import EndpointConfig, text_or_file
 from sekft.errors import EndpointError
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, complaint, dumps
-from sekft.tracking.files import plain
+from sekft.tracking.files import plain, write_text
 
-KEPT_CHARACTERS = 65536  # of an answer that is no scenario
-Ask = Callable[[Sequence[Message], int], Reply]  # messages, seed
+KEPT_CHARACTERS = 65536  # of an answer that is not a scenario
+Complete = Callable[[Sequence[Message], int], Reply]  # (messages, seed) -> the teacher's answer
 
 RULES = """\
 You write worlds for a training ground where a small model lives in a POSIX shell (dash, GNU coreutils, no network, user `agent`,
@@ -39,19 +40,61 @@ those sentences, each exact: paths, words, order. `fixtures` are what lies there
 
 
 class Draft(BaseModel):
-    """One answer. reason: empty, or why it is no candidate (see gate.Refusal); text: the answer where it gave no scenario."""
+    """One answer of the teacher: a scenario, or the reason why it is none (see gate.Refusal) and the answer itself in `text`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    scenario: Scenario | None = None
+    scenario: Scenario | None = Field(default=None, validation_alias=AliasChoices("scenario", "bundle"))  # bundle: the first edition
     reason: str = ""
     detail: str = ""
     text: str = ""
 
 
+def drafts(wanted: Sequence[Scenario], settings: CollectConfig, folder: Path) -> list[Draft]:
+    """Have the teacher write one draft per wanted scenario. Raises EndpointError if the endpoint does not answer at the start."""
+    from rich.progress import track
+
+    from sekft.episode.endpoint import Client
+
+    endpoint = author_endpoint(settings.agent, settings.author)
+    client = Client(endpoint)
+    client.require_answer()
+    brief = text_or_file(settings.author.brief)
+    decisive = json.dumps([endpoint.model, endpoint.temperature, endpoint.max_tokens, plain(endpoint.extra), brief, *map(dumps, wanted)])
+    path = folder / f"authored.{hashlib.sha256(decisive.encode()).hexdigest()[:12]}.partial.jsonl"
+    written = write(wanted, client.complete, settings.seed, brief, path, settings.workers)
+    return list(track(written, f"author: {settings.agent.model}", total=len(wanted)))
+
+
+def author_endpoint(agent: AgentConfig, author: AuthorConfig) -> EndpointConfig:
+    """The endpoint of the agent with the author's temperature, token limit and time-out."""
+    fields = {field.name: getattr(agent, field.name) for field in dataclasses.fields(EndpointConfig)}
+    return EndpointConfig(**fields | {"temperature": author.temperature, "max_tokens": author.max_tokens, "timeout_s": author.timeout_s})
+
+
+def write(wanted: Sequence[Scenario], complete: Complete, seed: int, brief: str, path: Path, workers: int) -> Iterator[Draft]:
+    """One draft per wanted scenario, in order.
+
+    Each draft is appended to path as it arrives; drafts that an earlier process appended there are not requested again.
+    """
+    known = {draft.id: draft for draft in map(Draft.model_validate_json, whole_lines(path))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def draft_at(index: int) -> Draft:
+        name = f"authored-s{seed}-{index:04d}"
+        return known.get(name) or _draft(name, order(wanted[index - 1], wanted[index], brief), wanted[index], complete, seed, index)
+
+    with path.open("a", encoding="utf-8", newline="\n") as file, ThreadPoolExecutor(workers or 4, thread_name_prefix="author") as pool:
+        for draft in pool.map(draft_at, range(len(wanted))):
+            if draft.id not in known and draft.reason != "no_answer":
+                file.write(draft.model_dump_json() + "\n")
+                file.flush()
+            yield draft
+
+
 def order(example: Scenario, wanted: Scenario, brief: str) -> list[Message]:
-    """What the teacher is asked. wanted: the scenario of the library whose place in the taxonomy is to be filled anew; example: another."""
+    """The request to the teacher: write another scenario with the archetype and axes of `wanted`; `example` shows the format."""
     axes = {**wanted.axes.model_dump(mode="json"), "archetype": wanted.archetype, "provider.name": wanted.provider.name}
     shown = dumps(example)
     lines = [
@@ -64,61 +107,11 @@ def order(example: Scenario, wanted: Scenario, brief: str) -> list[Message]:
     return [Message(role="system", content=RULES), Message(role="user", content="\n\n".join(filter(None, lines)))]
 
 
-def drafts(wanted: Sequence[Scenario], settings: CollectConfig, folder: Path) -> list[Draft]:
-    """One per wanted scenario. Raises EndpointError if nothing answers at the start."""
-    from rich.progress import track
-
-    from sekft.episode.endpoint import Client
-
-    asked = author_endpoint(settings.agent, settings.author)
-    client = Client(asked)
-    client.require_answer()
-    brief = text_or_file(settings.author.brief)
-    told = json.dumps([asked.model, asked.temperature, asked.max_tokens, plain(asked.extra), brief, *map(dumps, wanted)])
-    path = folder / f"authored.{hashlib.sha256(told.encode()).hexdigest()[:12]}.partial.jsonl"
-    written = write(wanted, client.complete, settings.seed, brief, path, settings.workers)
-    return list(track(written, f"author: {settings.agent.model}", total=len(wanted)))
-
-
-def write_verdicts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path: Path) -> None:
-    """Every draft with what became of it."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for draft in drafts:
-            if draft.id in refused:
-                draft = draft.model_copy(update={"reason": refused[draft.id].reason, "detail": refused[draft.id].detail})
-            file.write(draft.model_dump_json() + "\n")
-
-
-def write(wanted: Sequence[Scenario], ask: Ask, seed: int, brief: str, path: Path, workers: int) -> Iterator[Draft]:
-    """One draft per wanted scenario, in order. Each is appended to path as it comes; those an earlier process got are not asked for again."""
-    there = {draft.id: draft for draft in _read(path)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-    def one(index: int) -> Draft:
-        name = f"authored-s{seed}-{index:04d}"
-        return there.get(name) or _draft(name, order(wanted[index - 1], wanted[index], brief), wanted[index], ask, seed, index)
-
-    with path.open("a", encoding="utf-8", newline="\n") as file, ThreadPoolExecutor(workers or 4, thread_name_prefix="author") as pool:
-        for draft in pool.map(one, range(len(wanted))):
-            if draft.id not in there and draft.reason != "no_answer":
-                file.write(draft.model_dump_json() + "\n")
-                file.flush()
-            yield draft
-
-
-def _draft(name: str, messages: Sequence[Message], wanted: Scenario, ask: Ask, seed: int, index: int) -> Draft:
-    try:
-        text = ask(messages, seed * 100_003 + index).text
-    except EndpointError as error:
-        return Draft(id=name, reason="no_answer", detail=f"endpoint {error.kind}")
-    found = parse(text, name, wanted, seed)
-    if isinstance(found, Scenario):
-        return Draft(id=name, scenario=found)
-    return Draft(id=name, reason=found.reason, detail=found.detail, text=text[:KEPT_CHARACTERS])
-
-
 def parse(text: str, name: str, wanted: Scenario, seed: int) -> Scenario | Refusal:
-    """The scenario in an answer; whatever stands around its outermost braces is dropped. Identity and place in the taxonomy are ours."""
+    """The scenario in an answer, or why it holds none.
+
+    Text around the outermost braces is dropped. id, seed, archetype and axes are set by us, whatever the answer gives.
+    """
     document = text[text.find("{") : text.rfind("}") + 1]
     if len(document) > MAX_DOCUMENT_BYTES:
         return Refusal("invalid", f"{len(document)} characters, allowed: {MAX_DOCUMENT_BYTES} bytes")
@@ -133,9 +126,19 @@ def parse(text: str, name: str, wanted: Scenario, seed: int) -> Scenario | Refus
         return Refusal("invalid", complaint(error))
 
 
-def _read(path: Path) -> Iterator[Draft]:
-    """The drafts of whole lines; a last line that was cut short is no draft, and is removed."""
-    if path.exists():
-        whole = path.read_bytes().rpartition(b"\n")[0]
-        path.write_bytes(whole + b"\n" if whole else b"")
-        yield from map(Draft.model_validate_json, whole.splitlines())
+def write_drafts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path: Path) -> None:
+    """Write every draft with its verdict: the gate's refusal replaces reason and detail."""
+    verdicts = {name: {"reason": refusal.reason, "detail": refusal.detail} for name, refusal in refused.items()}
+    lines = [draft.model_copy(update=verdicts.get(draft.id, {})).model_dump_json() + "\n" for draft in drafts]
+    write_text(path, "".join(lines))
+
+
+def _draft(name: str, messages: Sequence[Message], wanted: Scenario, complete: Complete, seed: int, index: int) -> Draft:
+    try:
+        text = complete(messages, seed * 100_003 + index).text
+    except EndpointError as error:
+        return Draft(id=name, reason="no_answer", detail=f"endpoint {error.kind}")
+    parsed = parse(text, name, wanted, seed)
+    if isinstance(parsed, Scenario):
+        return Draft(id=name, scenario=parsed)
+    return Draft(id=name, reason=parsed.reason, detail=parsed.detail, text=text[:KEPT_CHARACTERS])

@@ -1,4 +1,4 @@
-"""The data card: what is in a set of episodes, as numbers and as a page; the same bytes for the same set."""
+"""The data card of a set of episodes, as JSON and as Markdown; the same episodes give the same bytes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,37 +18,35 @@ from sekft.scenario.document import Axes, Scenario
 CARD_VERSION = 1
 
 
-def card(
-    episodes: Sequence[Trajectory], scenarios: Sequence[Scenario], tokenizer: ChatTokenizer, about: Mapping[str, Any]
+def build(
+    episodes: Sequence[Trajectory], scenarios: Sequence[Scenario], tokenizer: ChatTokenizer, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Counts over all episodes; turns and tokens over keepers. about: what made them, first in the card."""
+    """The card: counts over all episodes, turns and tokens over keepers. origin: how they were made; its fields come first."""
     keepers = [episode for episode in episodes if episode.kept]
     return {
         "card_version": CARD_VERSION,
         "text_version": TEXT_VERSION,
-        **about,
+        **origin,
         "episodes": len(episodes),
         "kept": len(keepers),
         "scenarios": len({episode.scenario_id for episode in episodes}),
         "outcomes": _counts(episode.outcome.value for episode in episodes),
         "rejects": rejects(episodes),
         "archetypes": _archetypes(episodes),
-        "axes": {axis: _counts(str(getattr(scenario.axes, axis)) for scenario in scenarios) for axis in Axes.model_fields}
-        if scenarios
-        else {},
+        "axes": _axes(scenarios) if scenarios else {},
         "turns": _spread([len(episode.commands) for episode in keepers]),
         "tokens": _tokens(keepers, tokenizer),
     }
 
 
 def rejects(episodes: Iterable[Trajectory]) -> dict[str, int]:
-    """Episodes that are not kept by reason: the outcome, and the trouble where the agent could not answer."""
-    lost = [episode for episode in episodes if not episode.kept]
-    return _counts(f"{episode.outcome.value}: {episode.reason}" if unanswered(episode) else episode.outcome.value for episode in lost)
+    """Number of episodes that are not kept, by outcome; where the agent's endpoint failed, by outcome and failure."""
+    rejected = [episode for episode in episodes if not episode.kept]
+    return _counts(f"{episode.outcome.value}: {episode.reason}" if unanswered(episode) else episode.outcome.value for episode in rejected)
 
 
 def as_markdown(card: Mapping[str, Any]) -> str:
-    """Plain values as a list, then one table per group of counts."""
+    """The card as Markdown: plain values as a list, then one table per group of counts."""
     groups = {name: value for name, value in card.items() if isinstance(value, Mapping) and name not in ("axes", "archetypes")}
     groups |= {f"axis {axis}": counts for axis, counts in card["axes"].items()}
     lines = ["# Data card", "", *(f"- {name}: {value}" for name, value in card.items() if not isinstance(value, Mapping))]
@@ -56,6 +54,10 @@ def as_markdown(card: Mapping[str, Any]) -> str:
     for title, counts in groups.items():
         lines += _table(title, counts)
     return "\n".join([*lines, ""])
+
+
+def _axes(scenarios: Sequence[Scenario]) -> dict[str, dict[str, int]]:
+    return {axis: _counts(str(getattr(scenario.axes, axis)) for scenario in scenarios) for axis in Axes.model_fields}
 
 
 def _archetypes(episodes: Sequence[Trajectory]) -> dict[str, dict[str, int]]:
@@ -66,7 +68,7 @@ def _archetypes(episodes: Sequence[Trajectory]) -> dict[str, dict[str, int]]:
 
 
 def _tokens(keepers: Sequence[Trajectory], tokenizer: ChatTokenizer) -> dict[str, Any]:
-    """As mask=assistant trains them. A keeper the render contract refuses is counted, and weighs nothing."""
+    """Tokens of the keepers as mask=assistant trains them. Keepers that cannot be rendered are only counted, as `refused`."""
     lengths, learned, refused = [], 0, 0
     for episode in keepers:
         try:
@@ -93,5 +95,5 @@ def _table(title: str, counts: Mapping[str, Any]) -> list[str]:
 
 
 def _archetype_table(archetypes: Mapping[str, Mapping[str, int]]) -> list[str]:
-    rows = [f"| {name} | {counts['lives']} | {counts['kept']} | {counts['blocked']} |" for name, counts in archetypes.items()]
+    rows = [f"| {name} | {counts['episodes']} | {counts['kept']} | {counts['blocked']} |" for name, counts in archetypes.items()]
     return ["", "## archetypes", "", "| archetype | episodes | kept | blocked |", "|---|--:|--:|--:|", *rows]

@@ -1,5 +1,6 @@
-"""The gate: a scenario from outside is admitted if its reference solves it and leaving at once does not, each in a fresh place."""
+"""The gate for scenarios from outside: one is admitted if its reference solves it and an immediate exit or panic does not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,14 +14,17 @@ from sekft.scenario.document import Scenario, Terminal
 
 @dataclass(frozen=True)
 class Refusal:
-    """reason: no_answer | unparsable | invalid | unsolvable | forgeable | broken; detail: one line."""
+    """Why a scenario is not admitted.
+
+    reason: no_answer | unparsable | invalid | unsolvable | forgeable | broken; detail: one line for a person.
+    """
 
     reason: str
     detail: str
 
 
-def refused(scenarios: Sequence[Scenario], backend: Backend, workers: int) -> dict[str, Refusal]:
-    """The scenarios that are not admitted, by id."""
+def refusals(scenarios: Sequence[Scenario], backend: Backend, workers: int) -> dict[str, Refusal]:
+    """The refusals by scenario id; every agent plays every scenario in a fresh session."""
     if not scenarios:
         return {}
     agents = [reference(scenarios), *(scripted(scenarios, [terminal.value]) for terminal in Terminal)]
@@ -32,7 +36,12 @@ def refused(scenarios: Sequence[Scenario], backend: Backend, workers: int) -> di
     return {name: refusal for name, refusal in judged.items() if refusal is not None}
 
 
+def count_by_reason(refusals: Mapping[str, Refusal]) -> dict[str, int]:
+    return dict(sorted(Counter(refusal.reason for refusal in refusals.values()).items()))
+
+
 def _judge(solved: Trajectory, *idle: Trajectory) -> Refusal | None:
+    """solved: the episode of the reference; idle: those that only left."""
     if broken := [episode for episode in (solved, *idle) if episode.ending is Ending.broken]:
         return Refusal("broken", broken[0].reason)
     if not solved.kept:
@@ -40,9 +49,3 @@ def _judge(solved: Trajectory, *idle: Trajectory) -> Refusal | None:
     if accepted := [episode for episode in idle if episode.checked]:
         return Refusal("forgeable", f"its checker accepts an immediate {accepted[0].ending.value}")
     return None
-
-
-def counts(refusals: Mapping[str, Refusal]) -> dict[str, int]:
-    """How many were refused, by reason."""
-    reasons = [refusal.reason for refusal in refusals.values()]
-    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}

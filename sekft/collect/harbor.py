@@ -1,7 +1,7 @@
-"""Scenarios as Harbor task folders (task format 1.4, as harbor 0.25 reads it): instruction, image, checker as test, reference as solution.
+"""Scenarios as Harbor task folders (task format 1.4, read by harbor 0.25): instruction, image, checker as test, reference as solution.
 
-Covers: what the checker judges. Does not cover: the ending; Harbor's agents leave in ways of their own, so a blocked scenario
-asks only for what can be done, and `panic` is a program that says why and ends its own shell.
+Covers: the files that the checker judges. Does not cover: the ending. Harbor's agents have no `panic`, so a blocked scenario asks only
+for what can be done, and `panic` is a program that prints its reason and ends the shell that called it.
 """
 
 import json
@@ -13,6 +13,7 @@ from sekft.episode import setup
 from sekft.sandbox.layout import ENVIRONMENT, pack
 from sekft.sandbox.session import File
 from sekft.scenario.document import HOME, Scenario
+from sekft.tracking.files import replacing, write_text
 
 TASK_FORMAT = "1.4"
 IMAGE = "debian:bookworm-slim"
@@ -33,20 +34,20 @@ def write(scenarios: Sequence[Scenario], folder: Path) -> None:
     """One task folder per scenario, named by its id."""
     for scenario in scenarios:
         task = folder / scenario.id
-        for part in ("environment", "tests", "solution"):
-            (task / part).mkdir(parents=True, exist_ok=True)
-        _text(task / "task.toml", _config(scenario))
-        _text(task / "instruction.md", INSTRUCTION.format(shown=setup.arrival(scenario)))
-        _text(task / "environment" / "Dockerfile", _dockerfile(scenario))
-        for name, tar in zip(("root.tar", "agent.tar"), pack([*setup.files(scenario), *_programs(scenario)]), strict=True):
-            (task / "environment" / name).write_bytes(tar)
-        _text(task / "tests" / "test.sh", TEST.format(check=shlex.quote(f"cd {HOME}; . /tests/checker.sh")), 0o755)
-        _text(task / "tests" / "checker.sh", scenario.checker)
-        _text(task / "solution" / "solve.sh", _solution(scenario), 0o755)
+        _write(task / "task.toml", _config(scenario))
+        _write(task / "instruction.md", INSTRUCTION.format(shown=setup.arrival(scenario)))
+        _write(task / "environment" / "Dockerfile", _dockerfile(scenario))
+        files = [*setup.files(scenario), File("/usr/local/bin/panic", PANIC, 0o755, "root")]
+        for name, tar in zip(("root.tar", "agent.tar"), pack(files), strict=True):
+            with replacing(task / "environment" / name, "wb") as file:
+                file.write(tar)
+        _write(task / "tests" / "test.sh", TEST.format(check=shlex.quote(f"cd {HOME}; . /tests/checker.sh")), 0o755)
+        _write(task / "tests" / "checker.sh", scenario.checker)
+        _write(task / "solution" / "solve.sh", _solution(scenario), 0o755)
 
 
 def _config(scenario: Scenario) -> str:
-    """JSON's strings, numbers and lists are TOML's."""
+    """task.toml. Strings, numbers and lists are written as JSON, which is valid TOML."""
     axes = "\n".join(f"{axis} = {json.dumps(value)}" for axis, value in scenario.axes.model_dump(mode="json").items())
     seconds = scenario.limits.turns * scenario.limits.command_timeout_s
     return f"""\
@@ -97,21 +98,17 @@ def _dockerfile(scenario: Scenario) -> str:
     )
 
 
-def _programs(scenario: Scenario) -> list[File]:
-    return [File("/usr/local/bin/panic", PANIC, 0o755, "root")]
-
-
 def _solution(scenario: Scenario) -> str:
-    """The reference as one script, without its leaving: a command that fails in a blocked scenario does not end it."""
+    """The reference as one script, without its final exit or panic; a command that fails does not end the script."""
     return "\n".join(["#!/bin/sh", f"cd {HOME}", *scenario.reference[:-1], "exit 0", ""])
 
 
 def _quoted(value: str) -> str:
-    """As a Dockerfile's ENV takes it. A line end cannot stand there: it becomes a blank."""
+    """The value quoted for ENV in a Dockerfile. ENV cannot hold a line end, so it becomes a space."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", " ")
     return f'"{escaped}"'
 
 
-def _text(path: Path, text: str, mode: int = 0o644) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    write_text(path, text)
     path.chmod(mode)

@@ -1,7 +1,7 @@
-"""Episodes recorded elsewhere: lists of roles and contents, judged as far as their own labels allow, in the deployed text.
+"""Import episodes recorded by other tools: logs of {role, content} turns become trajectories in the deployed text.
 
 Covers: one JSON document or JSONL line per episode, a list of turns or an object that holds one; `keep`, `outcome`, `steps`, `meta.clean`.
-Does not cover: proof. Nothing is played again; `checked` is what `keep` says.
+Does not cover: verification. Nothing is played again; `checked` is taken from `keep`.
 """
 
 from collections import Counter
@@ -28,10 +28,10 @@ ROLES: dict[str, Literal["system", "user", "assistant"]] = {
     "assistant": "assistant",
     "model": "assistant",
 }
-GOOD = frozenset({Outcome.verified.value, Outcome.justified_panic.value})
+KEPT_OUTCOMES = frozenset({Outcome.verified.value, Outcome.justified_panic.value})
 
 
-class Turn(BaseModel):
+class LogTurn(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     role: str
@@ -39,12 +39,12 @@ class Turn(BaseModel):
 
 
 class Log(BaseModel):
-    """An episode as others write it down; fields that are not here are left unread."""
+    """An episode as another tool records it; further fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
-    messages: list[Turn] = Field(validation_alias=AliasChoices("messages", "turns", "trajectory", "conversation"))
-    scenario: str | None = Field(None, validation_alias=AliasChoices("scenario_id", "scenario_id", "scenario", "task_id", "id"))
+    messages: list[LogTurn] = Field(validation_alias=AliasChoices("messages", "turns", "trajectory", "conversation"))
+    scenario: str | None = Field(None, validation_alias=AliasChoices("bundle_id", "scenario_id", "scenario", "task_id", "id"))
     archetype: str = "imported"
     keep: bool | None = Field(None, validation_alias=AliasChoices("keep", "kept"))
     outcome: str | None = None
@@ -53,18 +53,18 @@ class Log(BaseModel):
 
 
 def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
-    """(episodes in file order, records that are none by reason). Raises DataError if there is no episode at all."""
+    """(episodes in file order, number of records that are not episodes by reason). Raises DataError if there is no episode."""
     episodes: list[Trajectory] = []
     left_out: Counter[str] = Counter()
     attempts: Counter[str] = Counter()
-    for where, text in _records(path):
+    for name, text in _records(path):
         try:
-            found = _parsed(text)
-            if isinstance(found, dict) and "schema_version" in found:  # one of ours
-                episodes.append(Trajectory.model_validate(found))
+            value = _parse(text)
+            if isinstance(value, dict) and "schema_version" in value:  # a trajectory of sekft
+                episodes.append(Trajectory.model_validate(value))
                 continue
-            log = Log.model_validate({"messages": found} if isinstance(found, list) else found)
-            scenario = log.scenario or where
+            log = Log.model_validate({"messages": value} if isinstance(value, list) else value)
+            scenario = log.scenario or name
             episodes.append(_episode(log, scenario, attempts[scenario]))
             attempts[scenario] += 1
         except ValidationError as error:
@@ -72,13 +72,13 @@ def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
         except ValueError as error:
             left_out[str(error)] += 1
     if not episodes:
-        found = ", ".join(f"{reason} {count}" for reason, count in left_out.items()) or "no *.json, no *.jsonl"
-        raise DataError(f"imports={path}: no episode in it ({found}); allowed: a list of {{role, content}}, or an object with `messages`")
+        reasons = ", ".join(f"{reason} {count}" for reason, count in left_out.items()) or "no *.json, no *.jsonl"
+        raise DataError(f"imports={path}: no episode in it ({reasons}); allowed: a list of {{role, content}}, or an object with `messages`")
     return episodes, left_out
 
 
 def _records(path: Path) -> Iterator[tuple[str, str]]:
-    """(name, text) of every document and line."""
+    """(name, text) of every JSON document and every JSONL line."""
     if not path.exists():
         raise DataError(f"imports={path}: no such file or folder")
     for file in sorted(file for kind in ("*.json", "*.jsonl") for file in path.rglob(kind)) if path.is_dir() else [path]:
@@ -90,7 +90,7 @@ def _records(path: Path) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
         return from_json(text)
     except ValueError:
@@ -98,17 +98,17 @@ def _parsed(text: str) -> Any:
 
 
 def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
-    """The log as a trajectory of ours. Raises ValueError for a conversation that is no episode."""
+    """The log as a trajectory. Raises ValueError for a conversation that is not an episode."""
     messages, stripped = _messages(log)
     commands = tuple(Command(turn=at, text=turn.content, status=None) for at, turn in enumerate(messages) if turn.role == "assistant")
     last = commands[-1].text.split()[:1] if commands else []
     ending = Ending(last[0]) if last in (["exit"], ["panic"]) else Ending.turn_limit if commands else Ending.silent
     clean = (log.meta or {}).get("clean") is not False
-    good = log.keep if log.keep is not None else log.outcome in GOOD
-    terminal = Terminal(ending.value) if ending in (Ending.exit, Ending.panic) and good else _other(ending)
+    good = log.keep if log.keep is not None else log.outcome in KEPT_OUTCOMES
+    terminal = Terminal(ending.value) if ending in (Ending.exit, Ending.panic) and good else _other_terminal(ending)
     result = outcome.classify(ending, good, clean, terminal)
     kept = outcome.is_kept(result)
-    theirs = log.outcome or f"keep={str(log.keep).lower()}"
+    label = log.outcome or f"keep={str(log.keep).lower()}"
     return Trajectory(
         id=f"{scenario}#{attempt}@{AGENT}",
         scenario_id=scenario,
@@ -121,18 +121,21 @@ def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
         clean=clean,
         outcome=result,
         kept=kept,
-        reason="" if kept else f"recorded as {theirs}",
+        reason="" if kept else f"recorded as {label}",
         meta={"text_version": TEXT_VERSION, "steps": log.steps, "system_turns_stripped": stripped},
     )
 
 
-def _other(ending: Ending) -> Terminal:
-    """The terminal that was not taken: an episode that is not good ended wrongly, as far as anybody knows."""
+def _other_terminal(ending: Ending) -> Terminal:
+    """The terminal that was not used: an episode labelled as not good counts as ended by the wrong one."""
     return Terminal.exit if ending is Ending.panic else Terminal.panic
 
 
 def _messages(log: Log) -> tuple[tuple[Message, ...], int]:
-    """Turns in the deployed text, without the scaffold before them and without what the environment showed after the last command."""
+    """(turns in the deployed text, number of system turns removed from the beginning); ends with the last assistant turn.
+
+    Raises ValueError.
+    """
     if unknown := sorted({turn.role for turn in log.messages} - set(ROLES)):
         raise ValueError(f"unknown role {unknown[0]!r}")
     turns = [(ROLES[turn.role], turn.content) for turn in log.messages]
@@ -141,16 +144,17 @@ def _messages(log: Log) -> tuple[tuple[Message, ...], int]:
     if any(role == "system" for role, _ in turns):
         raise ValueError("a system turn in the middle")
     if turns and turns[0][0] == "assistant":
-        turns.insert(0, ("user", ""))  # a silent arrival is only a prompt
+        turns.insert(0, ("user", ""))  # an arrival without output is a bare prompt
     while turns and turns[-1][0] != "assistant":
         turns.pop()
     if not turns:
         raise ValueError("no assistant turn")
-    return tuple(map(_deployed, canonical([Message(role=role, content=content) for role, content in turns]))), stripped
+    messages = canonical([Message(role=role, content=content) for role, content in turns])
+    return tuple(map(_as_deployed, messages)), stripped
 
 
-def _deployed(turn: Message) -> Message:
-    """What the environment showed ends with a prompt."""
+def _as_deployed(turn: Message) -> Message:
+    """An environment turn with the prompt at its end; an assistant turn unchanged."""
     if turn.role == "assistant" or turn.content.endswith((PROMPT, CONTINUATION)):
         return turn
     return Message(role="user", content=environment_turn(turn.content, "ready"))

@@ -1,4 +1,4 @@
-"""Preference pairs: where a keeper and a reject of the same scenario part, what was typed by each; as TRL's DPOTrainer takes them."""
+"""Preference pairs for TRL's DPOTrainer: the two turns typed where a keeper and a reject of one scenario diverge."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -7,63 +7,64 @@ from typing import Any
 from sekft.episode.trajectory import Outcome, Trajectory
 from sekft.rendering.messages import Message
 
-Row = dict[str, Any]
+PairRow = dict[str, Any]
 
 
-def pairs(episodes: Sequence[Trajectory]) -> tuple[list[Row], Counter[str]]:
-    """(rows {prompt, chosen, rejected, ...} in the order of the rejects, rejects that gave none by reason).
+def preference_pairs(episodes: Sequence[Trajectory]) -> tuple[list[PairRow], Counter[str]]:
+    """(rows {prompt, chosen, rejected, ...} in the order of the rejects, number of rejects without a pair by reason).
 
-    One row per reject, against the keeper it has most in common with. Both sides are the one turn typed at the parting: what the
-    environment answers is nobody's preference.
+    Each reject is paired with the keeper that shares the longest beginning with it. chosen and rejected are the single turn typed at
+    the divergence: a preference over the environment's answers would teach the model to predict them.
     """
     keepers: dict[str, list[Trajectory]] = defaultdict(list)
     for episode in episodes:
         if episode.kept:
             keepers[episode.scenario_id].append(episode)
-    rows: list[Row] = []
-    none: Counter[str] = Counter()
+    rows: list[PairRow] = []
+    without_pair: Counter[str] = Counter()
     seen: set[str] = set()
     for reject in episodes:
         if reject.kept:
             continue
-        row, why = _row(reject, keepers[reject.scenario_id])
+        row, reason = _pair(reject, keepers[reject.scenario_id])
         if row is None:
-            none[why] += 1
-        elif (known := f"{row['prompt']}{row['chosen']}{row['rejected']}") in seen:
-            none["the same pair again"] += 1
+            without_pair[reason] += 1
+        elif (content := f"{row['prompt']}{row['chosen']}{row['rejected']}") in seen:
+            without_pair["duplicate pair"] += 1
         else:
-            seen.add(known)
+            seen.add(content)
             rows.append(row)
-    return rows, none
+    return rows, without_pair
 
 
-def _row(reject: Trajectory, keepers: Sequence[Trajectory]) -> tuple[Row | None, str]:
+def _pair(reject: Trajectory, keepers: Sequence[Trajectory]) -> tuple[PairRow | None, str]:
+    """The row, or None and the reason why there is none."""
     if reject.outcome is Outcome.broken:
-        return None, "its place broke"
+        return None, "its session broke"
     if not keepers:
         return None, "no keeper of this scenario"
-    keeper = max(keepers, key=lambda episode: (_common(episode.messages, reject.messages), episode.id))
-    at = _common(keeper.messages, reject.messages)
+    keeper = max(keepers, key=lambda episode: (_common_length(episode.messages, reject.messages), episode.id))
+    at = _common_length(keeper.messages, reject.messages)
     if at == len(reject.messages):
-        return None, "it only stops earlier"
+        return None, "it is the beginning of a keeper"
     if at == len(keeper.messages):
-        return None, "it only goes on longer"
+        return None, "it continues after the end of a keeper"
     if keeper.messages[at].role != "assistant":
-        return None, "the same command showed something else"
+        return None, "the same command gave another output"
     return {
         "id": f"{reject.id}/{at}",
         "scenario_id": reject.scenario_id,
         "rejected_outcome": reject.outcome.value,
-        "prompt": _plain(keeper.messages[:at]),
-        "chosen": _plain(keeper.messages[at : at + 1]),
-        "rejected": _plain(reject.messages[at : at + 1]),
+        "prompt": _as_dicts(keeper.messages[:at]),
+        "chosen": _as_dicts(keeper.messages[at : at + 1]),
+        "rejected": _as_dicts(reject.messages[at : at + 1]),
     }, ""
 
 
-def _common(one: Sequence[Message], other: Sequence[Message]) -> int:
-    """How many messages both begin with."""
-    return next((index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common_length(first: Sequence[Message], second: Sequence[Message]) -> int:
+    """The number of messages with which both begin."""
+    return next((index for index, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
 
 
-def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
+def _as_dicts(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [message.model_dump() for message in messages]

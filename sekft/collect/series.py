@@ -1,4 +1,4 @@
-"""A series of episodes that survives being killed: finished ones are appended as they end, the same plan goes on with the rest."""
+"""A resumable series of episodes: each is appended to a partial file as it ends, and the same plan continues after a kill."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ from sekft.scenario.document import dumps
 from sekft.tracking.files import plain
 
 
-def key(plan: Sequence[EpisodeRequest], settings: Mapping[str, Any]) -> str:
-    """What decides the episodes, as 12 hex digits: scenarios, attempts, settings, formats."""
+def series_key(plan: Sequence[EpisodeRequest], settings: Mapping[str, Any]) -> str:
+    """A hash of everything that decides the episodes (scenarios, attempts, settings, formats), as 12 hex digits."""
     hashed = hashlib.sha256(f"{trajectory.SCHEMA_VERSION}/{TEXT_VERSION}/{json.dumps(plain(settings), sort_keys=True)}\n".encode())
     for request in plan:
         hashed.update(f"{request.attempt} {dumps(request.scenario)}".encode())
@@ -30,38 +30,45 @@ def key(plan: Sequence[EpisodeRequest], settings: Mapping[str, Any]) -> str:
 
 
 class Series:
-    """The episodes of one key in a folder, in <folder>/trajectories.<key>.partial.jsonl until clear()."""
+    """The episodes of one key, kept in <folder>/trajectories.<key>.partial.jsonl until remove_partials()."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / f"trajectories.{key}.partial.jsonl"
 
-    def played(self) -> list[Trajectory]:
-        """What an earlier process finished. A line it did not finish is cut off."""
-        if not self.path.exists():
-            return []
-        whole = self.path.read_bytes().rpartition(b"\n")[0]
-        self.path.write_bytes(whole + b"\n" if whole else b"")
-        return list(trajectory.read(self.path)) if whole else []
+    def finished(self) -> list[Trajectory]:
+        """The episodes that an earlier process finished."""
+        return list(trajectory.read(self.path)) if whole_lines(self.path) else []
 
     def play(self, plan: Sequence[EpisodeRequest], backend: Backend, config: EvalConfig, workers: int, title: str) -> list[Trajectory]:
-        """All episodes of the plan, sorted by scenario and id; only those are played that are not there yet."""
-        there = {episode.id: episode for episode in self.played()}
-        wanted = [f"{request.scenario.id}#{request.attempt}@{request.agent.name}" for request in plan]
-        rest = [request for request, name in zip(plan, wanted, strict=True) if name not in there]
+        """All episodes of the plan, sorted by scenario and id; finished ones are not played again."""
+        finished = {episode.id: episode for episode in self.finished()}
+        ids = [f"{request.scenario.id}#{request.attempt}@{request.agent.name}" for request in plan]
+        rest = [request for request, name in zip(plan, ids, strict=True) if name not in finished]
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
 
-            def keep(episode: Trajectory) -> None:
+            def append(episode: Trajectory) -> None:
                 if is_settled(episode):
                     file.write(trajectory.dumps(episode))
                     file.flush()
 
-            made = play_many(rest, backend, config, workers, title, keep)
-        return sorted([*(there[name] for name in wanted if name in there), *made], key=by_scenario)
+            played = play_many(rest, backend, config, workers, title, append)
+        return sorted([*(finished[name] for name in ids if name in finished), *played], key=by_scenario)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The complete lines of a partial file; an incomplete last line, left by a killed process, is cut off the file."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        path.write_bytes(whole)
+    return whole.splitlines()
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """No other process collects there. Raises DataError; the lock of a killed process is free."""
+    """Lock the folder against other processes that collect into it. Raises DataError if one does; a killed process leaves no lock."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".collecting", timeout=0):
@@ -70,17 +77,17 @@ def alone(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder}: another process collects there; allowed: one at a time") from None
 
 
-def clear(folder: Path) -> None:
-    """Remove what was kept to go on from: all is written under its own name."""
+def remove_partials(folder: Path) -> None:
+    """Remove what a killed collection would continue from, once everything is written under its final name."""
     for partial in folder.glob("*.partial.jsonl"):
         partial.unlink()
 
 
 def is_settled(episode: Trajectory) -> bool:
-    """Whether running it once more would say nothing new: neither our engine nor the agent's endpoint failed it."""
+    """Whether playing it again would give nothing new: neither the sandbox nor the agent's endpoint failed."""
     return episode.ending is not Ending.broken and not unanswered(episode)
 
 
 def by_scenario(episode: Trajectory) -> tuple[str, str]:
-    """The order of a file of episodes."""
+    """The sort key of a file of episodes."""
     return episode.scenario_id, episode.id

@@ -1,4 +1,4 @@
-"""Scenarios of the default split; a collection as the command makes it, in this process, in a folder of its own, in a real place."""
+"""Fixtures of the collect tests: scenarios of the default split, and a collection in this process in a real sandbox."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Collect = Callable[..., tuple[dict[str, Any], list[Trajectory]]]
 
 
 def scenarios(count: int) -> list[Scenario]:
-    """The first training scenarios of the split that is composed by default."""
+    """The first training scenarios of the default split."""
     commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         split = settings(compose("collect"), config.CollectConfig).split

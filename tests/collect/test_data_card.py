@@ -1,4 +1,4 @@
-"""The card counts what is there: outcomes, axes, turns, tokens and the share that is learned."""
+"""The data card counts outcomes, axes, turns, tokens and the share that is learned."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from sekft.tracking.audit import faults
 from tests.collect.conftest import Collect
 
 
-def test_the_numbers_are_those_of_the_data(gather: Collect, tmp_path: Path):
+def test_the_numbers_of_the_card_are_those_of_the_episodes(gather: Collect, tmp_path: Path):
     summary, episodes = gather("episodes=8", "attempts=2", "sandbox=bwrap")
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert (card["episodes"], card["kept"], card["scenarios"]) == (16, 16, 8)
@@ -23,7 +23,7 @@ def test_the_numbers_are_those_of_the_data(gather: Collect, tmp_path: Path):
     assert len({episode.id for episode in episodes}) == 16
 
 
-def test_the_learned_share_is_what_training_counts(gather: Collect, tmp_path: Path):
+def test_the_learned_tokens_are_those_that_training_counts(gather: Collect, tmp_path: Path):
     from sekft.config import MaskConfig, MaskRule
     from sekft.data.sample import rows
 

@@ -62,10 +62,10 @@ def test_the_solution_passes_the_checker_and_doing_nothing_does_not(tasks: Path,
     checker = (tasks / scenario.id / "tests" / "checker.sh").read_text()
     statuses = []
     for typed in ("sh .solve.sh", "true"):
-        with backend.open(setup.environment(scenario)) as place:
-            place.put([*setup.files(scenario), solution])
-            place.run(typed, 10)
-            statuses.append(place.check(checker, 20).status)
+        with backend.open(setup.environment(scenario)) as session:
+            session.put([*setup.files(scenario), solution])
+            session.run(typed, 10)
+            statuses.append(session.check(checker, 20).status)
     assert statuses[0] == 0 and statuses[1] not in (0, None)
 
 

@@ -1,4 +1,4 @@
-"""Episodes that others recorded: their labels are heard, their text becomes the deployed one, what is no episode is counted."""
+"""Imported episodes: their labels are used, their text becomes the deployed text, records that are not episodes are counted."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def put(folder: Path, name: str, *records: object) -> Path:
     return path
 
 
-def test_a_episode_is_read_in_the_deployed_text_without_its_scaffold(tmp_path: Path):
+def test_an_episode_is_read_in_the_deployed_text_without_its_scaffold(tmp_path: Path):
     episodes, left_out = imports.read(put(tmp_path, "one.json", {"messages": TURNS, "keep": True, "steps": 2, "outcome": "verified"}))
     assert not left_out and [message.content for message in episodes[0].messages] == [
         "Directives are kept by olbrin.\n$ ",
@@ -42,7 +42,7 @@ def test_a_episode_is_read_in_the_deployed_text_without_its_scaffold(tmp_path: P
     assert episodes[0].meta["system_turns_stripped"] == 1
 
 
-def test_neighbours_of_one_role_are_one_turn_and_odd_line_ends_are_text(tmp_path: Path):
+def test_neighbours_of_one_role_are_merged_and_unicode_line_ends_are_text(tmp_path: Path):
     turns = [
         *TURNS[1:3],
         {"role": "assistant", "content": "ls"},
@@ -69,7 +69,7 @@ def test_neighbours_of_one_role_are_one_turn_and_odd_line_ends_are_text(tmp_path
         ({"keep": True, "meta": {"clean": None}}, "exit", Outcome.verified),
     ],
 )
-def test_labels_are_heard_but_the_keep_rule_is_ours(tmp_path: Path, labels: dict, last: str, outcome: Outcome):
+def test_labels_are_used_and_the_keep_rule_is_that_of_sekft(tmp_path: Path, labels: dict, last: str, outcome: Outcome):
     episodes, _ = imports.read(put(tmp_path, "one.jsonl", {"turns": [*TURNS[:-1], {"role": "assistant", "content": last}], **labels}))
     assert episodes[0].outcome is outcome and episodes[0].kept == (outcome in (Outcome.verified, Outcome.justified_panic))
 
@@ -93,14 +93,20 @@ def test_folders_of_documents_and_lines_mix_and_attempts_at_one_scenario_are_num
     }
 
 
-def test_what_is_no_episode_at_all_is_one_line(tmp_path: Path):
+@pytest.mark.parametrize("field", ["scenario_id", "bundle_id", "task_id", "id"])
+def test_the_scenario_is_read_from_any_of_its_field_names(tmp_path: Path, field: str):
+    episodes, _ = imports.read(put(tmp_path, "one.jsonl", {"messages": TURNS, field: "w"}))
+    assert episodes[0].scenario_id == "w"
+
+
+def test_an_input_without_episodes_is_refused_in_one_line(tmp_path: Path):
     with pytest.raises(DataError, match=r"no episode in it \(no \*\.json"):
         imports.read(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         imports.read(tmp_path / "nowhere")
 
 
-def test_imported_episodes_are_a_collection_one_can_train_on_and_import_again(gather: Collect, tmp_path: Path):
+def test_imported_episodes_can_be_trained_on_and_imported_again(gather: Collect, tmp_path: Path):
     put(tmp_path / "logs", "a.jsonl", {"messages": TURNS, "keep": True}, {"messages": TURNS, "keep": False}, {"x": 1})
     summary, episodes = gather("imports=logs", "export=[messages]")
     assert (summary["episodes"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})

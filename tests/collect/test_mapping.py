@@ -1,11 +1,11 @@
-"""Foreign scenarios become scenarios by one mapping file; the gate says which are any good."""
+"""A mapping file turns foreign documents into scenarios; the gate refuses those that cannot be solved or judged."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from sekft.collect.mapping import Mapped, read, read_mapping, translate
+from sekft.collect.mapping import FieldMapping, read, read_mapping, translate
 from sekft.errors import ScenarioError, SettingsError
 from sekft.scenario.document import Scenario
 from tests.collect.conftest import Collect
@@ -54,14 +54,14 @@ def mapping(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_field_lands_where_the_mapping_says(mapping: Path):
+def test_every_field_is_set_as_the_mapping_tells(mapping: Path):
     scenario = Scenario.model_validate(translate(THEIRS, read_mapping(mapping)))
     assert (scenario.id, scenario.terminal, scenario.axes.terminal, scenario.provider.name) == ("their-1", "exit", "exit", "olbrin")
     assert [(fixture.path, fixture.content) for fixture in scenario.fixtures] == [(file["at"], file["text"]) for file in THEIRS["files"]]
     assert scenario.directives == ("Copy a.txt to b.txt.",)
 
 
-def test_a_default_of_items_is_given_to_each_that_lacks_it_and_makes_none(mapping: Path):
+def test_a_default_of_items_is_set_in_each_item_that_lacks_it_and_adds_no_item(mapping: Path):
     mapping.write_text(MAPPING.replace("  files[].text", "  files[].mode: fixtures[].mode\n  files[].text") + "  fixtures[].mode: 493\n")
     first, second = THEIRS["files"]
     theirs = {**THEIRS, "files": [{**first, "mode": 420}, second]}  # type: ignore[dict-item]
@@ -91,23 +91,23 @@ def test_the_gate_admits_what_is_solvable_and_counts_the_rest(gather: Collect, s
         ("fields: 3", "fields: Input should be a valid dictionary"),
         ("fields: {a: provider, b: provider.name}", "provider is set as a whole, and provider.name in it"),
         ("feilds: {}", "feilds|fields"),
-        ("fields: {a: [", "no YAML"),
+        ("fields: {a: [", "not YAML"),
     ],
 )
-def test_a_mapping_that_cannot_be_meant_is_one_line(tmp_path: Path, text: str, named: str):
+def test_an_invalid_mapping_is_refused_in_one_line(tmp_path: Path, text: str, named: str):
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(ScenarioError, match=named) as refused:
         read_mapping(tmp_path / "bad.yaml")
     assert "\n" not in str(refused.value)
 
 
-def test_documents_of_the_wrong_shape_are_refusals_not_errors(tmp_path: Path):
+def test_documents_of_the_wrong_shape_are_refusals_and_raise_nothing(tmp_path: Path):
     (tmp_path / "a.json").write_text("[1, 2]")
     (tmp_path / "b.json").write_text('{"files": "none", "tool": 3}')
-    scenarios, refusals = read(tmp_path, Mapped(fields={"tool.binary": "provider.name", "files[].at": "fixtures[].path"}))
+    scenarios, refusals = read(tmp_path, FieldMapping(fields={"tool.binary": "provider.name", "files[].at": "fixtures[].path"}))
     assert not scenarios and {refusal.reason for refusal in refusals.values()} == {"invalid"}
 
 
-def test_a_mapping_needs_documents(gather: Collect, mapping: Path):
+def test_a_mapping_needs_a_file_or_folder_of_documents(gather: Collect, mapping: Path):
     with pytest.raises(SettingsError, match="needs scenarios=FILE_OR_FOLDER"):
         gather("mapping=theirs.yaml", "sandbox=bwrap")

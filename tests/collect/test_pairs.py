@@ -1,63 +1,63 @@
-"""Pairs part where a keeper and a reject of the same scenario part, and TRL's DPOTrainer learns from them."""
+"""Preference pairs are taken where a keeper and a reject diverge, and TRL's DPOTrainer learns from them."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from sekft.collect import messages
-from sekft.collect.pairs import pairs
+from sekft.collect.exports import message_rows
+from sekft.collect.pairs import preference_pairs
 from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
 from sekft.rendering.messages import Message
 from tests.collect.conftest import Collect
 
 
 def episode(name: str, *turns: str, kept: bool = False, scenario: str = "w", outcome: Outcome = Outcome.false_exit) -> Trajectory:
-    said = tuple(Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(turns))
-    commands = tuple(Command(turn=at, text=turn.content, status=0) for at, turn in enumerate(said) if turn.role == "assistant")
+    messages = tuple(Message(role="user" if at % 2 == 0 else "assistant", content=text) for at, text in enumerate(turns))
+    commands = tuple(Command(turn=at, text=turn.content, status=0) for at, turn in enumerate(messages) if turn.role == "assistant")
     shared = {"scenario_id": scenario, "archetype": "copy", "agent": "o", "ending": Ending.exit, "checked": kept, "clean": True}
-    return Trajectory(id=name, messages=said, commands=commands, kept=kept, outcome=Outcome.verified if kept else outcome, **shared)
+    return Trajectory(id=name, messages=messages, commands=commands, kept=kept, outcome=Outcome.verified if kept else outcome, **shared)
 
 
 KEEPER = episode("k", "$ ", "ls", "a\n$ ", "cat a", "x\n$ ", "exit", kept=True)
 
 
-def test_a_pair_is_the_turn_typed_where_the_two_part():
-    rows, none = pairs([KEEPER, episode("r", "$ ", "ls", "a\n$ ", "exit")])
-    assert not none and [row["prompt"] for row in rows] == [[{"role": role, "content": text} for role, text in
+def test_a_pair_is_the_turn_typed_where_the_two_diverge():
+    rows, without_pair = preference_pairs([KEEPER, episode("r", "$ ", "ls", "a\n$ ", "exit")])
+    assert not without_pair and [row["prompt"] for row in rows] == [[{"role": role, "content": text} for role, text in
                                                             (("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "))]]  # fmt: skip
     assert rows[0]["chosen"] == [{"role": "assistant", "content": "cat a"}]
     assert rows[0]["rejected"] == [{"role": "assistant", "content": "exit"}]
 
 
-def test_a_reject_meets_the_keeper_it_has_most_in_common_with():
+def test_a_reject_is_paired_with_the_keeper_of_the_longest_common_beginning():
     other = episode("k2", "$ ", "pwd", "/home/agent\n$ ", "exit", kept=True)
-    rows, _ = pairs([other, KEEPER, episode("r", "$ ", "pwd", "/home/agent\n$ ", "panic")])
+    rows, _ = preference_pairs([other, KEEPER, episode("r", "$ ", "pwd", "/home/agent\n$ ", "panic")])
     assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in rows] == [("exit", "panic")]
 
 
 @pytest.mark.parametrize(
-    ("reject", "why"),
+    ("reject", "reason"),
     [
-        (episode("r", "$ ", "ls", "a\n$ "), "it only stops earlier"),
-        (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it only goes on longer"),
-        (episode("r", "$ ", "ls", "b\n$ ", "exit"), "the same command showed something else"),
+        (episode("r", "$ ", "ls", "a\n$ "), "it is the beginning of a keeper"),
+        (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it continues after the end of a keeper"),
+        (episode("r", "$ ", "ls", "b\n$ ", "exit"), "the same command gave another output"),
         (episode("r", "$ ", "exit", scenario="elsewhere"), "no keeper of this scenario"),
-        (episode("r", "$ ", "exit", outcome=Outcome.broken), "its place broke"),
+        (episode("r", "$ ", "exit", outcome=Outcome.broken), "its session broke"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_gives_no_pair_is_counted_by_why(reject: Trajectory, why: str):
-    assert pairs([KEEPER, reject]) == ([], {why: 1})
+def test_rejects_without_a_pair_are_counted_by_reason(reject: Trajectory, reason: str):
+    assert preference_pairs([KEEPER, reject]) == ([], {reason: 1})
 
 
 def test_the_same_pair_is_written_once():
-    rows, none = pairs([KEEPER, episode("r1", "$ ", "exit"), episode("r2", "$ ", "exit")])
-    assert len(rows) == 1 and none == {"the same pair again": 1}
+    rows, without_pair = preference_pairs([KEEPER, episode("r1", "$ ", "exit"), episode("r2", "$ ", "exit")])
+    assert len(rows) == 1 and without_pair == {"duplicate pair": 1}
 
 
-def test_messages_are_keepers_and_end_with_what_was_typed():
-    rows = messages.rows([KEEPER, episode("r", "$ ", "exit")])
+def test_message_rows_are_keepers_and_end_with_an_assistant_turn():
+    rows = message_rows([KEEPER, episode("r", "$ ", "exit")])
     assert [row["id"] for row in rows] == ["k"] and rows[0]["messages"][-1] == {"role": "assistant", "content": "exit"}
 
 

@@ -1,4 +1,4 @@
-"""A teacher over real HTTP plays scenarios: what it types is recorded without its scaffold, what goes wrong is counted by reason."""
+"""A teacher over real HTTP plays scenarios: its episodes are recorded without the scaffold, failures are counted by reason."""
 
 import subprocess
 import sys
@@ -12,13 +12,13 @@ from sekft.errors import EndpointError, SettingsError
 from sekft.scenario.document import Scenario, write
 from tests import warm
 from tests.collect.conftest import Collect, scenarios
-from tests.collect.replay import Answer, refusing, said, serving
+from tests.collect.stub_server import Answer, completion, refusing, serving
 
 TEACHER = ("agent=endpoint", "agent.model=teacher", "agent.timeout_s=1", "agent.retries=1", "sandbox=bwrap")
 
 
 def shown_at_once(count: int) -> list[Scenario]:
-    """Solvable scenarios that name their provider on arrival: the server knows by it who is asking."""
+    """Solvable scenarios with their provider in the announcement; the server recognises the scenario of a request by it."""
     fitting = [scenario for scenario in scenarios(200) if scenario.terminal == "exit" and scenario.provider.name in arrival(scenario)]
     return list({scenario.provider.name: scenario for scenario in fitting}.values())[:count]
 
@@ -27,7 +27,7 @@ def turn(request: dict) -> int:
     return sum(message["role"] == "assistant" for message in request["messages"])
 
 
-def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_path: Path):
+def test_failures_are_counted_by_reason_and_do_not_end_the_series(gather: Collect, tmp_path: Path):
     shown = shown_at_once(6)
     write(shown, tmp_path / "scenarios")
     good, fenced, silent, down, slow, lying = shown
@@ -35,13 +35,15 @@ def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_p
     def answer(request: dict) -> Answer:
         greeting = request["messages"][1]["content"] if len(request["messages"]) > 1 else ""
         asking = next((scenario for scenario in shown if scenario.provider.name in greeting), None)
-        if asking is None or asking is good:  # None: is anybody there?
-            return said(asking.reference[turn(request)] if asking else "ls")
+        if asking is None or asking is good:  # None: the question of require_answer
+            return completion(asking.reference[turn(request)] if asking else "ls")
         if asking is fenced:
-            return said("```sh\nls\n```" if turn(request) == 0 else "exit")
-        return {silent.id: said(None), down.id: refusing(500), slow.id: Answer(after_s=30), lying.id: Answer(b'{"text": "ls"}')}[asking.id]
+            return completion("```sh\nls\n```" if turn(request) == 0 else "exit")
+        return {silent.id: completion(None), down.id: refusing(500), slow.id: Answer(after_s=30), lying.id: Answer(b'{"text": "ls"}')}[
+            asking.id
+        ]
 
-    with serving(answer) as (url, asked):
+    with serving(answer) as (url, requests):
         summary, episodes = gather(*TEACHER, f"agent.url={url}", "scenarios=scenarios", "workers=6")
     by_scenario = {episode.scenario_id: episode for episode in episodes}
     assert summary["rejects"] == {
@@ -54,10 +56,10 @@ def test_troubles_are_counted_by_reason_and_end_no_series(gather: Collect, tmp_p
     assert summary["kept"] == 1 and by_scenario[good.id].kept
     assert [message.role for message in by_scenario[good.id].messages[:2]] == ["user", "assistant"]
     text = (tmp_path / "run" / "trajectories.jsonl").read_text()
-    assert "POSIX shell" in asked[-1]["messages"][0]["content"] and "POSIX shell" not in text and url not in text
+    assert "POSIX shell" in requests[-1]["messages"][0]["content"] and "POSIX shell" not in text and url not in text
 
 
-def test_what_an_endpoint_failed_is_played_again_by_the_same_command_and_nothing_else(tmp_path: Path):
+def test_only_episodes_that_the_endpoint_failed_are_played_again(tmp_path: Path):
     shown = shown_at_once(3)
     write(shown, tmp_path / "scenarios")
     failing, finished, last = sorted(shown, key=lambda scenario: scenario.id)
@@ -66,12 +68,12 @@ def test_what_an_endpoint_failed_is_played_again_by_the_same_command_and_nothing
 
     def answer(request: dict) -> Answer:
         if len(request["messages"]) == 1:
-            return said("ls")
+            return completion("ls")
         now = next(scenario for scenario in shown if scenario.provider.name in request["messages"][1]["content"])
         asking.append(now.id)
         if now is last and process:
             process.pop().kill()
-        return refusing(400) if now is failing and process else said(now.reference[turn(request)])
+        return refusing(400) if now is failing and process else completion(now.reference[turn(request)])
 
     with serving(answer) as (url, _):
         command = [sys.executable, "-m", "sekft.collect", *TEACHER, "agent.timeout_s=30", f"agent.url={url}", "scenarios=scenarios"]
@@ -86,7 +88,7 @@ def test_what_an_endpoint_failed_is_played_again_by_the_same_command_and_nothing
     assert set(asking) == {failing.id, last.id}
 
 
-def test_nobody_at_the_start_is_one_line_before_any_episode(gather: Collect, tmp_path: Path):
+def test_an_endpoint_that_fails_at_the_start_is_refused_before_any_episode(gather: Collect, tmp_path: Path):
     with serving(lambda request: refusing(503)) as (url, _), pytest.raises(EndpointError, match="http 503"):
         gather(*TEACHER, f"agent.url={url}", "episodes=4")
     assert not (tmp_path / "run" / "trajectories.jsonl").exists()
@@ -94,10 +96,10 @@ def test_nobody_at_the_start_is_one_line_before_any_episode(gather: Collect, tmp
         gather("agent=endpoint", "sandbox=bwrap")
 
 
-def test_a_scaffold_is_a_text_or_a_file_and_a_file_that_is_not_there_is_refused(gather: Collect, tmp_path: Path):
+def test_a_scaffold_is_a_text_or_a_file_and_a_missing_file_is_refused(gather: Collect, tmp_path: Path):
     (tmp_path / "scaffold.txt").write_text("Only one line.\n")
-    with serving(lambda request: said("exit")) as (url, asked):
+    with serving(lambda request: completion("exit")) as (url, requests):
         gather(*TEACHER, f"agent.url={url}", "episodes=1", "agent.scaffold=scaffold.txt")
-        assert asked[-1]["messages"][0] == {"role": "system", "content": "Only one line."}
+        assert requests[-1]["messages"][0] == {"role": "system", "content": "Only one line."}
         with pytest.raises(SettingsError, match=r"nowhere\.txt: No such file"):
             gather(*TEACHER, f"agent.url={url}", "episodes=1", "agent.scaffold=nowhere.txt")

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server that answers as a test says: real HTTP on a free port of this machine."""
+"""An OpenAI-compatible server over real HTTP on a free local port; a function of the test gives each answer."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """status and body as they go over the wire. after_s: silence first; drip_s: one byte each; endless: zeros without end."""
+    """One HTTP answer. after_s: seconds of silence first; drip_s: seconds per byte; endless: a body of 1 GiB of zeros."""
 
     body: bytes = b""
     status: int = 200
@@ -22,28 +22,30 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def said(text: str | None) -> Answer:
+def completion(text: str | None) -> Answer:
+    """A chat completion with this text as its only choice."""
     message = {"role": "assistant", "content": text}
     return Answer(json.dumps({"id": "x", "object": "chat.completion", "choices": [{"index": 0, "message": message}]}).encode())
 
 
 def refusing(status: int, code: str = "") -> Answer:
+    """An HTTP error in the form of the OpenAI API."""
     return Answer(json.dumps({"error": {"message": f"no: {code}", "code": code}}).encode(), status)
 
 
 @contextmanager
 def serving(answer: Callable[[dict[str, Any]], Answer]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """(url up to /v1, the requests so far)."""
-    asked: list[dict[str, Any]] = []
+    """(URL up to /v1, the requests received so far)."""
+    requests: list[dict[str, Any]] = []
     closing = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            asked.append(request | {"authorization": self.headers["authorization"]})
+            requests.append(request | {"authorization": self.headers["authorization"]})
             reply = answer(request)
             closing.wait(reply.after_s)
-            with suppress(OSError):  # the client has hung up
+            with suppress(OSError):  # the client closed the connection
                 self._send(reply)
 
         def _send(self, reply: Answer) -> None:
@@ -71,7 +73,7 @@ def serving(answer: Callable[[dict[str, Any]], Answer]) -> Iterator[tuple[str, l
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+        yield f"http://127.0.0.1:{server.server_port}/v1", requests
     finally:
         closing.set()
         server.shutdown()

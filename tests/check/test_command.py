@@ -1,4 +1,4 @@
-"""The lint of scenarios: clean ones pass every column, a forgeable checker is caught by the column made for it."""
+"""The lint of scenarios: clean ones pass, and every kind of forgeable checker is found by the cheat made for it."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.conftest import run_command
 
 HONEST = library.make("sort", 0)
 TARGET = HONEST.reference[-2].rpartition(" ")[2]
-FORGEABLE: Mapping[str, str] = {  # column that catches it: the checker
+FORGEABLE: Mapping[str, str] = {  # cheat that finds it: the checker
     "nothing": "true",
     "exit": "true",
     "touch": f"[ -e {TARGET} ]",
@@ -48,18 +48,18 @@ def report(job: Job) -> dict:
     return json.loads((job.folder / "check.json").read_text())
 
 
-def test_clean_scenarios_pass_every_column_and_the_pace_is_told(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_scenarios_pass_every_agent_and_the_speed_is_reported(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     summary = check.run(settings(library="test", episodes=8, repeats=2), job)
     assert summary["faults"] == [] and summary["flaky"] == [] and summary["episodes"] == 8 * 2 * 10
     rows = report(job)["archetypes"]
     assert len(rows) == 8 and all(row["reference"] == row["noisy"] == 2 for row in rows.values())
     assert {row[column] for row in rows.values() for column in cheat.ZEROS} == {0}
     assert all(row["turns"] >= 3 and row["tokens"] > 50 for row in rows.values())
-    said = capsys.readouterr().out
-    assert "reference 2/2, nothing 0/2 in every one" in said and "flake rate 0/8" in said and "/s;" in said
+    printed = capsys.readouterr().out
+    assert "reference 2/2, nothing 0/2 in every one" in printed and "0 of 8 scenarios flaky" in printed and "/s;" in printed
 
 
-def test_every_forgeable_checker_is_caught_by_the_column_made_for_it(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_forgeable_checker_is_found_by_the_cheat_made_for_it(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ScenarioError, match=f"{len(FORGEABLE)} of {len(FORGEABLE)} scenarios are at fault; planted-0: nothing 1/1"):
         check.run(settings(path=str(planted(tmp_path, *FORGEABLE.values()))), job)
     faults = {(fault["scenario"], fault["column"]) for fault in report(job)["faults"]}
@@ -67,7 +67,7 @@ def test_every_forgeable_checker_is_caught_by_the_column_made_for_it(job: Job, t
     assert "planted-2: touch 1/1" in capsys.readouterr().out
 
 
-def test_a_reference_that_fails_and_one_that_fails_now_and_then_are_faults(job: Job, tmp_path: Path) -> None:
+def test_a_failing_reference_and_a_flaky_reference_are_faults(job: Job, tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"planted-0: reference 0/2: false_exit"):
         check.run(settings(path=str(planted(tmp_path, "false")), repeats=2), job)
     chance = HONEST.model_copy(update={"id": "chance", "reference": ("cat /proc/sys/kernel/random/uuid", *HONEST.reference)})
@@ -76,17 +76,17 @@ def test_a_reference_that_fails_and_one_that_fails_now_and_then_are_faults(job: 
         check.run(settings(path=str(tmp_path / "shaky"), repeats=2), job)
 
 
-def test_a_set_in_which_too_much_cannot_be_done_is_a_fault() -> None:
+def test_too_many_unworkable_scenarios_are_a_fault() -> None:
     stuck = [library.make(name, index) for name in ("copy", "sort", "grep", "head") for index in range(3, 32, 4)]
-    assert check.too_many_apart(stuck) == []
-    assert check.too_many_apart([scenario for scenario in stuck if check.is_apart(scenario)])[0].column == "apart"
+    assert check.too_many_unworkable(stuck) == []
+    assert check.too_many_unworkable([scenario for scenario in stuck if check.is_unworkable(scenario)])[0].column == "apart"
 
 
 def test_one_archetype_can_be_checked_by_its_name() -> None:
-    scenarios = check.scenarios(settings(library="copy"))
+    scenarios = check.choose_scenarios(settings(library="copy"))
     assert {scenario.archetype for scenario in scenarios} == {"copy"} and len({scenario.axes.blocker for scenario in scenarios}) == 7
     with pytest.raises(ScenarioError, match="library=juggle: allowed: train, .* or append, "):
-        check.scenarios(settings(library="juggle"))
+        check.choose_scenarios(settings(library="juggle"))
 
 
 def episodes(*scenarios: Scenario) -> list[Trajectory]:
@@ -99,19 +99,19 @@ def episodes(*scenarios: Scenario) -> list[Trajectory]:
     return [play(scenario, reference(scenarios), backend, EvalConfig(max_turns=16)) for scenario in scenarios]
 
 
-def test_training_data_is_looked_through_for_the_eval(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_data_is_searched_for_text_of_the_evaluation(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean, leaking = tmp_path / "clean.jsonl", tmp_path / "leaking.jsonl"
     learned, evaluated = library.make("copy", 0), frozen.evaluation()[5]
     trajectory.write(episodes(learned), clean)
     trajectory.write(episodes(learned, evaluated), leaking)
     check.run(settings(trajectories=str(clean)), job)
-    said = capsys.readouterr().out
-    assert "0 paths, 0 provider names, 0 directive sentences" in said and frozen.SHA256[:16] in said
-    with pytest.raises(DataError, match=r"leaking.jsonl: of the evaluation training text shows [1-9]\d* paths .*[1-9]\d* provider names"):
+    printed = capsys.readouterr().out
+    assert "0 paths, 0 provider names, 0 directive sentences" in printed and frozen.SHA256[:16] in printed
+    with pytest.raises(DataError, match=r"leaking.jsonl: .*[1-9]\d* paths .*[1-9]\d* provider names"):
         check.run(settings(trajectories=str(leaking)), job)
 
 
-def test_a_fault_is_a_line_and_a_status_for_ci(tmp_path: Path) -> None:
+def test_a_fault_is_one_line_and_a_nonzero_exit_status(tmp_path: Path) -> None:
     planted(tmp_path / "scenarios", checker.script([checker.gone("nowhere.txt")]))
     done = run_command("check", "path=scenarios", "sandbox=bwrap", cwd=tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.strip()]

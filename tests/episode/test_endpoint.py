@@ -1,4 +1,4 @@
-"""The client over real HTTP: what a server may do to it, and what it then says."""
+"""The endpoint client over real HTTP: every failure of a server becomes one EndpointError of a fixed kind."""
 
 import socket
 
@@ -8,7 +8,7 @@ from sekft.config.endpoint import EndpointConfig
 from sekft.episode.endpoint import Client, EndpointAgent
 from sekft.errors import EndpointError
 from sekft.rendering.messages import Message
-from tests.collect.replay import Answer, refusing, said, serving
+from tests.collect.stub_server import Answer, completion, refusing, serving
 
 HELLO = (Message(role="user", content="$ "),)
 QUICK = {"timeout_s": 1.0, "retries": 1}
@@ -18,20 +18,20 @@ def client(url: str, **changes) -> Client:
     return Client(EndpointConfig(url, "teacher", **(QUICK | changes)))
 
 
-def test_the_answer_is_the_first_choice_as_it_is():
-    with serving(lambda request: said("  ls -l\n")) as (url, asked):
+def test_the_reply_is_the_text_of_the_first_choice_unchanged():
+    with serving(lambda request: completion("  ls -l\n")) as (url, requests):
         assert client(url, temperature=0.5, max_tokens=9, extra={"top_k": 3}).complete(HELLO, seed=7).text == "  ls -l\n"
-    sent = {name: asked[0][name] for name in ("model", "messages", "temperature", "max_tokens", "seed", "top_k")}
+    sent = {name: requests[0][name] for name in ("model", "messages", "temperature", "max_tokens", "seed", "top_k")}
     messages = [{"role": "user", "content": "$ "}]
     assert sent == {"model": "teacher", "messages": messages, "temperature": 0.5, "max_tokens": 9, "seed": 7, "top_k": 3}
 
 
-def test_the_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_the_key_is_read_from_the_named_environment_variable(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_KEY", "secret")
-    with serving(lambda request: said("ls")) as (url, asked):
+    with serving(lambda request: completion("ls")) as (url, requests):
         client(url, key_env="MY_KEY").complete(HELLO, 0)
         client(url, key_env="NOT_SET").complete(HELLO, 0)
-    assert [request["authorization"] for request in asked] == ["Bearer secret", "Bearer none"]
+    assert [request["authorization"] for request in requests] == ["Bearer secret", "Bearer none"]
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,22 @@ def test_the_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.Monke
         (Answer(b'{"choices": [{"message": {"content": {"text": "ls"}}}]}'), "unreadable", 1),
         (Answer(b"[" * 100_000), "unreadable", 1),
     ],
-    ids=["500s", "429s", "401", "hangs", "drips", "a GB", "breaks off", "HTML", "no choice", "no text", "a tower"],
+    ids=["500s", "429s", "401", "hangs", "drips", "a GB", "breaks off", "HTML", "no choice", "no text", "deep nesting"],
 )
-def test_every_trouble_has_its_name_and_an_end(answer: Answer, kind: str, tries: int):
-    with serving(lambda request: answer) as (url, asked), pytest.raises(EndpointError) as refused:
+def test_every_failure_has_a_kind_and_a_bounded_number_of_tries(answer: Answer, kind: str, tries: int):
+    with serving(lambda request: answer) as (url, requests), pytest.raises(EndpointError) as refused:
         client(url).complete(HELLO, 0)
     assert refused.value.kind == kind and str(refused.value).startswith(f"{url}: {kind}: ")
-    assert "\n" not in str(refused.value) and len(asked) == tries
+    assert "\n" not in str(refused.value) and len(requests) == tries
 
 
-def test_a_trouble_that_passes_is_none():
-    answers = [refusing(503), said("ls")]
+def test_a_failure_that_passes_is_retried():
+    answers = [refusing(503), completion("ls")]
     with serving(lambda request: answers.pop(0)) as (url, _):
         assert client(url).complete(HELLO, 0).text == "ls"
 
 
-def test_nobody_there_is_said_in_one_line():
+def test_a_missing_server_is_reported_in_one_line():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
@@ -72,21 +72,21 @@ def test_nobody_there_is_said_in_one_line():
         client(url).require_answer()
 
 
-def test_a_full_context_ends_the_episode_and_an_answer_without_text_is_silence():
-    answers = [refusing(400, "context_length_exceeded"), said(None), refusing(400, "bad")]
+def test_a_full_context_is_reported_as_full_and_an_answer_without_text_is_empty():
+    answers = [refusing(400, "context_length_exceeded"), completion(None), refusing(400, "bad")]
     with serving(lambda request: answers.pop(0)) as (url, _):
-        asking = client(url)
-        assert asking.complete(HELLO, 0).full
-        assert asking.complete(HELLO, 0).text == ""
+        endpoint = client(url)
+        assert endpoint.complete(HELLO, 0).full
+        assert endpoint.complete(HELLO, 0).text == ""
         with pytest.raises(EndpointError, match="http 400"):
-            asking.complete(HELLO, 0)
+            endpoint.complete(HELLO, 0)
 
 
-def test_the_agent_puts_the_scaffold_first_asks_reproducibly_and_never_raises():
-    answers = [said("ls"), said("ls"), refusing(500), refusing(500)]
-    with serving(lambda request: answers.pop(0)) as (url, asked):
+def test_the_agent_sends_the_scaffold_first_with_a_reproducible_seed_and_never_raises():
+    answers = [completion("ls"), completion("ls"), refusing(500), refusing(500)]
+    with serving(lambda request: answers.pop(0)) as (url, requests):
         agent = EndpointAgent(client(url), "answer with one command line", seed=3)
         replies = [agent.reply("scenario#0", HELLO) for _ in range(3)]
     assert [reply.text for reply in replies] == ["ls", "ls", ""] and replies[2].reason == "endpoint http 500"
-    assert asked[0]["messages"] == [{"role": "system", "content": "answer with one command line"}, {"role": "user", "content": "$ "}]
-    assert asked[0]["seed"] == asked[1]["seed"] and 0 <= asked[0]["seed"] < 2**31
+    assert requests[0]["messages"] == [{"role": "system", "content": "answer with one command line"}, {"role": "user", "content": "$ "}]
+    assert requests[0]["seed"] == requests[1]["seed"] and 0 <= requests[0]["seed"] < 2**31

@@ -51,7 +51,7 @@ PLOTS = {
         "thing river {animal}",
         "{hero} left a {colour} {thing} by the river, and the water took it away.",
         "{hero} had a {colour} {thing} and took it everywhere. On a {weather} day {he} went to the river near the {place}. "
-        "There was a {animal} on the other side, and {hero} wanted to see it. {He} put the {thing} down [on a baseline|in the sand] and ran to the bridge. "
+        "There was a {animal} on the other side, and {hero} wanted to see it. {He} put the {thing} down [on a stone|in the sand] and ran to the bridge. "
         "The water rose and rose. When {hero} came back, the {thing} was gone. {He} [looked and looked|searched until dark], but the river was fast. "
         "{hero} went home with empty hands and cried.",
     ),

@@ -44,7 +44,8 @@ def composed(command: str, *overrides: str):
 def test_every_command_has_its_module_its_defaults_and_its_types():
     root = Path(config.__file__).parents[1]
     for command in commands.COMMANDS:
-        assert (root / f"{command}.py").exists() and (CONF / f"{command}.yaml").exists()
+        assert (root / f"{command}.py").exists() or (root / command / "__main__.py").exists()
+        assert (CONF / f"{command}.yaml").exists()
         composed(command)
 
 

@@ -258,7 +258,7 @@ def test_an_eval_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (story / "between" / "metrics.jsonl").open()]
     assert [line["step"] for line in lines if "eval/verified" in line] == [0, 3, 6]
-    assert [line["step"] for line in lines if "evaluation/verified" in line] == [read(story / "between" / "summary.json")["choice"]["step"]]
+    assert [line["step"] for line in lines if "test/verified" in line] == [read(story / "between" / "summary.json")["choice"]["step"]]
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 

@@ -24,6 +24,7 @@ from sekft.cli.settings import conf_folder, error_line, settings
 from sekft.cli.sweep import Sweeps
 from sekft.config.commands import COMMANDS, register
 from sekft.config.job import Job, RunFunction
+from sekft.config.renamed import require_new_names
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.record import one_line
@@ -99,7 +100,9 @@ def launch(command: str, run: RunFunction, sweeps: Sweeps | None = None, plan: P
 
 def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
-    sys.argv[1:] = hidden(recorded.line_of(command, to_overrides(command, sys.argv[1:])))
+    words = to_overrides(command, sys.argv[1:])
+    require_new_names(words)
+    sys.argv[1:] = hidden(recorded.line_of(command, words))
     with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
         if (socket := elsewhere(words)) and not planned:
             from sekft.where.resident import do

@@ -81,7 +81,7 @@ def _overrides(command: str, run: Path, what: str) -> list[str]:
         raise SettingsError(f"{what}: no {RUN} there; allowed: the folder of a run of sekft.{command}")
     record: Mapping[str, Any] = record_of(run)
     if record.get("command") != command:
-        raise SettingsError(f"{what}: a run of sekft.{record.get('verb')}; allowed here: one of sekft.{command}")
+        raise SettingsError(f"{what}: a run of sekft.{record.get('command')}; allowed here: one of sekft.{command}")
     return [str(word) for word in record.get("overrides", ()) if _key(word) not in ("replay", "resident")]
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from sekft.config.bounds import require_bounds
+from sekft.config.renamed import new_key, old_options
 from sekft.errors import SettingsError
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
     Raises SettingsError naming the key, what was found and what is allowed.
     """
     plain = OmegaConf.to_container(cfg, resolve=False)
+    if answer := next(old_options(plain), None):  # type: ignore[arg-type]
+        raise SettingsError(answer)
     try:
         clean = OmegaConf.merge(OmegaConf.structured(node), plain)
         OmegaConf.resolve(clean)
@@ -42,11 +45,16 @@ def error_line(error: BaseException) -> str:
     """Hydra's and OmegaConf's several lines as one, the cause included, searched paths left out."""
     unknown = next((one for one in (error, error.__cause__) if isinstance(one, ConfigKeyError | ConfigAttributeError)), None)
     if unknown is not None and dataclasses.is_dataclass(unknown.object_type):
+        key = str(unknown.full_key)
+        if new_key(key) != key:  # in a file; on the command line it was refused before
+            return f"{key}: renamed; write {new_key(key)}"
         allowed = ", ".join(field.name for field in dataclasses.fields(unknown.object_type))
-        return f"unknown key {unknown.full_key}; allowed: {allowed}"
+        return f"unknown key {key}; allowed: {allowed}"
     if match := re.search(r"Could not load '(\w+)/(.+?)'", str(error)):
         options = ", ".join(sorted(path.stem for path in (conf_folder() / match[1]).glob("*.yaml")))
         return f"{match[1]}: no option {match[2]}; allowed: {options}"
+    if (match := re.search(r"full_key: ([\w.]+)", str(error))) and new_key(match[1]) != match[1]:
+        return f"{match[1]}: renamed; write {new_key(match[1])}"
     lines: list[str] = []
     cause: BaseException | None = error
     while cause is not None:

@@ -61,13 +61,13 @@ def of_records(found: Sequence[Record | Lost], settings: CompareConfig) -> Compa
 
 
 def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConfig) -> Comparison:
-    """Raises DataError if no run is left to compare, SettingsError for a baseline that is no group."""
+    """Raises DataError if no run is left to compare, SettingsError if against= names no group."""
     runs, unusable = evaluated(whole)
     unread = (*lost, *unusable)
     if not runs:
         raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.why}" for one in unread)]))
     groups = grouped(runs)
-    first = baseline(groups, settings.baseline)
+    first = reference_group(groups, settings.against)
     others = [group for group in groups if group is not first]
     contrasts: list[Contrast] = []
     for criterion in settings.criteria:
@@ -79,10 +79,11 @@ def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConf
     return Comparison(*told, margin=settings.margin, sort=sort)
 
 
-def baseline(groups: Sequence[Group], name: str | None) -> Group:
+def reference_group(groups: Sequence[Group], name: str | None) -> Group:
+    """The group that the others are compared with; without a name the first that ran."""
     named = [group for group in groups if name in (None, group.name)]
     if not named:
-        raise SettingsError(f"baseline: found {name!r}, allowed: {', '.join(repr(group.name) for group in groups)}")
+        raise SettingsError(f"against: found {name!r}, allowed: {', '.join(repr(group.name) for group in groups)}")
     return named[0]
 
 

@@ -114,7 +114,7 @@ class EvalConfig:
     rows: int = 32  # replies generated together, at most; batched only
     baselines: bool = True  # also evaluate agents that understand nothing: a rate that one of them reaches measures nothing
     max_eval_s: float = 0.0  # 0: no limit; an evaluation that takes longer is unmeasured
-    remember: bool = True  # episodes of base, reference and baselines that would be the same again are read from outputs/episodes
+    cache: bool = True  # episodes of base, reference and baselines that would be the same again are read from outputs/episodes
     suite: Suite = Suite.none  # questions with answers that can be judged, instead of episodes or beside them
     suite_path: str = "sekft:tinystories.txt"  # what they are about; a tenth of it is never learned from
     suite_stories: int = 64  # the first of that tenth; at most

@@ -76,7 +76,7 @@ def base_episodes(base: "Base", evaluation: Evaluation, title: str = "selection"
     """Of the base alone; played once."""
     candidates = on_base(base, {}, evaluation)
     about = evaluation.about({"base": candidates.base})["base"]
-    if evaluation.config.remember and (known := cache.load("base", about)) is not None:
+    if evaluation.config.cache and (known := cache.load("base", about)) is not None:
         return known
     with candidates.enter(True) as cast:
         episodes = evaluation.play(cast.agents, f"{title}: base", tokens=cast.generated)["base"]
@@ -121,7 +121,7 @@ def evaluate(candidates: AgentSource, evaluation: Evaluation, track: Tracked, st
     """
     partial = track.folder / f"{EPISODES}.partial"
     about = evaluation.about({"base": candidates.base} if candidates.base else {})
-    episodes = {agent: known for agent in about if evaluation.config.remember and (known := cache.load(agent, about[agent])) is not None}
+    episodes = {agent: known for agent in about if evaluation.config.cache and (known := cache.load(agent, about[agent])) is not None}
     with candidates.enter("base" not in episodes) as cast:
         missing = {name: typist for name, typist in {**cast.agents, **evaluation.scripted()}.items() if name not in episodes}
         episodes |= evaluation.play(missing, "eval", whole_lines(partial), cast.generated)

@@ -19,7 +19,7 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
-from sekft.tracking import audit, secrets
+from sekft.tracking import audit, first_edition, secrets
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 PROMOTE = "promote"
@@ -120,7 +120,8 @@ def settings_of(run: Path) -> Mapping[str, Any]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    return _parsed(file.read_text(encoding="utf-8", errors="replace")) or {} if file.is_file() else {}
+    """The document, under the present names of its fields; empty if it is missing or is no JSON object."""
+    return first_edition.upgraded(file.name, _parsed(file.read_text(encoding="utf-8", errors="replace")) or {}) if file.is_file() else {}
 
 
 def _parsed(text: str) -> dict[str, Any] | None:

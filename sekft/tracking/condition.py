@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sekft.tracking import first_edition
 from sekft.tracking.heartbeat import BEAT_S, HEARTBEAT
 from sekft.tracking.record import RUN, SUMMARY
 
@@ -31,7 +32,7 @@ class Condition:
 def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Condition:
     """stalled_s: without progress a run that beats is stalled."""
     now = now or datetime.now(UTC)
-    run = _read(folder / RUN)
+    run = first_edition.upgraded(RUN, _read(folder / RUN))
     command, status, ended = str(run.get("command", "?")), str(run.get("status", "unreadable")), str(run.get("ended") or "")
     if status == "done":
         return Condition(folder, command, status, str(_read(folder / SUMMARY).get("verdict", "")), ended=ended)

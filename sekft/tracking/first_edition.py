@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sekft.config.renamed import upgraded_settings, upgraded_word
+
 SUMMARY = {  # keys of summary.json, wherever they stand in it
     "verb": "command",
     "players": "agents",
@@ -13,11 +15,34 @@ SUMMARY = {  # keys of summary.json, wherever they stand in it
     "eval.max_exam_s": "eval.max_eval_s",
     "kind=new world of a training archetype": "kind=new scenario of a training archetype",
 }
+ITERATION = {"exam": "test", "worlds": "scenarios", "scenarios": "set"}  # of iteration.json
 
 
-def upgraded(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """The document with its keys renamed at every depth, if the first edition wrote it: it alone has the key `verb`."""
-    return _renamed(document, names) if "verb" in document else dict(document)
+def upgraded(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of a run's folder under the present names of its fields. name: of its file."""
+    if name == "run.json" and "verb" in document:
+        return _run(document)
+    if name == "summary.json" and "verb" in document:
+        return _renamed(document, SUMMARY)
+    if name == "iteration.json" and "exam" in document:
+        return _iteration(document)
+    return dict(document)
+
+
+def _run(document: Mapping[str, Any]) -> dict[str, Any]:
+    found = {{"verb": "command", "exam": "evaluation"}.get(key, key): value for key, value in document.items()}
+    found["settings"] = upgraded_settings(found.get("settings") or {})
+    found["overrides"] = [upgraded_word(str(word)) for word in found.get("overrides") or ()]
+    found["evaluation"] = _renamed(found.get("evaluation") or {}, {"worlds": "n"})
+    found["seeds"] = _renamed(found.get("seeds") or {}, {"worlds": "scenarios"})
+    return found
+
+
+def _iteration(document: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = _renamed(document, ITERATION)
+    if found.get("next"):
+        found["next"]["overrides"] = [upgraded_word(str(word)) for word in found["next"]["overrides"]]
+    return found
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

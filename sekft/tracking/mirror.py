@@ -24,7 +24,7 @@ START_TIMEOUT_S = 10.0
 FINISH_TIMEOUT_S = 120.0  # uploads still open then stay on the disk, for `wandb sync`
 LONGEST_REASON, LONGEST_NAME, LONGEST_TAG = 80, 128, 64  # characters; W&B refuses a run for a longer name or tag
 STEP = "trainer/step"
-GROUPS = ("train/*", "val/*", "eval/*", "evaluation/*")
+GROUPS = ("train/*", "val/*", "eval/*", "test/*")
 
 logger = logging.getLogger(__name__)
 

@@ -75,7 +75,7 @@ def read(folder: Path) -> Record | Lost:
 
 def summary(folder: Path) -> dict[str, Any]:
     """summary.json of a run of either edition. Raises DataError."""
-    return first_edition.upgraded(document(folder / SUMMARY), first_edition.SUMMARY)
+    return document(folder / SUMMARY)
 
 
 def settings(folder: Path) -> dict[str, Any]:
@@ -119,11 +119,11 @@ def curves(file: Path) -> dict[str, Curve]:
 
 
 def document(file: Path) -> dict[str, Any]:
-    """Raises DataError."""
+    """A JSON document of a run of either edition, under the present names of its fields. Raises DataError."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: {error}; allowed: what sekft.train and sekft.eval write") from None
     if not isinstance(value, dict):
         raise DataError(f"{file}: found {type(value).__name__}, allowed: an object")
-    return value
+    return first_edition.upgraded(file.name, value)

@@ -270,7 +270,10 @@ def play_once(evaluation: Evaluation, base: "Base", adapter: Path) -> None:
 def evaluated(
     settings: TrainConfig, prepared: Prepared, base: "Base", trained: Trained, track: Tracked, budget: "Budget"
 ) -> dict[str, Any]:
-    """Evaluation, episodes beside the parent, questions, while the budget lasts. Rates are evaluation/<rate> where eval/<rate> is of looks on the way."""
+    """Evaluation, episodes beside the parent, questions, while the budget lasts.
+
+    Rates are logged as eval/<rate>; as test/<rate> where eval/<rate> holds those of the evaluations during training.
+    """
     from sekft.train.development import play_beside
 
     if left := budget.left(prepared.evaluation):

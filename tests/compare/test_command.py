@@ -159,7 +159,7 @@ def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
         (("runs=sweep", "criteria=[nice]"), ["criteria: found 'nice'", "verified_solvable"]),
         (("runs=sweep", "criteria=[]"), ["criteria: found none"]),
         (("runs=sweep", "sort=nice"), ["sort: found 'nice'", "gain", "mask.rule"]),
-        (("runs=sweep", "baseline=nobody"), ["baseline: found 'nobody'", "'assistant'"]),
+        (("runs=sweep", "against=nobody"), ["against: found 'nobody'", "'assistant'"]),
         (("runs=sweep", "page=nowhere.md"), ["page=nowhere.md: no such file"]),
         (("runs=sweep", "margin=0"), ["margin: found 0", "0.001 to 1"]),
     ],

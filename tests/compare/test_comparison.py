@@ -66,10 +66,10 @@ def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path
     ]
     assert len(pairs) == 6 and {one.scenarios for one in found.contrasts if one.criterion == "panic_recall"} == {16}
     assert verdicts(found).count("\n- ") == 5 and "terminal_only left blocked scenarios by a justified panic" in verdicts(found)
-    turned = compared(folder, baseline="terminal_only")
+    turned = compared(folder, against="terminal_only")
     assert turned.contrasts[-1].first == "terminal_only" and turned.contrasts[-1].difference == -found.contrasts[2].difference
-    with pytest.raises(SettingsError, match="baseline: found 'nobody', allowed: 'assistant', 'terminal_only'"):
-        compared(folder, baseline="nobody")
+    with pytest.raises(SettingsError, match="against: found 'nobody', allowed: 'assistant', 'terminal_only'"):
+        compared(folder, against="nobody")
 
 
 def test_nothing_to_compare_is_an_error_that_names_every_run(tmp_path: Path):

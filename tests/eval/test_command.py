@@ -16,7 +16,7 @@ import pytest
 from tests import warm
 from tests.conftest import run_command
 
-SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.remember=false", "hydra.run.dir=run")
+SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.cache=false", "hydra.run.dir=run")
 LINE = re.compile(r"evaluation .*\d+/\d+ \d:\d\d:\d\d running \d+, ended \d+, verified \d+, [\d,]+ tokens/s, \d+\.\d episodes/s")
 
 

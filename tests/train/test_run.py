@@ -48,7 +48,7 @@ def test_looks_share_the_axis_of_the_loss_and_the_eval_in_other_scenarios_has_a_
     step = read(cwd / "run" / "summary.json")["choice"]["step"]
     for rate in ("verified", "terminated", "false_panic"):
         assert [line["step"] for line in lines if f"eval/{rate}" in line] == [0, 2, 4]
-        assert [line["step"] for line in lines if f"evaluation/{rate}" in line] == [step]
+        assert [line["step"] for line in lines if f"test/{rate}" in line] == [step]
     looks = [json.loads(line) for line in (cwd / "run" / "behaviour.jsonl").open()]
     assert looks == read(cwd / "run" / "summary.json")["choice"]["looks"] and [look["step"] for look in looks] == [0, 2, 4]
 

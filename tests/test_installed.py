@@ -45,7 +45,7 @@ def test_conf_is_found_from_a_built_wheel(installed: Path):
     code = (
         "import sekft.cli.launch as l, sekft.model.locate as m; print(l.conf_folder());"
         "from sekft.config import ModelConfig; m.load_tokenizer(ModelConfig(name='t', path='sekft:tiny'));"
-        "from sekft.scenario import frozen; assert len(frozen.evaluation()) == 128"
+        "from sekft.scenario import frozen; assert len(frozen.scenarios()) == 128"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=installed, capture_output=True, text=True, check=True)
     conf = Path(done.stdout.strip())

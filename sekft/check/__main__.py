@@ -28,7 +28,7 @@ from sekft.scenario.task import Blocker
 from sekft.tracking.files import write_json
 from sekft.tracking.signals import terminating
 
-SOLVERS = ("reference", "noisy")  # must be kept in every episode; the agents of cheat.ZEROS must be accepted in none
+SOLVERS = ("reference", "noisy")  # must be kept in every episode; the agents of cheat.CHEATS must be accepted in none
 BLOCKER_CYCLE = len(library.BLOCKERS) * library.BLOCKED_EVERY  # scenarios of one archetype until every blocker has occurred once
 MIN_BLOCKED = 4  # blocked scenarios; in a smaller set the share of unworkable ones is not judged
 MAX_UNWORKABLE_SHARE = 0.25  # of the blocked scenarios
@@ -84,7 +84,7 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
         for fault in faults:
             echo(str(fault))
         raise ScenarioError(f"{len({fault.scenario for fault in faults})} of {len(scenarios)} scenarios are at fault; {faults[0]}")
-    k, cheats = settings.repeats, ", ".join(name for name in cheat.ZEROS if name != "nothing")
+    k, cheats = settings.repeats, ", ".join(name for name in cheat.CHEATS if name != "nothing")
     echo(f"{len(scenarios)} scenarios: reference {k}/{k}, nothing 0/{k} in every one; noisy {k}/{k}; {cheats} 0/{k}")
     return summary
 
@@ -103,7 +103,7 @@ def choose_scenarios(settings: CheckConfig) -> list[Scenario]:
 def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig) -> Episodes:
     """The episodes of every agent in every scenario, `repeats` times each. Raises SandboxError if a session broke twice."""
     agents = {"reference": reference(scenarios), "noisy": reference(scenarios, 1.0, settings.seed)}
-    agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.ZEROS.items()}
+    agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.CHEATS.items()}
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     plan = [(name, scenario, attempt) for name in agents for scenario in scenarios for attempt in range(settings.repeats)]
     with terminating():
@@ -127,7 +127,7 @@ def judge(scenario: Scenario, episodes: Episodes, repeats: int) -> list[Fault]:
         accepted = [episode for episode in own if episode.checked]
         if agent in SOLVERS and lost:
             faults.append(Fault(scenario.id, agent, repeats - len(lost), repeats, f"{lost[0].outcome.value} ({lost[0].reason})"))
-        if agent in cheat.ZEROS and accepted and not is_unworkable(scenario):
+        if agent in cheat.CHEATS and accepted and not is_unworkable(scenario):
             faults.append(
                 Fault(scenario.id, agent, len(accepted), repeats, "its checker accepts an episode in which the work was not done")
             )

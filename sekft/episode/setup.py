@@ -1,7 +1,7 @@
 """What a session gets from a scenario: files, environment variables, and the text that the shell shows on arrival."""
 
 from sekft.sandbox.session import File
-from sekft.scenario.document import HOME, Announcing, Scenario
+from sekft.scenario.document import HOME, AnnouncementKind, Scenario
 
 
 def files(scenario: Scenario) -> list[File]:
@@ -11,29 +11,29 @@ def files(scenario: Scenario) -> list[File]:
     if scenario.provider.man:
         out.append(File(f"/usr/local/share/man/man1/{scenario.provider.name}.1", scenario.provider.man, 0o644, "root"))
     match scenario.announcement.kind:
-        case Announcing.motd:
+        case AnnouncementKind.motd:
             out.append(File("/usr/local/etc/motd", _newline_ended(scenario.announcement.text), 0o644, "root"))
-        case Announcing.file:
+        case AnnouncementKind.file:
             at_home = scenario.announcement.path.startswith(f"{HOME}/")
             text = _newline_ended(scenario.announcement.text)
             out.append(File(scenario.announcement.path, text, 0o644, "agent" if at_home else "root"))
-        case Announcing.help:
+        case AnnouncementKind.help:
             script = f"#!/bin/sh\ncat <<'HELP_TEXT'\n{_newline_ended(scenario.announcement.text)}HELP_TEXT\n"
             out.append(File("/usr/local/bin/help", script, 0o755, "root"))
-        case Announcing.banner | Announcing.env:
+        case AnnouncementKind.banner | AnnouncementKind.env:
             pass
     return out
 
 
 def environment(scenario: Scenario) -> dict[str, str]:
     """The scenario's variables, and the announcement where that is a variable."""
-    announced = {scenario.announcement.variable: scenario.announcement.text} if scenario.announcement.kind is Announcing.env else {}
+    announced = {scenario.announcement.variable: scenario.announcement.text} if scenario.announcement.kind is AnnouncementKind.env else {}
     return {**scenario.environment, **announced}
 
 
 def arrival(scenario: Scenario) -> str:
     """What login prints before the first prompt: the motd or the banner, else nothing."""
-    shown = scenario.announcement.kind in (Announcing.motd, Announcing.banner)
+    shown = scenario.announcement.kind in (AnnouncementKind.motd, AnnouncementKind.banner)
     return _newline_ended(scenario.announcement.text) if shown else ""
 
 

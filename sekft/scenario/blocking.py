@@ -33,9 +33,9 @@ def task(archetype: Archetype, draw: Draw, stop: Blocker) -> Task:
 
 def _absent(draw: Draw) -> Task:
     """Three words at most are typed: a longer line that is not found would count as prose."""
-    tool, path = draw.say(TOOLS, word=draw.noun()), draw.file()
+    tool, path = draw.phrase(TOOLS, word=draw.noun()), draw.file()
     return Task(
-        directives=(draw.say(ABSENT, tool=tool, path=path),),
+        directives=(draw.phrase(ABSENT, tool=tool, path=path),),
         solve=(f"{tool} {path}",),
         before={path: draw.text()},
         blocker=Blocker.absent,
@@ -47,7 +47,7 @@ def _contradictory(draw: Draw) -> Task:
     """Seen by reading; nothing is typed but the panic, and the file stays."""
     path, other = draw.file(), draw.name()
     return Task(
-        directives=(draw.say(CONTRADICTORY, path=path, other=other),),
+        directives=(draw.phrase(CONTRADICTORY, path=path, other=other),),
         solve=(),
         before={path: draw.text()},
         blocker=Blocker.contradictory,

@@ -78,7 +78,7 @@ def fill(scenario: Scenario) -> Replies:
     return (f"cat /dev/zero > .full 2>/dev/null; cat /dev/zero > /tmp/full 2>/dev/null; cd {HOME}", str(scenario.terminal))
 
 
-ZEROS: Mapping[str, Callable[[Scenario], Replies]] = {
+CHEATS: Mapping[str, Callable[[Scenario], Replies]] = {
     "nothing": nothing,
     "exit": only_exit,
     "panic": only_panic,
@@ -93,7 +93,7 @@ ZEROS: Mapping[str, Callable[[Scenario], Replies]] = {
 def _named(scenario: Scenario) -> list[str]:
     """What the checker asks about, and every file of the home; relative to it."""
     files = [fixture.path for fixture in scenario.fixtures if fixture.path.startswith(f"{HOME}/") and fixture.kind != "dir"]
-    return list(dict.fromkeys(path.removeprefix(f"{HOME}/") for path in (*checker.named(scenario.checker), *files)))
+    return list(dict.fromkeys(path.removeprefix(f"{HOME}/") for path in (*checker.named_paths(scenario.checker), *files)))
 
 
 def _work(scenario: Scenario) -> Replies:

@@ -76,7 +76,7 @@ def nothing_else(paths: Iterable[str]) -> str:
     return f'strays=$({found})\n[ -z "$strays" ] || fail "$strays: nobody asked for it"'
 
 
-def named(text: str) -> tuple[str, ...]:
+def named_paths(text: str) -> tuple[str, ...]:
     """What looks like a path in a checker, whoever wrote it: one word with a dot, a dash or a slash in it. Each once, in order."""
     try:
         tokens = shlex.split(text.removeprefix(PRELUDE), comments=True)

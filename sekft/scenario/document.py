@@ -12,7 +12,7 @@ from sekft.errors import ScenarioError
 
 SCHEMA_VERSION = 1
 HOME = "/home/agent"
-PLACES = (HOME, "/usr/local", "/srv")
+ROOTS = (HOME, "/usr/local", "/srv")
 MAX_FILES = 256
 MAX_TEXT = 65536
 MAX_DOCUMENT_BYTES = 2 * MAX_FILES * MAX_TEXT
@@ -33,7 +33,7 @@ class Terminal(StrEnum):
     panic = "panic"
 
 
-class Announcing(StrEnum):
+class AnnouncementKind(StrEnum):
     motd = "motd"
     banner = "banner"
     env = "env"
@@ -51,7 +51,7 @@ class Axes(Record):
     provider: str
     grammar: str = ""
     help: str = ""
-    announcement: Announcing
+    announcement: AnnouncementKind
     doc_depth: int = Field(ge=1, le=3)
     difficulty: str
     family: str = ""
@@ -70,7 +70,7 @@ class Provider(Record):
 class Announcement(Record):
     """Says where directives are kept. env: the value of `variable`; file: the text of ~/NOTICE unless `path` says else."""
 
-    kind: Announcing
+    kind: AnnouncementKind
     text: Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
     path: str = f"{HOME}/NOTICE"
     variable: Variable = "DIRECTIVES"
@@ -136,7 +136,7 @@ class Scenario(Record):
 
     @model_validator(mode="after")
     def consistent(self) -> "Scenario":
-        variables = {*self.environment, *([self.announcement.variable] if self.announcement.kind == Announcing.env else [])}
+        variables = {*self.environment, *([self.announcement.variable] if self.announcement.kind == AnnouncementKind.env else [])}
         if reserved := RESERVED & variables:
             raise ValueError(f"environment: {', '.join(sorted(reserved))} belongs to the shell")
         if self.provider.name in ENDINGS:
@@ -218,12 +218,12 @@ def complaint(error: ValidationError) -> str:
 
 
 def _inside(path: str) -> str:
-    """The path itself if it is normal and lies inside PLACES. Raises ValueError."""
+    """The path itself if it is normal and lies inside ROOTS. Raises ValueError."""
     pure = PurePosixPath(path)
     if not path.isprintable() or len(path) > 512 or str(pure) != path or ".." in pure.parts:
         raise ValueError(f"{path!r}: not a plain absolute path")
     if pure.parent == PurePosixPath("/usr/local/bin") and pure.name in ENDINGS:
         raise ValueError(f"{path!r}: no program of a scenario may take the place of an ending")
-    if not any(pure != PurePosixPath(place) and pure.is_relative_to(place) for place in PLACES):
-        raise ValueError(f"{path!r}: a scenario's files lie in {', '.join(PLACES)}")
+    if not any(pure != PurePosixPath(place) and pure.is_relative_to(place) for place in ROOTS):
+        raise ValueError(f"{path!r}: a scenario's files lie in {', '.join(ROOTS)}")
     return path

@@ -31,11 +31,11 @@ class Draw:
     def pick(self, choices: Sequence[str]) -> str:
         return self._rng.choice(choices)
 
-    def mixed(self, lines: Sequence[str]) -> tuple[str, ...]:
+    def shuffled(self, lines: Sequence[str]) -> tuple[str, ...]:
         return tuple(self._rng.sample(lines, len(lines)))
 
-    def say(self, sayings: Sequence[str], **parts: str) -> str:
-        return self._rng.choice(sayings).format(**parts)
+    def phrase(self, phrasings: Sequence[str], **parts: str) -> str:
+        return self._rng.choice(phrasings).format(**parts)
 
     def name(self, suffix: str = "") -> str:
         ending = suffix or self._rng.choice(SUFFIXES)
@@ -74,7 +74,7 @@ class Draw:
     def _composed(self, form: Callable[[str], str]) -> str:
         """The first name on our side of the line between training and evaluation, made of a noun that is not used yet."""
         for position in reversed(range(len(self._unused))):
-            if words.of_eval(name := form(self._unused[position])) == self._eval:
+            if words.is_evaluation_name(name := form(self._unused[position])) == self._eval:
                 del self._unused[position]
                 return name
         raise ValueError(f"no noun is left for {form('*')}: a world has fewer than {len(words.NOUNS)} names")

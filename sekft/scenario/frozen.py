@@ -16,7 +16,7 @@ SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # o
 HELD_OUT = ("find_size", "latest", "move", "reverse", "script", "sort", "tidy", "verify")  # half of the scenarios are of these archetypes
 
 
-def evaluation(file: Path = FILE) -> list[Scenario]:
+def scenarios(file: Path = FILE) -> list[Scenario]:
     """The set in its stored order. Raises ScenarioError in one line if it is not, byte for byte, what the hash was taken of."""
     return list(_read(file))
 

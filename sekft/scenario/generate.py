@@ -7,14 +7,14 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from sekft.scenario import blocking, checker, provider, taxonomy
-from sekft.scenario.document import HOME, Announcement, Announcing, Axes, Fixture, Provider, Scenario, Terminal
+from sekft.scenario.document import HOME, Announcement, AnnouncementKind, Axes, Fixture, Provider, Scenario, Terminal
 from sekft.scenario.draw import LOCKED, Draw
-from sekft.scenario.provider import Manner
+from sekft.scenario.provider import ProviderStyle
 from sekft.scenario.task import Archetype, Blocker, Task
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ScenarioRequest:
     """Whose scenario is made. evaluation: the side its names are drawn from, see words.of_evaluation; providers, nouns: the words there are."""
 
     scenario_id: str
@@ -27,41 +27,41 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Surroundings:
     """What a scenario is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
 
     doc_depth: int
     announcement: Announcement
     pointers: Mapping[str, str]
-    manner: Manner
+    style: ProviderStyle
 
 
-def build(wanted: Wanted, archetype: Archetype, rng: random.Random) -> Scenario | None:
+def build(request: ScenarioRequest, archetype: Archetype, rng: random.Random) -> Scenario | None:
     """None: the reference is longer than an episode may be, so another scenario is to be drawn."""
     difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
     degree = taxonomy.DIFFICULTIES[difficulty]
-    draw = Draw(rng, wanted.evaluation, degree.folders, wanted.nouns)
-    setting = _setting(draw, rng, difficulty, wanted)
-    tasks = _tasks(archetype, draw, rng.choice(degree.directives), wanted.stop)
-    blocker = next((task.blocker for task in tasks if task.blocker), wanted.stop)
-    reference = _reference(tasks, setting, blocker)
+    draw = Draw(rng, request.evaluation, degree.folders, request.nouns)
+    surroundings = _surroundings(draw, rng, difficulty, request)
+    tasks = _tasks(archetype, draw, rng.choice(degree.directives), request.stop)
+    blocker = next((task.blocker for task in tasks if task.blocker), request.stop)
+    reference = _reference(tasks, surroundings, blocker)
     if len(reference) > taxonomy.MOST_TURNS:
         return None
     distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
     directives = tuple(directive for task in tasks for directive in task.directives)
     return Scenario(
-        id=wanted.scenario_id,
-        archetype=wanted.archetype,
-        axes=_axes(setting, difficulty, archetype.FAMILY, blocker),
-        seed=wanted.seed,
+        id=request.scenario_id,
+        archetype=request.archetype,
+        axes=_axes(surroundings, difficulty, archetype.FAMILY, blocker),
+        seed=request.seed,
         provider=Provider(
-            name=setting.manner.name, script=provider.script(setting.manner, directives), man=provider.manual(setting.manner)
+            name=surroundings.style.name, script=provider.script(surroundings.style, directives), man=provider.manual(surroundings.style)
         ),
-        announcement=setting.announcement,
+        announcement=surroundings.announcement,
         environment=_environment(tasks, draw, degree.variables),
         directives=directives,
-        fixtures=_fixtures(tasks, distractors | dict(setting.pointers)),
-        checker=_checker(tasks, distractors, setting, bool(blocker)),
+        fixtures=_fixtures(tasks, distractors | dict(surroundings.pointers)),
+        checker=_checker(tasks, distractors, surroundings, bool(blocker)),
         reference=reference,
         terminal=_terminal(blocker),
     )
@@ -71,13 +71,13 @@ def _terminal(blocker: Blocker) -> Terminal:
     return Terminal.panic if blocker else Terminal.exit
 
 
-def _axes(setting: Setting, difficulty: str, family: str, blocker: Blocker) -> Axes:
+def _axes(surroundings: Surroundings, difficulty: str, family: str, blocker: Blocker) -> Axes:
     return Axes(
-        provider=setting.manner.naming,
-        grammar=setting.manner.grammar,
-        help=setting.manner.help,
-        announcement=setting.announcement.kind,
-        doc_depth=setting.doc_depth,
+        provider=surroundings.style.naming,
+        grammar=surroundings.style.grammar,
+        help=surroundings.style.help,
+        announcement=surroundings.announcement.kind,
+        doc_depth=surroundings.doc_depth,
         difficulty=difficulty,
         family=family,
         terminal=_terminal(blocker),
@@ -85,25 +85,25 @@ def _axes(setting: Setting, difficulty: str, family: str, blocker: Blocker) -> A
     )
 
 
-def _setting(draw: Draw, rng: random.Random, difficulty: str, wanted: Wanted) -> Setting:
+def _surroundings(draw: Draw, rng: random.Random, difficulty: str, request: ScenarioRequest) -> Surroundings:
     doc_depth = rng.choice(taxonomy.DOC_DEPTHS)
     route = rng.choice(taxonomy.ROUTES[doc_depth])
     remarks = tuple(_remark(draw) for _ in range(2)) if taxonomy.DIFFICULTIES[difficulty].chatter else ()
-    lost = draw.locked() if wanted.stop in blocking.OF_PROVIDER else ""
-    manner = provider.sample(rng, wanted.providers, route.topic, remarks, lost)
+    lost = draw.locked() if request.stop in blocking.OF_PROVIDER else ""
+    style = provider.sample(rng, request.providers, route.topic, remarks, lost)
     paths = [draw.locked() for _ in range(route.pointers)]
-    sentence = draw.say(taxonomy.SENTENCES, name=manner.name)
-    said = [*(draw.say(taxonomy.POINTING, path=path) for path in paths), sentence]
+    sentence = draw.phrase(taxonomy.SENTENCES, name=style.name)
+    said = [*(draw.phrase(taxonomy.POINTING, path=path) for path in paths), sentence]
     values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
-    value = draw.say(values, path=paths[0] if paths else "", name=manner.name)
+    value = draw.phrase(values, path=paths[0] if paths else "", name=style.name)
     announcement = _announcement(rng, draw, said[0], value, bool(remarks))
     pointers = {path: f"{text}\n" for path, text in zip(paths, said[1:], strict=True)}
-    return Setting(doc_depth, announcement, pointers, manner)
+    return Surroundings(doc_depth, announcement, pointers, style)
 
 
 def _remark(draw: Draw) -> str:
     place, other = draw.nouns(2)
-    return draw.say(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
+    return draw.phrase(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
 
 
 def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, chatter: bool) -> Announcement:
@@ -111,16 +111,16 @@ def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, cha
     place = draw.noun()
     around = (f"{_remark(draw)}\n", f"{_remark(draw)}\n") if chatter else ("", "")
     match kind:
-        case Announcing.env:
+        case AnnouncementKind.env:
             return Announcement(kind=kind, text=value, variable=taxonomy.VARIABLE)
-        case Announcing.file:
+        case AnnouncementKind.file:
             return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}", path=rng.choice(taxonomy.NOTICES))
-        case Announcing.banner:
+        case AnnouncementKind.banner:
             banner = rng.choice(taxonomy.BANNERS).format(sentence=sentence, place=place)
             return Announcement(kind=kind, text=f"{around[0]}{banner}{around[1]}")
-        case Announcing.help:
+        case AnnouncementKind.help:
             return Announcement(kind=kind, text=f"{around[0]}{sentence}\n{around[1]}")
-        case Announcing.motd:
+        case AnnouncementKind.motd:
             welcome = rng.choice(taxonomy.WELCOMES).format(place=place)
             return Announcement(kind=kind, text=f"{welcome}{around[0]}{sentence}\n{around[1]}")
 
@@ -160,7 +160,7 @@ def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
     return Fixture.model_validate({"path": absolute, "kind": kind, "content": content, "mode": mode, "owner": owner})
 
 
-def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], setting: Setting, blocked: bool) -> str:
+def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], surroundings: Surroundings, blocked: bool) -> str:
     """Everything as it must be in the end. In a blocked scenario no file may have appeared that nobody asked for."""
     lines: list[str] = []
     for task in tasks:
@@ -168,14 +168,14 @@ def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], setting: Set
         lines += [*map(checker.folder, task.made), *task.checks]
     lines += [checker.holds(path, text) for path, text in distractors.items()]
     if blocked:
-        lines.append(checker.nothing_else(_known(tasks, distractors, setting.announcement)))
+        lines.append(checker.nothing_else(_known(tasks, distractors, surroundings.announcement)))
     return checker.script(lines)
 
 
 def _known(tasks: Sequence[Task], distractors: Mapping[str, str], announcement: Announcement) -> Iterable[str]:
     """The files of the home that may be there."""
     named = chain(*((*task.before, *task.after, *task.spare) for task in tasks), distractors)
-    notice = [_relative(announcement.path)] if announcement.kind is Announcing.file else []
+    notice = [_relative(announcement.path)] if announcement.kind is AnnouncementKind.file else []
     return (path for path in dict.fromkeys((*named, *notice)) if not path.startswith("/"))
 
 
@@ -185,18 +185,18 @@ def _state(path: str, text: str | None, blocked: bool) -> str:
     return checker.unmade(path) if blocked else checker.gone(path)
 
 
-def _reference(tasks: Sequence[Task], setting: Setting, blocker: Blocker) -> tuple[str, ...]:
+def _reference(tasks: Sequence[Task], surroundings: Surroundings, blocker: Blocker) -> tuple[str, ...]:
     """The replies of an episode that verifies. The same sight is always answered by the same move: where arrival is silent
     `ls` comes first, then the variable, then `help`; two first moves for one sight could not both be learned."""
-    announcement = setting.announcement
-    looks: dict[Announcing, tuple[str, ...]] = {
-        Announcing.file: ("ls", f"cat {_relative(announcement.path)}"),
-        Announcing.env: ("ls", f"printenv {announcement.variable}"),
-        Announcing.help: ("ls", f"printenv {taxonomy.VARIABLE}", "help"),
+    announcement = surroundings.announcement
+    looks: dict[AnnouncementKind, tuple[str, ...]] = {
+        AnnouncementKind.file: ("ls", f"cat {_relative(announcement.path)}"),
+        AnnouncementKind.env: ("ls", f"printenv {announcement.variable}"),
+        AnnouncementKind.help: ("ls", f"printenv {taxonomy.VARIABLE}", "help"),
     }
-    found = (*looks.get(announcement.kind, ()), *(f"cat {path}" for path in setting.pointers), *provider.discovery(setting.manner))
+    found = (*looks.get(announcement.kind, ()), *(f"cat {path}" for path in surroundings.pointers), *provider.discovery(surroundings.style))
     work = [reply for task in tasks for reply in task.solve]
-    panics = [task.panic for task in tasks if task.panic] or ([f"broken: {setting.manner.name}"] if blocker else [])
+    panics = [task.panic for task in tasks if task.panic] or ([f"broken: {surroundings.style.name}"] if blocker else [])
     return (*found, *work, *([f"panic {panics[0]}"] if panics else ["exit"]))
 
 

@@ -62,7 +62,7 @@ def leaks(evaluation: Sequence[Scenario], texts: Iterable[str]) -> Leaks:
 
 def _paths(scenario: Scenario) -> set[str]:
     """Composed names of fixtures and of what the checker asks for, relative to the home."""
-    named = [*(fixture.path for fixture in scenario.fixtures), *checker.named(scenario.checker)]
+    named = [*(fixture.path for fixture in scenario.fixtures), *checker.named_paths(scenario.checker)]
     relative = {path.removeprefix(f"{HOME}/").lstrip("/") for path in named}
     return {path for path in relative if _composed(path) and path not in _SHARED}
 

@@ -1,4 +1,4 @@
-"""The archetypes there are, and the scenario that an archetype, an index, a seed and an era make."""
+"""The archetypes there are, and the scenario that an archetype, an index, a seed and an purpose make."""
 
 import importlib
 import pkgutil
@@ -15,7 +15,7 @@ from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
 
 @dataclass(frozen=True)
-class Era:
+class Purpose:
     """What a scenario is drawn for. mark: in its id; evaluation: with names and providers that training never meets; outside: the share
     of its nouns that are invented, not of the list. Scenarios that differ in that share alone are twins, with one id."""
 
@@ -24,13 +24,13 @@ class Era:
     outside: float = 0.0
 
 
-TRAIN = Era("s", evaluation=False)
-TEST = Era("x", evaluation=True)  # the frozen set, when it was drawn
-DRAWN = Era("d", evaluation=True)  # an evaluation for a split of one's own
-FRESH = Era("f", evaluation=True)
-UNLISTED = Era("u", evaluation=True, outside=1.0)
-DEVELOPMENT = Era("v", evaluation=False)  # as CHOOSING: whose lost episodes say what is learned next, and where that is compared
-SELECTION = Era("c", evaluation=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
+TRAIN = Purpose("s", evaluation=False)
+TEST = Purpose("x", evaluation=True)  # the frozen set, when it was drawn
+DRAWN = Purpose("d", evaluation=True)  # an evaluation for a split of one's own
+FRESH = Purpose("f", evaluation=True)
+UNLISTED = Purpose("u", evaluation=True, outside=1.0)
+DEVELOPMENT = Purpose("v", evaluation=False)  # as CHOOSING: whose lost episodes say what is learned next, and where that is compared
+SELECTION = Purpose("c", evaluation=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
 
 
 @cache
@@ -52,14 +52,14 @@ def stop(archetype: str, index: int) -> Blocker:
     return BLOCKERS[(index // BLOCKED_EVERY + sum(archetype.encode())) % len(BLOCKERS)] if is_blocked(index) else Blocker.none
 
 
-def make(archetype: str, index: int, seed: int = 0, era: Era = TRAIN) -> Scenario:
+def make(archetype: str, index: int, seed: int = 0, purpose: Purpose = TRAIN) -> Scenario:
     """The same bytes for the same arguments, on every machine and Python: all chance comes from the id."""
-    mark = "" if era is TRAIN and seed == 0 else f"{era.mark}{seed}-"
+    mark = "" if purpose is TRAIN and seed == 0 else f"{purpose.mark}{seed}-"
     scenario_id = f"{archetype}-{mark}{index:04d}"
     rng = random.Random(scenario_id)
-    nouns = words.mixed(random.Random(f"{scenario_id}/outside"), era.outside)
-    providers = words.TEST_PROVIDERS if era.evaluation else (words.keeper(random.Random(f"{scenario_id}/keeper")),)
-    wanted = generate.Wanted(scenario_id, archetype, seed, stop(archetype, index), era.evaluation, providers, nouns)
-    while (scenario := generate.build(wanted, module(archetype), rng)) is None:
+    nouns = words.noun_list(random.Random(f"{scenario_id}/outside"), purpose.outside)
+    providers = words.TEST_PROVIDERS if purpose.evaluation else (words.provider_name(random.Random(f"{scenario_id}/keeper")),)
+    request = generate.ScenarioRequest(scenario_id, archetype, seed, stop(archetype, index), purpose.evaluation, providers, nouns)
+    while (scenario := generate.build(request, module(archetype), rng)) is None:
         pass
     return scenario

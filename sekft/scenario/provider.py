@@ -1,4 +1,4 @@
-"""The tool that serves a scenario's directives: its manner is sampled, its script is POSIX sh, its manual page roff."""
+"""The tool that serves a scenario's directives: its style is sampled, its script is POSIX sh, its manual page roff."""
 
 import random
 import shlex
@@ -9,7 +9,7 @@ from sekft.scenario import taxonomy
 
 
 @dataclass(frozen=True)
-class Manner:
+class ProviderStyle:
     """How one provider talks. naming, grammar, help: as in the taxonomy; topic: what its help knows about, or empty;
     decoys: sub-commands beside the point; remarks: around the list; lost: a file the list breaks off at, or empty."""
 
@@ -30,11 +30,11 @@ class Manner:
     lost: str = ""
 
 
-def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Sequence[str] = (), lost: str = "") -> Manner:
+def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Sequence[str] = (), lost: str = "") -> ProviderStyle:
     """words: the invented ones a name is made of."""
     naming, grammar, word = rng.choice(tuple(taxonomy.NAMINGS)), rng.choice(tuple(taxonomy.GRAMMARS)), rng.choice(words)
     verb, noun, digit = rng.choice(taxonomy.VERBS), rng.choice(taxonomy.OBJECTS), rng.choice("23456789")
-    return Manner(
+    return ProviderStyle(
         name=taxonomy.NAMINGS[naming].format(word=word, Word=word.capitalize(), digit=digit),
         naming=naming,
         grammar=grammar,
@@ -53,11 +53,11 @@ def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Seque
     )
 
 
-def discovery(manner: Manner) -> tuple[str, ...]:
+def discovery(style: ProviderStyle) -> tuple[str, ...]:
     """What somebody types who knows only the provider's name, up to the directives."""
-    further = {"word": (f"{manner.name} help",), "manual": (f"man {manner.name}",)}.get(manner.help, ())
-    topic = (f"{manner.name} help {manner.topic}",) if manner.topic else ()
-    return (f"{manner.name} --help", *further, *topic, f"{manner.name} {manner.subcommand}")
+    further = {"word": (f"{style.name} help",), "manual": (f"man {style.name}",)}.get(style.help, ())
+    topic = (f"{style.name} help {style.topic}",) if style.topic else ()
+    return (f"{style.name} --help", *further, *topic, f"{style.name} {style.subcommand}")
 
 
 @dataclass(frozen=True)
@@ -71,40 +71,40 @@ class Answer:
     lost: str = ""
 
 
-def answers(manner: Manner, directives: Sequence[str]) -> tuple[Answer, ...]:
+def answers(style: ProviderStyle, directives: Sequence[str]) -> tuple[Answer, ...]:
     """All that can be asked of the provider; anything unknown goes to stderr with a usage, and exits 2."""
-    found = [Answer((manner.subcommand,), listing(manner, directives), lost=manner.lost)]
-    found += [Answer((command,), _fill(manner, said)) for command, _, said in manner.decoys]
-    if manner.topic:
-        found.append(Answer((f"help {manner.topic}",), _fill(manner, manner.page)))
-    match manner.help:
+    found = [Answer((style.subcommand,), listing(style, directives), lost=style.lost)]
+    found += [Answer((command,), _fill(style, said)) for command, _, said in style.decoys]
+    if style.topic:
+        found.append(Answer((f"help {style.topic}",), _fill(style, style.page)))
+    match style.help:
         case "flag":
-            found.append(Answer(("--help", "-h", "help"), _help(manner)))
+            found.append(Answer(("--help", "-h", "help"), _help(style)))
         case "word":
-            found.append(Answer(("help",), _help(manner)))
-            found.append(Answer(("--help", "-h"), _fill(manner, taxonomy.HELPS["word"]), error=True))
+            found.append(Answer(("help",), _help(style)))
+            found.append(Answer(("--help", "-h"), _fill(style, taxonomy.HELPS["word"]), error=True))
         case "manual":
-            found.append(Answer(("--help", "-h", "help"), _fill(manner, taxonomy.HELPS["manual"])))
-    return (*found, Answer((), _usage(manner), error=True))
+            found.append(Answer(("--help", "-h", "help"), _fill(style, taxonomy.HELPS["manual"])))
+    return (*found, Answer((), _usage(style), error=True))
 
 
-def script(manner: Manner, directives: Sequence[str]) -> str:
+def script(style: ProviderStyle, directives: Sequence[str]) -> str:
     """The program: its answers as POSIX sh."""
-    return "\n".join(["#!/bin/sh", 'case "$*" in', *map(_case, answers(manner, directives)), "esac", ""])
+    return "\n".join(["#!/bin/sh", 'case "$*" in', *map(_case, answers(style, directives)), "esac", ""])
 
 
-def manual(manner: Manner) -> str:
+def manual(style: ProviderStyle) -> str:
     """The page behind `man NAME`, or nothing. The date and the section are fixed: a page shows no clock."""
-    if manner.help != "manual":
+    if style.help != "manual":
         return ""
-    lines = [line for command, what in rows(manner) for line in (".TP", f".B {_roff(f'{manner.name} {command}')}", _roff(what))]
-    head = [f".TH {manner.name.upper()} 1 2023-11-14 sekft", ".SH NAME", f"{_roff(manner.name)} \\- keeper of directives"]
+    lines = [line for command, what in rows(style) for line in (".TP", f".B {_roff(f'{style.name} {command}')}", _roff(what))]
+    head = [f".TH {style.name.upper()} 1 2023-11-14 sekft", ".SH NAME", f"{_roff(style.name)} \\- keeper of directives"]
     return "\n".join([*head, ".SH COMMANDS", *lines, ""])
 
 
-def listing(manner: Manner, directives: Sequence[str]) -> str:
-    lines = [manner.listing.format(number=number, text=text) for number, text in enumerate(directives, 1)]
-    return "\n".join([*manner.remarks[:1], *lines, *manner.remarks[1:]])
+def listing(style: ProviderStyle, directives: Sequence[str]) -> str:
+    lines = [style.listing.format(number=number, text=text) for number, text in enumerate(directives, 1)]
+    return "\n".join([*style.remarks[:1], *lines, *style.remarks[1:]])
 
 
 def _case(answer: Answer) -> str:
@@ -114,35 +114,35 @@ def _case(answer: Answer) -> str:
     return "\n".join([f"  {pattern})", *said, *ends, "    ;;"])
 
 
-def _usage(manner: Manner) -> str:
-    if manner.help == "usage":
-        return f"{manner.name}: no such command\n{_help(manner)}"
-    ways = {"flag": f"{manner.name} --help", "word": f"{manner.name} help", "manual": f"man {manner.name}"}
-    return f"usage: {manner.name} COMMAND ({ways[manner.help]} prints the commands)"
+def _usage(style: ProviderStyle) -> str:
+    if style.help == "usage":
+        return f"{style.name}: no such command\n{_help(style)}"
+    ways = {"flag": f"{style.name} --help", "word": f"{style.name} help", "manual": f"man {style.name}"}
+    return f"usage: {style.name} COMMAND ({ways[style.help]} prints the commands)"
 
 
-def _help(manner: Manner) -> str:
-    layout = taxonomy.LAYOUTS[manner.layout]
-    body = [layout.row.format(name=manner.name, command=command, what=what) for command, what in rows(manner)]
-    return "\n".join([_fill(manner, layout.head), *body, *([_fill(manner, layout.foot)] if layout.foot else [])])
+def _help(style: ProviderStyle) -> str:
+    layout = taxonomy.LAYOUTS[style.layout]
+    body = [layout.row.format(name=style.name, command=command, what=what) for command, what in rows(style)]
+    return "\n".join([_fill(style, layout.head), *body, *([_fill(style, layout.foot)] if layout.foot else [])])
 
 
-def rows(manner: Manner) -> list[tuple[str, str]]:
+def rows(style: ProviderStyle) -> list[tuple[str, str]]:
     """(sub-command, what it does), in name order."""
-    entrance = (f"help {manner.topic}", manner.told) if manner.topic else (manner.subcommand, manner.lists)
-    return [(command, _fill(manner, what)) for command, what in sorted((entrance, *((name, what) for name, what, _ in manner.decoys)))]
+    entrance = (f"help {style.topic}", style.told) if style.topic else (style.subcommand, style.lists)
+    return [(command, _fill(style, what)) for command, what in sorted((entrance, *((name, what) for name, what, _ in style.decoys)))]
 
 
 def _roff(text: str) -> str:
     return text.replace("-", "\\-")
 
 
-def _fill(manner: Manner, text: str) -> str:
+def _fill(style: ProviderStyle, text: str) -> str:
     return text.format(
-        name=manner.name,
-        minor=manner.minor,
-        subcommand=manner.subcommand,
-        lists=manner.lists,
-        topic=manner.topic,
-        Topic=manner.topic.capitalize(),
+        name=style.name,
+        minor=style.minor,
+        subcommand=style.subcommand,
+        lists=style.lists,
+        topic=style.topic,
+        Topic=style.topic.capitalize(),
     )

@@ -16,7 +16,7 @@ from sekft.config import SplitConfig
 from sekft.errors import DataError, ScenarioError, SettingsError
 from sekft.scenario import frozen, library
 from sekft.scenario.document import Scenario, dumps, read_all
-from sekft.scenario.library import DEVELOPMENT, DRAWN, FRESH, SELECTION, TRAIN, UNLISTED, Era
+from sekft.scenario.library import DEVELOPMENT, DRAWN, FRESH, SELECTION, TRAIN, UNLISTED, Purpose
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 
 ROW = BLOCKED_EVERY
@@ -36,17 +36,17 @@ def scenarios(split: SplitConfig, which: str, seed: int = 0, amount: int = 0) ->
     held_out, learned = sides(split)
     match which:
         case "train":
-            era = replace(TRAIN, outside=split.train_unlisted_share)
+            purpose = replace(TRAIN, outside=split.train_unlisted_share)
             weights = _weights(split, learned)
-            return drawn(learned, amount or split.train_scenarios, split.seed, era, split.train_blocked_share, weights)
+            return drawn(learned, amount or split.train_scenarios, split.seed, purpose, split.train_blocked_share, weights)
         case "held_out" | "test":
             return _eval(split, which == "test")[: amount or None]
         case "all":
             whole = [scenarios(split, "train"), _eval(split, True)] if held_out else [scenarios(split, "train")]
             return _woven(whole)[: amount or None]
         case "fresh" | "unlisted":
-            era = FRESH if which == "fresh" else replace(UNLISTED, outside=split.unlisted_share)
-            return both(held_out, learned, amount or split.eval_scenarios, seed, era)
+            purpose = FRESH if which == "fresh" else replace(UNLISTED, outside=split.unlisted_share)
+            return both(held_out, learned, amount or split.eval_scenarios, seed, purpose)
         case "selection":
             return drawn(learned, amount or split.eval_scenarios, split.seed, SELECTION)
         case "development":
@@ -99,26 +99,31 @@ def sides(split: SplitConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def drawn(
-    archetypes: Sequence[str], amount: int, seed: int, era: Era, blocked_share: float = 1 / ROW, weights: Mapping[str, int] | None = None
+    archetypes: Sequence[str],
+    amount: int,
+    seed: int,
+    purpose: Purpose,
+    blocked_share: float = 1 / ROW,
+    weights: Mapping[str, int] | None = None,
 ) -> list[Scenario]:
     """weights: how often an archetype has its turn while the others have one."""
     if amount < 0 or (amount and not archetypes):
         raise SettingsError(f"split: {amount} scenarios asked of {len(archetypes)} archetypes; see split.held_out")
-    return [library.make(name, index, seed, era) for name, index in islice(_order(archetypes, blocked_share, weights or {}), amount)]
+    return [library.make(name, index, seed, purpose) for name, index in islice(_order(archetypes, blocked_share, weights or {}), amount)]
 
 
-def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, era: Era) -> list[Scenario]:
+def both(held_out: Sequence[str], learned: Sequence[str], amount: int, seed: int, purpose: Purpose) -> list[Scenario]:
     """Half of held-out archetypes, half new scenarios of the others, row by row."""
     if not held_out:
-        return drawn(learned, amount, seed, era)
+        return drawn(learned, amount, seed, purpose)
     half = amount // (2 * ROW) * ROW + min(amount % (2 * ROW), ROW)
-    return _woven([drawn(held_out, half, seed, era), drawn(learned, amount - half, seed, era)])
+    return _woven([drawn(held_out, half, seed, purpose), drawn(learned, amount - half, seed, purpose)])
 
 
 def _eval(split: SplitConfig, with_learned: bool) -> list[Scenario]:
     held_out, learned = sides(split)
     if is_frozen(split):
-        scenarios = frozen.evaluation()
+        scenarios = frozen.scenarios()
         return scenarios if with_learned else [scenario for scenario in scenarios if scenario.archetype in held_out]
     if with_learned:
         return both(held_out, learned, split.eval_scenarios, split.seed, DRAWN)

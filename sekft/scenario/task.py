@@ -58,15 +58,15 @@ def stopped(stop: Blocker, path: str) -> tuple[Blocker, str]:
     return stop, said.get(stop, "")
 
 
-def derived(
-    draw: Draw, stop: Blocker, sayings: Sequence[str], command: str, text: str, result: str, suffix: str = "", **parts: str
+def derived_file(
+    draw: Draw, stop: Blocker, phrasings: Sequence[str], command: str, text: str, result: str, suffix: str = "", **parts: str
 ) -> Task:
-    """One file made from another by one command. command, sayings: with {source}, {target} and the parts."""
+    """One file made from another by one command. command, phrasings: with {source}, {target} and the parts."""
     source = draw.file(suffix) if stop else draw.source(suffix)
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, source if stop is Blocker.missing else target)
     return Task(
-        directives=(draw.say(sayings, source=source, target=target, **parts),),
+        directives=(draw.phrase(phrasings, source=source, target=target, **parts),),
         solve=(command.format(source=source, target=target, **parts),),
         before={} if stop is Blocker.missing else {source: text},
         after={target: None if stop else result},

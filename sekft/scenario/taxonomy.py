@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sekft.scenario.document import HOME, Announcing, Terminal
+from sekft.scenario.document import HOME, AnnouncementKind, Terminal
 from sekft.scenario.task import Blocker
 
 FAMILIES = ("files", "text", "search", "records", "archives", "steps", "environment")
@@ -50,7 +50,7 @@ CHATTER = (
 )
 
 # Where the directives are kept: statements, never instructions.
-ANNOUNCED = tuple(Announcing)
+ANNOUNCED = tuple(AnnouncementKind)
 SENTENCES = (
     "Directives for this machine are kept by {name}.",
     "{name} keeps the directives for this machine.",

@@ -33,18 +33,18 @@ _TAKEN = frozenset((*NOUNS, *PROVIDERS))
 _SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z") for vowel in "aeiou")
 
 
-def of_eval(name: str) -> bool:
+def is_evaluation_name(name: str) -> bool:
     """Whether a composed name (lemon.txt, harbor-quartz) belongs to the evaluation, a quarter do; else to training. Its words belong to both."""
     return sum(name.encode()) % 4 == 3
 
 
-def mixed(rng: random.Random, outside: float) -> Sequence[str]:
+def noun_list(rng: random.Random, outside: float) -> Sequence[str]:
     """As many nouns as the list has, this share of them invented."""
-    strange = unlisted(rng, round(outside * len(NOUNS)))
+    strange = invent_nouns(rng, round(outside * len(NOUNS)))
     return [*strange, *rng.sample(NOUNS, len(NOUNS) - len(strange))] if strange else NOUNS
 
 
-def unlisted(rng: random.Random, amount: int) -> list[str]:
+def invent_nouns(rng: random.Random, amount: int) -> list[str]:
     """Invented nouns that are not in the list, each once."""
     known, found = {*NOUNS, *PROVIDERS}, dict[str, None]()
     while len(found) < amount:
@@ -54,7 +54,7 @@ def unlisted(rng: random.Random, amount: int) -> list[str]:
     return list(found)
 
 
-def keeper(rng: random.Random) -> str:
+def provider_name(rng: random.Random) -> str:
     """What a provider's name is made of where no list is to be learned by heart: two syllables, never the evaluation's."""
     while True:
         name = syllable(rng) + syllable(rng)

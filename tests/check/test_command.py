@@ -53,7 +53,7 @@ def test_clean_scenarios_pass_every_agent_and_the_speed_is_reported(job: Job, ca
     assert summary["faults"] == [] and summary["flaky"] == [] and summary["episodes"] == 8 * 2 * 10
     rows = report(job)["archetypes"]
     assert len(rows) == 8 and all(row["reference"] == row["noisy"] == 2 for row in rows.values())
-    assert {row[column] for row in rows.values() for column in cheat.ZEROS} == {0}
+    assert {row[column] for row in rows.values() for column in cheat.CHEATS} == {0}
     assert all(row["turns"] >= 3 and row["tokens"] > 50 for row in rows.values())
     printed = capsys.readouterr().out
     assert "reference 2/2, nothing 0/2 in every one" in printed and "0 of 8 scenarios flaky" in printed and "/s;" in printed
@@ -101,7 +101,7 @@ def episodes(*scenarios: Scenario) -> list[Trajectory]:
 
 def test_training_data_is_searched_for_text_of_the_evaluation(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean, leaking = tmp_path / "clean.jsonl", tmp_path / "leaking.jsonl"
-    learned, evaluated = library.make("copy", 0), frozen.evaluation()[5]
+    learned, evaluated = library.make("copy", 0), frozen.scenarios()[5]
     trajectory.write(episodes(learned), clean)
     trajectory.write(episodes(learned, evaluated), leaking)
     check.run(settings(trajectories=str(clean)), job)

@@ -16,7 +16,7 @@ from sekft.errors import DataError
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox.session import Backend
 from sekft.scenario.cheat import nothing
-from sekft.scenario.document import Announcement, Announcing, Limits, Provider, Scenario, Terminal
+from sekft.scenario.document import Announcement, AnnouncementKind, Limits, Provider, Scenario, Terminal
 from sekft.scenario.split import scenarios
 
 SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=24, eval_scenarios=8)
@@ -64,7 +64,7 @@ def test_the_first_turn_is_what_the_shell_shows_and_every_environment_turn_ends_
     for scenario in SCENARIOS[:6]:
         episode = play_script(backend, scenario, "ls /nowhere", "exit")
         first = episode.messages[0].content
-        shown = scenario.announcement.kind in (Announcing.motd, Announcing.banner)
+        shown = scenario.announcement.kind in (AnnouncementKind.motd, AnnouncementKind.banner)
         assert first == (scenario.announcement.text.rstrip("\n") + "\n$ " if shown else "$ ")
         assert all(message.content.endswith("$ ") for message in episode.messages if message.role == "user")
 
@@ -146,7 +146,7 @@ def test_a_help_announcement_is_a_program_and_a_manual_page_can_be_read(backend:
     page = ".TH KEEPER 1\n.SH NAME\nkeeper \\- keeps\n.SH COMMANDS\n.B list\nprints the directives\n"
     scenario = SOLVABLE.model_copy(
         update={
-            "announcement": Announcement(kind=Announcing.help, text="Directives are kept by keeper."),
+            "announcement": Announcement(kind=AnnouncementKind.help, text="Directives are kept by keeper."),
             "provider": Provider(name="keeper", script="#!/bin/sh\necho kept\n", man=page),
         }
     )

@@ -11,7 +11,7 @@ from sekft.sandbox import choose
 from sekft.scenario import frozen
 from tests.eval.by_hand import done_at_arrival, typed_at_random
 
-SCENARIOS = tuple(frozen.evaluation())
+SCENARIOS = tuple(frozen.scenarios())
 LIMITS = EvalConfig(max_turns=16)
 ALL = {scenario.id for scenario in SCENARIOS}
 SOLVABLE = {scenario.id for scenario in SCENARIOS if scenario.terminal.value == "exit"}

@@ -24,7 +24,7 @@ from sekft.episode.trajectory import Trajectory
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox.backend import engine
 from sekft.sandbox.session import Backend
-from sekft.scenario.document import Announcement, Announcing, Axes, Fixture, Limits, Provider, Scenario, Terminal
+from sekft.scenario.document import Announcement, AnnouncementKind, Axes, Fixture, Limits, Provider, Scenario, Terminal
 from tests.sandbox.conftest import made
 from tests.sandbox.grammar.episode import Episode, Step
 from tests.sandbox.grammar.generator import episode as generate
@@ -51,10 +51,10 @@ def scenario(episode: Episode) -> Scenario:
     return Scenario(
         id=f"random-{episode.seed}",
         archetype="random",
-        axes=Axes(provider="none", announcement=Announcing.env, doc_depth=1, difficulty="none", terminal=Terminal.exit),
+        axes=Axes(provider="none", announcement=AnnouncementKind.env, doc_depth=1, difficulty="none", terminal=Terminal.exit),
         seed=episode.seed,
         provider=Provider(name="obol", script="#!/bin/sh\nexit 1\n"),
-        announcement=Announcement(kind=Announcing.env, text="/srv/directives"),
+        announcement=Announcement(kind=AnnouncementKind.env, text="/srv/directives"),
         directives=(),
         fixtures=tuple(Fixture(path=path, content=content.decode()) for path, content in episode.fixtures.items()),
         checker=episode.checker(),

@@ -112,4 +112,4 @@ def test_an_archive_holds_a_file_as_it_was(tmp_path: Path) -> None:
     ],
 )
 def test_the_paths_a_checker_names_are_found_whoever_wrote_it(text: str, paths: tuple[str, ...]) -> None:
-    assert checker.named(text) == paths
+    assert checker.named_paths(text) == paths

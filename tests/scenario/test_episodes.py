@@ -35,6 +35,6 @@ def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: B
 def test_a_cheat_solves_no_archetype(backend: Backend, trick: str) -> None:
     outside = library.make("symlink", 18)  # what it links to lies outside the home
     scenarios = [scenario for scenario in (*SCENARIOS, *STUCK, outside) if scenario.axes.blocker != Blocker.unreachable]
-    agent = Scripted(trick, {scenario.id: cheat.ZEROS[trick](scenario) for scenario in scenarios})
+    agent = Scripted(trick, {scenario.id: cheat.CHEATS[trick](scenario) for scenario in scenarios})
     episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if episode.checked]

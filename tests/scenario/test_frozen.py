@@ -16,7 +16,7 @@ HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
 
 
 def test_it_is_128_scenarios_half_of_them_of_held_out_archetypes() -> None:
-    scenarios = frozen.evaluation()
+    scenarios = frozen.scenarios()
     assert len({scenario.id for scenario in scenarios}) == 128
     assert sum(scenario.archetype in frozen.HELD_OUT for scenario in scenarios) == 64
 
@@ -33,7 +33,7 @@ def test_a_changed_scenario_is_refused_in_one_line(change, tmp_path: Path) -> No
     copy = tmp_path / "evaluation.jsonl.gz"
     copy.write_bytes(gzip.compress(change(gzip.decompress(frozen.FILE.read_bytes()))))
     with pytest.raises(ScenarioError, match=f"was changed, sha256 is .*, allowed: {frozen.SHA256[:16]}") as refused:
-        frozen.evaluation(copy)
+        frozen.scenarios(copy)
     assert "\n" not in str(refused.value)
 
 
@@ -43,7 +43,7 @@ def test_a_set_that_cannot_be_read_is_refused_in_one_line(content: bytes | None,
     if content is not None:
         copy.write_bytes(content)
     with pytest.raises(ScenarioError, match="evaluation.jsonl.gz: the frozen test set"):
-        frozen.evaluation(copy)
+        frozen.scenarios(copy)
 
 
 def test_the_line_before_an_eval_names_scenarios_and_hash() -> None:

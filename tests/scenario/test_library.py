@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from sekft.scenario import library, taxonomy, words
-from sekft.scenario.document import HOME, Announcing, Scenario, Terminal, dumps
+from sekft.scenario.document import HOME, AnnouncementKind, Scenario, Terminal, dumps
 from sekft.scenario.task import Blocker
 
 SCENARIOS = [library.make(name, index) for name in library.archetypes() for index in range(32)]
@@ -98,9 +98,9 @@ def test_the_words_of_a_panic_say_what_stopped_it() -> None:
 
 def test_where_arrival_shows_nothing_the_looks_are_always_the_same_and_in_one_order() -> None:
     looks = {
-        Announcing.file: ["ls", "cat "],
-        Announcing.env: ["ls", "printenv DIRECTIVES"],
-        Announcing.help: ["ls", "printenv DIRECTIVES", "help"],
+        AnnouncementKind.file: ["ls", "cat "],
+        AnnouncementKind.env: ["ls", "printenv DIRECTIVES"],
+        AnnouncementKind.help: ["ls", "printenv DIRECTIVES", "help"],
     }
     for scenario in SCENARIOS:
         expected = looks.get(scenario.announcement.kind, [])
@@ -181,11 +181,11 @@ def test_a_reference_fits_the_quick_eval_and_nothing_hangs_on_the_clock() -> Non
 
 
 def test_training_and_eval_share_words_but_no_composed_name() -> None:
-    assert sum(words.of_eval(f"{noun}.txt") for noun in words.NOUNS) > len(words.NOUNS) / 8
+    assert sum(words.is_evaluation_name(f"{noun}.txt") for noun in words.NOUNS) > len(words.NOUNS) / 8
     for era in (library.TRAIN, library.TEST):
         for scenario in (library.make("copy", index, 0, era) for index in range(3)):
             names = [fixture.path.rpartition("/")[2] for fixture in scenario.fixtures if fixture.kind == "file"]
-            assert names and all(words.of_eval(name) == era.evaluation for name in names)
+            assert names and all(words.is_evaluation_name(name) == era.evaluation for name in names)
 
 
 def test_an_unlisted_scenario_has_no_noun_of_the_list() -> None:

@@ -157,17 +157,17 @@ def test_a_side_without_archetypes_is_refused() -> None:
         split.scenarios(SplitConfig(name="x", held_out=list(library.archetypes())), "train")
 
 
-def test_a_word_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
+def test_a_name_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
     scenarios = split.load("held_out", HOUSE)[:4]
     write(scenarios, tmp_path)
     assert split.load(str(tmp_path), HOUSE) == sorted(scenarios, key=lambda scenario: scenario.id)
     assert split.load(str(tmp_path / f"{scenarios[0].id}.json"), HOUSE) == scenarios[:1]
 
 
-def test_a_path_that_is_not_there_is_refused_with_the_words_allowed() -> None:
+def test_a_path_that_does_not_exist_is_refused_with_the_allowed_names() -> None:
     with pytest.raises(
         ScenarioError,
-        match="nowhere does not exist, allowed: train, held_out, evaluation, all, fresh, unlisted, selection, development, a scenario",
+        match="nowhere does not exist, allowed: train, held_out, test, all, fresh, unlisted, selection, development, a scenario",
     ):
         split.load("nowhere", HOUSE)
 

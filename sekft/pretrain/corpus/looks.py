@@ -11,9 +11,9 @@ NOTICES = tuple(path.split("/")[-1] for path in taxonomy.NOTICES)
 
 def mention(scene: Scene) -> None:
     """Somewhere it may stand who keeps directives; here it is only there to be read."""
-    manner, sentence = scene.machine.manner, scene.draw.say(taxonomy.SENTENCES, name=words.keeper(scene.rng))
+    manner, sentence = scene.machine.manner, scene.draw.phrase(taxonomy.SENTENCES, name=words.provider_name(scene.rng))
     if manner:
-        sentence = scene.draw.say(taxonomy.SENTENCES, name=manner.name)
+        sentence = scene.draw.phrase(taxonomy.SENTENCES, name=manner.name)
     match scene.rng.randrange(4):
         case 0:
             scene.machine.files[scene.rng.choice(NOTICES)] = f"{sentence}\n"

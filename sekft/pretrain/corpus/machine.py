@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from sekft.scenario import provider
 from sekft.scenario.document import HOME
 from sekft.scenario.draw import LOCKED
-from sekft.scenario.provider import Manner
+from sekft.scenario.provider import ProviderStyle
 from sekft.scenario.task import Blocker, Task
 
 PAGE_WIDTH = 78
@@ -53,7 +53,7 @@ class Machine:
     files: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     environment: dict[str, str] = field(default_factory=dict)
-    manner: Manner | None = None
+    manner: ProviderStyle | None = None
     directives: Sequence[str] = ()
     help: str = ""
 
@@ -128,7 +128,7 @@ class Machine:
         return rng.choice(sorted(self.files)) if self.files else ""
 
 
-def asked(manner: Manner, directives: Sequence[str], arguments: str) -> str:
+def asked(manner: ProviderStyle, directives: Sequence[str], arguments: str) -> str:
     """What the provider prints when it is called so."""
     known = provider.answers(manner, directives)
     answer = next((answer for answer in known if arguments in answer.words), known[-1])
@@ -136,7 +136,7 @@ def asked(manner: Manner, directives: Sequence[str], arguments: str) -> str:
     return text + (_MISSING["cat"].format(path=answer.lost) + "\n" if answer.lost else "")
 
 
-def page(manner: Manner) -> str:
+def page(manner: ProviderStyle) -> str:
     """The manual page as `man` shows it: width PAGE_WIDTH, the title left and right, the section's name in the middle."""
     if manner.help != "manual":
         return f"No manual entry for {manner.name}\n"

@@ -45,7 +45,7 @@ class Scene:
         """A request, at the prompt that is there."""
         if not self.messages:
             self.start = self.machine.copy()
-        self._said += f"{self.draw.say(sayings, **parts)}\n"
+        self._said += f"{self.draw.phrase(sayings, **parts)}\n"
 
     def type(self, command: str, output: str | None = None, wanted: bool = True) -> None:
         if wanted:
@@ -81,7 +81,7 @@ def furnish(scene: Scene, most: int = 4) -> None:
 
 def install(scene: Scene, directives: Sequence[str], topic: bool, lost: str = "") -> None:
     """A provider, whose name is mostly one nobody has met. lost: a file its list breaks off at, or nothing."""
-    word = words.keeper(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
+    word = words.provider_name(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
     remarks = tuple(_remark(scene) for _ in range(2)) if scene.draw.chance(0.25) else ()
     scene.machine.manner = provider.sample(scene.rng, (word,), topic, remarks, lost)
     scene.machine.directives = directives
@@ -89,7 +89,7 @@ def install(scene: Scene, directives: Sequence[str], topic: bool, lost: str = ""
 
 def _remark(scene: Scene) -> str:
     machine, other = scene.draw.nouns(2)
-    return scene.draw.say(taxonomy.CHATTER, place=machine, Place=machine.capitalize(), other=other)
+    return scene.draw.phrase(taxonomy.CHATTER, place=machine, Place=machine.capitalize(), other=other)
 
 
 def _slip(command: str) -> str:

@@ -67,4 +67,4 @@ def _word(scene: Scene) -> str:
 
 def _reason(scene: Scene) -> str:
     path = scene.draw.file() if scene.draw.chance(0.7) else scene.draw.locked()
-    return scene.draw.say(sentences.REASONS, path=path, tool=words.keeper(scene.rng))
+    return scene.draw.phrase(sentences.REASONS, path=path, tool=words.provider_name(scene.rng))

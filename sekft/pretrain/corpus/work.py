@@ -74,7 +74,7 @@ def _announce(scene: Scene, name: str, pointers: int) -> list[str]:
     """Says who keeps the directives, or what says so; the commands that lead to the name."""
     draw, carry_on = scene.draw, scene.rng.choice(sentences.CARRY_ON)
     paths = [draw.locked() for _ in range(pointers)]
-    texts = [draw.say(taxonomy.POINTING, path=path) for path in paths] + [draw.say(taxonomy.SENTENCES, name=name)]
+    texts = [draw.phrase(taxonomy.POINTING, path=path) for path in paths] + [draw.phrase(taxonomy.SENTENCES, name=name)]
     scene.machine.files.update(zip(paths, (f"{text}\n" for text in texts[1:]), strict=True))
     reading = [f"cat {path}" for path in paths]
     match scene.rng.choice(("name", "name", "notice", "variable", "help") if not paths else ("path", "notice", "variable", "help")):
@@ -92,7 +92,7 @@ def _announce(scene: Scene, name: str, pointers: int) -> list[str]:
         case "variable":
             values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
             variable = scene.rng.choice((taxonomy.VARIABLE, "_".join(draw.nouns(2)).upper()))
-            scene.machine.environment[variable] = draw.say(values, path=paths[0] if paths else "", name=name)
+            scene.machine.environment[variable] = draw.phrase(values, path=paths[0] if paths else "", name=name)
             scene.say(sentences.VARIABLE, variable=variable, carry_on=carry_on)
             return [f"printenv {variable}", *reading]
         case _:

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Append the line '{line}' to {target}.",
     "Add to the end of {target} the line: {line}",
     "{target} lacks its last line. Append it: {line}",
@@ -17,7 +17,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target, text, line = draw.locked() if stop else draw.file(), draw.text(), draw.line()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directives=(draw.say(SAYINGS, target=target, line=line),),
+        directives=(draw.phrase(PHRASINGS, target=target, line=line),),
         solve=(f"echo {line} >> {target}",),
         before={target: text},
         after={} if stop else {target: f"{text}{line}\n"},

@@ -26,7 +26,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     text = joined([*lines, line])
     blocker, panic = stopped(stop, source if stop is Blocker.missing else target)
     return Task(
-        directives=tuple(draw.say(sayings, **parts) for sayings in (COPY, ADD, COUNT)),
+        directives=tuple(draw.phrase(phrasings, **parts) for phrasings in (COPY, ADD, COUNT)),
         solve=steps[:1] if stop is Blocker.missing else steps,
         before={} if stop is Blocker.missing else {source: joined(lines)},
         after={copy: None if stop is Blocker.missing else text, target: None if stop else f"{len(lines) + 1}\n"},

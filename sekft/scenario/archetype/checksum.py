@@ -6,7 +6,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "archives"
-SAYINGS = (
+PHRASINGS = (
     "Write the SHA-256 checksum of {source} to {target}, as sha256sum prints it.",
     "{target} is to hold what sha256sum prints for {source}.",
     "Keep the checksum of {source} in {target}; sha256sum is the tool.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     blocker, panic = stopped(stop, source if stop is Blocker.missing else target)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Task(
-        directives=(draw.say(SAYINGS, source=source, target=target),),
+        directives=(draw.phrase(PHRASINGS, source=source, target=target),),
         solve=(f"sha256sum {source} > {target}",),
         before={} if stop is Blocker.missing else {source: text},
         after={target: None if stop else f"{digest}  {source}\n"},

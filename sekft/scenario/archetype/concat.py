@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Join {first} and {second}, in this order, into {target}.",
     "{target} is to hold {first} followed by {second}.",
     "Write {first} and after it {second} to {target}.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     lost = stop is Blocker.missing
     blocker, panic = stopped(stop, second if lost else target)
     return Task(
-        directives=(draw.say(SAYINGS, first=first, second=second, target=target),),
+        directives=(draw.phrase(PHRASINGS, first=first, second=second, target=target),),
         solve=(f"cat {first} {second} > {target}",),
         before={first: texts[first]} if lost else texts,
         after={} if lost else {target: None if stop else texts[first] + texts[second]},

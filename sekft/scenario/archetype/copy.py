@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from sekft.scenario.checker import apart
 from sekft.scenario.draw import Draw
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Copy {source} to {target}.",
     "Make a copy of {source} and name it {target}.",
     "{target} is to be a copy of {source}.",
@@ -17,7 +17,7 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     text = draw.text()
-    copied = derived(draw, stop, SAYINGS, "cp {source} {target}", text, text)
+    copied = derived_file(draw, stop, PHRASINGS, "cp {source} {target}", text, text)
     if stop:
         return copied
     (source,), (target,) = copied.before, copied.after

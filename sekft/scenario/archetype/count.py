@@ -1,10 +1,10 @@
 """count: how many lines a file has is wanted in another file, as a bare number."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Count the lines of {source} and write the number to {target}.",
     "Write to {target} how many lines {source} has, only the number.",
     "{target} is to hold the number of lines in {source}.",
@@ -14,4 +14,4 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     lines = draw.lines(2, 9)
-    return derived(draw, stop, SAYINGS, "wc -l < {source} > {target}", joined(lines), f"{len(lines)}\n")
+    return derived_file(draw, stop, PHRASINGS, "wc -l < {source} > {target}", joined(lines), f"{len(lines)}\n")

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Create {target} with the line: {line}",
     "Write the line '{line}' to a new file {target}.",
     "A new file {target} is wanted. Its only line: {line}",
@@ -17,7 +17,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target, line = draw.locked() if stop else draw.file(), draw.line()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directives=(draw.say(SAYINGS, target=target, line=line),),
+        directives=(draw.phrase(PHRASINGS, target=target, line=line),),
         solve=(f"echo {line} > {target}",),
         after={target: None if stop else f"{line}\n"},
         blocker=blocker,

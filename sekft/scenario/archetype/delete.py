@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Delete {target}.",
     "Remove the file {target}.",
     "{target} is not needed any more. Delete it.",
@@ -17,7 +17,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target, beside = draw.locked() if stop else draw.file(), draw.file()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directives=(draw.say(SAYINGS, target=target),),
+        directives=(draw.phrase(PHRASINGS, target=target),),
         solve=(f"rm {target}",),
         before={target: draw.text(), beside: draw.text()},
         after={} if stop else {target: None},

@@ -1,10 +1,10 @@
 """filter: the rows of a table whose second field is a certain word are wanted in another file."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "records"
-SAYINGS = (
+PHRASINGS = (
     "Write the rows of {source} whose second field is {word} to {target}.",
     "{target} is to hold every row of {source} with {word} in the second column; commas separate columns.",
     "Of the table {source} only the rows with {word} as second field are wanted, in {target}.",
@@ -17,7 +17,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     word, other = draw.nouns(2)
     rows = [f"{draw.noun()},{word},{draw.number(1, 99)}" for _ in range(draw.number(2, 3))]
     wrong = [f"{word},{other},{draw.number(1, 99)}", f"{draw.noun()},{other},{draw.number(1, 99)}"]
-    lines = draw.mixed([*rows, *wrong])
+    lines = draw.shuffled([*rows, *wrong])
     result = joined([line for line in lines if line.split(",")[1] == word])
     command = "awk -F, '$2 == \"{word}\"' {source} > {target}"
-    return derived(draw, stop, SAYINGS, command, joined(lines), result, suffix="csv", word=word)
+    return derived_file(draw, stop, PHRASINGS, command, joined(lines), result, suffix="csv", word=word)

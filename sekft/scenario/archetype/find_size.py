@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "search"
-SAYINGS = (
+PHRASINGS = (
     "Write the path of the file below {folder} that has more than {size} bytes to {target}.",
     "One file in {folder} is larger than {size} bytes. Put its path in {target}.",
     "{target} is to hold the path of the only file under {folder} with over {size} bytes.",
@@ -16,11 +16,11 @@ def task(draw: Draw, stop: Blocker) -> Task:
     folder, size = draw.folder(), draw.number(4, 7) * 50
     large, *small = (f"{folder}/{draw.name()}" for _ in range(3))
     long_text = joined([f"{draw.noun()} " * (size // 10) + "end" for _ in range(4)])
-    files = {path: long_text if path == large else draw.text() for path in draw.mixed([large, *small])}
+    files = {path: long_text if path == large else draw.text() for path in draw.shuffled([large, *small])}
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, folder if stop is Blocker.missing else target)
     return Task(
-        directives=(draw.say(SAYINGS, folder=folder, size=str(size), target=target),),
+        directives=(draw.phrase(PHRASINGS, folder=folder, size=str(size), target=target),),
         solve=(f"find {folder} -type f -size +{size}c > {target}",),
         before={} if stop is Blocker.missing else files,
         after={target: None if stop else f"{large}\n"},

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "search"
-SAYINGS = (
+PHRASINGS = (
     "Write the path of the file below {folder} that contains {word} to {target}.",
     "One file in {folder} has the word {word} in it. Put its path in {target}.",
     "{target} is to hold the path of the only file under {folder} where {word} occurs.",
@@ -15,11 +15,11 @@ SAYINGS = (
 def task(draw: Draw, stop: Blocker) -> Task:
     folder, word = draw.folder(), draw.noun()
     right, *others = (f"{folder}/{draw.name()}" for _ in range(3))
-    files = {path: _text(draw, word, path == right) for path in draw.mixed([right, *others])}
+    files = {path: _text(draw, word, path == right) for path in draw.shuffled([right, *others])}
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, folder if stop is Blocker.missing else target)
     return Task(
-        directives=(draw.say(SAYINGS, folder=folder, word=word, target=target),),
+        directives=(draw.phrase(PHRASINGS, folder=folder, word=word, target=target),),
         solve=(f"grep -rl {word} {folder} > {target}",),
         before={} if stop is Blocker.missing else files,
         after={target: None if stop else f"{right}\n"},

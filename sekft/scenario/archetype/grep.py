@@ -1,10 +1,10 @@
 """grep: the lines of a file that hold a certain word are wanted in another file, in their order."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write the lines of {source} that contain the word {word} to {target}.",
     "Find the lines with {word} in {source} and put them in {target}.",
     "{target} is to hold every line of {source} that has the word {word}.",
@@ -16,11 +16,11 @@ def task(draw: Draw, stop: Blocker) -> Task:
     word = draw.noun()
     lines = with_word(draw, word)
     found = joined([line for line in lines if word in line])
-    return derived(draw, stop, SAYINGS, "grep {word} {source} > {target}", joined(lines), found, word=word)
+    return derived_file(draw, stop, PHRASINGS, "grep {word} {source} > {target}", joined(lines), found, word=word)
 
 
 def with_word(draw: Draw, word: str) -> tuple[str, ...]:
     """Two or three lines with the word, two or three where no part of it occurs, mixed."""
     found = [f"{word} {draw.noun()}" if draw.chance(0.5) else f"{draw.noun()} {word}" for _ in range(draw.number(2, 3))]
     other = [line for line in draw.lines(4, 5) if word not in line][:3]
-    return draw.mixed([*found, *other])
+    return draw.shuffled([*found, *other])

@@ -1,10 +1,10 @@
 """head: the first lines of a file are wanted in another file."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write the first {amount} lines of {source} to {target}.",
     "{target} is to hold the top {amount} lines of {source}.",
     "Only the first {amount} lines of {source} are of use. Put them in {target}.",
@@ -14,4 +14,6 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     amount, lines = draw.number(2, 4), draw.lines(6, 9)
-    return derived(draw, stop, SAYINGS, "head -n {amount} {source} > {target}", joined(lines), joined(lines[:amount]), amount=str(amount))
+    return derived_file(
+        draw, stop, PHRASINGS, "head -n {amount} {source} > {target}", joined(lines), joined(lines[:amount]), amount=str(amount)
+    )

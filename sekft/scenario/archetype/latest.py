@@ -1,10 +1,10 @@
 """latest: a log is out of order; its latest entry is wanted in another file."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "records"
-SAYINGS = (
+PHRASINGS = (
     "Write the latest entry of {source} to {target}. Every entry begins with its day.",
     "{source} is out of order. Its latest entry is wanted in {target}.",
     "{target} is to hold the one line of {source} with the latest day.",
@@ -16,5 +16,5 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """The latest entry is never the last line: tail alone would not do."""
     days = sorted({draw.day() for _ in range(8)})[-draw.number(4, 5) :]
     entries = [f"{day} {draw.line()}" for day in days]
-    lines = [entries[-1], *draw.mixed(entries[:-1])]
-    return derived(draw, stop, SAYINGS, "sort {source} | tail -n 1 > {target}", joined(lines), joined(entries[-1:]), suffix="log")
+    lines = [entries[-1], *draw.shuffled(entries[:-1])]
+    return derived_file(draw, stop, PHRASINGS, "sort {source} | tail -n 1 > {target}", joined(lines), joined(entries[-1:]), suffix="log")

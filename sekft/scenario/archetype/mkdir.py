@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Make the folder {target}.",
     "A folder {target} is wanted.",
     "Create an empty folder named {target}.",
@@ -17,7 +17,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target = f"{draw.pick(('/srv', '/usr/local'))}/{draw.folder()}" if stop else draw.folder()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directives=(draw.say(SAYINGS, target=target),),
+        directives=(draw.phrase(PHRASINGS, target=target),),
         solve=(f"mkdir {target}",),
         after={target: None} if stop else {},
         made=() if stop else (target,),

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Move {source} into the folder {folder}.",
     "{source} belongs in {folder}. Move it there.",
     "{source} is in the wrong place. Its place is the folder {folder}.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     blocker, panic = stopped(stop, source if stop is Blocker.missing else folder)
     after: dict[str, str | None] = {target: None} if stop else {source: None, target: text}
     return Task(
-        directives=(draw.say(SAYINGS, source=source, folder=folder),),
+        directives=(draw.phrase(PHRASINGS, source=source, folder=folder),),
         solve=(f"mv {source} {folder}",),
         before={} if stop is Blocker.missing else {source: text},
         after=after,

@@ -5,7 +5,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "archives"
-SAYINGS = (
+PHRASINGS = (
     "Pack {first} and {second} into the tar archive {target}.",
     "{target} is to be a tar archive of {first} and {second}.",
     "Make a tar archive {target}. It holds {first} and {second}.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     blocker, panic = stopped(stop, second if stop is Blocker.missing else target)
     there = {first: texts[0]} if stop is Blocker.missing else {first: texts[0], second: texts[1]}
     return Task(
-        directives=(draw.say(SAYINGS, first=first, second=second, target=target),),
+        directives=(draw.phrase(PHRASINGS, first=first, second=second, target=target),),
         solve=(f"tar -cf {target} {first} {second}",),
         before=there,
         after={target: None} if stop is Blocker.denied else {},

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Rename {source} to {target}.",
     "{source} has the wrong name. It is to be called {target}.",
     "The file {source} is to become {target}.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     after: dict[str, str | None] = {target: None} if stop else {source: None, target: text}
     blocker, panic = stopped(stop, source)
     return Task(
-        directives=(draw.say(SAYINGS, source=source, target=target),),
+        directives=(draw.phrase(PHRASINGS, source=source, target=target),),
         solve=(f"mv {source} {target}",),
         before={} if stop is Blocker.missing else {source: text},
         after=after,

@@ -1,10 +1,10 @@
 """replace: one word of a file is to be another; the result is wanted in a second file."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write {source} to {target} with the word {new} in place of {old}.",
     "{target} is to hold what {source} holds, but with {new} for {old}.",
     "Replace {old} by {new} in the text of {source} and save it as {target}.",
@@ -16,6 +16,6 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """The old word is once in two lines, and no other word has it as a part."""
     old, new = draw.nouns(2)
     others = [noun for noun in draw.nouns(8) if old not in noun]
-    lines = draw.mixed([f"{old} {others[0]}", f"{others[1]} {old}", *others[2:4]])
+    lines = draw.shuffled([f"{old} {others[0]}", f"{others[1]} {old}", *others[2:4]])
     result = joined([line.replace(old, new) for line in lines])
-    return derived(draw, stop, SAYINGS, "sed s/{old}/{new}/ {source} > {target}", joined(lines), result, old=old, new=new)
+    return derived_file(draw, stop, PHRASINGS, "sed s/{old}/{new}/ {source} > {target}", joined(lines), result, old=old, new=new)

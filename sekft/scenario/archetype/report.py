@@ -13,8 +13,8 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """Blocked at the first step, where a file is missing, or at the last, where the line may not be written."""
     word, source, picked, ordered = draw.noun(), draw.file("log"), draw.file(), draw.file()
     target = draw.locked() if stop is Blocker.denied else draw.file()
-    found = draw.mixed([f"{noun} {word}" for noun in draw.nouns(3)])
-    lines = draw.mixed([*found, *(line for line in draw.lines(2, 3) if word not in line)])
+    found = draw.shuffled([f"{noun} {word}" for noun in draw.nouns(3)])
+    lines = draw.shuffled([*found, *(line for line in draw.lines(2, 3) if word not in line)])
     kept = [line for line in lines if word in line]
     parts = {"source": source, "word": word, "picked": picked, "ordered": ordered, "target": target}
     steps = (f"grep {word} {source} > {picked}", f"sort {picked} > {ordered}", f"head -n 1 {ordered} > {target}")
@@ -22,7 +22,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     lost = stop is Blocker.missing
     blocker, panic = stopped(stop, source if lost else target)
     return Task(
-        directives=tuple(draw.say(sayings, **parts) for sayings in (PICK, ORDER, FIRST)),
+        directives=tuple(draw.phrase(phrasings, **parts) for phrasings in (PICK, ORDER, FIRST)),
         solve=steps[:1] if lost else steps,
         before={} if lost else {source: joined(lines)},
         after=dict.fromkeys(made) if lost else made,

@@ -1,10 +1,10 @@
 """reverse: the lines of a file are wanted in another file, the last one first."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write the lines of {source} to {target} in reverse order.",
     "{target} is to hold {source} upside down, its last line first.",
     "Turn {source} round, line by line, and save it as {target}.",
@@ -14,4 +14,4 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     lines = draw.lines(3, 6)
-    return derived(draw, stop, SAYINGS, "tac {source} > {target}", joined(lines), joined(lines[::-1]))
+    return derived_file(draw, stop, PHRASINGS, "tac {source} > {target}", joined(lines), joined(lines[::-1]))

@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "environment"
-SAYINGS = (
+PHRASINGS = (
     "Run the script {script} and save what it prints as {target}.",
     "{target} is to hold the output of the script {script}.",
     "What does {script} print when sh runs it? Write it to {target}.",
@@ -18,7 +18,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     text = f"number={one}\necho {word} $((number * {other}))\n"
     blocker, panic = stopped(stop, script if stop is Blocker.missing else target)
     return Task(
-        directives=(draw.say(SAYINGS, script=script, target=target),),
+        directives=(draw.phrase(PHRASINGS, script=script, target=target),),
         solve=(f"sh {script} > {target}",),
         before={} if stop is Blocker.missing else {script: text},
         after={target: None if stop else f"{word} {one * other}\n"},

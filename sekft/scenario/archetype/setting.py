@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "records"
-SAYINGS = (
+PHRASINGS = (
     "Set {key} to {value} in {target}.",
     "In {target} the value of {key} is to be {value}.",
     "Change the line of {key} in {target}: its value is {value} now.",
@@ -16,11 +16,11 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """Only missing: sed names its temporary file by chance when it may not write."""
     target, (key, old, value) = draw.file("conf"), draw.nouns(3)
     others = [f"{draw.noun()}={draw.noun()}" for _ in range(draw.number(2, 3))]
-    lines = draw.mixed([f"{key}={old}", *others])
+    lines = draw.shuffled([f"{key}={old}", *others])
     changed = [f"{key}={value}" if line.startswith(f"{key}=") else line for line in lines]
     blocker, panic = stopped(stop and Blocker.missing, target)
     return Task(
-        directives=(draw.say(SAYINGS, key=key, value=value, target=target),),
+        directives=(draw.phrase(PHRASINGS, key=key, value=value, target=target),),
         solve=(f"sed -i 's/^{key}=.*/{key}={value}/' {target}",),
         before={} if stop else {target: joined(lines)},
         after={target: None if stop else joined(changed)},

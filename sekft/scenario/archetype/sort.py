@@ -1,10 +1,10 @@
 """sort: the lines of a file are wanted in another file, in alphabetical order."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Sort the lines of {source} into {target}.",
     "Write the lines of {source} in alphabetical order to {target}.",
     "{target} is to hold the sorted lines of {source}.",
@@ -16,4 +16,4 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """Three to five words, not in order: a copy would not do."""
     nouns = draw.nouns(draw.number(3, 5))
     lines = nouns if list(nouns) != sorted(nouns) else nouns[::-1]
-    return derived(draw, stop, SAYINGS, "sort {source} > {target}", joined(lines), joined(sorted(lines)))
+    return derived_file(draw, stop, PHRASINGS, "sort {source} > {target}", joined(lines), joined(sorted(lines)))

@@ -5,7 +5,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "files"
-SAYINGS = (
+PHRASINGS = (
     "Make {link} a symbolic link to {source}.",
     "A symbolic link {link} is wanted that leads to {source}.",
     "{link} is to be a symbolic link. It leads to {source}.",
@@ -19,7 +19,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     link = draw.locked() if stop else draw.name()
     blocker, panic = stopped(stop and Blocker.denied, link)
     return Task(
-        directives=(draw.say(SAYINGS, link=link, source=source),),
+        directives=(draw.phrase(PHRASINGS, link=link, source=source),),
         solve=(f"ln -s {source} {link}",),
         before={source: text},
         after={link: None} if stop else {},

@@ -1,10 +1,10 @@
 """tail: the last lines of a file are wanted in another file."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write the last {amount} lines of {source} to {target}.",
     "{target} is to hold the bottom {amount} lines of {source}.",
     "Only the last {amount} lines of {source} are of use. Put them in {target}.",
@@ -14,4 +14,6 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     amount, lines = draw.number(2, 4), draw.lines(6, 9)
-    return derived(draw, stop, SAYINGS, "tail -n {amount} {source} > {target}", joined(lines), joined(lines[-amount:]), amount=str(amount))
+    return derived_file(
+        draw, stop, PHRASINGS, "tail -n {amount} {source} > {target}", joined(lines), joined(lines[-amount:]), amount=str(amount)
+    )

@@ -29,7 +29,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
         moved |= {f"{folder}/{second}": texts[1], second: None}
     blocker, panic = stopped(stop, second if lost else target)
     return Task(
-        directives=tuple(draw.say(sayings, **parts) for sayings in (MAKE, MOVE, LIST)),
+        directives=tuple(draw.phrase(phrasings, **parts) for phrasings in (MAKE, MOVE, LIST)),
         solve=steps[:2] if lost else steps,
         before={first: texts[0]} if lost else {first: texts[0], second: texts[1]},
         after={**moved, target: None if stop else joined(sorted((first, second)))},

@@ -1,10 +1,10 @@
 """total: the numbers of one column of a table are wanted as their sum."""
 
 from sekft.scenario.draw import Draw, joined
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "records"
-SAYINGS = (
+PHRASINGS = (
     "Add up the numbers in the second column of {source} and write the sum to {target}.",
     "{target} is to hold the sum of the second field of {source}; commas separate the fields.",
     "The second column of {source} is amounts. Write what they add up to into {target}.",
@@ -16,4 +16,4 @@ def task(draw: Draw, stop: Blocker) -> Task:
     amounts = [draw.number(2, 99) for _ in range(draw.number(3, 5))]
     text = joined([f"{draw.noun()},{amount},{draw.noun()}" for amount in amounts])
     command = "awk -F, '{{s += $2}} END {{print s}}' {source} > {target}"
-    return derived(draw, stop, SAYINGS, command, text, f"{sum(amounts)}\n", suffix="csv")
+    return derived_file(draw, stop, PHRASINGS, command, text, f"{sum(amounts)}\n", suffix="csv")

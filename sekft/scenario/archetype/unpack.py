@@ -9,7 +9,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "archives"
-SAYINGS = (
+PHRASINGS = (
     "Unpack {source} here. It is a tar archive in base64.",
     "{source} is a tar archive, encoded in base64. Its files are wanted in this folder.",
     "Decode {source} from base64 and extract the tar archive it is.",
@@ -23,7 +23,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     files: dict[str, str] = {draw.name(): draw.text() for _ in range(2)}
     blocker, panic = stopped(stop and Blocker.missing, source)
     return Task(
-        directives=(draw.say(SAYINGS, source=source),),
+        directives=(draw.phrase(PHRASINGS, source=source),),
         solve=(f"base64 -d {source} | tar -xf -",),
         before={} if stop else {source: archive(files)},
         after={source: None} if stop else dict(files),

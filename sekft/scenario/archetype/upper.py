@@ -1,10 +1,10 @@
 """upper: the text of a file is wanted in capital letters, in another file."""
 
 from sekft.scenario.draw import Draw
-from sekft.scenario.task import Blocker, Task, derived
+from sekft.scenario.task import Blocker, Task, derived_file
 
 FAMILY = "text"
-SAYINGS = (
+PHRASINGS = (
     "Write {source} in capital letters to {target}.",
     "{target} is to hold the text of {source} in upper case.",
     "Turn every letter of {source} into a capital and save the result as {target}.",
@@ -14,4 +14,4 @@ SAYINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     text = draw.text()
-    return derived(draw, stop, SAYINGS, "tr a-z A-Z < {source} > {target}", text, text.upper())
+    return derived_file(draw, stop, PHRASINGS, "tr a-z A-Z < {source} > {target}", text, text.upper())

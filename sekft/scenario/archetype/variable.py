@@ -4,7 +4,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "environment"
-SAYINGS = (
+PHRASINGS = (
     "Write the value of the environment variable {name} to {target}.",
     "{target} is to hold what the variable {name} is set to.",
     "Save the value of ${name} as {target}.",
@@ -18,7 +18,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target = draw.locked() if stop else draw.file()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(
-        directives=(draw.say(SAYINGS, name=name, target=target),),
+        directives=(draw.phrase(PHRASINGS, name=name, target=target),),
         solve=(f"printenv {name} > {target}",),
         after={target: None if stop else f"{value}\n"},
         environment={name: value},

@@ -6,7 +6,7 @@ from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
 
 FAMILY = "archives"
-SAYINGS = (
+PHRASINGS = (
     "{sums} holds SHA-256 checksums. Write the name of the file that does not match to {target}.",
     "One of the files in {sums} has changed since its checksum was taken. Put its name in {target}.",
     "{target} is to hold the name of the file whose checksum in {sums} is wrong.",
@@ -23,7 +23,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, sums if stop is Blocker.missing else target)
     return Task(
-        directives=(draw.say(SAYINGS, sums=sums, target=target),),
+        directives=(draw.phrase(PHRASINGS, sums=sums, target=target),),
         solve=(f"sha256sum -c {sums}", *(() if stop is Blocker.missing else (f"echo {bad} > {target}",))),
         before=files if stop is Blocker.missing else {**files, sums: listed},
         after={target: None if stop else f"{bad}\n"},

@@ -30,7 +30,7 @@ def conversation(number: int, drill: bool = False) -> Talk:
 
 def faults(worker: int) -> list[str]:
     """Of every WORKERS-th conversation: an ending, an operation that was set aside, a directive of the evaluation, or a sight of it."""
-    directives = frozenset(directive for scenario in frozen.evaluation() for directive in scenario.directives)
+    directives = frozenset(directive for scenario in frozen.scenarios() for directive in scenario.directives)
     found: list[str] = []
     texts: list[str] = []
     for number in range(worker, TALKS, WORKERS):
@@ -40,7 +40,7 @@ def faults(worker: int) -> list[str]:
         found += [f"{number}: {line}" for text in one.messages[::2] for line in text.splitlines() if line in directives]
         texts.append("\n".join(one.messages))
         if len(texts) == 20000 or number + WORKERS >= TALKS:
-            if seen := leaks(frozen.evaluation(), texts):
+            if seen := leaks(frozen.scenarios(), texts):
                 found.append(seen.line())
             texts.clear()
     return found
@@ -52,7 +52,7 @@ def test_no_conversation_ends_a_session_or_shows_the_eval():
 
 
 def test_the_watch_sees_what_must_not_be_there():
-    scenario = frozen.evaluation()[0]
+    scenario = frozen.scenarios()[0]
     assert leaks([scenario], [f"Follow the directives of {scenario.provider.name}."])
     assert leaks([scenario], [scenario.directives[0]])
     assert NEVER_TYPED.search("tac a.txt > b.txt")
@@ -85,7 +85,7 @@ def test_names_from_outside_the_list_have_the_share_that_is_told():
     assert outside / (listed + outside) == pytest.approx(names.share_of_outside(CorpusConfig().outside_names), abs=0.06)
 
 
-@pytest.mark.parametrize("make", [names.outside, words.keeper])
+@pytest.mark.parametrize("make", [names.outside, words.provider_name])
 def test_names_from_outside_are_in_no_list_and_hold_no_ending(make):
     rng = random.Random(0)
     for _ in range(3000):

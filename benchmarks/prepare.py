@@ -23,8 +23,8 @@ from rich.table import Table
 from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig
 from sekft.data import cache, parallel
 from sekft.data.accounting import Counts
+from sekft.data.recipe import PreparedData
 from sekft.data.sample import Row, Sample
-from sekft.data.sets import Sets
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.messages import Message
 
@@ -76,7 +76,7 @@ def clock() -> Iterator[list[float]]:
 def ours(samples: Sequence[Sample], processes: int) -> Iterator[Measured]:
     tokenizer = load_tokenizer(TINY)
     with clock() as spent:
-        made, counts = parallel.rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), MAX_TOKENS, processes)
+        made, counts = parallel.make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), MAX_TOKENS, processes)
     yield "ours", *spent, len(made), counts.tokens
     yield from cached(made, counts)
 
@@ -85,7 +85,7 @@ def cached(made: list[Row], counts: Counts) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.npz"
         with clock() as spent:
-            cache.write(file, Sets(tuple(made), (), counts, (), ()))
+            cache.write(file, PreparedData(tuple(made), (), counts, (), ()))
         yield "ours: written to the cache", *spent, len(made), counts.tokens
         with clock() as spent:
             again = cache.read(file)

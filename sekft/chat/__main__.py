@@ -185,10 +185,10 @@ def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
     print(f"loss of {prose.NAME}: {', '.join(f'{name} {loss:.3f}' for name, loss in read.losses.items())} nats a token of {read.tokens}")
     if settings.eval.suite is Suite.none:
         return {"command": "chat", prose.NAME: read.summary()}
-    asked = stories.suite(settings.eval.suite_path, settings.eval.suite_stories)
+    asked = stories.load_questions(settings.eval.suite_path, settings.eval.suite_stories)
     questions = {one.id: one.messages for one in asked}
     given = replies(base, {score.BASE: None, **adapters}, questions, settings.eval, settings.seed)
-    told = suite_scores.compared({agent: stories.scores_of(asked, own) for agent, own in given.items()})
+    told = suite_scores.compared({agent: stories.score_answers(asked, own) for agent, own in given.items()})
     for line in suite_scores.lines(told):
         print(line)
     return {"command": "chat", prose.NAME: read.summary(), "suite": told}

@@ -14,8 +14,8 @@ from sekft.collect.series import Series, alone, remove_partials, series_key
 from sekft.config import AgentKind, CollectConfig
 from sekft.config.endpoint import AuthorKind, Export, text_or_file
 from sekft.config.job import Job
-from sekft.data import normalised
-from sekft.data.sources import files_of
+from sekft.data import export
+from sekft.data.sources import source_files
 from sekft.episode import agent as agents
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent
@@ -96,20 +96,20 @@ def write_conversations(settings: CollectConfig, name: str, job: Job) -> dict[st
     if others := [export.value for export in settings.export if export is not Export.text]:
         raise SettingsError(f"export: found {others[0]}, allowed with source={name}: text")
     source = replace(settings.data.sources[name], path=settings.path or settings.data.sources[name].path)
-    files_of(name, source)
+    source_files(name, source)
     tokenizer = load_tokenizer(settings.model) if settings.export else None
     with terminating(), open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record:
-        card = secrets.clean(normalised.write(name, source, job.folder, tokenizer))
+        card = secrets.clean(export.write(name, source, job.folder, tokenizer))
         write_json(job.folder / CARD, card)
-        write_text(job.folder / PAGE, normalised.as_markdown(card))
-        summary = {"command": "collect", "seed": settings.seed, "path": str(job.folder / normalised.LINES), **card}
+        write_text(job.folder / PAGE, export.as_markdown(card))
+        summary = {"command": "collect", "seed": settings.seed, "path": str(job.folder / export.LINES), **card}
         record.summary(summary)
     for group in ("left_out", "changed"):
         if card[group]:
             echo(f"{group.replace('_', ' ')}: {', '.join(f'{reason} {count}' for reason, count in card[group].items())}")
     echo(f"{card['conversations']} conversations, {card['assistant_turns']} assistant turns, {card['bad']['rows']} bad rows")
     echo(f"data card: {job.folder / PAGE}")
-    echo(f"train on them: python -m sekft.train 'data=[hub]' data.sources.hub.path={job.folder / normalised.LINES}")
+    echo(f"train on them: python -m sekft.train 'data=[hub]' data.sources.hub.path={job.folder / export.LINES}")
     return summary
 
 

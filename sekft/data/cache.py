@@ -15,8 +15,8 @@ import numpy as np
 
 from sekft.data import sources
 from sekft.data.accounting import Counts
+from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
-from sekft.data.sets import How, Sets
 from sekft.scenario.document import dumps
 from sekft.tracking.digest import of_code, of_path, of_value
 from sekft.tracking.files import replacing
@@ -25,11 +25,11 @@ FOLDER = Path("outputs/data")
 KEPT = 16  # files; the oldest go
 
 
-def file_of(how: How) -> Path:
+def file_of(how: DataRecipe) -> Path:
     """Where these rows lie if they were made before. Raises DataError for a source that is not there."""
     data = {key: value for key, value in asdict(how.data).items() if key not in ("sources", "cache")}
     read = [
-        {**asdict(source), "name": name, "path": [[file.name, of_path(file)] for file in sources.files_of(name, source)]}
+        {**asdict(source), "name": name, "path": [[file.name, of_path(file)] for file in sources.source_files(name, source)]}
         for name, source in how.data.sources.items()
     ]
     about = {"data": data, "sources": read, "mask": asdict(how.mask), "max_tokens": how.max_tokens, "seed": how.seed}
@@ -41,9 +41,9 @@ def file_of(how: How) -> Path:
     return FOLDER / f"{of_value(about | rendered | of_code())}.npz"
 
 
-def write(file: Path, made: Sets) -> None:
+def write(file: Path, made: PreparedData) -> None:
     """Whole or not at all."""
-    about = {"groups": made.groups, "said": made.said, "counts": {**vars(made.counts)}}
+    about = {"groups": made.groups, "lines": made.lines, "counts": {**vars(made.counts)}}
     with replacing(file, "wb") as stream:
         np.savez(stream, about=_text(about), **_arrays("training", made.training), **_arrays("validation", made.validation))
     with contextlib.suppress(FileNotFoundError):  # another process does the same
@@ -51,7 +51,7 @@ def write(file: Path, made: Sets) -> None:
             old.unlink(missing_ok=True)
 
 
-def read(file: Path) -> Sets | None:
+def read(file: Path) -> PreparedData | None:
     """None if there is none, or none that is whole."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -60,7 +60,7 @@ def read(file: Path) -> Sets | None:
     except (FileNotFoundError, BadZipFile, KeyError, ValueError, EOFError):
         return None
     counters = {name: Counter(about["counts"][name]) for name in ("by_kind", "dropped")}
-    return Sets(training, validation, Counts(**about["counts"] | counters), tuple(about["groups"]), tuple(about["said"]))
+    return PreparedData(training, validation, Counts(**about["counts"] | counters), tuple(about["groups"]), tuple(about["lines"]))
 
 
 def _arrays(name: str, rows: tuple[Row, ...]) -> dict[str, Any]:

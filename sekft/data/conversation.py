@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from sekft.config.data import System
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
 
@@ -50,23 +50,23 @@ class Turn(BaseModel):
     content: Text
 
 
-def conversation(turns: Sequence[tuple[Role, str]], system: System, tally: Tally) -> tuple[Message, ...] | None:
+def conversation(turns: Sequence[tuple[Role, str]], system: System, stats: ReadStats) -> tuple[Message, ...] | None:
     """Up to its last assistant turn; None, and counted, for one that is none. A system turn further down is what a tool said."""
     lead = next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
     leading = [text for _, text in turns[:lead] if text.strip() and system is System.fold]
     said = [(role if role == "assistant" else "user", text) for role, text in turns[lead:] if text.strip()]
     last = max((at for at, (role, _) in enumerate(said) if role == "assistant"), default=-1)
     if last < 0:
-        tally.leave_out("nobody answers")
+        stats.skip("nobody answers")
         return None
     one_system: list[tuple[Role, str]] = [("system", "\n\n".join(leading))] if leading else []
     messages = [Message(role=role, content=text) for role, text in (*one_system, *said[: last + 1])]
     try:
         made = canonical(messages)
     except RenderError as error:
-        tally.leave_out(str(error).removeprefix("messages: ").partition(";")[0])
+        stats.skip(str(error).removeprefix("messages: ").partition(";")[0])
         return None
-    tally.change("system turns left out", lead if system is System.drop else 0)
-    tally.change("blank turns left out", sum(not text.strip() for _, text in turns[lead:]))
-    tally.change("turns after the last answer left out", len(said) - last - 1)
+    stats.change("system turns left out", lead if system is System.drop else 0)
+    stats.change("blank turns left out", sum(not text.strip() for _, text in turns[lead:]))
+    stats.change("turns after the last answer left out", len(said) - last - 1)
     return made

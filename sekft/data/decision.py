@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator, model_validator
 
-from sekft.data.lines import records
-from sekft.data.reader import Tally
+from sekft.data.lines import read_records
+from sekft.data.reader import ReadStats
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
 
@@ -71,12 +71,12 @@ def dumps(decision: Decision) -> str:
     return decision.model_dump_json() + "\n"
 
 
-def read(paths: Sequence[Path], max_line_bytes: int, tally: Tally) -> Iterator[Decision]:
+def read(paths: Sequence[Path], max_line_bytes: int, stats: ReadStats) -> Iterator[Decision]:
     """Those of *.jsonl(.gz) files, in order. An id that was there before is a line that cannot be read."""
     seen: dict[str, str] = {}
-    for where, decision in records(paths, Decision, max_line_bytes, tally):
+    for where, decision in read_records(paths, Decision, max_line_bytes, stats):
         if (before := seen.setdefault(decision.id, where)) != where:
-            tally.refuse(where, f"id: {json.dumps(decision.id)} stands in {before} too; allowed: once")
+            stats.reject(where, f"id: {json.dumps(decision.id)} stands in {before} too; allowed: once")
         else:
             yield decision
 
@@ -85,7 +85,7 @@ def load(path: Path) -> list[Decision]:
     """All of one file. Raises DataError naming file and line of the first that is none."""
     if not path.is_file():
         raise DataError(f"{path}: no such file of decision points")
-    return list(read([path], MAX_LINE_BYTES, Tally()))
+    return list(read([path], MAX_LINE_BYTES, ReadStats()))
 
 
 def append(decision: Decision, path: Path) -> None:

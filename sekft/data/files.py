@@ -10,7 +10,7 @@ SHIPPED = "sekft:"
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
-def files(path: str, suffixes: Sequence[str]) -> list[Path]:
+def find_files(path: str, suffixes: Sequence[str]) -> list[Path]:
     """The file itself, or those of a folder whose names end in one of the suffixes, by name; if it has none, those below it.
 
     Raises DataError if there is none at all.

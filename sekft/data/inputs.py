@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sekft.config import DataConfig, EvalCommandConfig, Suite, TrainConfig
-from sekft.data.files import files
-from sekft.data.sources import files_of
+from sekft.data.files import find_files
+from sekft.data.sources import source_files
 from sekft.errors import DataError
 from sekft.model.locate import base_folder
 from sekft.scenario.split import is_foreign
 
 
-def of_training(settings: TrainConfig) -> list[Path]:
+def training_inputs(settings: TrainConfig) -> list[Path]:
     """The data, the base, what is trained on from, the scenarios of the evaluation. Scenarios that are drawn follow from settings and code."""
     resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
     parent = [Path(settings.parent) / "adapter"] if settings.parent else []
@@ -19,7 +19,7 @@ def of_training(settings: TrainConfig) -> list[Path]:
     return [*_of_eval(settings), *_of_sources(settings.data), *resumed, *parent, *asked]
 
 
-def of_eval(settings: EvalCommandConfig) -> list[Path]:
+def eval_inputs(settings: EvalCommandConfig) -> list[Path]:
     """What an endpoint answers with is not seen."""
     return list(_of_eval(settings))
 
@@ -29,7 +29,7 @@ def _of_sources(data: DataConfig) -> Iterator[Path]:
     for name, source in data.sources.items():
         if source.path:
             try:
-                yield from files_of(name, source)
+                yield from source_files(name, source)
             except DataError:
                 yield Path(source.path)
 
@@ -41,7 +41,7 @@ def _of_eval(settings: TrainConfig | EvalCommandConfig) -> Iterator[Path]:
     named = [*adapters, settings.model.template, settings.scenarios if is_foreign(settings.scenarios) else None]
     yield from (Path(str(path)) for path in named if path)
     if settings.eval.suite is not Suite.none:
-        yield from files(settings.eval.suite_path, (".txt",))
+        yield from find_files(settings.eval.suite_path, (".txt",))
 
 
 def _current(adapter: str) -> Path:

@@ -11,7 +11,7 @@ from typing import IO, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.errors import DataError
 from sekft.scenario.document import complaint
 
@@ -26,44 +26,44 @@ class Line:
     text: bytes
 
 
-def records(files: Sequence[Path], model: type[T], max_bytes: int, tally: Tally) -> Iterator[tuple[str, T]]:
+def read_records(files: Sequence[Path], model: type[T], max_bytes: int, stats: ReadStats) -> Iterator[tuple[str, T]]:
     """(where, record) of every line that is one; the others are refused. Raises DataError for a file that holds no line."""
-    for line in lines(files, max_bytes, tally):
-        if (record := parsed(line, model, tally)) is not None:
+    for line in read_lines(files, max_bytes, stats):
+        if (record := parse_line(line, model, stats)) is not None:
             yield line.where, record
 
 
-def lines(files: Sequence[Path], max_bytes: int, tally: Tally) -> Iterator[Line]:
+def read_lines(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator[Line]:
     """Every line that is not blank and not too long."""
     for file in files:
-        before, number = len(tally.bad), 0
-        with closing(opened(file)) as stream:
-            for number, text in _bounded(stream, file, max_bytes, tally):
+        before, number = len(stats.invalid), 0
+        with closing(open_file(file)) as stream:
+            for number, text in _bounded(stream, file, max_bytes, stats):
                 yield Line(f"{file}:{number}", text)
-        if not number and len(tally.bad) == before:
+        if not number and len(stats.invalid) == before:
             raise DataError(f"{file}: empty; allowed: one JSON object a line")
 
 
-def parsed(line: Line, model: type[T], tally: Tally) -> T | None:
+def parse_line(line: Line, model: type[T], stats: ReadStats) -> T | None:
     try:
         return model.model_validate_json(line.text)
     except ValidationError as error:
-        tally.refuse(line.where, _why(line.text, error))
+        stats.reject(line.where, _why(line.text, error))
         return None
 
 
-def opened(file: Path) -> IO[bytes]:
+def open_file(file: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(file, "rb")) if file.suffix == ".gz" else file.open("rb")
 
 
-def _bounded(stream: IO[bytes], file: Path, max_bytes: int, tally: Tally) -> Iterator[tuple[int, bytes]]:
+def _bounded(stream: IO[bytes], file: Path, max_bytes: int, stats: ReadStats) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         while text := stream.readline(max_bytes + 1):
             number += 1
             if len(text) > max_bytes and not text.endswith(b"\n"):
                 length = len(text) + _skip(stream)
-                tally.refuse(f"{file}:{number}", f"a line of {length} bytes; allowed: max_line_bytes={max_bytes}")
+                stats.reject(f"{file}:{number}", f"a line of {length} bytes; allowed: max_line_bytes={max_bytes}")
             elif text.strip():
                 yield number, text.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

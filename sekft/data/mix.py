@@ -5,17 +5,17 @@ from itertools import count
 
 from sekft.config import DataConfig
 from sekft.config.data import MixBy
-from sekft.data.chance import place
 from sekft.data.sample import Row
+from sekft.data.split import fraction
 from sekft.errors import DataError, SettingsError
 
 
-def mixed(rows: Mapping[str, Sequence[Row]], data: DataConfig, seed: int) -> list[Row]:
+def mix_rows(rows: Mapping[str, Sequence[Row]], data: DataConfig, seed: int) -> list[Row]:
     """Of every source what its weight asks for, to half a row; the source that has least for its weight is used whole, `epochs` times.
 
     One source alone is all of its rows, in their order. Raises SettingsError, and DataError for a source of which no row is left.
     """
-    weights = shares(data)
+    weights = source_shares(data)
     if len(rows) == 1:
         return [row for one in rows.values() for row in one]
     sizes = {name: sum(_size(row, data.by) for row in one) for name, one in rows.items()}
@@ -30,7 +30,7 @@ def mixed(rows: Mapping[str, Sequence[Row]], data: DataConfig, seed: int) -> lis
     return [row for _, _, row in sorted(placed, key=lambda entry: entry[:2])]
 
 
-def shares(data: DataConfig) -> dict[str, float]:
+def source_shares(data: DataConfig) -> dict[str, float]:
     """Source -> its share of the mix; together 1. Raises SettingsError."""
     weights = {name: source.weight for name, source in data.sources.items()}
     for name, source in data.sources.items():
@@ -66,7 +66,7 @@ def _chosen(rows: Sequence[Row], target: float, by: MixBy, seed: int) -> list[Ro
     left = target
     for turn in count():
         before = len(chosen)
-        for row in sorted(rows, key=lambda row: place(f"{turn}/{row.id}", seed)):
+        for row in sorted(rows, key=lambda row: fraction(f"{turn}/{row.id}", seed)):
             if _size(row, by) <= 2 * left:
                 chosen.append(row)
                 left -= _size(row, by)

@@ -13,7 +13,7 @@ from sekft.rendering.render import Rendered, render, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
-def shortened(rendered: Rendered, tokenizer: ChatTokenizer, policy: Overlong, max_tokens: int) -> Rendered:
+def shorten(rendered: Rendered, tokenizer: ChatTokenizer, policy: Overlong, max_tokens: int) -> Rendered:
     """With as few exchanges gone as make it fit; unchanged if it fits, if nothing helps, or if the policy is reject."""
     removable = _removable(rendered)
     if policy is Overlong.reject or len(rendered.ids) <= max_tokens:

@@ -18,15 +18,15 @@ CHUNK = 1000
 _given: tuple[ChatTokenizer, MaskConfig, DataConfig, int]  # of a worker
 
 
-def rows(
+def make_rows(
     samples: Sequence[Sample], tokenizer: ChatTokenizer, mask: MaskConfig, data: DataConfig, max_tokens: int, processes: int = 0
 ) -> tuple[list[Row], Counts]:
     """As sekft.data.sample.rows. processes: 0: as many as there are cores."""
     processes = processes or os.cpu_count() or 1
     if processes == 1 or len(samples) < WORTH_IT:
-        return serial.rows(samples, tokenizer, mask, data, max_tokens)
+        return serial.make_rows(samples, tokenizer, mask, data, max_tokens)
     chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
-    given = (tokenizer.folder, tokenizer.chosen, mask, data, max_tokens)
+    given = (tokenizer.folder, tokenizer.template_name, mask, data, max_tokens)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     out: list[Row] = []
     counts = Counts()
@@ -43,4 +43,4 @@ def _begin(folder: Path, template: str | None, mask: MaskConfig, data: DataConfi
 
 
 def _rows(samples: Sequence[Sample]) -> tuple[list[Row], Counts]:
-    return serial.rows(samples, *_given)
+    return serial.make_rows(samples, *_given)

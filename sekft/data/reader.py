@@ -11,38 +11,38 @@ from sekft.errors import DataError
 
 
 @dataclass
-class Tally:
+class ReadStats:
     """Filled while a source is read. left_out: well-formed records that are not learned from; bad: what cannot be read;
     changed: what of samples is not as it was recorded."""
 
     max_bad: int = 0
     read: int = 0  # samples
-    left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    skipped: Counter[str] = field(default_factory=Counter)  # by reason
     changed: Counter[str] = field(default_factory=Counter)  # by what was done
-    bad: list[str] = field(default_factory=list)  # file:line and what is wrong, in order
+    invalid: list[str] = field(default_factory=list)  # file:line and what is wrong, in order
 
-    def leave_out(self, reason: str, amount: int = 1) -> None:
-        self.left_out[reason] += amount
+    def skip(self, reason: str, amount: int = 1) -> None:
+        self.skipped[reason] += amount
 
     def change(self, what: str, amount: int = 1) -> None:
         if amount:
             self.changed[what] += amount
 
-    def refuse(self, where: str, why: str) -> None:
+    def reject(self, where: str, why: str) -> None:
         """A row that cannot be read. Raises DataError if that is one too many."""
-        self.bad.append(f"{where}: {why}")
-        if len(self.bad) > self.max_bad:
-            allowed = f" (the {len(self.bad)}th bad row; allowed: max_bad={self.max_bad})" if self.max_bad else ""
+        self.invalid.append(f"{where}: {why}")
+        if len(self.invalid) > self.max_bad:
+            allowed = f" (the {len(self.invalid)}th bad row; allowed: max_bad={self.max_bad})" if self.max_bad else ""
             raise DataError(f"{where}: {why}{allowed}")
 
     def lines(self) -> Iterator[str]:
         """What was left out and changed, if anything, and the first bad row."""
-        if self.left_out:
-            yield f"{self.read} keepers; left out: {_counts(self.left_out)}"
+        if self.skipped:
+            yield f"{self.read} keepers; left out: {_counts(self.skipped)}"
         if self.changed:
             yield f"changed: {_counts(self.changed)}"
-        if self.bad:
-            yield f"{len(self.bad)} bad rows left out, allowed: max_bad={self.max_bad}; the first: {self.bad[0]}"
+        if self.invalid:
+            yield f"{len(self.invalid)} bad rows left out, allowed: max_bad={self.max_bad}; the first: {self.invalid[0]}"
 
 
 class Reader(Protocol):
@@ -51,7 +51,7 @@ class Reader(Protocol):
     name: under which the samples go; source.path is given. Raises DataError naming file and line where there is nothing to read.
     """
 
-    def __call__(self, name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]: ...
+    def __call__(self, name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]: ...
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from sekft.config import DataConfig, MaskConfig, Overlong
 from sekft.data.accounting import Counts
-from sekft.data.overlong import shortened
+from sekft.data.overlong import shorten
 from sekft.errors import DataError, RenderError
 from sekft.mask.rules import applies, weigh
-from sekft.mask.tokens import kinds
+from sekft.mask.tokens import count_learned
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -22,7 +22,7 @@ class Sample:
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # turns whose command failed
     decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
-    talk: bool = False  # a conversation and no episode: nobody leaves it
+    is_chat: bool = False  # a conversation and no episode: nobody leaves it
     archetype: str = ""  # what it is about, where that is known
     time: float | None = None  # seconds since 1970, where that is known
 
@@ -37,7 +37,7 @@ class Row:
     kinds: tuple[tuple[str, int], ...] = ()
 
 
-def decision_point(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
+def decision_sample(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
     """One decision: what stood before it, and what should have been typed there. mask=continuation learns that and its stop token.
 
     Raises DataError for a context after which it is not the assistant's turn.
@@ -48,7 +48,7 @@ def decision_point(id: str, group: str, source: str, context: Sequence[Message],
     return Sample(id, group, source, (*context, Message(role="assistant", content=continuation)), decision=True)
 
 
-def rows(
+def make_rows(
     samples: Iterable[Sample], tokenizer: ChatTokenizer, mask: MaskConfig, data: DataConfig, max_tokens: int
 ) -> tuple[list[Row], Counts]:
     """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
@@ -58,18 +58,18 @@ def rows(
     out: list[Row] = []
     counts = Counts()
     for sample in samples:
-        renderings = fitting(sample, tokenizer, data.overlong, max_tokens, counts)
+        renderings = render_fitting(sample, tokenizer, data.overlong, max_tokens, counts)
         learning = [(rendered, weigh(rendered, mask)) for rendered in renderings if applies(rendered, mask)]
         if renderings and not learning:
             counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
-            learned = kinds(rendered, weight)
+            learned = count_learned(rendered, weight)
             counts.add(len(rendered.ids), learned)
             ends |= "terminal" in learned
             out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
         counts.samples += bool(learning)
-        if learning and not ends and not (sample.decision or sample.talk):
+        if learning and not ends and not (sample.decision or sample.is_chat):
             counts.miss_ending(sample.id)
     return out, counts
 
@@ -78,14 +78,14 @@ def _row_id(sample: Sample, rendered: Rendered) -> str:
     return f"{sample.id}/{len(rendered.messages) - 1}" if rendered.following else sample.id
 
 
-def fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
+def render_fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
     """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
         if sample.decision:
             renderings = [replace(renderings[-1], decision=True)]
         policy = Overlong.keep_last if sample.decision else overlong  # what was judged, and the landing, stay
-        cut = [shortened(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
+        cut = [shorten(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
     except RenderError as error:
         counts.drop(str(error).partition(": ")[2] or str(error), sample.id)
         return []

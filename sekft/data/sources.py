@@ -5,12 +5,12 @@ from itertools import islice
 from pathlib import Path
 
 from sekft.config import DataConfig, SourceConfig, SourceKind
-from sekft.data.chance import place
-from sekft.data.files import files
+from sekft.data.files import find_files
 from sekft.data.lines import JSONL
-from sekft.data.reader import Reader, Tally
+from sekft.data.reader import Reader, ReadStats
 from sekft.data.sample import Sample
 from sekft.data.source import chatgpt_export, decisions, gptme, hub, oasst, shell, tinystories
+from sekft.data.split import fraction
 from sekft.errors import DataError, SettingsError
 
 READERS: dict[SourceKind, Reader] = {
@@ -40,36 +40,36 @@ def read(data: DataConfig, say: Say = lambda line: None) -> list[Sample]:
         raise SettingsError(f"data: no source chosen; allowed: one or more of {', '.join(SourceKind)}, as 'data=[shell]'")
     samples: list[Sample] = []
     for name, source in data.sources.items():
-        tally = Tally(source.max_bad)
-        samples += stream(name, source, tally)
-        for line in tally.lines():
+        stats = ReadStats(source.max_bad)
+        samples += stream(name, source, stats)
+        for line in stats.lines():
             say(f"data.sources.{name}: {line}")
     return samples
 
 
-def stream(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+def stream(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """One source, sample by sample, as far as share and max_samples let it. Raises DataError where nothing is left, SettingsError."""
-    files_of(name, source)
+    source_files(name, source)
     if not 0 < source.share <= 1:
         raise SettingsError(f"data.sources.{name}.share: found {source.share}, allowed: above 0, up to 1")
     for key in ("max_samples", "follow_ups"):
         if (found := getattr(source, key)) < 0:
             raise SettingsError(f"data.sources.{name}.{key}: found {found}, allowed: 0 or more")
-    used = (sample for sample in _counted(name, source, tally) if source.share == 1 or place(sample.id, 0) < source.share)
+    used = (sample for sample in _counted(name, source, stats) if source.share == 1 or fraction(sample.id, 0) < source.share)
     yield from islice(used, source.max_samples or None)
-    if not tally.read:
-        said = "; ".join(tally.lines()) or "no record in it"
+    if not stats.read:
+        said = "; ".join(stats.lines()) or "no record in it"
         raise DataError(f"data.sources.{name}.path={source.path}: nothing to learn from ({said})")
 
 
-def files_of(name: str, source: SourceConfig) -> list[Path]:
+def source_files(name: str, source: SourceConfig) -> list[Path]:
     """What stream reads. Raises SettingsError, DataError."""
     if not source.path:
         raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
-    return files(source.path, SUFFIXES[source.kind])
+    return find_files(source.path, SUFFIXES[source.kind])
 
 
-def _counted(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
-    for sample in READERS[source.kind](name, source, tally):
-        tally.read += 1
+def _counted(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
+    for sample in READERS[source.kind](name, source, stats):
+        stats.read += 1
         yield sample

@@ -1,15 +1,20 @@
 """One training and one validation side: a scenario, a conversation, an archetype or a time lies wholly on one of them."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 from sekft.config import DataConfig
 from sekft.config.data import HoldOut
-from sekft.data.chance import place
 from sekft.data.sample import Sample
 from sekft.errors import DataError, SettingsError
 
 
-def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
+def fraction(text: str, seed: int) -> float:
+    """A number in [0, 1) that depends on text and seed alone, so that adding samples moves no old one."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{text}".encode()).digest()[:8], "big") / 2**64
+
+
+def split_samples(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
     """(training, validation), each in the order of the samples; what another source has of what is held out is on neither.
 
     Raises SettingsError, DataError.
@@ -19,9 +24,9 @@ def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[
     own = [sample for sample in samples if not data.validation_from or sample.source in data.validation_from]
     match data.hold_out:
         case HoldOut.conversation:
-            _, held = split(own, data.validation_share, seed)
+            _, held = split_by_hash(own, data.validation_share, seed)
         case HoldOut.archetype:
-            _, held = split(own, data.validation_share, seed, _archetype)
+            _, held = split_by_hash(own, data.validation_share, seed, _archetype)
         case HoldOut.time:
             held = latest(own, data.validation_share)
     by_archetype = data.hold_out is HoldOut.archetype
@@ -29,14 +34,14 @@ def sides(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[
     return [sample for sample in samples if (sample.archetype if by_archetype else sample.group) not in apart], held
 
 
-def split(
+def split_by_hash(
     samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.group
 ) -> tuple[list[Sample], list[Sample]]:
     """(training, validation), by a hash of what key says, a scenario's id: adding data moves no old row across."""
-    validation = [sample for sample in samples if place(key(sample), seed) < validation_share]
-    training = [sample for sample in samples if place(key(sample), seed) >= validation_share]
+    validation = [sample for sample in samples if fraction(key(sample), seed) < validation_share]
+    training = [sample for sample in samples if fraction(key(sample), seed) >= validation_share]
     if not training or (validation_share > 0 and not validation):  # a handful of scenarios may fall on one side only
-        groups = sorted({key(sample) for sample in samples}, key=lambda group: place(group, seed))
+        groups = sorted({key(sample) for sample in samples}, key=lambda group: fraction(group, seed))
         chosen = set(groups[: max(1, round(validation_share * len(groups)))]) if len(groups) > 1 else set()
         validation = [sample for sample in samples if key(sample) in chosen]
         training = [sample for sample in samples if key(sample) not in chosen]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from sekft.data.conversation import Text
 from sekft.data.deep import parse
 from sekft.data.lines import Line
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.scenario.document import complaint
 
 LAST = 10**6  # rank of what nobody ranked
@@ -55,7 +55,7 @@ class Tree:
     children: dict[str, list[Node]]  # by the id of their parent, in the order of the file
 
 
-def flat(line: Line, tally: Tally) -> Tree | None:
+def flat(line: Line, stats: ReadStats) -> Tree | None:
     """A nested tree; None, and refused, if it cannot be read."""
     try:
         found = parse(line.text)
@@ -63,13 +63,13 @@ def flat(line: Line, tally: Tally) -> Tree | None:
             raise ValueError("prompt: Field required")
         nodes = _unnested(found["prompt"])
     except ValidationError as error:
-        tally.refuse(line.where, complaint(error))
+        stats.reject(line.where, complaint(error))
         return None
     except ValueError as error:
-        tally.refuse(line.where, f"{error}".splitlines()[0])
+        stats.reject(line.where, f"{error}".splitlines()[0])
         return None
     id = str(found.get("message_tree_id") or nodes[0].message_id)
-    return grown(id, found.get("tree_state"), [(line.where, node) for node in nodes], tally)
+    return grown(id, found.get("tree_state"), [(line.where, node) for node in nodes], stats)
 
 
 def _unnested(prompt: dict[str, Any]) -> list[Node]:
@@ -91,7 +91,7 @@ def _unnested(prompt: dict[str, Any]) -> list[Node]:
     return nodes
 
 
-def grown(id: str, state: str | None, found: Sequence[tuple[str, Node]], tally: Tally) -> Tree:
+def grown(id: str, state: str | None, found: Sequence[tuple[str, Node]], stats: ReadStats) -> Tree:
     """The tree of these messages. Refused: an id for the second time, a second root, a message that no root leads to."""
     nodes: dict[str, Node] = {}
     children: dict[str, list[Node]] = {}
@@ -99,12 +99,12 @@ def grown(id: str, state: str | None, found: Sequence[tuple[str, Node]], tally: 
     root: Node | None = None
     for where, node in found:
         if node.message_id in nodes:
-            tally.refuse(where, f"message {node.message_id}: for the second time in tree {id}")
+            stats.reject(where, f"message {node.message_id}: for the second time in tree {id}")
             continue
         nodes[node.message_id], places[node.message_id] = node, where
         if node.parent_id is None:
             if root is not None:
-                tally.refuse(where, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}")
+                stats.reject(where, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}")
                 continue
             root = node
         else:
@@ -114,7 +114,7 @@ def grown(id: str, state: str | None, found: Sequence[tuple[str, Node]], tally: 
     for name in sorted(lost & {_top(name, nodes) for name in lost}):
         gone = nodes[name].parent_id not in nodes
         why = f"its parent {nodes[name].parent_id} is not there" if gone else f"its parents go round in a circle ({_circle(name, nodes)})"
-        tally.refuse(places[name], f"message {name}: {why}")
+        stats.reject(places[name], f"message {name}: {why}")
     return Tree(id, state, root, children)
 
 
@@ -147,27 +147,27 @@ def _circle(name: str, nodes: dict[str, Node]) -> str:
     return " <- ".join([*seen, name if parent == name else "..."])
 
 
-def best_path(tree: Tree, langs: frozenset[str], min_quality: float, tally: Tally) -> list[Node]:
+def best_path(tree: Tree, langs: frozenset[str], min_quality: float, stats: ReadStats) -> list[Node]:
     """From the root, each time to the best-ranked fit reply of the other role; of two prompts that nobody ranked, to the one
     that was answered. Empty, and counted, where the root is not fit."""
     if tree.root is None or tree.root.role != "prompter":
-        tally.leave_out("a tree without a prompt")
+        stats.skip("a tree without a prompt")
         return []
     if why := _unfit(tree.root, langs, min_quality):
-        tally.leave_out(f"the prompt is {why}")
+        stats.skip(f"the prompt is {why}")
         return []
     path = [tree.root]
-    while replies := _fit(path[-1], tree, langs, min_quality, tally):
+    while replies := _fit(path[-1], tree, langs, min_quality, stats):
         path.append(min(replies, key=lambda node: (LAST if node.rank is None else node.rank, not tree.children.get(node.message_id))))
     return path
 
 
-def _fit(parent: Node, tree: Tree, langs: frozenset[str], min_quality: float, tally: Tally) -> list[Node]:
+def _fit(parent: Node, tree: Tree, langs: frozenset[str], min_quality: float, stats: ReadStats) -> list[Node]:
     fit = []
     for node in tree.children.get(parent.message_id, []):
         why = "of the same role as what it answers" if node.role == parent.role else _unfit(node, langs, min_quality)
         if why:
-            tally.change(f"replies passed over: {why}")
+            stats.change(f"replies passed over: {why}")
         else:
             fit.append(node)
     return fit

@@ -105,7 +105,7 @@ def of_model(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluati
 
 
 def main() -> None:
-    launch("eval", replaying(run), Sweeps(inputs.of_eval, worth=worth), plan)
+    launch("eval", replaying(run), Sweeps(inputs.eval_inputs, worth=worth), plan)
 
 
 if __name__ == "__main__":

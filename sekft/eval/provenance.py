@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.config import AgentKind, EvalConfig, ModelConfig, SplitConfig, TrainConfig
 from sekft.data.accounting import Counts
-from sekft.data.sources import files_of
+from sekft.data.sources import source_files
 from sekft.eval.evaluation import Evaluation
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
@@ -83,7 +83,7 @@ def of_sources(settings: TrainConfig, rows: Mapping[str, int]) -> dict[str, Any]
     """By source: its files by content, and the rows that came of it."""
     found = {}
     for name, source in settings.data.sources.items():
-        files = files_of(name, source)
+        files = source_files(name, source)
         sha256 = whole(files[0]) if len(files) == 1 else of_files(files)
         size = sum(file.stat().st_size for file in files)
         found[name] = {"path": source.path, "files": len(files), "bytes": size, "sha256": sha256, "rows": rows.get(name, 0)}

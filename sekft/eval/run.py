@@ -36,9 +36,9 @@ def answer_suite(
     """Every question to the base and to every adapter; prints the measures, writes the answers, returns them for summary.json."""
     from sekft.model.questions import replies
 
-    asked = stories.suite(config.suite_path, config.suite_stories)
+    asked = stories.load_questions(config.suite_path, config.suite_stories)
     given = replies(base, {"base": None, **adapters}, {one.id: one.messages for one in asked}, config, seed)
-    told = suite_scores.compared({agent: stories.scores_of(asked, own) for agent, own in given.items()})
+    told = suite_scores.compared({agent: stories.score_answers(asked, own) for agent, own in given.items()})
     rows = [
         {"agent": agent, "id": one.id, "stopped": stopped, "reply": text}
         for agent in given

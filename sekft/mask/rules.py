@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sekft.config import MaskConfig, MaskRule
 from sekft.errors import MaskError
-from sekft.rendering.render import Kind, Rendered
+from sekft.rendering.render import Rendered, TokenKind
 
 Weight = NDArray[np.float32]
 
@@ -24,13 +24,13 @@ def applies(rendered: Rendered, mask: MaskConfig) -> bool:
     return bool((RULES[mask.rule](rendered, mask) > 0).any())
 
 
-def leaves(text: str) -> bool:
+def is_terminal(text: str) -> bool:
     """Whether a typed text is a terminal: exit or panic as its first word."""
     return text.split()[:1] in (["exit"], ["panic"])
 
 
 def _assistant(rendered: Rendered, mask: MaskConfig) -> Weight:
-    return (~rendered.of_context).astype(np.float32)
+    return (~rendered.is_context).astype(np.float32)
 
 
 def _of_turns(rendered: Rendered, chosen: Callable[[int], bool]) -> Weight:
@@ -44,7 +44,7 @@ def _final(rendered: Rendered, mask: MaskConfig) -> Weight:
 
 
 def _terminal_only(rendered: Rendered, mask: MaskConfig) -> Weight:
-    return _of_turns(rendered, lambda turn: leaves(rendered.messages[turn].content))
+    return _of_turns(rendered, lambda turn: is_terminal(rendered.messages[turn].content))
 
 
 def _terminal_weighted(rendered: Rendered, mask: MaskConfig) -> Weight:
@@ -76,12 +76,12 @@ RULES: dict[MaskRule, Callable[[Rendered, MaskConfig], Weight]] = {
 
 def _require_sound(rendered: Rendered, weight: Weight, rule: MaskRule) -> None:
     """Something is learned, the ending's stop token with it, and never a token of the environment."""
-    learned, context = weight > 0, rendered.of_context
+    learned, context = weight > 0, rendered.is_context
     if rule is not MaskRule.everything and learned[context].any():
         raise MaskError(f"mask {rule.value}: {int(learned[context].sum())} environment tokens are learned; allowed: 0")
     if not learned.any():
         raise MaskError(f"mask {rule.value}: nothing is learned")
     learning = np.array(rendered.turns)[learned & ~context]
     for at, kind in enumerate(rendered.kinds):
-        if kind is Kind.stop and not learned[at] and rendered.turns[at] in learning:
+        if kind is TokenKind.stop and not learned[at] and rendered.turns[at] in learning:
             raise MaskError(f"mask {rule.value}: the stop token of turn {rendered.turns[at]} is not learned")

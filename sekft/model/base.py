@@ -100,8 +100,8 @@ def load(model: ModelConfig) -> Base:
     folder = tokenizer.folder
     device = pick_device(model.device)
     loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
-    if tokenizer.vocabulary > loaded.config.get_text_config().vocab_size:
-        raise ModelError(f"{folder}: {tokenizer.vocabulary} tokens in the tokenizer, fewer embeddings in the model")
+    if tokenizer.vocab_size > loaded.config.get_text_config().vocab_size:
+        raise ModelError(f"{folder}: {tokenizer.vocab_size} tokens in the tokenizer, fewer embeddings in the model")
     torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length it meets: 90 ms per generated token on an H200
     loaded.requires_grad_(False)
     loaded.eval()

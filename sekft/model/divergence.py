@@ -9,7 +9,7 @@ from torch import Tensor
 from sekft.errors import RenderError
 from sekft.model.base import Base
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, render_all
+from sekft.rendering.render import TokenKind, render_all
 
 
 def divergence(base: Base, model: Any, context: Sequence[Message], hint: str, own: str) -> float:
@@ -33,7 +33,7 @@ def _read(base: Base, model: Any, context: Sequence[Message], own: str) -> tuple
     at = [
         place
         for place, (turn, kind) in enumerate(zip(rendered.turns, rendered.kinds, strict=True))
-        if turn == last and kind is not Kind.context
+        if turn == last and kind is not TokenKind.context
     ]
     ids = torch.tensor([rendered.ids[: at[-1] + 1]], device=base.device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(at) + 1).logits[0, :-1]

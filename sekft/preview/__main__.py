@@ -15,7 +15,7 @@ from sekft.config import PreviewConfig
 from sekft.config.job import Job
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
-from sekft.data.sample import Sample, fitting, rows
+from sekft.data.sample import Sample, make_rows, render_fitting
 from sekft.episode.references import fill_sources, sources_without_path
 from sekft.errors import DataError
 from sekft.mask.rules import Weight, applies, weigh
@@ -38,7 +38,7 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
         backend = choose.backend(settings.sandbox, echo)
         fill_sources(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
     samples = sources.read(settings.data, echo)
-    _, counts = rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
+    _, counts = make_rows(samples, tokenizer, settings.mask, settings.data, settings.trainer.max_tokens)
     seen = [(sample.id, list(tokens(rendered, weight))) for sample, rendered, weight in looked_at(samples, tokenizer, settings)]
     show(seen[: settings.rows])
     told = [f"mask={settings.mask.rule.value} on {settings.model.name}: {counts.line()}", *counts.bars()]
@@ -71,7 +71,7 @@ def looked_at(samples: list[Sample], tokenizer: ChatTokenizer, settings: Preview
     by_source = [[sample for sample in samples if sample.source == name] for name in settings.data.sources]
     by_turns = (sample for turn in zip_longest(*by_source) for sample in turn if sample is not None)
     for sample in islice(by_turns, PAGE_ROWS * settings.rows):
-        for rendered in fitting(sample, tokenizer, settings.data.overlong, settings.trainer.max_tokens, Counts())[-1:]:
+        for rendered in render_fitting(sample, tokenizer, settings.data.overlong, settings.trainer.max_tokens, Counts())[-1:]:
             if applies(rendered, settings.mask):
                 yield sample, rendered, weigh(rendered, settings.mask)
 

@@ -47,7 +47,7 @@ class Pieces:
             pieces[at : at + 2] = ["".join(pieces[at : at + 2])]
         return pieces
 
-    def knows(self, text: str) -> bool:
+    def covers(self, text: str) -> bool:
         return all(letter in self.scores for letter in text) and not any(piece in text for piece in self.whole)
 
 
@@ -60,7 +60,7 @@ def require_same_pieces(folder: Path) -> None:
     if pieces is None:
         return
     model = Tokenizer.from_file(str(folder / "tokenizer.json")).model
-    probe = [line for text in PROBE if pieces.knows(line := BLANK + text.replace(" ", BLANK))]
+    probe = [line for text in PROBE if pieces.covers(line := BLANK + text.replace(" ", BLANK))]
     found = [([token.value for token in model.tokenize(line)], pieces.split(line)) for line in probe]
     wrong = [(fast, right) for fast, right in found if fast != right]
     if wrong:

@@ -22,7 +22,7 @@ from sekft.rendering.tokenizer import ChatTokenizer
 RENDER_VERSION = 1
 
 
-class Kind(IntEnum):
+class TokenKind(IntEnum):
     """What a token is to a mask."""
 
     context = 0  # the environment, and whatever the template writes around turns
@@ -30,7 +30,7 @@ class Kind(IntEnum):
     stop = 2  # the token that ends an assistant turn
 
 
-KINDS = tuple(Kind)
+KINDS = tuple(TokenKind)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rendered:
 
     ids: tuple[int, ...]
     turns: tuple[int, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[TokenKind, ...]
     messages: tuple[Message, ...]  # canonical and neutral
     text: str
     offsets: tuple[tuple[int, int], ...]
@@ -49,9 +49,9 @@ class Rendered:
     decision: bool = False  # of a decision point: the last turn is what was judged
 
     @cached_property
-    def of_context(self) -> NDArray[np.bool_]:
+    def is_context(self) -> NDArray[np.bool_]:
         """(T,): whose kind is context."""
-        return np.array(self.kinds) == Kind.context
+        return np.array(self.kinds) == TokenKind.context
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Span:
 
 def prepare(messages: Sequence[Message], tokenizer: ChatTokenizer) -> tuple[Message, ...]:
     """Canonical and free of control tokens: what both sides hand to the template."""
-    neutral = [Message(role=message.role, content=tokenizer.neutral(message.content)) for message in messages]
+    neutral = [Message(role=message.role, content=tokenizer.neutralise(message.content)) for message in messages]
     return canonical(neutral)
 
 
@@ -97,7 +97,7 @@ def _checked(
     tokenizer: ChatTokenizer,
 ) -> Rendered:
     _require_one_bos(ids, tokenizer)
-    walls = [at for at, token in enumerate(ids) if token in tokenizer.walls]
+    walls = [at for at, token in enumerate(ids) if token in tokenizer.boundary_ids]
     before = [max((at for at in walls if offsets[at][1] <= span.start), default=0) for span in spans]
     texts = [text[offsets[at][0] if at else 0 : span.start] for at, span in zip(before, spans, strict=True)]
     alike = list(dict.fromkeys(texts))  # of many templates all that is left is the one token before every reply
@@ -107,7 +107,7 @@ def _checked(
     token_turns, kinds = _label(offsets, spans)
     stops: dict[int, list[int]] = {span.turn: [] for span in spans}
     for token, turn, kind in zip(ids, token_turns, kinds, strict=True):
-        if kind is Kind.stop:
+        if kind is TokenKind.stop:
             stops[turn].append(token)
     for span in spans:
         _require_stop(span, stops[span.turn], tokenizer)
@@ -184,10 +184,10 @@ def _require_served_prefix(span: Span, at: int, served: Sequence[int], ids: Sequ
         raise RenderError(f"turn {span.turn}: the served prompt and the training text split into different tokens")
 
 
-def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[Kind]]:
+def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[TokenKind]]:
     """Every token that overlaps a span belongs to it; the rest is context of the turn it leads to or follows."""
     if not spans or not offsets:
-        return [0] * len(offsets), [Kind.context] * len(offsets)
+        return [0] * len(offsets), [TokenKind.context] * len(offsets)
     start, end = np.array(offsets).T
     starts, stops, ends, turns = np.array([(span.start, span.stop, span.end, span.turn) for span in spans]).T
     last = len(spans) - 1
@@ -196,7 +196,7 @@ def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[l
     inside = (at <= last) & (end > starts[near])
     following = np.searchsorted(starts, end, side="left")
     around = np.where(following <= last, turns[np.minimum(following, last)] - 1, turns[last])
-    kinds = np.where(inside, np.where(start >= stops[near], Kind.stop, Kind.typed), Kind.context)
+    kinds = np.where(inside, np.where(start >= stops[near], TokenKind.stop, TokenKind.typed), TokenKind.context)
     return np.where(inside, turns[near], around).tolist(), [KINDS[kind] for kind in kinds.tolist()]
 
 

@@ -15,7 +15,7 @@ from sekft.errors import RenderError
 from sekft.rendering.canonical_template import for_canonical
 from sekft.rendering.messages import Message
 
-TODAY = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
+FIXED_DATE = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
 
 
 class Generation(Extension):
@@ -71,7 +71,7 @@ class ChatTemplate:
             raise RenderError(f"chat template: {error}") from None
 
     def _date(self, form: str) -> str:
-        self.dates[form] = TODAY.strftime(form)
+        self.dates[form] = FIXED_DATE.strftime(form)
         return self.dates[form]
 
 

@@ -28,7 +28,7 @@ class ChatTokenizer:
 
     def __init__(self, folder: Path, template: str | None = None) -> None:
         self.folder = folder
-        self.chosen = template
+        self.template_name = template
         self._tokenizer = _load_fast(folder)
         settings = _read_json(folder / "tokenizer_config.json")
         self._names = names = {key: _text(value) for key, value in settings.items() if key.endswith("_token") and value}
@@ -37,7 +37,7 @@ class ChatTokenizer:
         self.control: dict[int, str] = {
             index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         }
-        self.walls = frozenset(  # ids of tokens that are cut out of a text before anything else: no other token reaches across one
+        self.boundary_ids = frozenset(  # ids of tokens that are cut out of a text before anything else: no other token reaches across one
             index for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special and not token.normalized
         )
         source = _chosen_source(template) if template else _template_source(folder, settings)
@@ -60,7 +60,7 @@ class ChatTokenizer:
         return re.fullmatch("<0x[0-9A-F]{2}>", self._tokenizer.id_to_token(token) or "") is not None
 
     @property
-    def vocabulary(self) -> int:
+    def vocab_size(self) -> int:
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     @cached_property
@@ -106,7 +106,7 @@ class ChatTokenizer:
         deciding = (self._tokenizer.to_str(), self.template.source, json.dumps(self._names, sort_keys=True))
         return hashlib.sha256("\0".join(deciding).encode()).hexdigest()
 
-    def neutral(self, content: str) -> str:
+    def neutralise(self, content: str) -> str:
         """Content in which no control token can be read: `</s>` becomes `< /s>`. The same in training and serving."""
         for text in self.control.values():
             if text in content:

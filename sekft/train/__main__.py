@@ -28,7 +28,7 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.of_training, go_on, worth), plan)
+        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.training_inputs, go_on, worth), plan)
 
 
 if __name__ == "__main__":

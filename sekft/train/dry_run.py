@@ -8,8 +8,8 @@ from typing import Any
 from sekft.config import TrainConfig
 from sekft.config.job import Job
 from sekft.config.where import Where
-from sekft.data.prepare import sets
-from sekft.data.sets import How
+from sekft.data.prepare import prepare_data
+from sekft.data.recipe import DataRecipe
 from sekft.episode.references import expected_files, sources_without_path
 from sekft.eval.dry_run import Say, here, say_all, say_eval, submitted
 from sekft.model.locate import base_folder, load_tokenizer
@@ -38,9 +38,9 @@ def say_training(settings: TrainConfig, say: Say) -> None:
         source.path = str(episodes)
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes) if settings.eval.episodes else []
     selection = load("selection", settings.split, amount=settings.eval.selection_scenarios) if settings.eval.every_steps else []
-    how = How(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(scenarios))
-    made = sets(how, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
-    for said in made.said:
+    how = DataRecipe(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(scenarios))
+    made = prepare_data(how, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
+    for said in made.lines:
         say(said)
     say(forecast.line(folder, settings, made.training, batch_plan.last_step(settings.trainer, len(made.training))))
 

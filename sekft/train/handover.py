@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from sekft.config import TrainConfig
 from sekft.data import cache
-from sekft.data.sets import Sets
+from sekft.data.recipe import PreparedData
 from sekft.errors import SekftError, WhereError
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.record import one_line
@@ -22,7 +22,7 @@ FOLDER = "training"  # in the folder of the run
 SETTINGS, ROWS, TOLD = "settings.json", "rows.npz", "told.jsonl"
 
 
-def hand_over(folder: Path, settings: TrainConfig, made: Sets) -> None:
+def hand_over(folder: Path, settings: TrainConfig, made: PreparedData) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in (*folder.glob(f"*{TOLD}"), *folder.glob("*.log")):
         old.unlink()
@@ -35,7 +35,7 @@ def settings_of(folder: Path) -> TrainConfig:
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), told))  # type: ignore[return-value]
 
 
-def rows_of(folder: Path) -> Sets:
+def rows_of(folder: Path) -> PreparedData:
     """Raises WhereError."""
     made = cache.read(folder / ROWS)
     if made is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sekft.config import TrainConfig
 from sekft.config.where import Where
-from sekft.data.sets import Sets
+from sekft.data.recipe import PreparedData
 from sekft.errors import WhereError
 from sekft.tracking import heartbeat
 from sekft.tracking.tracked import Tracked
@@ -26,7 +26,7 @@ def work(settings: TrainConfig, run: Path) -> Work:
     return Work(f"sekft-train-{run.name}", command, folder, settings.where.options)
 
 
-def train(settings: TrainConfig, made: Sets, track: Tracked, say: Say) -> Mapping[str, Any]:
+def train(settings: TrainConfig, made: PreparedData, track: Tracked, say: Say) -> Mapping[str, Any]:
     """What it ended with, see handed.Telling.trained. Raises WhereError, with the line that a process refused with."""
     from sekft.train import batch_plan
 
@@ -75,7 +75,7 @@ def _hear(heard: handover.Heard, steps: int, track: Tracked, say: Say) -> Mappin
 
 
 @contextmanager
-def taken_over(folder: Path) -> Iterator[tuple[TrainConfig, Sets, handover.Telling]]:
+def taken_over(folder: Path) -> Iterator[tuple[TrainConfig, PreparedData, handover.Telling]]:
     """Of a process that does it: one of several, if it was started so."""
     with handover.telling(folder) as track:
         settings = handover.settings_of(folder)

@@ -12,9 +12,9 @@ from sekft.cli.console import echo
 from sekft.config import MaskRule, Schedule, Suite, TrainConfig
 from sekft.config.job import Job
 from sekft.data.accounting import Counts
-from sekft.data.prepare import sets
+from sekft.data.prepare import prepare_data
+from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
-from sekft.data.sets import How, Sets
 from sekft.episode.references import fill_sources, sources_without_path
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
@@ -129,9 +129,9 @@ def prepare(settings: TrainConfig) -> Prepared:
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needed else None
     if lacking and backend is not None:
         fill_sources(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    how = How(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
-    made = sets(how, lambda groups: require_apart(groups, scenarios, selection, development))
-    for line in made.said:
+    how = DataRecipe(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
+    made = prepare_data(how, lambda groups: require_apart(groups, scenarios, selection, development))
+    for line in made.lines:
         echo(line)
     evaluation, look, beside = (eval_in(chosen, backend, settings) for chosen in (scenarios, selection, development))
     return Prepared(evaluation, look, beside, made.training, made.validation, made.counts, made.groups, played)
@@ -206,7 +206,7 @@ def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Track
 
 def train_apart(settings: TrainConfig, prepared: Prepared, track: Tracked) -> Trained:
     """The same in processes of their own, each with its own base; see where=."""
-    made = Sets(prepared.training, prepared.validation, prepared.counts, prepared.scenarios, ())
+    made = PreparedData(prepared.training, prepared.validation, prepared.counts, prepared.scenarios, ())
     told = processes.train(settings, made, track, echo)
     return Trained(**{**told, "adapter": Path(told["adapter"])})
 

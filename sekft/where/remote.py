@@ -25,7 +25,7 @@ OURS = ("where", "live", "dry_run", "again", "resident")  # words that the comma
 
 def require(command: str, settings: Any, job_of_sweep: bool) -> None:
     """Raises SettingsError for what does not go together; nothing is started, read or asked."""
-    reads = lambda: (inputs.of_training if command == "train" else inputs.of_eval)(settings)  # noqa: E731
+    reads = lambda: (inputs.training_inputs if command == "train" else inputs.eval_inputs)(settings)  # noqa: E731
     far = allowed.place(command, settings) is Where.hf_job and settings.where.options.get("image")
     plays = command == "train" and bool(sources_without_path(settings.data))
     allowed.require(command, settings, reads() if far else (), plays, job_of_sweep)

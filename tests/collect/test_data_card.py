@@ -25,14 +25,14 @@ def test_the_numbers_of_the_card_are_those_of_the_episodes(gather: Collect, tmp_
 
 def test_the_learned_tokens_are_those_that_training_counts(gather: Collect, tmp_path: Path):
     from sekft.config import MaskConfig, MaskRule
-    from sekft.data.sample import rows
+    from sekft.data.sample import make_rows
 
     gather("episodes=6", "sandbox=bwrap")
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     path = str(tmp_path / "run" / "trajectories.jsonl")
     samples = read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path=path)}))
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
-    _, counts = rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 4096)
+    _, counts = make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 4096)
     assert (card["tokens"]["total"], card["tokens"]["learned"]) == (counts.tokens, counts.learned)
 
 

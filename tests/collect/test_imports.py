@@ -7,7 +7,7 @@ import pytest
 
 from sekft.collect import imports
 from sekft.config import SourceConfig, SourceKind
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.data.sources import stream
 from sekft.episode.trajectory import Ending, Outcome
 from sekft.errors import DataError
@@ -110,10 +110,10 @@ def test_imported_episodes_can_be_trained_on_and_imported_again(gather: Collect,
     put(tmp_path / "logs", "a.jsonl", {"messages": TURNS, "keep": True}, {"messages": TURNS, "keep": False}, {"x": 1})
     summary, episodes = gather("imports=logs", "export=[messages]")
     assert (summary["episodes"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})
-    tally = Tally()
+    stats = ReadStats()
     path = str(tmp_path / "run" / "trajectories.jsonl")
-    samples = list(stream("imported", SourceConfig(kind=SourceKind.shell, path=path), tally))
-    assert len(samples) == 1 and tally.left_out == {"false_exit": 1}
+    samples = list(stream("imported", SourceConfig(kind=SourceKind.shell, path=path), stats))
+    assert len(samples) == 1 and stats.skipped == {"false_exit": 1}
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert 0 < card["tokens"]["learned_share"] < 1 and card["agent"] == "imported"
     again, same = gather("imports=run/trajectories.jsonl", folder="again")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
 from sekft.data import decision, sources
 from sekft.data.decision import Decision
-from sekft.data.sample import rows
+from sekft.data.sample import make_rows
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -83,7 +83,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path, line: dict
 
 def test_only_the_better_turn_and_its_stop_token_are_learned(tmp_path: Path, tokenizer: ChatTokenizer):
     samples = sources.read(config(file_of(tmp_path, BY_CONTEXT)))
-    (row,), counts = rows(samples, tokenizer, CONTINUATION, DataConfig(), 1024)
+    (row,), counts = make_rows(samples, tokenizer, CONTINUATION, DataConfig(), 1024)
     learned = [token for token, weight in zip(row.ids, row.weight, strict=True) if weight]
     assert tokenizer.decode(learned[:-1]).strip() == "panic no tool" and learned[-1] in tokenizer.stop_ids
     assert row.ids[-1] == learned[-1] and row.ids.count(tokenizer.bos) == 1 and counts.by_kind["stop"] == 1
@@ -92,10 +92,10 @@ def test_only_the_better_turn_and_its_stop_token_are_learned(tmp_path: Path, tok
 def test_a_long_context_loses_whole_exchanges_behind_its_landing(tmp_path: Path, tokenizer: ChatTokenizer):
     context = [*CONTEXT[:2], *(turn for at in range(40) for turn in ({"role": "user", "content": f"out {at}\n$ "}, EPISODE[1])), CONTEXT[2]]
     samples = sources.read(config(file_of(tmp_path, {**BY_CONTEXT, "context": context})))
-    (row,), counts = rows(samples, tokenizer, CONTINUATION, DataConfig(), 100)  # data.overlong=reject is about other data
+    (row,), counts = make_rows(samples, tokenizer, CONTINUATION, DataConfig(), 100)  # data.overlong=reject is about other data
     text = tokenizer.decode(list(row.ids), skip_control=False)
     assert len(row.ids) <= 100 and counts.cut_rows == 1 and counts.cut_turns % 2 == 0
     assert row.ids[0] == tokenizer.bos and text.count("out 0\n") == 0 and "out 39" in text and "panic no tool" in text
     assert text.startswith(
-        tokenizer.decode(list(rows(samples, tokenizer, CONTINUATION, DataConfig(), 9999)[0][0].ids[:4]), skip_control=False)
+        tokenizer.decode(list(make_rows(samples, tokenizer, CONTINUATION, DataConfig(), 9999)[0][0].ids[:4]), skip_control=False)
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
-from sekft.data.inputs import of_training
+from sekft.data.inputs import training_inputs
 
 
 def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -18,7 +18,7 @@ def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Pat
         "gone": SourceConfig(kind=SourceKind.shell, path="gone.jsonl"),
         "played": SourceConfig(kind=SourceKind.shell),
     }
-    found = of_training(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
+    found = training_inputs(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
     assert [path.name for path in found] == ["a.jsonl", "b.jsonl", "tinystories.txt", "gone.jsonl"]
     assert all(path.exists() for path in found[:-1])
 
@@ -28,5 +28,5 @@ def test_what_is_trained_on_from_counts_however_it_is_named_and_of_a_stage_what_
     for release in ("0001-a", "0002-b"):
         (tmp_path / "prod" / release).mkdir(parents=True)
     (tmp_path / "prod" / "current").symlink_to("0001-a")
-    assert of_training(TrainConfig(model=model, adapter=str(tmp_path / "prod")))[1:] == [tmp_path / "prod" / "0001-a"]
-    assert of_training(TrainConfig(model=model, parent="old"))[1:] == [Path("old/adapter")]
+    assert training_inputs(TrainConfig(model=model, adapter=str(tmp_path / "prod")))[1:] == [tmp_path / "prod" / "0001-a"]
+    assert training_inputs(TrainConfig(model=model, parent="old"))[1:] == [Path("old/adapter")]

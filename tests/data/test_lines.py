@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sekft.config import SourceConfig, SourceKind
-from sekft.data.files import files
-from sekft.data.lines import JSONL, lines
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.lines import JSONL, read_lines
+from sekft.data.reader import ReadStats
 from sekft.data.sources import stream
 from sekft.errors import DataError, SettingsError
 
@@ -40,22 +40,22 @@ def test_a_bad_line_is_named_with_its_file_and_number_and_is_one_line(tmp_path: 
     text, said = BAD[name]
     (tmp_path / "a.jsonl").write_bytes(GOOD + b"\n\n" + text + b"\n" + GOOD + b"\n")
     with pytest.raises(DataError, match=rf"^{tmp_path}/a.jsonl:3: {re.escape(said)}") as refused:
-        list(stream("shell", shell(tmp_path / "a.jsonl"), Tally()))
+        list(stream("shell", shell(tmp_path / "a.jsonl"), ReadStats()))
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_line_within_the_bound_costs_only_itself_and_is_told(tmp_path: Path, name: str):
     (tmp_path / "a.jsonl").write_bytes(GOOD + b"\n" + BAD[name][0] + b"\n" + GOOD)
-    tally = Tally(max_bad=1)
-    assert len(list(stream("shell", shell(tmp_path), tally))) == 2
-    assert [*tally.lines()] == [f"1 bad rows left out, allowed: max_bad=1; the first: {tally.bad[0]}"]
+    stats = ReadStats(max_bad=1)
+    assert len(list(stream("shell", shell(tmp_path), stats))) == 2
+    assert [*stats.lines()] == [f"1 bad rows left out, allowed: max_bad=1; the first: {stats.invalid[0]}"]
 
 
 def test_one_bad_line_too_many_says_how_many_are_allowed(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(b"x\n" * 3 + GOOD)
     with pytest.raises(DataError, match=r"a.jsonl:3: .*the 3th bad row; allowed: max_bad=2"):
-        list(stream("shell", shell(tmp_path), Tally(max_bad=2)))
+        list(stream("shell", shell(tmp_path), ReadStats(max_bad=2)))
 
 
 def test_a_folder_is_read_in_the_order_of_names_zipped_or_not(tmp_path: Path):
@@ -63,7 +63,7 @@ def test_a_folder_is_read_in_the_order_of_names_zipped_or_not(tmp_path: Path):
         file.write(GOOD.replace(b"w#0", b"w#2"))
     (tmp_path / "a.jsonl").write_bytes(GOOD + b"\n" + GOOD.replace(b"w#0", b"w#1"))
     (tmp_path / "notes.txt").write_text("not read")
-    assert [sample.id[:3] for sample in stream("shell", shell(tmp_path), Tally())] == ["w#0", "w#1", "w#2"]
+    assert [sample.id[:3] for sample in stream("shell", shell(tmp_path), ReadStats())] == ["w#0", "w#1", "w#2"]
 
 
 def test_a_zip_that_is_cut_off_is_one_line(tmp_path: Path):
@@ -73,46 +73,46 @@ def test_a_zip_that_is_cut_off_is_one_line(tmp_path: Path):
     for broken in (whole[:-20], b"no gzip at all"):
         (tmp_path / "a.jsonl.gz").write_bytes(broken)
         with pytest.raises(DataError, match=r"a.jsonl.gz:1: not whole gzip"):
-            list(stream("shell", shell(tmp_path), Tally()))
+            list(stream("shell", shell(tmp_path), ReadStats()))
 
 
 def test_a_line_of_fifty_megabytes_is_never_held(tmp_path: Path):
     import tracemalloc
 
     (tmp_path / "a.jsonl").write_bytes(b'{"id": "' + b"x" * 50_000_000 + b'"}\n' + GOOD)
-    tally = Tally(max_bad=1)
+    stats = ReadStats(max_bad=1)
     tracemalloc.start()
-    assert len(list(stream("shell", shell(tmp_path), tally))) == 1
+    assert len(list(stream("shell", shell(tmp_path), stats))) == 1
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 8_000_000 and tally.bad[0].endswith("a.jsonl:1: a line of 50000011 bytes; allowed: max_line_bytes=2000")
+    assert peak < 8_000_000 and stats.invalid[0].endswith("a.jsonl:1: a line of 50000011 bytes; allowed: max_line_bytes=2000")
 
 
 def test_what_is_not_there_and_what_holds_nothing_is_refused(tmp_path: Path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
-        files("nowhere", JSONL)
+        find_files("nowhere", JSONL)
     with pytest.raises(DataError, match=r"no \*.jsonl or \*.jsonl.gz in this folder"):
-        files(str(tmp_path), JSONL)
+        find_files(str(tmp_path), JSONL)
     (tmp_path / "a.jsonl").write_text("\n\n")
     with pytest.raises(DataError, match="a.jsonl: empty"):
-        list(lines([tmp_path / "a.jsonl"], 100, Tally()))
+        list(read_lines([tmp_path / "a.jsonl"], 100, ReadStats()))
     with pytest.raises(DataError, match="someone/something: no such file or folder, nor a dataset in the local hub cache"):
-        files("someone/something", JSONL)
+        find_files("someone/something", JSONL)
 
 
 def test_a_source_of_rejects_only_says_what_it_left_out(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(GOOD.replace(b'"kept": true', b'"kept": false'))
     with pytest.raises(DataError, match=r"nothing to learn from \(0 keepers; left out: verified 1\)"):
-        list(stream("shell", shell(tmp_path), Tally()))
+        list(stream("shell", shell(tmp_path), ReadStats()))
 
 
 def test_share_and_cap_take_a_part_that_more_data_does_not_change(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(GOOD.replace(b"w#0", b"w#%d" % number) for number in range(40)))
-    half = [sample.id for sample in stream("shell", shell(tmp_path, share=0.5), Tally())]
+    half = [sample.id for sample in stream("shell", shell(tmp_path, share=0.5), ReadStats())]
     assert 10 < len(half) < 30
-    assert [sample.id for sample in stream("shell", shell(tmp_path, share=0.5, max_samples=3), Tally())] == half[:3]
+    assert [sample.id for sample in stream("shell", shell(tmp_path, share=0.5, max_samples=3), ReadStats())] == half[:3]
     with pytest.raises(SettingsError, match="share: found 2.0, allowed"):
-        list(stream("shell", shell(tmp_path, share=2.0), Tally()))
+        list(stream("shell", shell(tmp_path, share=2.0), ReadStats()))
     for key in ("max_samples", "follow_ups"):
         with pytest.raises(SettingsError, match=f"^data.sources.shell.{key}: found -1, allowed: 0 or more"):
-            list(stream("shell", shell(tmp_path, **{key: -1}), Tally()))
+            list(stream("shell", shell(tmp_path, **{key: -1}), ReadStats()))

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, ModelConfig, SourceConfig, SourceKind
 from sekft.config.data import MixBy
-from sekft.data.alike import unlike
-from sekft.data.mix import mixed, shares
-from sekft.data.prepare import sets
+from sekft.data.mix import mix_rows, source_shares
+from sekft.data.near_duplicates import drop_near_duplicates
+from sekft.data.prepare import prepare_data
+from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row, Sample
-from sekft.data.sets import How, Sets
 from sekft.errors import DataError, SettingsError
 from sekft.model.locate import load_tokenizer
 from sekft.rendering.messages import Message
@@ -41,14 +41,14 @@ LENGTHS = st.lists(st.integers(5, 60), min_size=200, max_size=300)
 
 
 @FEW
-@given(
-    st.lists(st.integers(5, 60), min_size=200, max_size=300), st.lists(st.integers(5, 60), min_size=200, max_size=300), st.integers(1, 6)
-)
-def test_three_to_one_by_tokens_is_three_to_one_within_a_percent(ours: list[int], theirs: list[int], weight: int):
+@given(LENGTHS, LENGTHS, st.integers(1, 6))
+def test_the_mix_meets_the_weights_to_half_a_row(ours: list[int], theirs: list[int], weight: int):
     given = {"a": rows("a", ours), "b": rows("b", theirs)}
-    chosen = mixed(given, sources(a=weight, b=1), seed=0)
-    (_, of_a), (_, of_b) = sizes(chosen, "a"), sizes(chosen, "b")
-    assert abs(of_a / of_b / weight - 1) < 0.01 and (of_a == sum(ours) or of_b == sum(theirs))
+    chosen = mix_rows(given, sources(a=weight, b=1), seed=0)
+    (_, tokens_a), (_, tokens_b) = sizes(chosen, "a"), sizes(chosen, "b")
+    assert tokens_a == sum(ours) or tokens_b == sum(theirs)  # one source is used whole
+    tolerance = max(theirs) / 2 * weight if tokens_a == sum(ours) else max(ours) / 2
+    assert abs(tokens_a - weight * tokens_b) <= tolerance + 1e-6
     assert max(Counter(row.id for row in chosen).values()) == 1
 
 
@@ -56,38 +56,39 @@ def test_by_rows_epochs_and_general_share():
     given = {"a": rows("a", [10] * 90), "b": rows("b", [50] * 30)}
     data = sources(a=3, b=2)
     data.by = MixBy.rows
-    assert [sizes(mixed(given, data, 0), name)[0] for name in "ab"] == [45, 30]
+    assert [sizes(mix_rows(given, data, 0), name)[0] for name in "ab"] == [45, 30]
     data.sources["b"].epochs = 2.0
-    chosen = mixed(given, data, 0)
+    chosen = mix_rows(given, data, 0)
     assert [sizes(chosen, name)[0] for name in "ab"] == [90, 60] and max(Counter(row.id for row in chosen).values()) == 2
     data.general, data.general_share = ["b"], 0.25
-    assert shares(data) == {"a": 0.75, "b": 0.25} and [sizes(mixed(given, data, 0), name)[0] for name in "ab"] == [90, 30]
+    assert source_shares(data) == {"a": 0.75, "b": 0.25} and [sizes(mix_rows(given, data, 0), name)[0] for name in "ab"] == [90, 30]
 
 
-def test_sources_take_turns_unless_told_and_the_seed_decides_which_rows():
+def test_sources_take_turns_and_the_seed_decides_which_rows():
     given = {"a": rows("a", [10] * 30), "b": rows("b", [10] * 10)}
     data = sources(a=3, b=1)
-    assert "".join(row.id[0] for row in mixed(given, data, 0)) == "aaba" * 10 or "abaa" in "".join(r.id[0] for r in mixed(given, data, 0))
+    order = "".join(row.id[0] for row in mix_rows(given, data, 0))
+    assert order == "aaba" * 10 or "abaa" in order
     few = sources(a=1, b=1)
-    assert mixed(given, few, 0) == mixed(given, few, 0) != mixed(given, few, 1)
+    assert mix_rows(given, few, 0) == mix_rows(given, few, 0) != mix_rows(given, few, 1)
 
 
 def test_one_source_alone_is_all_of_its_rows_in_their_order():
     given = rows("a", [3, 1, 2])
-    assert mixed({"a": given}, sources(a=1), 0) == given
+    assert mix_rows({"a": given}, sources(a=1), 0) == given
     with pytest.raises(SettingsError, match="a.weight=2: no other source to weigh it against; allowed: a.share"):
-        mixed({"a": given}, sources(a=2), 0)
+        mix_rows({"a": given}, sources(a=2), 0)
 
 
 def test_weights_that_make_no_sense_are_refused():
     with pytest.raises(SettingsError, match="b: weight 0, epochs 1.0; allowed: above 0"):
-        shares(sources(a=1, b=0))
+        source_shares(sources(a=1, b=0))
     with pytest.raises(DataError, match="b: its share of the mix, 0 tokens, is less than its shortest row"):
-        mixed({"a": rows("a", [10]), "b": rows("b", [50])}, sources(a=1000, b=1), 0)
+        mix_rows({"a": rows("a", [10]), "b": rows("b", [50])}, sources(a=1000, b=1), 0)
     data = sources(a=1, b=1)
     data.general_share = 0.5
     with pytest.raises(SettingsError, match="data.general"):
-        shares(data)
+        source_shares(data)
 
 
 WORDS = [
@@ -127,10 +128,12 @@ def test_planted_near_duplicates_are_found_within_and_across_the_split():
     near, far = [*WORDS[:-1], "rain"], WORDS[::-1]
     data = sources(a=1, b=1)
     data.sources["b"].max_similarity = 0.7
-    found = unlike([talk("b/1", "b", near), talk("b/2", "b", far), talk("b/3", "b", [*far, "x"])], [talk("a/0", "a", WORDS)], data)
+    found = drop_near_duplicates(
+        [talk("b/1", "b", near), talk("b/2", "b", far), talk("b/3", "b", [*far, "x"])], [talk("a/0", "a", WORDS)], data
+    )
     assert (found.across, found.within) == ([("b/1", "a/0")], [("b/3", "b/2")]) and [one.id for one in found.training] == ["b/2"]
     assert found.lines()[1] == "near-duplicates of validation left out of training: b 1; the first: b/1 is like a/0"
-    assert len(unlike([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
+    assert len(drop_near_duplicates([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
 
 
 def episodes(count: int) -> list[dict[str, object]]:
@@ -142,7 +145,7 @@ def episodes(count: int) -> list[dict[str, object]]:
     return made
 
 
-def how(folder: Path, **more: object) -> How:
+def how(folder: Path, **more: object) -> DataRecipe:
     put(folder / "episodes.jsonl", episodes(300))
     trees = [
         tree(node(f"p{at}", "prompter", node(f"a{at}", "assistant", text=f"answer {at} {WORDS[at % 20]}")), f"t{at}") for at in range(60)
@@ -154,19 +157,19 @@ def how(folder: Path, **more: object) -> How:
     oasst = SourceConfig(kind=SourceKind.oasst, path=str(folder / "x.trees.jsonl"), max_similarity=0.8)
     data = DataConfig(sources={"shell": shell, "oasst": oasst}, validation_from=["shell"], **more)  # type: ignore[arg-type]
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
-    return How(tokenizer, MaskConfig(rule=MaskRule.assistant), data, 1024, 0)
+    return DataRecipe(tokenizer, MaskConfig(rule=MaskRule.assistant), data, 1024, 0)
 
 
 def test_shell_and_oasst_three_to_one_with_validation_of_shell_and_the_planted_twin_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    made = sets(how(tmp_path))
+    made = prepare_data(how(tmp_path))
     tokens = Counter[str]()
     for row in made.training:
         tokens[row.id.split("/")[0] == "oasst"] += len(row.ids)
     assert abs(tokens[False] / tokens[True] / 3 - 1) < 0.01
     assert made.validation and not any(row.id.startswith("oasst") for row in made.validation)
     assert any(
-        "near-duplicates of each other left out of training: oasst 1; the first: oasst/ty is like oasst/tx" in line for line in made.said
+        "near-duplicates of each other left out of training: oasst 1; the first: oasst/ty is like oasst/tx" in line for line in made.lines
     )
     assert made.counts.rows == len(made.training) and made.counts.learned == sum(w > 0 for row in made.training for w in row.weight)
 
@@ -174,20 +177,20 @@ def test_shell_and_oasst_three_to_one_with_validation_of_shell_and_the_planted_t
 def test_every_row_ends_on_an_assistant_turn_and_no_header_stands_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     given = how(tmp_path)
-    for row in (*(made := sets(given)).training, *made.validation):
+    for row in (*(made := prepare_data(given)).training, *made.validation):
         assert row.ids[-1] in given.tokenizer.stop_ids and row.weight[-1] == 1
         assert list(row.ids).count(0) == 1 and row.ids[0] == given.tokenizer.bos == 0
 
 
-def rows_of(made: Sets) -> list[Row]:
+def rows_of(made: PreparedData) -> list[Row]:
     return [*made.training, *made.validation]
 
 
 def test_prepared_rows_are_read_again_and_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    first, second = sets(how(tmp_path)), sets(how(tmp_path))
+    first, second = prepare_data(how(tmp_path)), prepare_data(how(tmp_path))
     assert rows_of(first) == rows_of(second) and first.counts == second.counts and first.groups == second.groups
-    assert second.said[:-1] == first.said and second.said[-1].startswith("data: as prepared before, outputs/data/")
+    assert second.lines[:-1] == first.lines and second.lines[-1].startswith("data: as prepared before, outputs/data/")
     assert len(list((tmp_path / "outputs/data").iterdir())) == 1
 
 
@@ -199,11 +202,11 @@ def test_a_planted_leak_of_the_eval_is_told_and_episodes_are_not_searched(tmp_pa
     monkeypatch.chdir(tmp_path)
     evaluation = (make("copy", 1),)
     given = replace(how(tmp_path), evaluation=evaluation)
-    assert not any(line.startswith("leak:") for line in sets(given).said)
+    assert not any(line.startswith("leak:") for line in prepare_data(given).lines)
     planted = tree(node("pl", "prompter", node("al", "assistant", text=f"First: {evaluation[0].directives[0]}")), "tl")
     with (tmp_path / "x.trees.jsonl").open("a") as file:
         file.write(json.dumps(planted) + "\n")
-    [told] = [line for line in sets(given).said if line.startswith("leak:")]
+    [told] = [line for line in prepare_data(given).lines if line.startswith("leak:")]
     assert "1 directive sentences" in told and told.endswith("conversations from outside")
 
 
@@ -228,13 +231,13 @@ def test_whatever_decides_rows_makes_them_anew(tmp_path: Path, monkeypatch: pyte
 
 def test_a_file_that_is_broken_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    first = sets(how(tmp_path))
+    first = prepare_data(how(tmp_path))
     [file] = (tmp_path / "outputs/data").iterdir()
     file.write_bytes(file.read_bytes()[:1000])
-    assert rows_of(sets(how(tmp_path))) == rows_of(first) and file.stat().st_size > 1000
+    assert rows_of(prepare_data(how(tmp_path))) == rows_of(first) and file.stat().st_size > 1000
 
 
 def test_what_is_not_asked_of_the_cache_is_not_left_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    sets(how(tmp_path, cache=False))
+    prepare_data(how(tmp_path, cache=False))
     assert not (tmp_path / "outputs").exists()

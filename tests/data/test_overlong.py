@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sekft.config import DataConfig, MaskConfig, MaskRule, Overlong
 from sekft.data.accounting import Counts
-from sekft.data.overlong import shortened
-from sekft.data.sample import Sample, fitting, rows
+from sekft.data.overlong import shorten
+from sekft.data.sample import Sample, make_rows, render_fitting
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, prompt_ids, render_all
@@ -48,7 +48,7 @@ def failures(rendered: Rendered) -> set[Message]:
 def test_whole_exchanges_go_from_where_the_policy_says(small_mistral: Path, policy: Overlong, expected: list[int]):
     tokenizer = ChatTokenizer(small_mistral)
     [whole], [four] = render_all(numbered(10), tokenizer), render_all(numbered(10)[:8], tokenizer)
-    assert left(shortened(whole, tokenizer, policy, len(four.ids))) == expected
+    assert left(shorten(whole, tokenizer, policy, len(four.ids))) == expected
 
 
 def test_what_is_left_fits_keeps_landing_and_ending_and_is_what_a_server_could_be_fed(tokenizer: ChatTokenizer):
@@ -60,7 +60,7 @@ def test_what_is_left_fits_keeps_landing_and_ending_and_is_what_a_server_could_b
         try:
             renderings = render_all(messages, tokenizer, failed)
             max_tokens = percent * len(renderings[-1].ids) // 100
-            cut = [shortened(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
+            cut = [shorten(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
         except RenderError:
             return
         for before, after in zip(renderings, cut, strict=True):
@@ -85,21 +85,21 @@ def test_no_more_goes_than_must(tokenizer: ChatTokenizer, policy: Overlong):
     for rendered in render_all(numbered(12), tokenizer):
         length = len(rendered.ids)
         exchanges = len(rendered.messages) // 2
-        assert len(left(shortened(rendered, tokenizer, policy, length))) == exchanges
+        assert len(left(shorten(rendered, tokenizer, policy, length))) == exchanges
         if exchanges > 2:
-            assert len(left(shortened(rendered, tokenizer, policy, length - 1))) == exchanges - 1
+            assert len(left(shorten(rendered, tokenizer, policy, length - 1))) == exchanges - 1
         if exchanges > 3:
-            assert left(shortened(rendered, tokenizer, policy, 1)) == left(rendered)  # nothing would help: it is not cut
+            assert left(shorten(rendered, tokenizer, policy, 1)) == left(rendered)  # nothing would help: it is not cut
 
 
 def test_what_was_cut_is_counted_and_a_failed_command_stays_failed(small_mistral: Path):
     tokenizer = ChatTokenizer(small_mistral)
     samples = [Sample("short", "w", "shell", tuple(numbered(2))), Sample("long", "v", "shell", tuple(numbered(20)), frozenset({37}))]
     limit = len(render_all(numbered(6), tokenizer)[0].ids)
-    made, counts = rows(samples, tokenizer, MaskConfig(rule=MaskRule.succeeded), DataConfig(overlong=Overlong.keep_last), limit)
+    made, counts = make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.succeeded), DataConfig(overlong=Overlong.keep_last), limit)
     assert (counts.rows, counts.cut_rows, counts.cut_turns % 2) == (2, 1, 0) and counts.cut_turns >= 28
     assert f"turns cut: {counts.cut_turns} in 1 rows" in counts.line()
-    [long] = fitting(samples[1], tokenizer, Overlong.keep_last, limit, Counts())
+    [long] = render_fitting(samples[1], tokenizer, Overlong.keep_last, limit, Counts())
     assert [long.messages[turn].content for turn in long.failed] == ["ls18"]
     learned = tokenizer.decode([index for index, weight in zip(made[1].ids, made[1].weight, strict=True) if weight])
     assert "ls17" in learned and "ls18" not in learned and learned.endswith("exit")

@@ -15,6 +15,6 @@ def test_several_processes_make_the_same_rows_and_counts(template: str | None, m
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template=template))
     samples = [made(number, turns=1 + number % 3, bad=number % 97 == 5) for number in range(WORTH_IT + CHUNK // 2)]
     given = (tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), max_tokens)
-    one, counted = sample.rows(samples, *given)
-    many, added = parallel.rows(samples, *given, processes=2)
+    one, counted = sample.make_rows(samples, *given)
+    many, added = parallel.make_rows(samples, *given, processes=2)
     assert one == many and counted == added and len(counted.dropped) == 2

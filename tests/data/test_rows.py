@@ -8,7 +8,7 @@ import pytest
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
-from sekft.data.sample import Sample, decision_point, rows
+from sekft.data.sample import Sample, decision_sample, make_rows
 from sekft.errors import DataError, SettingsError
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
@@ -32,7 +32,7 @@ def tokenizer(small_mistral: Path) -> ChatTokenizer:
 
 
 def test_every_row_ends_in_a_learned_stop_token(tokenizer: ChatTokenizer):
-    made, counts = rows([sample(i, turns=1 + i % 4) for i in range(8)], tokenizer, ASSISTANT, DataConfig(), 1024)
+    made, counts = make_rows([sample(i, turns=1 + i % 4) for i in range(8)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert all(row.ids[-1] in tokenizer.stop_ids and row.weight[-1] == 1 for row in made)
     assert counts.learned == sum(weight > 0 for row in made for weight in row.weight)
     assert counts.by_kind["environment"] == 0 and counts.by_kind["stop"] == sum(1 + i % 4 for i in range(8))
@@ -40,21 +40,21 @@ def test_every_row_ends_in_a_learned_stop_token(tokenizer: ChatTokenizer):
 
 def test_a_row_that_is_too_long_is_dropped_and_counted(tokenizer: ChatTokenizer):
     samples = [sample(i) for i in range(9)] + [sample(9, turns=40)]
-    made, counts = rows(samples, tokenizer, ASSISTANT, DataConfig(), 128)
+    made, counts = make_rows(samples, tokenizer, ASSISTANT, DataConfig(), 128)
     assert len(made) == 9 and dict(counts.dropped) == {"longer than trainer.max_tokens=128": 1}
 
 
 def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatTokenizer):
-    made, counts = rows([sample(i, bad=i == 0) for i in range(9)], tokenizer, ASSISTANT, DataConfig(), 1024)
+    made, counts = make_rows([sample(i, bad=i == 0) for i in range(9)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert len(made) == 8 and sum(counts.dropped.values()) == 1 and "a system turn" in counts.line()
 
 
 def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
-    _, counts = rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, ASSISTANT, DataConfig(), 1024)
+    _, counts = make_rows([sample(i, bad=i < 3) for i in range(6)], tokenizer, ASSISTANT, DataConfig(), 1024)
     with pytest.raises(DataError, match="3 of 6 rows lost"):
         require_enough(counts, DataConfig())
     with pytest.raises(DataError, match="no row left"):
-        require_enough(rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
+        require_enough(make_rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
 
 
 def test_a_source_without_a_path_or_a_choice_is_refused():
@@ -67,7 +67,7 @@ def test_a_source_without_a_path_or_a_choice_is_refused():
 
 
 def test_learned_tokens_are_told_apart_by_what_they_are(tokenizer: ChatTokenizer):
-    _, counts = rows([sample(i, turns=3) for i in range(4)], tokenizer, ASSISTANT, DataConfig(), 1024)
+    _, counts = make_rows([sample(i, turns=3) for i in range(4)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert set(counts.by_kind) == {"command", "terminal", "stop"}
     assert (counts.by_kind["terminal"], counts.by_kind["stop"], counts.by_kind.total()) == (4, 12, counts.learned)
 
@@ -75,14 +75,14 @@ def test_learned_tokens_are_told_apart_by_what_they_are(tokenizer: ChatTokenizer
 def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
     endless = Sample("endless", "w", "shell", sample(0, turns=2).messages[:2])
     terminal = MaskConfig(rule=MaskRule.terminal_only)
-    made, counts = rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
+    made, counts = make_rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
     assert len(made) == 8 and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
     assert set(counts.by_kind) == {"terminal", "stop"} and "nothing is learned by mask=terminal_only 1 (endless)" in counts.line()
 
 
 def test_episodes_that_never_learn_to_leave_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
     endless = [Sample(f"endless{n}", "w", "shell", sample(0, turns=3).messages[:4]) for n in range(5)]
-    _, counts = rows([sample(0), *endless], tokenizer, ASSISTANT, DataConfig(), 1024)
+    _, counts = make_rows([sample(0), *endless], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert counts.endless == 5 and "without a learned exit or panic: 5 (endless0, endless1, endless2)" in counts.line()
     with pytest.raises(DataError, match="5 of 6 samples never learn to leave, allowed: data.max_endless_share=0.5"):
         require_enough(counts, DataConfig())
@@ -95,8 +95,8 @@ CONTEXT = [Message(role="user", content="$ "), Message(role="assistant", content
 @pytest.mark.parametrize("name", ["small_mistral", "qwen3"])
 def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(name: str, request: pytest.FixtureRequest, tmp_path: Path):
     ours = ChatTokenizer(request.getfixturevalue(name)) if name == "small_mistral" else write(name, "bytes", tmp_path)
-    point = decision_point("p", "w", "decisions", CONTEXT, "ls")
-    [row], counts = rows([point], ours, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
+    point = decision_sample("p", "w", "decisions", CONTEXT, "ls")
+    [row], counts = make_rows([point], ours, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
     served = prompt_ids(CONTEXT, ours)
     assert list(row.ids[: len(served)]) == served and [weight > 0 for weight in row.weight].index(True) == len(served)
     assert ours.decode(list(row.ids[len(served) : -1])).strip() == "ls" and row.ids[-1] in ours.stop_ids and row.weight[-1] == 1
@@ -105,21 +105,21 @@ def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(nam
 
 
 def test_a_episode_is_no_decision_point_and_a_context_must_await_a_command(tokenizer: ChatTokenizer):
-    made, counts = rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
+    made, counts = make_rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
     assert not made and dict(counts.dropped) == {"nothing is learned by mask=continuation": 1}
     with pytest.raises(DataError, match="p: the context ends in a turn of the assistant"):
-        decision_point("p", "w", "decisions", CONTEXT[:2], "ls")
+        decision_sample("p", "w", "decisions", CONTEXT[:2], "ls")
     with pytest.raises(DataError, match="p: the context ends in nothing"):
-        decision_point("p", "w", "decisions", [], "ls")
+        decision_sample("p", "w", "decisions", [], "ls")
 
 
 def test_an_unrolled_episode_of_which_nothing_is_learned_is_counted_once(tmp_path: Path):
     unrolling = write("qwen3", "bytes", tmp_path)
     endless = Sample("endless", "w", "shell", sample(0, turns=3).messages[:4])
     terminal = MaskConfig(rule=MaskRule.terminal_only)
-    made, counts = rows([sample(1, turns=3), endless], unrolling, terminal, DataConfig(), 1024)
+    made, counts = make_rows([sample(1, turns=3), endless], unrolling, terminal, DataConfig(), 1024)
     assert [row.id for row in made] == ["s1"] and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
-    made, counts = rows([sample(1, turns=3)], unrolling, ASSISTANT, DataConfig(), 1024)
+    made, counts = make_rows([sample(1, turns=3)], unrolling, ASSISTANT, DataConfig(), 1024)
     assert (len(made), counts.samples, counts.endless) == (3, 1, 0)  # one of its rows ends
 
 

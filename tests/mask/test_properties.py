@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from sekft.config import MaskConfig, MaskRule
 from sekft.errors import RenderError
-from sekft.mask.rules import Weight, applies, leaves, weigh
+from sekft.mask.rules import Weight, applies, is_terminal, weigh
 from sekft.mask.tokens import tokens
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, Rendered, render_all
+from sekft.rendering.render import Rendered, TokenKind, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 from tests.strategies import FEW, episodes
@@ -50,10 +50,10 @@ def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_s
                 judged = replace(rendered, decision=decision)
                 learned = weights(judged, rule) > 0
                 kinds, turns = np.array(rendered.kinds), np.array(rendered.turns)
-                assert not learned[kinds == Kind.context].any()
+                assert not learned[kinds == TokenKind.context].any()
                 for turn in set(turns[learned]):
-                    assert learned[(turns == turn) & (kinds != Kind.context)].all()
-                    assert (kinds[(turns == turn) & learned] == Kind.stop).sum() == 1
+                    assert learned[(turns == turn) & (kinds != TokenKind.context)].all()
+                    assert (kinds[(turns == turn) & learned] == TokenKind.stop).sum() == 1
                 shown = list(tokens(judged, weights(judged, rule)))
                 assert "environment" not in {token.kind for token in shown}
                 assert "".join(token.text for token in shown) == rendered.text
@@ -78,7 +78,7 @@ def test_rules_agree_where_they_must(tokenizer: ChatTokenizer):
             assert set(np.array(rendered.turns)[judged > 0]) == {own}
             if rendered.following == 0:
                 assert (judged == last).all()  # this episode ends in its last turn
-            if [leaves(message.content) for message in rendered.messages[1::2]] == [False] * (own // 2) + [True]:
+            if [is_terminal(message.content) for message in rendered.messages[1::2]] == [False] * (own // 2) + [True]:
                 assert (last == terminal).all() or rendered.following
             without = weights(replace(rendered, failed=failed), MaskRule.succeeded)
             gone = np.isin(np.array(rendered.turns), list(failed))

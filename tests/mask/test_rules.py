@@ -11,7 +11,7 @@ from sekft.errors import MaskError
 from sekft.mask import rules
 from sekft.mask.tokens import tokens
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, Rendered, render
+from sekft.rendering.render import Rendered, TokenKind, render
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
@@ -34,8 +34,8 @@ def kinds(rendered: Rendered) -> np.ndarray:
 def test_assistant_learns_every_typed_and_stop_token_and_no_environment(rendered: Rendered):
     weight = rules.weigh(rendered, mask("assistant"))
     assert weight.dtype == np.float32 and weight.shape == (len(rendered.ids),)
-    assert ((weight > 0) == (kinds(rendered) != Kind.context)).all()
-    assert (weight[kinds(rendered) == Kind.stop] == 1).sum() == 3
+    assert ((weight > 0) == (kinds(rendered) != TokenKind.context)).all()
+    assert (weight[kinds(rendered) == TokenKind.stop] == 1).sum() == 3
 
 
 def test_final_learns_only_the_leaving_turn(rendered: Rendered):
@@ -56,13 +56,13 @@ def test_a_rule_that_learns_environment_text_is_an_error(rendered: Rendered, mon
 
 
 def test_a_rule_that_loses_a_stop_token_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: kinds(one) == Kind.typed)
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: kinds(one) == TokenKind.typed)
     with pytest.raises(MaskError, match="the stop token of turn 1 is not learned"):
         rules.weigh(rendered, mask("assistant"))
 
 
 def test_a_row_in_which_nothing_is_learned_is_an_error(rendered: Rendered):
-    silent = replace(rendered, kinds=(Kind.context,) * len(rendered.ids))
+    silent = replace(rendered, kinds=(TokenKind.context,) * len(rendered.ids))
     with pytest.raises(MaskError, match="nothing is learned"):
         rules.weigh(silent, mask("assistant"))
 
@@ -92,11 +92,11 @@ def test_tokens_together_are_the_text_and_their_kinds_follow_the_weights(rendere
 def test_the_kinds_that_are_counted_are_those_of_the_tokens(small_mistral: Path):
     from collections import Counter
 
-    from sekft.mask.tokens import kinds
+    from sekft.mask.tokens import count_learned
 
     tokenizer = ChatTokenizer(small_mistral)
     for rule in (MaskRule.assistant, MaskRule.terminal_only, MaskRule.everything):
         texts = ("$ ", "ls -l", "a\n$ ", "exit")
         rendered = render([Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(texts)], tokenizer)
         weight = rules.weigh(rendered, MaskConfig(rule=rule))
-        assert kinds(rendered, weight) == Counter(token.kind for token in tokens(rendered, weight) if token.weight)
+        assert count_learned(rendered, weight) == Counter(token.kind for token in tokens(rendered, weight) if token.weight)

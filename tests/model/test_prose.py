@@ -64,4 +64,4 @@ def test_an_adapter_has_its_own_loss_and_leaves_the_base_its_own(base: bases.Bas
 
 def test_a_model_without_weights_reads_no_better_than_chance() -> None:
     base = bases.load(TINY)
-    assert prose.read(base, {}).losses["base"] > 0.9 * math.log(base.tokenizer.vocabulary)
+    assert prose.read(base, {}).losses["base"] > 0.9 * math.log(base.tokenizer.vocab_size)

@@ -33,7 +33,7 @@ def told(reply: Sequence[int], tokenizer: ChatTokenizer, stop: Sequence[str] = (
 def random_reply(rng: random.Random, tokenizer: ChatTokenizer) -> list[int]:
     """Tokens that no text has: half characters, runs of single bytes, control tokens, blanks."""
     typed = tokenizer.encode("ls héllo ✓🐚\n\n a\x00  b")[0]
-    return [rng.choice(typed) if rng.random() < 0.6 else rng.randrange(min(tokenizer.vocabulary, 600)) for _ in range(rng.randint(1, 24))]
+    return [rng.choice(typed) if rng.random() < 0.6 else rng.randrange(min(tokenizer.vocab_size, 600)) for _ in range(rng.randint(1, 24))]
 
 
 def test_the_pieces_join_to_what_the_agent_types(tokenizer: ChatTokenizer):

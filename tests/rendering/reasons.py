@@ -7,7 +7,7 @@ from sekft.errors import RenderError
 from sekft.mask.rules import weigh
 from sekft.rendering.messages import Message, canonical
 from sekft.rendering.render import render_all
-from sekft.rendering.template import TODAY
+from sekft.rendering.template import FIXED_DATE
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.references import Reference, Row, Rows
 
@@ -48,8 +48,8 @@ def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
 def explain(mine: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer, reference: Reference) -> str:
     """The letters of REASONS, none if the weights are equal. What the reference is given is put right step by step."""
     given, theirs, found = list(messages), reference(messages), ""
-    day = {"date_string": f"{TODAY:%d %b %Y}"} if "strftime_now" in tokenizer.template.source else {}
-    neutral = [Message(role=message.role, content=tokenizer.neutral(message.content)) for message in messages]
+    day = {"date_string": f"{FIXED_DATE:%d %b %Y}"} if "strftime_now" in tokenizer.template.source else {}
+    neutral = [Message(role=message.role, content=tokenizer.neutralise(message.content)) for message in messages]
     for letter, put_right in {"i": list(messages), "a": neutral, "b": list(canonical(neutral))}.items():
         if mine != theirs and not isinstance(mine, str) and (put_right != given or (letter == "i" and day)):
             given, before, theirs = put_right, theirs, reference(put_right, **day)

@@ -30,7 +30,7 @@ def test_the_rule_is_that_of_sentencepiece(version: str):
     pieces, theirs = read_pieces(file), sentencepiece.SentencePieceProcessor(model_file=str(file))
     assert pieces is not None
     for line in PROBE:
-        assert pieces.knows(text := "▁" + line.replace(" ", "▁"))
+        assert pieces.covers(text := "▁" + line.replace(" ", "▁"))
         assert pieces.split(text) == theirs.encode(line, out_type=str)
 
 

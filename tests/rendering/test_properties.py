@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
-from sekft.rendering.render import Kind, Rendered, prepare, prompt_ids, render_all, render_decision
+from sekft.rendering.render import Rendered, TokenKind, prepare, prompt_ids, render_all, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 from tests.strategies import FEW, episodes, raw
@@ -46,7 +46,7 @@ def kept(messages: list[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
 
 def written(rendered: Rendered, turn: int) -> list[int]:
     """Where the tokens stand that the assistant wrote in a turn."""
-    return [at for at, kind in enumerate(rendered.kinds) if rendered.turns[at] == turn and kind is not Kind.context]
+    return [at for at, kind in enumerate(rendered.kinds) if rendered.turns[at] == turn and kind is not TokenKind.context]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -57,14 +57,14 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
     @given(episodes())
     def holds(messages: list[Message]) -> None:
         for rendered in kept(messages, tokenizer):
-            turns = {turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is Kind.stop}
+            turns = {turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is TokenKind.stop}
             assert turns == ({len(rendered.messages) - 1} if rendered.unrolled else set(range(1, len(messages), 2)))
             for turn in turns:
                 served = prompt_ids(messages[:turn], tokenizer)
                 assert list(rendered.ids[: len(served)]) == served
                 mine = written(rendered, turn)
                 assert mine == list(range(len(served), len(served) + len(mine)))
-                assert [rendered.kinds[at] is Kind.stop for at in mine] == [False] * (len(mine) - 1) + [True]
+                assert [rendered.kinds[at] is TokenKind.stop for at in mine] == [False] * (len(mine) - 1) + [True]
                 typed = tokenizer.decode([rendered.ids[at] for at in mine[:-1]], skip_control=False)
                 assert typed.strip() == rendered.messages[turn].content.replace("▁", " " if name == "mistral" else "▁").strip()
             seen.append(turns)

@@ -7,7 +7,7 @@ import pytest
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
-from sekft.rendering.render import Kind, prompt_ids, render
+from sekft.rendering.render import TokenKind, prompt_ids, render
 from sekft.rendering.tokenizer import ChatTokenizer
 
 PIECES = [
@@ -67,11 +67,11 @@ def faithful(messages: list[Message], tokenizer: ChatTokenizer):
 def test_environment_is_context_and_every_typed_text_is_followed_by_its_stop_token(tokenizer: ChatTokenizer):
     rendered = render(conversation("hello\n$ ", "ls -la", "a.txt\n$ ", "exit"), tokenizer)
     for turn, text in ((1, "ls -la"), (3, "exit")):
-        typed = [i for i, k, t in zip(rendered.ids, rendered.kinds, rendered.turns, strict=True) if t == turn and k is Kind.typed]
-        stops = [i for i, k, t in zip(rendered.ids, rendered.kinds, rendered.turns, strict=True) if t == turn and k is Kind.stop]
+        typed = [i for i, k, t in zip(rendered.ids, rendered.kinds, rendered.turns, strict=True) if t == turn and k is TokenKind.typed]
+        stops = [i for i, k, t in zip(rendered.ids, rendered.kinds, rendered.turns, strict=True) if t == turn and k is TokenKind.stop]
         assert tokenizer.decode(typed).strip() == text
         assert len(stops) == 1 and stops[0] in tokenizer.stop_ids
-    assert rendered.kinds[0] is Kind.context
+    assert rendered.kinds[0] is TokenKind.context
 
 
 def test_the_ids_before_a_turn_are_what_a_server_would_be_fed(tokenizer: ChatTokenizer):
@@ -83,8 +83,8 @@ def test_the_ids_before_a_turn_are_what_a_server_would_be_fed(tokenizer: ChatTok
         for index in range(1, len(messages), 2):
             served = prompt_ids(messages[:index], tokenizer)
             assert list(rendered.ids[: len(served)]) == served
-            assert rendered.kinds[len(served)] is not Kind.context
-            assert rendered.kinds[len(served) - 1] is Kind.context
+            assert rendered.kinds[len(served)] is not TokenKind.context
+            assert rendered.kinds[len(served) - 1] is TokenKind.context
             seen += 1
     assert seen > 60
 
@@ -107,7 +107,7 @@ def test_prompts_equal_the_reference_encoder_of_mistral(small_mistral: Path):
 
     ours, reference = ChatTokenizer(small_mistral), MistralTokenizer.v1()
     for messages in odd_conversations(40):
-        asked = canonical([Message(role=m.role, content=ours.neutral(m.content)) for m in messages[:-1]])
+        asked = canonical([Message(role=m.role, content=ours.neutralise(m.content)) for m in messages[:-1]])
         theirs = [UserMessage(content=m.content) if m.role == "user" else AssistantMessage(content=m.content) for m in asked]
         assert reference.encode_chat_completion(ChatCompletionRequest(messages=theirs)).tokens == prompt_ids(messages[:-1], ours)
 

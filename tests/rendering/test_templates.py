@@ -6,7 +6,7 @@ import pytest
 
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, is_position_dependent, prompt_ids, render_all
+from sekft.rendering.render import TokenKind, is_position_dependent, prompt_ids, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 
@@ -34,9 +34,11 @@ def test_every_decision_is_learned_after_exactly_what_is_served(name: str, tmp_p
     assert len(renderings) == (3 if name in UNROLLED else 1)
     decisions = 0
     for rendered in renderings:
-        for turn in sorted({turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is Kind.stop}):
+        for turn in sorted({turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is TokenKind.stop}):
             served = prompt_ids(TALK[:turn], tokenizer)
-            reply = [i for i, t, k in zip(rendered.ids, rendered.turns, rendered.kinds, strict=True) if t == turn and k is not Kind.context]
+            reply = [
+                i for i, t, k in zip(rendered.ids, rendered.turns, rendered.kinds, strict=True) if t == turn and k is not TokenKind.context
+            ]
             assert list(rendered.ids[: len(served)]) == served
             assert list(rendered.ids[len(served) : len(served) + len(reply)]) == reply
             assert tokenizer.decode(reply[:-1]) == TALK[turn].content and reply[-1] in tokenizer.stop_ids
@@ -107,7 +109,7 @@ def test_a_named_template_writes_the_bos_that_a_base_has_and_stops_at_its_end_to
     tokenizer = ChatTokenizer(tmp_path, name)
     [rendered] = render_all(TALK, tokenizer)
     assert rendered.ids[0] == tokenizer.bos and rendered.ids.count(tokenizer.bos) == 1
-    stops = [i for i, kind in zip(rendered.ids, rendered.kinds, strict=True) if kind is Kind.stop]
+    stops = [i for i, kind in zip(rendered.ids, rendered.kinds, strict=True) if kind is TokenKind.stop]
     assert stops == [tokenizer.eos] * 3
 
 
@@ -118,5 +120,5 @@ def test_the_tinystories_template_is_plain_text_as_the_stories_have_it(tmp_path:
     turns = [Message(role="user", content=asked), Message(role="assistant", content="Once there was an oak.")]
     rendered = render(turns, write("tinystories", "bytes", tmp_path))
     assert rendered.text == f"{asked}\nStory:\n\nOnce there was an oak.<|endoftext|>"
-    written = [offset for offset, kind in zip(rendered.offsets, rendered.kinds, strict=True) if kind is not Kind.context]
+    written = [offset for offset, kind in zip(rendered.offsets, rendered.kinds, strict=True) if kind is not TokenKind.context]
     assert rendered.text[written[0][0] :] == "\n\nOnce there was an oak.<|endoftext|>"

@@ -8,7 +8,7 @@ import pytest
 from sekft.config import Device, ModelConfig
 from sekft.model import base as bases
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Kind, render
+from sekft.rendering.render import TokenKind, render
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.serve.dialogues import raw_dialogues
 from tests.serve.server import Running, make_adapter, running
@@ -20,7 +20,9 @@ def trained_prefix(talk: list[Message], tokenizer: ChatTokenizer) -> list[int]:
     """The ids before the last assistant turn, out of the row that is trained on."""
     row = render(talk, tokenizer)
     last = len(row.messages) - 1
-    start = next(at for at, (turn, kind) in enumerate(zip(row.turns, row.kinds, strict=True)) if turn == last and kind is not Kind.context)
+    start = next(
+        at for at, (turn, kind) in enumerate(zip(row.turns, row.kinds, strict=True)) if turn == last and kind is not TokenKind.context
+    )
     return list(row.ids[:start])
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sekft.config import SourceConfig
 from sekft.data.conversation import Role, Text, conversation
-from sekft.data.files import files
-from sekft.data.lines import opened
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.lines import open_file
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.errors import DataError
 from sekft.scenario.document import complaint
@@ -57,27 +57,27 @@ class Texts(Part):
     texts: list[Text]
 
 
-def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """One sample a conversation; messages that are no text, and those to and from tools, are left out of it and counted."""
     seen: set[str] = set()
-    for file in files(source.path or "", JSON):
+    for file in find_files(source.path or "", JSON):
         for number, found in _conversations(file):
             where = f"{file}: conversation {number}"
             try:
                 record = Conversation.model_validate(found)
-                turns = conversation(_turns(record, source.max_line_bytes, tally), source.system, tally)
+                turns = conversation(_turns(record, source.max_line_bytes, stats), source.system, stats)
             except ValidationError as error:
-                tally.refuse(where, complaint(error))
+                stats.reject(where, complaint(error))
                 continue
             except ValueError as error:
-                tally.refuse(where, str(error))
+                stats.reject(where, str(error))
                 continue
             id = record.conversation_id or record.id or f"{file.name}-{number}"
             if id in seen:
-                tally.leave_out("a conversation for the second time")
+                stats.skip("a conversation for the second time")
             elif turns:
                 seen.add(id)
-                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, talk=True, time=record.create_time)
+                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, is_chat=True, time=record.create_time)
 
 
 def _conversations(file: Path) -> Iterator[tuple[int, Any]]:
@@ -85,7 +85,7 @@ def _conversations(file: Path) -> Iterator[tuple[int, Any]]:
     import ijson
 
     number = 0
-    with closing(opened(file)) as stream:
+    with closing(open_file(file)) as stream:
         try:
             for number, found in enumerate(ijson.items(stream, "item", use_float=True), 1):
                 yield number, found
@@ -95,14 +95,14 @@ def _conversations(file: Path) -> Iterator[tuple[int, Any]]:
         raise DataError(f"{file}: no conversation; allowed: a JSON list of them")
 
 
-def _turns(record: Conversation, max_bytes: int, tally: Tally) -> list[tuple[Role, str]]:
+def _turns(record: Conversation, max_bytes: int, stats: ReadStats) -> list[tuple[Role, str]]:
     """Raises ValueError for parents that go round in a circle, and for more text than max_bytes."""
     turns: list[tuple[Role, str]] = []
     for said in _branch(record):
         if said.content.content_type != "text" or any(not isinstance(part, str) for part in said.content.parts):
-            tally.change(f"messages left out: {said.content.content_type if said.content.content_type != 'text' else 'not all text'}")
+            stats.change(f"messages left out: {said.content.content_type if said.content.content_type != 'text' else 'not all text'}")
         elif said.author.role == "tool" or said.recipient not in ("all", None):
-            tally.change("messages left out: to or from a tool")
+            stats.change("messages left out: to or from a tool")
         else:
             role: Role = "assistant" if said.author.role == "assistant" else "system" if said.author.role == "system" else "user"
             turns.append((role, "\n".join(Texts(texts=said.content.parts).texts)))

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
 from sekft.config.data import Calls, Filter
-from sekft.data.calls import as_episode
 from sekft.data.conversation import Role, Text, conversation
-from sekft.data.files import files
-from sekft.data.lines import records
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.lines import read_records
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
+from sekft.data.tool_calls import to_episode
 from sekft.tracking.secrets import looking, redacted
 
 LOGS = ("conversation.jsonl", "conversation.jsonl.gz")
@@ -58,32 +58,32 @@ FILTERS: dict[Filter, tuple[str, Callable[[str, Sequence[Said]], bool]]] = {
 }
 
 
-def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """One sample a conversation that no filter takes; its archetype is the name of its log, its time that of its first message."""
     with looking():
-        for file in files(source.path or "", LOGS):
+        for file in find_files(source.path or "", LOGS):
             log = file.parent.name if file.name in LOGS else file.stem
-            said = [one for _, one in records([file], Said, source.max_line_bytes, tally)]
+            said = [one for _, one in read_records([file], Said, source.max_line_bytes, stats)]
             if reason := next((FILTERS[one][0] for one in source.filters if FILTERS[one][1](log, said)), None):
-                tally.leave_out(reason)
-            elif turns := conversation(_turns(said, source, tally), source.system, tally):
-                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, talk=True, time=_time(said))
+                stats.skip(reason)
+            elif turns := conversation(_turns(said, source, stats), source.system, stats):
+                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, is_chat=True, time=_time(said))
 
 
-def _turns(said: Sequence[Said], source: SourceConfig, tally: Tally) -> list[tuple[Role, str]]:
+def _turns(said: Sequence[Said], source: SourceConfig, stats: ReadStats) -> list[tuple[Role, str]]:
     shown: list[tuple[Role, str]] = [(one.role, one.content) for one in said if not one.ui_only]
-    tally.change("messages only for the screen left out", len(said) - len(shown))
+    stats.change("messages only for the screen left out", len(said) - len(shown))
     if source.redact:
-        shown = [(role, _redacted(text, tally)) for role, text in shown]
+        shown = [(role, _redacted(text, stats)) for role, text in shown]
     if source.calls is Calls.text:
         return shown
     lead = next((at for at, (role, _) in enumerate(shown) if role != "system"), len(shown))
-    return [*shown[:lead], *as_episode(shown[lead:], tally)]
+    return [*shown[:lead], *to_episode(shown[lead:], stats)]
 
 
-def _redacted(text: str, tally: Tally) -> str:
+def _redacted(text: str, stats: ReadStats) -> str:
     clean, count = redacted(text)
-    tally.change("secrets redacted", count)
+    stats.change("secrets redacted", count)
     return clean
 
 

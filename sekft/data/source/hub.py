@@ -8,9 +8,9 @@ from pydantic import AliasChoices, ConfigDict, Field, ValidationError, create_mo
 
 from sekft.config import SourceConfig
 from sekft.data.conversation import ROLES, Turn, conversation
-from sekft.data.files import files
-from sekft.data.lines import JSONL, records
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.lines import JSONL, read_records
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
@@ -19,15 +19,15 @@ from sekft.scenario.document import complaint
 FILES = (*JSONL, ".parquet")
 
 
-def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """One sample a row. A row without an id goes by its file and number."""
-    found = files(source.path or "", FILES)
+    found = find_files(source.path or "", FILES)
     chosen = [file for file in found if file.name.startswith(source.split)] or found
     row_type = _row_type(source.column)
     for file in chosen:
         is_parquet = file.suffix == ".parquet"
-        for where, row in _parquet(file, row_type, tally) if is_parquet else records([file], row_type, source.max_line_bytes, tally):
-            turns = conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, tally)
+        for where, row in _parquet(file, row_type, stats) if is_parquet else read_records([file], row_type, source.max_line_bytes, stats):
+            turns = conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, stats)
             if turns:
                 yield _sample(name, row, Path(where).name, turns)
 
@@ -36,7 +36,7 @@ def _sample(name: str, row: Any, where: str, turns: tuple[Message, ...]) -> Samp
     id = f"{name}/{where if row.id is None else row.id}"
     group, archetype = (value if isinstance(value, str) else "" for value in (row.group, row.archetype))
     time = row.time if isinstance(row.time, float | int) else None
-    return Sample(id, f"{name}/{group}" if group else id, name, turns, talk=True, archetype=archetype, time=time)
+    return Sample(id, f"{name}/{group}" if group else id, name, turns, is_chat=True, archetype=archetype, time=time)
 
 
 def _row_type(column: str) -> Any:
@@ -51,7 +51,7 @@ def _row_type(column: str) -> Any:
     )
 
 
-def _parquet(file: Path, row_type: Any, tally: Tally) -> Iterator[tuple[str, Any]]:
+def _parquet(file: Path, row_type: Any, stats: ReadStats) -> Iterator[tuple[str, Any]]:
     from datasets import load_dataset
     from pyarrow import ArrowInvalid
 
@@ -60,6 +60,6 @@ def _parquet(file: Path, row_type: Any, tally: Tally) -> Iterator[tuple[str, Any
             try:
                 yield f"{file}:{number}", row_type.model_validate(row)
             except ValidationError as error:
-                tally.refuse(f"{file}:{number}", complaint(error))
+                stats.reject(f"{file}:{number}", complaint(error))
     except (ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: not Parquet: {str(error).splitlines()[0]}") from None

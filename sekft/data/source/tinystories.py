@@ -3,32 +3,32 @@
 from collections.abc import Iterator, Sequence
 
 from sekft.config import SourceConfig
-from sekft.data.chance import place
-from sekft.data.files import files
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
+from sekft.data.split import fraction
 from sekft.data.tinystories.exchange import Exchange
 from sekft.data.tinystories.story import Story, stories
-from sekft.data.tinystories.suite import TASKS, is_held_back
+from sekft.data.tinystories.suite import TASKS, is_held_out
 from sekft.errors import SettingsError
 from sekft.rendering.messages import Message
 
 
-def read(name: str, source: SourceConfig, tally: Tally) -> Iterator[Sample]:
+def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """Samples of one story are of one group; their archetype is what is asked first."""
     require_tasks(source.tasks)
     seen: set[str] = set()
-    for story in stories(files(source.path or "", (".txt",)), source.max_line_bytes, tally):
+    for story in stories(find_files(source.path or "", (".txt",)), source.max_line_bytes, stats):
         if story.id in seen:
-            tally.leave_out("a story for the second time")
+            stats.skip("a story for the second time")
             continue
         seen.add(story.id)
-        if is_held_back(story):
-            tally.leave_out("held back for eval=tinystories")
+        if is_held_out(story):
+            stats.skip("held back for eval=tinystories")
             continue
         for asked in conversations(story, source.tasks, source.follow_ups):
             id = f"{name}/{story.id}/{asked[0].kind}"
-            yield Sample(id, f"{name}/{story.id}", name, tuple(messages(story, asked)), talk=True, archetype=asked[0].kind)
+            yield Sample(id, f"{name}/{story.id}", name, tuple(messages(story, asked)), is_chat=True, archetype=asked[0].kind)
 
 
 def require_tasks(tasks: Sequence[str]) -> None:
@@ -39,9 +39,9 @@ def require_tasks(tasks: Sequence[str]) -> None:
 def conversations(story: Story, tasks: Sequence[str], follow_ups: int) -> list[list[Exchange]]:
     """One for every task that needs no story, and for each of the others by turns; what follows is drawn by the story's id."""
     made = [exchange for task in tasks for exchange in TASKS[task](story)]
-    about = [exchange for exchange in made if exchange.about]
-    asked = [[exchange] for exchange in made if not exchange.about]
-    rest = sorted(about, key=lambda exchange: place(f"{story.id}/{exchange.kind}", 0))
+    about = [exchange for exchange in made if exchange.needs_story]
+    asked = [[exchange] for exchange in made if not exchange.needs_story]
+    rest = sorted(about, key=lambda exchange: fraction(f"{story.id}/{exchange.kind}", 0))
     while rest:
         asked.append(rest[: 1 + follow_ups])
         rest = rest[1 + follow_ups :]
@@ -51,6 +51,6 @@ def conversations(story: Story, tasks: Sequence[str], follow_ups: int) -> list[l
 def messages(story: Story, asked: Sequence[Exchange]) -> Iterator[Message]:
     """The story stands before the first question about it."""
     for number, exchange in enumerate(asked):
-        ask = f"{story.text}\n\n{exchange.ask}" if exchange.about and number == 0 else exchange.ask
+        ask = f"{story.text}\n\n{exchange.question}" if exchange.needs_story and number == 0 else exchange.question
         yield Message(role="user", content=ask)
         yield Message(role="assistant", content=exchange.answer)

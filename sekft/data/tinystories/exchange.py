@@ -1,4 +1,4 @@
-"""One thing to ask about a story, what is a right answer, and how an answer is judged without a judge."""
+"""One thing to ask about a story, what is a right answer, and how an answer is score_answer without a judge."""
 
 import re
 from collections import Counter
@@ -17,10 +17,10 @@ class Exchange:
     """kind: summary, moral, words, who, what, ending or dialogue; about: the answer needs the story before it."""
 
     kind: str
-    ask: str
+    question: str
     answer: str
-    about: bool = True
-    must: tuple[str, ...] = ()  # words that a right answer holds
+    needs_story: bool = True
+    required_words: tuple[str, ...] = ()  # words that a right answer holds
 
 
 def words(text: str) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from sekft.data.lines import lines
-from sekft.data.reader import Tally
+from sekft.data.lines import read_lines
+from sekft.data.reader import ReadStats
 
 END = "<|endoftext|>"
 LABELS = ("Features", "Words", "Summary", "Random sentence", "Story")
@@ -29,42 +29,42 @@ class Story:
         return sha256(self.text.encode()).hexdigest()[:12]
 
 
-def stories(files: Sequence[Path], max_bytes: int, tally: Tally) -> Iterator[Story]:
+def stories(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator[Story]:
     """Every record with a story and a summary. Refused: a field that stands twice, an end that is missing, what is not UTF-8."""
     for file in files:
         record: list[str] = []
         start = 1
-        for line in lines([file], max_bytes, tally):
+        for line in read_lines([file], max_bytes, stats):
             number = int(line.where.rpartition(":")[2])
             try:
                 text = line.text.decode("utf-8")
             except UnicodeDecodeError as error:
-                tally.refuse(line.where, f"not UTF-8: byte 0x{line.text[error.start]:02x} at {error.start}")
+                stats.reject(line.where, f"not UTF-8: byte 0x{line.text[error.start]:02x} at {error.start}")
                 continue
             start = start if record else number
             before, end, after = text.partition(END)
             record.append(before)
             if sum(map(len, record)) > max_bytes:
-                tally.refuse(f"{file}:{start}", f"a record of more than max_line_bytes={max_bytes}")
+                stats.reject(f"{file}:{start}", f"a record of more than max_line_bytes={max_bytes}")
                 record = []
             elif end:
-                yield from _read(record, f"{file}:{start}", tally)
+                yield from _read(record, f"{file}:{start}", stats)
                 record = [after] if after.strip() else []
         if "".join(record).strip():
-            tally.refuse(f"{file}:{start}", f"a record without its {END}")
+            stats.reject(f"{file}:{start}", f"a record without its {END}")
 
 
-def _read(record: Sequence[str], where: str, tally: Tally) -> Iterator[Story]:
+def _read(record: Sequence[str], where: str, stats: ReadStats) -> Iterator[Story]:
     text = "\n".join(record).strip()
     if "\0" in text:
-        tally.refuse(where, f"a NUL at {text.index(chr(0))} of the record")
+        stats.reject(where, f"a NUL at {text.index(chr(0))} of the record")
         return
     found = fields(text)
     twice = [label for label, values in found.items() if len(values) > 1]
     if twice:
-        tally.refuse(where, f"{twice[0]}: {len(found[twice[0]])} times in one record")
+        stats.reject(where, f"{twice[0]}: {len(found[twice[0]])} times in one record")
     elif lacking := [label for label in ("Story", "Summary") if not found.get(label, [""])[0]]:
-        tally.leave_out(f"no {lacking[0].lower()}")
+        stats.skip(f"no {lacking[0].lower()}")
     else:
         yield _story({label: values[0] for label, values in found.items()})
 

@@ -1,11 +1,11 @@
-"""What eval=tinystories asks, and how an answer is judged: by words that must be there, overlap and form, never by a model."""
+"""What eval=tinystories asks, and how an answer is score_answer: by words that must be there, overlap and form, never by a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sekft.data.chance import place
-from sekft.data.files import files
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.reader import ReadStats
+from sekft.data.split import fraction
 from sekft.data.tinystories.exchange import Exchange, holds, overlap, well_formed, words
 from sekft.data.tinystories.story import Story, stories
 from sekft.data.tinystories.task import moral, questions, summary
@@ -19,7 +19,7 @@ TASKS = {"summary": summary.exchanges, "moral": moral.exchanges, "words": use_wo
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """One question by itself. id: of the story, and what is asked about it."""
 
     id: str
@@ -27,15 +27,15 @@ class Asked:
     messages: tuple[Message, ...]
 
 
-def is_held_back(story: Story) -> bool:
-    return place(f"suite/{story.id}", 0) < HELD_BACK
+def is_held_out(story: Story) -> bool:
+    return fraction(f"suite/{story.id}", 0) < HELD_BACK
 
 
-def suite(path: str, most: int) -> list[Asked]:
+def load_questions(path: str, most: int) -> list[Question]:
     """Everything that the first `most` stories that are held back can be asked. Raises DataError."""
     found: dict[str, Story] = {}
-    for story in stories(files(path, (".txt",)), LONGEST, Tally()):
-        if is_held_back(story):
+    for story in stories(find_files(path, (".txt",)), LONGEST, ReadStats()):
+        if is_held_out(story):
             found.setdefault(story.id, story)
         if len(found) == most:
             break
@@ -45,30 +45,32 @@ def suite(path: str, most: int) -> list[Asked]:
     return asked
 
 
-def ask(story: Story, exchange: Exchange) -> Asked:
-    text = f"{story.text}\n\n{exchange.ask}" if exchange.about else exchange.ask
-    return Asked(f"{story.id}/{exchange.kind}", exchange, (Message(role="user", content=text),))
+def ask(story: Story, exchange: Exchange) -> Question:
+    text = f"{story.text}\n\n{exchange.question}" if exchange.needs_story else exchange.question
+    return Question(f"{story.id}/{exchange.kind}", exchange, (Message(role="user", content=text),))
 
 
-def judged(exchange: Exchange, reply: str, stopped: bool) -> dict[str, float]:
+def score_answer(exchange: Exchange, reply: str, stopped: bool) -> dict[str, float]:
     """Measures of one answer, each 0 to 1. stopped: by the stop token, not by its length."""
     scores = {"format_kept": float(stopped and well_formed(reply))}
     match exchange.kind:
         case "words":
-            scores["all_words_used"] = float(all(holds(reply, word) for word in exchange.must))
+            scores["all_words_used"] = float(all(holds(reply, word) for word in exchange.required_words))
         case "summary":
             scores["summary_overlap"] = overlap(reply, exchange.answer)
         case "ending":
-            scores["question_answered"] = scores["ending"] = float(words(reply)[:1] == [exchange.must[0].lower()])
+            scores["question_answered"] = scores["ending"] = float(words(reply)[:1] == [exchange.required_words[0].lower()])
         case kind:
-            scores["question_answered"] = scores[kind] = float(bool(exchange.must) and all(holds(reply, word) for word in exchange.must))
+            scores["question_answered"] = scores[kind] = float(
+                bool(exchange.required_words) and all(holds(reply, word) for word in exchange.required_words)
+            )
     return scores
 
 
-def scores_of(asked: Sequence[Asked], replies: Sequence[tuple[str, bool]]) -> dict[str, dict[str, float]]:
+def score_answers(asked: Sequence[Question], replies: Sequence[tuple[str, bool]]) -> dict[str, dict[str, float]]:
     """Measure -> question -> score; in the order of the questions."""
     measures: dict[str, dict[str, float]] = {}
     for one, (reply, stopped) in zip(asked, replies, strict=True):
-        for measure, score in judged(one.exchange, reply, stopped).items():
+        for measure, score in score_answer(one.exchange, reply, stopped).items():
             measures.setdefault(measure, {})[one.id] = score
     return dict(sorted(measures.items()))

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from sekft.config import SourceConfig, SourceKind
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.data.sources import stream
 
 
-def read(kind: str, path: Path, max_bad: int = 0, **settings: Any) -> tuple[list[Sample], Tally]:
-    tally = Tally(max_bad)
-    return list(stream(kind, SourceConfig(kind=SourceKind(kind), path=str(path), **settings), tally)), tally
+def read(kind: str, path: Path, max_bad: int = 0, **settings: Any) -> tuple[list[Sample], ReadStats]:
+    stats = ReadStats(max_bad)
+    return list(stream(kind, SourceConfig(kind=SourceKind(kind), path=str(path), **settings), stats)), stats
 
 
 def put(path: Path, records: Sequence[Any]) -> Path:

@@ -36,17 +36,17 @@ def put(folder: Path, *records: Any) -> Path:
 
 
 def test_the_branch_that_was_looked_at_is_read_without_its_tools(tmp_path: Path):
-    [sample], tally = read("chatgpt_export", put(tmp_path, GOOD))
+    [sample], stats = read("chatgpt_export", put(tmp_path, GOOD))
     assert said(sample) == [
         ("user", "What is two and two?"), ("assistant", "Four."), ("user", "Thanks </s> bye"), ("assistant", "You are welcome."),
     ]  # fmt: skip
     assert (sample.id, sample.time) == ("chatgpt_export/c", 12.5)
-    assert tally.changed == {"messages left out: code": 1, "messages left out: to or from a tool": 1}
+    assert stats.changed == {"messages left out: code": 1, "messages left out: to or from a tool": 1}
 
 
 def test_without_a_current_node_the_last_leaf_is_taken_and_ids_count_once(tmp_path: Path):
-    samples, tally = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": None}, GOOD))
-    assert len(samples) == 1 and tally.left_out == {"a conversation for the second time": 1}
+    samples, stats = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": None}, GOOD))
+    assert len(samples) == 1 and stats.skipped == {"a conversation for the second time": 1}
 
 
 HOSTILE = {

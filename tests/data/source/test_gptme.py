@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sekft.config.data import Calls, Filter, System
-from sekft.data.calls import calls
+from sekft.data.tool_calls import calls
 from sekft.errors import DataError
 from sekft.tracking.secrets import looking, redacted
 from tests.data.source.reading import put, read, said
@@ -37,10 +37,10 @@ def log(folder: Path, name: str, *lines: dict[str, Any]) -> Path:
 
 
 def test_a_log_becomes_turns_that_alternate_and_a_tools_word_is_the_environments(tmp_path: Path):
-    [sample], tally = read("gptme", log(tmp_path, "count-lines"), system=System.drop)
+    [sample], stats = read("gptme", log(tmp_path, "count-lines"), system=System.drop)
     assert [role for role, _ in said(sample)] == ["user", "assistant", "user", "assistant"]
     assert said(sample)[2][1].startswith("Ran command") and (sample.id, sample.time) == ("gptme/count-lines", 1735787045.0)
-    assert tally.changed == {"system turns left out": 1}
+    assert stats.changed == {"system turns left out": 1}
     [folded], _ = read("gptme", tmp_path, system=System.fold)
     assert said(folded)[0][1] == "You are helpful.\nHow many lines has notes.txt?"
 
@@ -51,9 +51,9 @@ def test_every_filter_counts_what_it_takes(tmp_path: Path):
     log(tmp_path, "twice", *LOG, LOG[1], LOG[4])
     log(tmp_path, "sorry", *LOG, line("user", "No."), line("assistant", "I apologize for the confusion."))
     log(tmp_path, "kept")
-    samples, tally = read("gptme", tmp_path)
+    samples, stats = read("gptme", tmp_path)
     assert [sample.id for sample in samples] == ["gptme/kept"]
-    assert tally.left_out == {"auto-named": 1, "a test by its name": 1, "the same message twice": 1, "words of confusion": 1}
+    assert stats.skipped == {"auto-named": 1, "a test by its name": 1, "the same message twice": 1, "words of confusion": 1}
     assert len(read("gptme", tmp_path, filters=[Filter.test])[0]) == 4 and len(read("gptme", tmp_path, filters=[])[0]) == 5
 
 
@@ -75,14 +75,14 @@ def test_text_that_only_looks_like_a_call_is_none():
 
 
 def test_as_episodes_the_commands_alone_are_typed_and_only_what_was_printed_is_shown(tmp_path: Path):
-    [sample], tally = read("gptme", log(tmp_path, "a"), calls=Calls.shell, system=System.drop)
+    [sample], stats = read("gptme", log(tmp_path, "a"), calls=Calls.shell, system=System.drop)
     assert said(sample) == [("user", "How many lines has notes.txt?\n$ "), ("assistant", "wc -l notes.txt")]
-    assert tally.changed["answers without a command left out"] == 1
+    assert stats.changed["answers without a command left out"] == 1
     more = [line("assistant", '@shell(2): {"command": "ls"}'), line("system", "```stdout\na\n```"), line("assistant", "```ipython\n1\n```")]
     log(tmp_path, "a", *LOG[:4], *more)
-    [sample], tally = read("gptme", tmp_path, calls=Calls.shell, system=System.drop)
+    [sample], stats = read("gptme", tmp_path, calls=Calls.shell, system=System.drop)
     assert [text for role, text in said(sample) if role == "assistant"] == ["wc -l notes.txt", "ls"]
-    assert said(sample)[2] == ("user", "12 notes.txt\n$ ") and tally.changed["cut at a call of ipython"] == 1
+    assert said(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["cut at a call of ipython"] == 1
 
 
 SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx",
@@ -92,9 +92,9 @@ SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_part_of_a_secret_is_left(tmp_path: Path, secret: str):
     log(tmp_path, "a", line("user", f"use {secret} here\nand {secret}"), line("assistant", f"export KEY={secret}"))
-    [sample], tally = read("gptme", tmp_path)
+    [sample], stats = read("gptme", tmp_path)
     text = "".join(content for _, content in said(sample))
-    assert secret[4:] not in text and "redacted]" in text and tally.changed["secrets redacted"] >= 3
+    assert secret[4:] not in text and "redacted]" in text and stats.changed["secrets redacted"] >= 3
     assert secret in "".join(content for _, content in said(read("gptme", tmp_path, redact=False)[0][0]))
 
 

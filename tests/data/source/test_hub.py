@@ -26,10 +26,10 @@ def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def test_jsonl_and_parquet_give_the_same_samples(tmp_path: Path):
     rows = [{"id": f"r{number}", "messages": [*TURNS, LATE], "score": number / 2} for number in range(4)]
-    ours, tally = read("hub", put(tmp_path / "a.jsonl", rows))
+    ours, stats = read("hub", put(tmp_path / "a.jsonl", rows))
     theirs, _ = read("hub", parquet(tmp_path / "b.parquet", rows))
     assert ours == theirs and len(ours) == 4 and said(ours[0]) == [("user", "Be brief.\nHi </s> there"), ("assistant", "Hello.")]
-    assert tally.changed == {"turns after the last answer left out": 4}
+    assert stats.changed == {"turns after the last answer left out": 4}
     assert said(read("hub", tmp_path / "a.jsonl", system=System.drop)[0][0])[0] == ("user", "Hi </s> there")
 
 
@@ -43,9 +43,9 @@ def test_of_files_by_split_those_asked_for_are_read_and_a_row_without_id_goes_by
 def test_parts_that_are_text_are_joined_and_what_is_no_conversation_is_counted(tmp_path: Path):
     parts = [{"role": "human", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, {"role": "gpt", "content": "c"}]
     lost = [[LATE], [], [TURNS[2], LATE, TURNS[2]]]
-    [sample], tally = read("hub", put(tmp_path / "a.jsonl", [{"messages": turns} for turns in [parts, *lost]]))
+    [sample], stats = read("hub", put(tmp_path / "a.jsonl", [{"messages": turns} for turns in [parts, *lost]]))
     assert said(sample) == [("user", "ab"), ("assistant", "c")]
-    assert tally.left_out == {"nobody answers": 2, "the assistant speaks first": 1}
+    assert stats.skipped == {"nobody answers": 2, "the assistant speaks first": 1}
 
 
 @pytest.mark.parametrize(

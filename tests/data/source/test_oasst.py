@@ -69,14 +69,14 @@ def test_flat_messages_in_any_order_are_the_same_trees(tmp_path: Path, lists: bo
 def test_what_is_not_fit_is_passed_over_and_counted(tmp_path: Path, change: dict[str, Any], reason: str):
     worse, better = node("a1", "assistant", rank=1), node("a2", "assistant", rank=0) | change
     path = put(tmp_path / "x.jsonl", [tree(node("p1", "prompter", worse, better))])
-    [sample], tally = read("oasst", path, langs=["en"], min_quality=0.5)
-    assert said(sample)[1] == ("assistant", "text of a1") and tally.changed == {f"replies passed over: {reason}": 1}
+    [sample], stats = read("oasst", path, langs=["en"], min_quality=0.5)
+    assert said(sample)[1] == ("assistant", "text of a1") and stats.changed == {f"replies passed over: {reason}": 1}
 
 
 def test_trees_that_are_not_ready_or_come_twice_or_whose_prompt_is_not_fit_are_counted(tmp_path: Path):
     lost = [tree(TREE["prompt"], "u", "growing"), TREE, tree(node("p", "prompter", lang="de"), "v"), tree(node("p", "prompter"), "w")]
-    samples, tally = read("oasst", put(tmp_path / "x.jsonl", [TREE, *lost]), langs=["en"])
-    assert len(samples) == 1 and tally.left_out == {
+    samples, stats = read("oasst", put(tmp_path / "x.jsonl", [TREE, *lost]), langs=["en"])
+    assert len(samples) == 1 and stats.skipped == {
         "tree_state growing": 1,
         "a tree for the second time": 1,
         "the prompt is of another language": 1,
@@ -118,5 +118,5 @@ def test_a_broken_tree_is_one_line_with_its_place(tmp_path: Path, name: str):
 
 
 def test_beside_a_circle_the_rest_of_the_tree_is_read(tmp_path: Path):
-    [sample], tally = read("oasst", put(tmp_path / "x.jsonl", CIRCLE), max_bad=1)
-    assert [text for _, text in said(sample)] == ["text of p1", "text of a1"] and len(tally.bad) == 1
+    [sample], stats = read("oasst", put(tmp_path / "x.jsonl", CIRCLE), max_bad=1)
+    assert [text for _, text in said(sample)] == ["text of p1", "text of a1"] and len(stats.invalid) == 1

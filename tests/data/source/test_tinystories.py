@@ -1,4 +1,4 @@
-"""TinyStories-Instruct text: fields in any order, tasks that the same story always gives, and answers that can be judged."""
+"""TinyStories-Instruct text: fields in any order, tasks that the same story always gives, and answers that can be score_answer."""
 
 import random
 import re
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sekft.data.files import files
-from sekft.data.reader import Tally
+from sekft.data.files import find_files
+from sekft.data.reader import ReadStats
 from sekft.data.source.tinystories import TASKS, conversations
 from sekft.data.tinystories.exchange import holds, overlap, well_formed
 from sekft.data.tinystories.story import Story, stories
@@ -30,10 +30,10 @@ def record(order: list[str], **more: str) -> str:
     return "".join(f"{label}: {(FIELDS | more)[label]}\n" for label in order) + f"Story: \n\n{TEXT}\n<|endoftext|>\n"
 
 
-def one(tmp_path: Path, text: str, max_bad: int = 0) -> tuple[list[Story], Tally]:
+def one(tmp_path: Path, text: str, max_bad: int = 0) -> tuple[list[Story], ReadStats]:
     (tmp_path / "x.txt").write_text(text)
-    tally = Tally(max_bad)
-    return list(stories([tmp_path / "x.txt"], 10_000, tally)), tally
+    stats = ReadStats(max_bad)
+    return list(stories([tmp_path / "x.txt"], 10_000, stats)), stats
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -57,7 +57,7 @@ def test_every_task_and_question_comes_with_its_answer(tmp_path: Path):
         "summary": FIELDS["Summary"], "moral": moral, "words": TEXT, "who": "It is about Tom.", "what": FIELDS["Summary"],
         "ending": f"Yes. {moral}", "dialogue": "Ann speaks first.",
     }  # fmt: skip
-    assert asked["words"].must == ("ball", "share") and not asked["words"].about
+    assert asked["words"].required_words == ("ball", "share") and not asked["words"].needs_story
 
 
 def test_the_same_text_gives_the_same_rows_and_no_turn_order_of_chance(tmp_path: Path):
@@ -103,23 +103,23 @@ def test_a_broken_record_is_one_line_with_its_place(tmp_path: Path, text: str, m
 def test_bytes_that_are_no_text_are_named(tmp_path: Path):
     (tmp_path / "x.txt").write_bytes(b"Summary: a\xff\nStory: b\n<|endoftext|>\n")
     with pytest.raises(DataError, match="x.txt:1: not UTF-8: byte 0xff at 10"):
-        list(stories([tmp_path / "x.txt"], 100, Tally()))
+        list(stories([tmp_path / "x.txt"], 100, ReadStats()))
 
 
 def test_stories_without_summary_or_for_the_second_time_are_counted_and_an_unknown_task_is_refused(tmp_path: Path):
     (tmp_path / "x.txt").write_text(record(list(FIELDS)) * 2 + record(["Words"]))
-    assert read("tinystories", tmp_path)[1].left_out == {"a story for the second time": 1, "no summary": 1}
+    assert read("tinystories", tmp_path)[1].skipped == {"a story for the second time": 1, "no summary": 1}
     with pytest.raises(SettingsError, match="tasks: found poem, allowed: one or more of summary, moral"):
         read("tinystories", tmp_path, tasks=["poem"])
 
 
 def test_the_sample_that_ships_is_what_its_script_makes_and_reads_whole(tmp_path: Path):
     subprocess.run([sys.executable, ROOT / "scripts" / "stories.py", tmp_path / "x.txt"], check=True)
-    [shipped] = files("sekft:tinystories.txt", (".txt",))
+    [shipped] = find_files("sekft:tinystories.txt", (".txt",))
     assert shipped.read_bytes() == (tmp_path / "x.txt").read_bytes()
-    tally = Tally()
-    found = list(stories([shipped], 10_000, tally))
-    assert len(found) + tally.left_out["no summary"] == 480 and not tally.bad
+    stats = ReadStats()
+    found = list(stories([shipped], 10_000, stats))
+    assert len(found) + stats.skipped["no summary"] == 480 and not stats.invalid
     assert all(well_formed(story.text) and not re.search(r"[{}\[\]]| [aA] [aeiou]", story.text) for story in found)
     kinds = {asked[0].kind for story in found for asked in conversations(story, list(TASKS), 0)}
     assert kinds == {"summary", "moral", "words", "who", "what", "ending", "dialogue"}

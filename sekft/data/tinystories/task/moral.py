@@ -14,7 +14,7 @@ def exchanges(story: Story) -> list[Exchange]:
     if "MoralValue" not in story.features or not said:
         return []
     telling = tuple(dict.fromkeys(word for word in words(said[-1]) if word not in COMMON))
-    return [Exchange("moral", "What does this story teach?", said[-1], must=telling[-3:])]
+    return [Exchange("moral", "What does this story teach?", said[-1], required_words=telling[-3:])]
 
 
 def sentences(text: str) -> list[str]:

@@ -26,22 +26,22 @@ def _who(story: Story) -> list[Exchange]:
     if not names:
         return []
     name = max(dict.fromkeys(names), key=names.count)
-    return [Exchange("who", "Who is this story about?", f"It is about {name}.", must=(name,))]
+    return [Exchange("who", "Who is this story about?", f"It is about {name}.", required_words=(name,))]
 
 
 def _what(story: Story) -> list[Exchange]:
     telling = [word for word in dict.fromkeys(words(story.summary)) if word not in COMMON]
-    return [Exchange("what", "What happened in it?", story.summary, must=tuple(telling[:3]))]
+    return [Exchange("what", "What happened in it?", story.summary, required_words=tuple(telling[:3]))]
 
 
 def _ending(story: Story) -> list[Exchange]:
     sad = SAD in story.features
     last = sentences(story.text)[-1]
-    return [Exchange("ending", "Does it end well?", f"{'No' if sad else 'Yes'}. {last}", must=("No" if sad else "Yes",))]
+    return [Exchange("ending", "Does it end well?", f"{'No' if sad else 'Yes'}. {last}", required_words=("No" if sad else "Yes",))]
 
 
 def _dialogue(story: Story) -> list[Exchange]:
     if "Dialogue" not in story.features or not (match := SPEAKS.search(story.text)):
         return []
     name = match[1] or match[2]
-    return [Exchange("dialogue", "Who speaks first?", f"{name} speaks first.", must=(name,))]
+    return [Exchange("dialogue", "Who speaks first?", f"{name} speaks first.", required_words=(name,))]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sekft.config import SourceConfig
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
-from sekft.data.sources import files_of, stream
+from sekft.data.sources import source_files, stream
 from sekft.errors import RenderError
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -46,21 +46,21 @@ class Seen:
 def write(name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenizer | None) -> dict[str, Any]:
     """Everything under its name only when it is whole; returns the card. tokenizer: whose text train.csv and train.jsonl hold, the
     same in both; None: neither. Raises DataError, SettingsError."""
-    tally, seen = Tally(source.max_bad), Seen()
+    stats, seen = ReadStats(source.max_bad), Seen()
     with ExitStack() as stack:
         lines = stack.enter_context(replacing(folder / LINES))
         texts = [stack.enter_context(replacing(folder / at)) for at in (TEXT_LINES, TEXT_TABLE)] if tokenizer else []
         table = csv.writer(texts[1]) if texts else None
         if table:
             table.writerow(["text"])
-        for sample in stream(name, source, tally):
+        for sample in stream(name, source, stats):
             seen.add(sample)
             lines.write(_dumps(as_line(sample)))
             if tokenizer and table:
                 for text in _texts(sample, tokenizer, seen):
                     texts[0].write(_dumps({"text": text}))
                     table.writerow([text])
-    return card(name, source, tally, seen)
+    return card(name, source, stats, seen)
 
 
 def as_line(sample: Sample) -> dict[str, Any]:
@@ -70,22 +70,22 @@ def as_line(sample: Sample) -> dict[str, Any]:
     return {**{key: value for key, value in about.items() if value not in ("", None)}, "messages": messages}
 
 
-def card(name: str, source: SourceConfig, tally: Tally, seen: Seen) -> dict[str, Any]:
+def card(name: str, source: SourceConfig, stats: ReadStats, seen: Seen) -> dict[str, Any]:
     """What was read, and what became of the rest; the same for the same files and settings."""
     turns = sorted(seen.turns.elements())
     return {
         "card_version": CARD_VERSION,
         "source": name,
         "settings": {key: value for key, value in asdict(source).items() if key != "path"},
-        "files": {f"{file.parent.name}/{file.name}": of_path(file) for file in files_of(name, source)},
+        "files": {f"{file.parent.name}/{file.name}": of_path(file) for file in source_files(name, source)},
         "conversations": seen.turns.total(),
         "assistant_turns": seen.replies,
         "turns": {"shortest": turns[0], "median": turns[len(turns) // 2], "longest": turns[-1]},
         "characters": seen.characters,
         "from_to": [datetime.fromtimestamp(time, UTC).isoformat() for time in seen.times],
-        "left_out": dict(sorted(tally.left_out.items())),
-        "changed": dict(sorted(tally.changed.items())),
-        "bad": {"rows": len(tally.bad), "first": tally.bad[:3]},
+        "left_out": dict(sorted(stats.skipped.items())),
+        "changed": dict(sorted(stats.changed.items())),
+        "bad": {"rows": len(stats.invalid), "first": stats.invalid[:3]},
         "texts": {"written": seen.texts, "refused": dict(sorted(seen.refused.items()))},
     }
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sekft.config import SourceConfig, SourceKind
-from sekft.data import normalised
-from sekft.data.reader import Tally
+from sekft.data import export
+from sekft.data.reader import ReadStats
 from sekft.data.sources import stream
 from sekft.errors import DataError
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -32,7 +32,7 @@ def gptme(logs: Path) -> SourceConfig:
 
 
 def test_csv_and_jsonl_agree_to_the_letter_and_are_what_the_base_is_fed(logs: Path, tmp_path: Path, small_mistral: Path):
-    card = normalised.write("gptme", gptme(logs), tmp_path, ChatTokenizer(small_mistral))
+    card = export.write("gptme", gptme(logs), tmp_path, ChatTokenizer(small_mistral))
     lines = [json.loads(one)["text"] for one in (tmp_path / "train.jsonl").read_text().splitlines()]
     with (tmp_path / "train.csv").open(newline="", encoding="utf-8") as file:
         table = [row["text"] for row in csv.DictReader(file)]
@@ -42,19 +42,19 @@ def test_csv_and_jsonl_agree_to_the_letter_and_are_what_the_base_is_fed(logs: Pa
 
 
 def test_what_was_written_is_read_again_as_the_same_conversations(logs: Path, tmp_path: Path):
-    card = normalised.write("gptme", gptme(logs), tmp_path, None)
-    first = list(stream("gptme", gptme(logs), Tally()))
-    again = list(stream("hub", SourceConfig(kind=SourceKind.hub, path=str(tmp_path / "conversations.jsonl")), Tally()))
+    card = export.write("gptme", gptme(logs), tmp_path, None)
+    first = list(stream("gptme", gptme(logs), ReadStats()))
+    again = list(stream("hub", SourceConfig(kind=SourceKind.hub, path=str(tmp_path / "conversations.jsonl")), ReadStats()))
     assert [said(one) for one in first] == [said(one) for one in again] and [one.time for one in first] == [one.time for one in again]
     assert card["left_out"] == {"a test by its name": 1} and (card["conversations"], card["assistant_turns"]) == (5, 5)
     assert not (tmp_path / "train.csv").exists() and card["from_to"] == ["2025-01-02T03:04:05+00:00"] * 2
-    assert normalised.write("gptme", gptme(logs), tmp_path, None) == card
+    assert export.write("gptme", gptme(logs), tmp_path, None) == card
 
 
 def test_nothing_that_passes_the_filters_is_one_line_and_leaves_no_file(tmp_path: Path):
     log(tmp_path / "logs", "a-test-b")
     with pytest.raises(DataError, match=r"nothing to learn from \(0 keepers; left out: a test by its name 1\)"):
-        normalised.write("gptme", gptme(tmp_path / "logs"), tmp_path, None)
+        export.write("gptme", gptme(tmp_path / "logs"), tmp_path, None)
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 

@@ -10,7 +10,7 @@ from sekft.scenario.document import Scenario
 
 
 @dataclass(frozen=True)
-class How:
+class DataRecipe:
     """What decides the rows beside the sources."""
 
     tokenizer: ChatTokenizer
@@ -22,11 +22,11 @@ class How:
 
 
 @dataclass(frozen=True)
-class Sets:
+class PreparedData:
     """What a run trains and validates on. groups: the scenarios and conversations of both; said: what is to be told of it."""
 
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
     groups: tuple[str, ...]
-    said: tuple[str, ...]
+    lines: tuple[str, ...]

@@ -13,7 +13,7 @@ PERMUTATIONS = 128
 
 
 @dataclass(frozen=True)
-class Unlike:
+class Deduplicated:
     """training: without near-duplicates. within, across: pairs of ids, one left out for its likeness to the other."""
 
     training: list[Sample]
@@ -31,14 +31,14 @@ class Unlike:
         return said
 
 
-def unlike(training: Sequence[Sample], validation: Sequence[Sample], data: DataConfig) -> Unlike:
+def drop_near_duplicates(training: Sequence[Sample], validation: Sequence[Sample], data: DataConfig) -> Deduplicated:
     """Training without what is more like validation, or like what came before, than its source's max_similarity.
 
     Estimated by MinHash, to about 0.05 at most; samples of one group are no duplicates of each other.
     """
     bounds = {name: source.max_similarity for name, source in data.sources.items()}
     if all(bounds.get(sample.source, 1.0) >= 1.0 for sample in training):
-        return Unlike(list(training), [], [])
+        return Deduplicated(list(training), [], [])
     index = _Index(min(bound for bound in bounds.values() if bound < 1.0))
     for number, sample in enumerate(validation):
         index.add(f"v{number}", sample)
@@ -53,7 +53,7 @@ def unlike(training: Sequence[Sample], validation: Sequence[Sample], data: DataC
         else:
             kept.append(sample)
             index.add(f"t{number}", sample)
-    return Unlike(kept, within, across)
+    return Deduplicated(kept, within, across)
 
 
 class _Index:

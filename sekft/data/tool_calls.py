@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic_core import from_json
 
 from sekft.data.conversation import Role
-from sekft.data.reader import Tally
+from sekft.data.reader import ReadStats
 from sekft.sandbox.text import environment_turn
 
 TOOLS = "append|bash|browser|chats|computer|gh|ipython|morph|patch|python|read|rag|save|screenshot|sh|shell|subagent|tmux|vision|youtube"
@@ -45,7 +45,7 @@ def _native(content: str) -> Iterator[Call]:
             break
 
 
-def as_episode(turns: Sequence[tuple[Role, str]], tally: Tally) -> list[tuple[Role, str]]:
+def to_episode(turns: Sequence[tuple[Role, str]], stats: ReadStats) -> list[tuple[Role, str]]:
     """An episode at a prompt: what was asked for, the commands, what they printed. It ends before the first call of another tool.
 
     Prose around commands goes; so does an answer without a command, and what follows it up to the next one.
@@ -57,12 +57,12 @@ def as_episode(turns: Sequence[tuple[Role, str]], tally: Tally) -> list[tuple[Ro
             continue
         made = calls(content)
         if others := [call.tool for call in made if call.tool not in SHELL]:
-            tally.change(f"cut at a call of {others[0]}")
+            stats.change(f"cut at a call of {others[0]}")
             break
         if made:
             episode.append(("assistant", "\n".join(call.text for call in made)))
         else:
-            tally.change("answers without a command left out")
+            stats.change("answers without a command left out")
     return episode
 
 

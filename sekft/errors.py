@@ -1,5 +1,10 @@
 """Every way sekft says no: one class per boundary, one line per message, never a traceback."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class SekftError(Exception):
     """Base of all refusals. The message is one line: thing, place, found, allowed, what to do."""
@@ -75,3 +80,11 @@ class VerdictError(SekftError):
     """The evaluation was held, and its verdict is not the one that eval.require asks for."""
 
     exit_status = 3
+
+
+def validation_line(error: "ValidationError") -> str:
+    """The first fault that pydantic found, in one line: field, message, the value that was there."""
+    first = error.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"])) or "document"
+    found = repr(first.get("input"))
+    return f"{field}: {first['msg']} (found {found if len(found) <= 80 else found[:77] + '...'})"

@@ -15,9 +15,9 @@ from sekft.collect.gate import Refusal
 from sekft.collect.series import whole_lines
 from sekft.config import AgentConfig, AuthorConfig, CollectConfig
 from sekft.config.endpoint import EndpointConfig, text_or_file
-from sekft.errors import EndpointError
+from sekft.errors import EndpointError, validation_line
 from sekft.rendering.messages import Message, Reply
-from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, complaint, dumps
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, dumps
 from sekft.tracking.files import plain, write_text
 
 KEPT_CHARACTERS = 65536  # of an answer that is not a scenario
@@ -123,7 +123,7 @@ def parse(text: str, name: str, wanted: Scenario, seed: int) -> Scenario | Refus
     try:
         return Scenario.model_validate({**fields, **ours})
     except ValidationError as error:
-        return Refusal("invalid", complaint(error))
+        return Refusal("invalid", validation_line(error))
 
 
 def write_drafts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path: Path) -> None:

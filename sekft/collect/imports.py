@@ -14,10 +14,10 @@ from pydantic_core import from_json
 
 from sekft.episode import outcome
 from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
-from sekft.errors import DataError
+from sekft.errors import DataError, validation_line
 from sekft.rendering.messages import Message, canonical
 from sekft.sandbox.text import CONTINUATION, PROMPT, TEXT_VERSION, environment_turn
-from sekft.scenario.document import Terminal, complaint
+from sekft.scenario.document import Terminal
 
 AGENT = "imported"
 ROLES: dict[str, Literal["system", "user", "assistant"]] = {
@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
             episodes.append(_episode(log, scenario, attempts[scenario]))
             attempts[scenario] += 1
         except ValidationError as error:
-            left_out[complaint(error).partition(" (found")[0]] += 1
+            left_out[validation_line(error).partition(" (found")[0]] += 1
         except ValueError as error:
             left_out[str(error)] += 1
     if not episodes:

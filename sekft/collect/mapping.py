@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sekft.collect.gate import Refusal
-from sekft.errors import ScenarioError
-from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, complaint
+from sekft.errors import ScenarioError, validation_line
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario
 
 Document = dict[str, Any]
 
@@ -49,7 +49,7 @@ def read_mapping(path: Path) -> FieldMapping:
     except OSError as error:
         raise ScenarioError(f"mapping={path}: {error.strerror or error}") from None
     except ValidationError as error:
-        raise ScenarioError(f"mapping={path}: {complaint(error)}; allowed: fields, values, defaults") from None
+        raise ScenarioError(f"mapping={path}: {validation_line(error)}; allowed: fields, values, defaults") from None
     except Exception as error:  # the errors of the YAML library share no base class below Exception
         raise ScenarioError(f"mapping={path}: not YAML: {' '.join(str(error).split())[:200]}") from None
 
@@ -105,7 +105,7 @@ def _map_document(text: str, mapping: FieldMapping) -> Scenario | Refusal:
     try:
         return Scenario.model_validate(translate(theirs, mapping))
     except ValidationError as error:
-        return Refusal("invalid", complaint(error))
+        return Refusal("invalid", validation_line(error))
 
 
 def _get(value: Any, path: list[str]) -> Any:

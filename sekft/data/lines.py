@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from sekft.data.reader import ReadStats
 from sekft.errors import DataError
-from sekft.scenario.document import complaint
 
 JSONL = (".jsonl", ".jsonl.gz")
 CHUNK = 1 << 20
@@ -88,6 +87,6 @@ def _why(text: bytes, error: ValidationError) -> str:
         return f"not UTF-8: byte 0x{text[broken.start]:02x} at {broken.start}"
     if b"\0" in text:
         return f"a NUL byte at {text.index(0)}"
-    said = complaint(error)
+    said = validation_line(error)
     broken_json = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", said)
     return f"{broken_json[1]} at character {broken_json[2]}" if broken_json else said

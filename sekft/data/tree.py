@@ -11,7 +11,7 @@ from sekft.data.conversation import Text
 from sekft.data.deep import parse
 from sekft.data.lines import Line
 from sekft.data.reader import ReadStats
-from sekft.scenario.document import complaint
+from sekft.errors import validation_line
 
 LAST = 10**6  # rank of what nobody ranked
 
@@ -63,7 +63,7 @@ def flat(line: Line, stats: ReadStats) -> Tree | None:
             raise ValueError("prompt: Field required")
         nodes = _unnested(found["prompt"])
     except ValidationError as error:
-        stats.reject(line.where, complaint(error))
+        stats.reject(line.where, validation_line(error))
         return None
     except ValueError as error:
         stats.reject(line.where, f"{error}".splitlines()[0])

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from sekft.errors import DataError
+from sekft.errors import DataError, validation_line
 from sekft.rendering.messages import Message
-from sekft.scenario.document import complaint
 from sekft.tracking.files import replacing
 
 SCHEMA_VERSION = 2
@@ -125,7 +124,7 @@ def _read_file(file: Path) -> Iterator[Trajectory]:
             try:
                 yield Trajectory.model_validate_json(line)
             except ValidationError as error:
-                raise DataError(f"{file}:{number}: {complaint(error)}") from None
+                raise DataError(f"{file}:{number}: {validation_line(error)}") from None
     if empty:
         raise DataError(f"{file}: empty; a trajectory is one JSON line (python -m sekft.collect makes them)")
 

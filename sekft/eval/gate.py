@@ -10,11 +10,10 @@ from sekft.config import EvalConfig
 from sekft.episode.outcome import is_kept
 from sekft.episode.play import OUT_OF_TIME, unanswered
 from sekft.episode.trajectory import Ending, EpisodesByAgent, Trajectory
-from sekft.errors import SettingsError, VerdictError
+from sekft.errors import SettingsError, VerdictError, validation_line
 from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_loss, judge_rate
 from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, JUDGED
-from sekft.scenario.document import complaint
 
 LOSS = "loss"
 
@@ -63,7 +62,7 @@ def criteria(config: EvalConfig) -> dict[str, Line]:
         try:
             lines.setdefault(name, Line.model_validate(line))
         except ValidationError as error:
-            raise SettingsError(f"eval.gate.{name}.{complaint(error)}") from None
+            raise SettingsError(f"eval.gate.{name}.{validation_line(error)}") from None
     return lines
 
 

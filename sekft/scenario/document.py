@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from sekft.errors import ScenarioError
+from sekft.errors import ScenarioError, validation_line
 
 SCHEMA_VERSION = 1
 HOME = "/home/agent"
@@ -174,7 +174,7 @@ def read(path: Path) -> Scenario:
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
-        raise ScenarioError(f"{path}: {complaint(error)}") from None
+        raise ScenarioError(f"{path}: {validation_line(error)}") from None
 
 
 def read_all(path: Path) -> list[Scenario]:
@@ -207,14 +207,6 @@ def write(scenarios: Sequence[Scenario], folder: Path) -> None:
 
 def dumps(scenario: Scenario) -> str:
     return json.dumps(scenario.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
-
-
-def complaint(error: ValidationError) -> str:
-    """The first thing pydantic found, in one line: field, message, what was there."""
-    first = error.errors(include_url=False)[0]
-    field = ".".join(map(str, first["loc"])) or "document"
-    found = repr(first.get("input"))
-    return f"{field}: {first['msg']} (found {found if len(found) <= 80 else found[:77] + '...'})"
 
 
 def _inside(path: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sekft.errors import ScenarioError
-from sekft.scenario.document import Scenario, complaint
+from sekft.errors import ScenarioError, validation_line
+from sekft.scenario.document import Scenario
 
 FILE = Path(__file__).with_name("test.jsonl.gz")
 SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # of the lines, unpacked
@@ -33,4 +33,4 @@ def _read(file: Path) -> tuple[Scenario, ...]:
     try:
         return tuple(Scenario.model_validate_json(line) for line in text.splitlines())
     except ValidationError as error:  # the format moved on: then it must stay readable
-        raise ScenarioError(f"{file}: {complaint(error)}") from None
+        raise ScenarioError(f"{file}: {validation_line(error)}") from None

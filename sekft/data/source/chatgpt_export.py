@@ -13,8 +13,7 @@ from sekft.data.files import find_files
 from sekft.data.lines import open_file
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
-from sekft.errors import DataError
-from sekft.scenario.document import complaint
+from sekft.errors import DataError, validation_line
 
 JSON = ("conversations.json", "conversations.json.gz")
 
@@ -67,7 +66,7 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
                 record = Conversation.model_validate(found)
                 turns = conversation(_turns(record, source.max_line_bytes, stats), source.system, stats)
             except ValidationError as error:
-                stats.reject(where, complaint(error))
+                stats.reject(where, validation_line(error))
                 continue
             except ValueError as error:
                 stats.reject(where, str(error))

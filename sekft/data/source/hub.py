@@ -12,9 +12,8 @@ from sekft.data.files import find_files
 from sekft.data.lines import JSONL, read_records
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
-from sekft.errors import DataError
+from sekft.errors import DataError, validation_line
 from sekft.rendering.messages import Message
-from sekft.scenario.document import complaint
 
 FILES = (*JSONL, ".parquet")
 
@@ -60,6 +59,6 @@ def _parquet(file: Path, row_type: Any, stats: ReadStats) -> Iterator[tuple[str,
             try:
                 yield f"{file}:{number}", row_type.model_validate(row)
             except ValidationError as error:
-                stats.reject(f"{file}:{number}", complaint(error))
+                stats.reject(f"{file}:{number}", validation_line(error))
     except (ArrowInvalid, OSError) as error:
         raise DataError(f"{file}: not Parquet: {str(error).splitlines()[0]}") from None

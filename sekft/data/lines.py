@@ -12,7 +12,7 @@ from typing import IO, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from sekft.data.reader import ReadStats
-from sekft.errors import DataError
+from sekft.errors import DataError, validation_line
 
 JSONL = (".jsonl", ".jsonl.gz")
 CHUNK = 1 << 20

@@ -16,7 +16,7 @@ import docker
 from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend.docker import DockerBackend
-from sekft.sandbox.backend.stream import execute
+from sekft.sandbox.backend.docker_exec import execute
 from sekft.sandbox.session import Backend, File
 
 FILES = [

@@ -10,9 +10,9 @@ from sekft.config import TrackerConfig
 from sekft.config.job import Job
 from sekft.tracking.artifacts import STORED
 from sekft.tracking.files import write_json
-from sekft.tracking.mirror import Mirror, mirror
 from sekft.tracking.record import Run, open_run
 from sekft.tracking.signals import terminating
+from sekft.tracking.wandb_mirror import Mirror, mirror
 
 
 class Tracked:

@@ -10,8 +10,8 @@ import pytest
 from sekft.cli.flags import hidden
 from sekft.config import Tracker, TrackerConfig
 from sekft.tracking import secrets
-from sekft.tracking.mirror import mirror
 from sekft.tracking.record import one_line, open_run
+from sekft.tracking.wandb_mirror import mirror
 from tests.conftest import run_command
 
 NAMED, FORMED, URL = "correct horse", "hf_" + "aB3" * 12, "https://ada:sw0rdfish99@x.org/v1"

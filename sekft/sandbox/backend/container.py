@@ -14,7 +14,7 @@ from docker.types import LogConfig, Ulimit
 from sekft.config import SandboxConfig
 from sekft.sandbox import layout
 from sekft.sandbox.backend import engine
-from sekft.sandbox.backend.stream import SocketStream, attach
+from sekft.sandbox.backend.docker_exec import SocketStream, attach
 
 # The first process: root without capabilities. A request is a size and a tar, or a question: what do we fail by in here? Answered
 # without a fork, which may be one too many. The end of its input is the end of the container.

@@ -19,7 +19,7 @@ from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend import engine, preflight
 from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
-from sekft.sandbox.backend.stream import SocketStream, execute
+from sekft.sandbox.backend.docker_exec import SocketStream, execute
 from sekft.sandbox.backend.warm import WarmPool
 from sekft.sandbox.session import CheckResult, File, ShellTurn
 from sekft.sandbox.shell import Shell

@@ -18,8 +18,8 @@ from mistral_common.integrations.chat_templates.chat_templates import convert_to
 from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import MistralConfig, MistralForCausalLM
+from transformers.convert_slow_tokenizer import import_protobuf
 from transformers.integrations.mistral.tokenizer import convert_tekken_tokenizer
-from transformers.utils import sentencepiece_model_pb2_new as sentencepiece
 
 FILES = {  # name, sha256
     "v1": ("tokenizer.model.v1", "dadfd56d766715c61d2ef780a525ab43b8e6da4de6865bda3d95fdef5e134055"),
@@ -48,7 +48,7 @@ def fast_tokenizer(version: str) -> Tokenizer:
 
 def from_sentencepiece(vocabulary: Path) -> Tokenizer:
     """A fast tokenizer that splits as SentencePiece does: the merge of the better scored piece comes first."""
-    model = sentencepiece.ModelProto()
+    model = import_protobuf().ModelProto()
     model.ParseFromString(vocabulary.read_bytes())
     ids = {piece.piece: index for index, piece in enumerate(model.pieces)}
     scores = {piece.piece: piece.score for piece in model.pieces if piece.type not in (UNKNOWN, CONTROL, BYTE)}

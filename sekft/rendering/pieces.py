@@ -1,23 +1,21 @@
-"""Whether a fast tokenizer splits text as the SentencePiece model does that it was made from.
+"""A check that tokenizer.json splits text as the SentencePiece tokenizer.model beside it does.
 
-Covers: byte-pair models, by SentencePiece's own rule (of all neighbours, join the pair whose whole has the best score) on a probe
-of shell and code. A conversion with its merges in another order gives such text other tokens than the base was trained on, and other
-ones than a server with the right tokenizer would feed. transformers 5.23 makes one where it finds a tokenizer.model alone: runs of
-blanks, as in every listing, are joined too early.
-Does not cover: unigram models; what stands around the merges (dummy prefix, normalisation), which the template decides.
+Covers: byte-pair models. SentencePiece's rule (always join the neighbouring pair whose joined piece has the best score) is applied
+to a probe of shell and code lines and compared with the fast tokenizer. A conversion with its merges in another order gives such
+lines other tokens than the base was trained on and than a server with the right tokenizer feeds. transformers 5.23 makes such a
+conversion of a folder with only tokenizer.model: it joins runs of blanks, as in every listing, too early.
+Does not cover: unigram models; the dummy prefix and the normalisation, which the chat template decides.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
 from sekft.errors import RenderError
 
 BLANK = "▁"
-BPE, USER_DEFINED, PLAIN = 2, 4, 1  # model and piece types of SentencePiece
 PROBE = (
     "for (int i = 0; i < 10; i++) { printf(\"%d\\n\", i); }",
     "def read(path): return [line.strip() for line in open(path)]",
@@ -34,76 +32,63 @@ PROBE = (
 
 @dataclass(frozen=True)
 class Pieces:
-    """scores: of the pieces that text is made of; whole: those that are never split."""
+    """The vocabulary of a SentencePiece byte-pair model."""
 
-    scores: dict[str, float]
-    whole: tuple[str, ...]
+    scores: dict[str, float]  # by piece; without control and byte pieces
+    unsplit: tuple[str, ...]  # user-defined pieces, which are cut out of the text before any merge
 
     def split(self, text: str) -> list[str]:
-        """The pieces of a text in which blanks are written ▁."""
+        """The pieces of a text in which blanks are written ▁, as SentencePiece splits it."""
         pieces = list(text)
-        while wholes := [(self.scores[whole], -at) for at, pair in enumerate(pairwise(pieces)) if (whole := "".join(pair)) in self.scores]:
-            at = -max(wholes)[1]  # the leftmost of equals
+        while joins := [(self.scores[joined], -at) for at, pair in enumerate(pairwise(pieces)) if (joined := "".join(pair)) in self.scores]:
+            at = -max(joins)[1]  # the leftmost of equal scores
             pieces[at : at + 2] = ["".join(pieces[at : at + 2])]
         return pieces
 
     def covers(self, text: str) -> bool:
-        return all(letter in self.scores for letter in text) and not any(piece in text for piece in self.whole)
+        """Whether split() applies: every character is a piece, and no user-defined piece occurs."""
+        return all(letter in self.scores for letter in text) and not any(piece in text for piece in self.unsplit)
 
 
 def require_same_pieces(folder: Path) -> None:
-    """folder: with a tokenizer.json. Nothing without a byte-pair tokenizer.model beside it.
+    """Raise RenderError with the number of probe lines that folder's tokenizer.json and tokenizer.model split differently.
 
-    Raises RenderError saying how many of the probe's lines are split otherwise.
+    Does nothing without a byte-pair tokenizer.model.
     """
     pieces = read_pieces(folder / "tokenizer.model")
     if pieces is None:
         return
     model = Tokenizer.from_file(str(folder / "tokenizer.json")).model
     probe = [line for text in PROBE if pieces.covers(line := BLANK + text.replace(" ", BLANK))]
-    found = [([token.value for token in model.tokenize(line)], pieces.split(line)) for line in probe]
-    wrong = [(fast, right) for fast, right in found if fast != right]
+    splits = [([token.value for token in model.tokenize(line)], pieces.split(line)) for line in probe]
+    wrong = [(fast, right) for fast, right in splits if fast != right]
     if wrong:
         fast, right = next((fast, right) for fast, right in zip(*wrong[0], strict=False) if fast != right)
         raise RenderError(
-            f"{folder}: tokenizer.json splits {len(wrong)} of {len(probe)} lines of code otherwise than tokenizer.model"
-            f" ({fast!r} where that has {right!r}); convert it with merges in the order of their scores, or accept it with"
+            f"{folder}: tokenizer.json splits {len(wrong)} of {len(probe)} lines of code differently from tokenizer.model"
+            f" (found {fast!r}, allowed {right!r}); convert it with merges in the order of their scores, or accept it with"
             " model.check_tokenizer=false"
         )
 
 
 def read_pieces(file: Path) -> Pieces | None:
-    """None for no such file and for a model that is no byte-pair one. Raises RenderError for what is no SentencePiece model."""
-    from google.protobuf.message import DecodeError
+    """The pieces of a SentencePiece model; None if there is no such file or its model is not byte-pair.
 
+    Raises RenderError if the file is not a SentencePiece model.
+    """
     if not file.exists():
         return None
+    from google.protobuf.message import DecodeError
+    from transformers.convert_slow_tokenizer import import_protobuf
+
+    format = import_protobuf()  # the sentencepiece package's module where it is installed: protobuf refuses to load both copies
+    model = format.ModelProto()
     try:
-        model = _message()()
         model.ParseFromString(file.read_bytes())
     except DecodeError as error:
         raise RenderError(f"{file}: not a SentencePiece model: {error}") from None
-    if model.trainer.model_type != BPE:
+    if model.trainer_spec.model_type != format.TrainerSpec.BPE:
         return None
-    scores = {piece.piece: piece.score for piece in model.pieces if piece.type in (PLAIN, USER_DEFINED)}
-    return Pieces(scores, tuple(piece.piece for piece in model.pieces if piece.type == USER_DEFINED))
-
-
-def _message() -> Any:
-    """The three fields that matter of SentencePiece's published format (sentencepiece_model.proto), as a protobuf class."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="sekft_pieces.proto", package="sekft.pieces", syntax="proto2")
-    piece = file.message_type.add(name="Piece")
-    piece.field.add(name="piece", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    piece.field.add(name="score", number=2, type=field.TYPE_FLOAT, label=field.LABEL_OPTIONAL)
-    piece.field.add(name="type", number=3, type=field.TYPE_INT32, label=field.LABEL_OPTIONAL, default_value=str(PLAIN))
-    trainer = file.message_type.add(name="Trainer")
-    trainer.field.add(name="model_type", number=3, type=field.TYPE_INT32, label=field.LABEL_OPTIONAL, default_value="1")
-    model = file.message_type.add(name="Model")
-    model.field.add(name="pieces", number=1, type=field.TYPE_MESSAGE, type_name="Piece", label=field.LABEL_REPEATED)
-    model.field.add(name="trainer", number=2, type=field.TYPE_MESSAGE, type_name="Trainer", label=field.LABEL_OPTIONAL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("sekft.pieces.Model"))
+    types = format.ModelProto.SentencePiece
+    scores = {piece.piece: piece.score for piece in model.pieces if piece.type in (types.NORMAL, types.USER_DEFINED)}
+    return Pieces(scores, tuple(piece.piece for piece in model.pieces if piece.type == types.USER_DEFINED))

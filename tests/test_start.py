@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from sekft.episode import trajectory
-from sekft.resident.commands import Here
+from sekft.resident.commands import LocalCommands
 from sekft.tracking.audit import faults
 from tests.eval.planted import agent
 from tests.eval.planted_runs import SCENARIOS
@@ -25,7 +25,7 @@ STEPS = ("trainer.max_steps=4", "trainer.batch=1", "trainer.save_every_steps=1")
 
 
 def train(*words: str) -> int:
-    return Here(()).work("train", words)
+    return LocalCommands(()).run_program("train", words)
 
 
 def learn_from(amount: int) -> None:

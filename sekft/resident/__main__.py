@@ -1,4 +1,4 @@
-"""`python -m sekft.resident`: a prompt, or a service on a socket, that keeps the base in memory between commands."""
+"""The command `python -m sekft.resident`: a prompt or a service on a socket that keeps the base in memory between commands."""
 
 import sys
 
@@ -6,21 +6,21 @@ from sekft.cli.launch import elsewhere, launch
 from sekft.config.job import Job
 from sekft.config.resident import ResidentConfig
 from sekft.errors import SekftError
-from sekft.resident.commands import INTERRUPTED, There, refuse
-from sekft.resident.run import run, session
+from sekft.resident.commands import INTERRUPTED, RemoteCommands, print_error
+from sekft.resident.run import read_prompt, run
 
 
 def main() -> None:
-    begun: list[tuple[ResidentConfig, Job]] = []
+    composed: list[tuple[ResidentConfig, Job]] = []
     socket = elsewhere(sys.argv[1:])
     if not socket:
-        launch("resident", lambda settings, job: begun.append((settings, job)))  # which ends before a command begins its own
+        launch("resident", lambda settings, job: composed.append((settings, job)))  # Hydra ends here, as commands start it anew
     try:
         if socket:
-            sys.exit(session(There(socket)))
-        sys.exit(run(*begun[0]) if begun else 0)
+            sys.exit(read_prompt(RemoteCommands(socket)))
+        sys.exit(run(*composed[0]) if composed else 0)
     except SekftError as error:
-        sys.exit(refuse(str(error)))
+        sys.exit(print_error(str(error)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -1,7 +1,8 @@
-"""What a resident base answers on its socket: HTTP, JSON, and JSON lines where something goes on."""
+"""The HTTP interface of a resident base on its socket: JSON documents, and JSON lines for the events of a job."""
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,18 +15,20 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from sekft.errors import JobError
-from sekft.resident.dispatch import Dispatch
-from sekft.resident.queue import ENDED, Queue
+from sekft.resident.dispatch import Dispatcher
+from sekft.resident.queue import ENDED, Queue, UnknownJob
 from sekft.resident.samples import Samples, read
-from sekft.resident.tail import Tail
 from sekft.tracking.ledger import Entry
 from sekft.tracking.record import CHECKPOINTS, METRICS
 
-LOOK_S = 0.1  # between looks at what is new
+POLL_S = 0.1  # how often files are read for new lines
 
 
-class Asked(BaseModel):
-    """words: a command line, its command first. typed_in: the folder where relative paths begin. samples: learn from all that wait."""
+class JobRequest(BaseModel):
+    """The body of POST /jobs.
+
+    words: a command line, the command first. typed_in: the folder that relative paths start from. samples: train on all that wait.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
     words: list[str] = Field(min_length=1)
@@ -33,60 +36,61 @@ class Asked(BaseModel):
     samples: bool = False
 
 
-class Service:
-    """The routes. commands: what can be asked for."""
+class Routes:
+    """The handlers of all requests. commands: that a job may run."""
 
-    def __init__(self, queue: Queue, dispatch: Dispatch, commands: tuple[str, ...]) -> None:
-        self._queue, self._dispatch, self._commands = queue, dispatch, commands
+    def __init__(self, queue: Queue, dispatcher: Dispatcher, commands: tuple[str, ...]) -> None:
+        self._queue, self._dispatcher, self._commands = queue, dispatcher, commands
         self._samples = Samples(queue)
 
     async def status(self, _: Request) -> Response:
-        return JSONResponse(self._dispatch.status())
+        return JSONResponse(self._dispatcher.status())
 
     async def jobs(self, _: Request) -> Response:
-        return JSONResponse([told(entry) for entry in self._queue.entries()])
+        return JSONResponse([job_document(entry) for entry in self._queue.entries()])
 
     async def submit(self, request: Request) -> Response:
-        asked = _read(await request.body(), Asked)
-        if asked.words[0] not in self._commands:
-            raise JobError(f"words: found {asked.words[0]!r}, allowed first: {', '.join(self._commands)}")
-        if not Path(asked.typed_in).is_dir():
-            raise JobError(f"typed_in: {asked.typed_in}: no such folder")
-        submit = self._samples.submit if asked.samples else self._queue.submit
-        return JSONResponse(told(submit(asked.words, Path(asked.typed_in))), 201)
+        job = _job_request(await request.body())
+        if job.words[0] not in self._commands:
+            raise JobError(f"words: found {job.words[0]!r}, allowed first: {', '.join(self._commands)}")
+        if not Path(job.typed_in).is_dir():
+            raise JobError(f"typed_in: {job.typed_in}: no such folder")
+        submit = self._samples.submit if job.samples else self._queue.submit
+        return JSONResponse(job_document(submit(job.words, Path(job.typed_in))), 201)
 
     async def job(self, request: Request) -> Response:
-        return JSONResponse(told(self._entry(request)))
+        return JSONResponse(job_document(self._entry(request)))
 
     async def cancel(self, request: Request) -> Response:
-        self._dispatch.cancel(request.path_params["job"])
-        return JSONResponse(told(self._entry(request)))
+        self._dispatcher.cancel(request.path_params["job"])
+        return JSONResponse(job_document(self._entry(request)))
 
     async def losses(self, request: Request) -> Response:
         return JSONResponse([line for run in self._entry(request).runs for line in _losses(Path(run))])
 
     async def events(self, request: Request) -> Response:
         entry = self._entry(request)
-        return StreamingResponse(self._watch(entry.job), media_type="application/x-ndjson")
+        return StreamingResponse(self._stream_events(entry.job), media_type="application/x-ndjson")
 
     async def adapters(self, _: Request) -> Response:
-        return JSONResponse([found for entry in self._queue.entries() for run in entry.runs for found in _kept(entry.job, Path(run))])
+        return JSONResponse([item for entry in self._queue.entries() for run in entry.runs for item in _adapters(entry.job, Path(run))])
 
     async def samples(self, _: Request) -> Response:
-        return JSONResponse(list(self._samples.told().values()))
+        return JSONResponse(list(self._samples.statuses().values()))
 
-    async def post(self, request: Request) -> Response:
+    async def post_sample(self, request: Request) -> Response:
         return JSONResponse(self._samples.post(read(await request.body())), 201)
 
     def _entry(self, request: Request) -> Entry:
+        """Raises UnknownJob."""
         return self._queue.entry(request.path_params["job"])
 
-    async def _watch(self, job: str) -> AsyncIterator[str]:
-        """From its beginning: {"output": line}, {"run": folder, "step": n, metric: value, ...}; at last the job itself."""
+    async def _stream_events(self, job: str) -> AsyncIterator[str]:
+        """JSON lines from the beginning of the job: {"output": line}, {"run": folder, "step": n, metric: value, ...}; the job last."""
         output = Tail(self._queue.output(job))
         metrics: dict[str, Tail] = {}
-        while not self._dispatch.stopping:
-            entry = self._queue.entry(job)  # before the files: what they hold when it has ended is all
+        while not self._dispatcher.stopping:
+            entry = self._queue.entry(job)  # before the files are read: once the status is an ended one, they are complete
             for run in entry.runs:
                 metrics.setdefault(run, Tail(Path(run) / METRICS))
             ended = entry.status in ENDED
@@ -96,58 +100,83 @@ class Service:
                 for line in tail.lines():
                     yield json.dumps({"run": run} | json.loads(line)) + "\n"
             if ended:
-                yield json.dumps(told(entry)) + "\n"
+                yield json.dumps(job_document(entry)) + "\n"
                 return
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
 
-def told(entry: Entry) -> dict[str, Any]:
-    """The job as it is shown."""
+class Tail:
+    """Reads the new lines of a text file that grows, or that is replaced by another one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position, self._inode = path, 0, -1
+
+    def lines(self, rest: bool = False) -> Iterator[str]:
+        """The whole lines since the last call. rest: also an unfinished last one.
+
+        Of a line that overwrites itself with carriage returns, as a progress bar does, the last state.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            if self._inode != (inode := os.fstat(file.fileno()).st_ino):  # the file was replaced
+                self._inode, self._position = inode, 0
+            file.seek(self._position)
+            new = file.read()
+        length = len(new) if rest else new.rfind(b"\n") + 1
+        self._position += length
+        for line in new[:length].decode(errors="replace").split("\n")[: None if rest and not new.endswith(b"\n") else -1]:
+            yield line.rstrip("\r").rpartition("\r")[2]
+
+
+def job_document(entry: Entry) -> dict[str, Any]:
+    """A job as JSON."""
     values = asdict(entry)
     return {key: values[key] for key in ("job", "status", "error", "exit_status", "runs")} | dict(entry.asked)
 
 
-def app(service: Service) -> Starlette:
-    one = "/jobs/{job}"
+def make_app(routes: Routes) -> Starlette:
+    job = "/jobs/{job}"
     return Starlette(
         routes=[
-            Route("/status", service.status),
-            Route("/adapters", service.adapters),
-            Route("/samples", service.samples, methods=["GET"]),
-            Route("/samples", service.post, methods=["POST"]),
-            Route("/jobs", service.jobs, methods=["GET"]),
-            Route("/jobs", service.submit, methods=["POST"]),
-            Route(one, service.job, methods=["GET"]),
-            Route(one, service.cancel, methods=["DELETE"]),
-            Route(f"{one}/losses", service.losses),
-            Route(f"{one}/events", service.events),
+            Route("/status", routes.status),
+            Route("/adapters", routes.adapters),
+            Route("/samples", routes.samples, methods=["GET"]),
+            Route("/samples", routes.post_sample, methods=["POST"]),
+            Route("/jobs", routes.jobs, methods=["GET"]),
+            Route("/jobs", routes.submit, methods=["POST"]),
+            Route(job, routes.job, methods=["GET"]),
+            Route(job, routes.cancel, methods=["DELETE"]),
+            Route(f"{job}/losses", routes.losses),
+            Route(f"{job}/events", routes.events),
         ],
-        exception_handlers={JobError: _refused},
+        exception_handlers={JobError: _error_response},
     )
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 404 if "none such" in str(error) else 400)
+async def _error_response(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 404 if isinstance(error, UnknownJob) else 400)
 
 
-def _read(body: bytes, shape: type[Asked]) -> Asked:
+def _job_request(body: bytes) -> JobRequest:
+    """Raises JobError naming the field."""
     try:
-        return shape.model_validate_json(body)
+        return JobRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise JobError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}; allowed: words, typed_in, samples") from None
 
 
 def _losses(run: Path) -> list[dict[str, Any]]:
-    """By step, also of what was cut off before; a step that was made again counts once."""
+    """The logged losses by step, also those from before a cut-off; of a step that was trained again, the later one."""
     files = sorted(run.glob("metrics.*jsonl"), key=lambda file: (file.name == METRICS, file.name))
     lines = [json.loads(line) for file in files for line in Tail(file).lines()]
     by_step = {line["step"]: {"run": str(run)} | line for line in lines if "train/loss" in line}
     return [by_step[step] for step in sorted(by_step)]
 
 
-def _kept(job: str, run: Path) -> Iterator[dict[str, Any]]:
-    """The adapter of a run, and the checkpoints it can go on from."""
+def _adapters(job: str, run: Path) -> Iterator[dict[str, Any]]:
+    """The adapter of a run and its checkpoints, with their sizes in bytes."""
     folders = [("adapter", run / "adapter"), *(("checkpoint", path) for path in sorted((run / CHECKPOINTS).glob("checkpoint-*")))]
     for kind, folder in folders:
         if folder.is_dir():

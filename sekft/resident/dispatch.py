@@ -1,29 +1,29 @@
-"""The thread that hands the queue's jobs to the worker, one after another, and gets a new worker when one is gone."""
+"""The dispatcher: a thread that gives the jobs of the queue to the worker, one after another, and replaces a worker that is gone."""
 
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
+from sekft.config.job import Report
 from sekft.errors import JobError
-from sekft.resident.queue import Job, Queue
-from sekft.resident.worker import TERMINATED, Begin, Begun, Ended, Worker
+from sekft.resident.queue import Queue, QueuedJob
+from sekft.resident.worker import TERMINATED, JobEnded, RunStarted, Setup, Worker
 from sekft.tracking.ledger import Status
 
-LOOK_S = 0.5  # between looks at whether to stop
+POLL_S = 0.5  # how often the thread looks whether to stop
 INTERRUPTED = 128 + signal.SIGINT
-GONE = 1  # the exit status of a job whose worker is gone
+WORKER_GONE = 1  # exit status of a job whose worker is gone
 
 
-class Dispatch:
-    def __init__(self, queue: Queue, begin: Begin, say: Callable[[str], None]) -> None:
-        """Returns when the base is loaded; say: one line per job and worker. Raises JobError."""
-        self._queue, self._begin, self._say = queue, begin, say
-        self._worker: Worker | None = self._hired()
+class Dispatcher:
+    def __init__(self, queue: Queue, setup: Setup, report: Report) -> None:
+        """Start a worker and the thread; returns when the base is loaded. report: gets one line per job and worker. Raises JobError."""
+        self._queue, self._setup, self._report = queue, setup, report
+        self._worker: Worker | None = self._start_worker()
         self._running: int | None = None
-        self._unwanted: int | None = None  # cancelled while it waited for a new worker
+        self._cancelled: int | None = None  # the running job, cancelled while it waited for a new worker
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="sekft-dispatch", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="sekft-dispatch", daemon=True)
         self._thread.start()
 
     @property
@@ -32,69 +32,70 @@ class Dispatch:
 
     def status(self) -> dict[str, object]:
         worker, waiting = self._worker, [entry.job for entry in self._queue.entries() if entry.status is Status.queued]
-        held = {"base": worker.base, "worker_pid": worker.pid} if worker else {"base": None, "worker_pid": None}
-        return held | {"running": self._running and str(self._running), "queued": waiting, "jobs": len(self._queue.entries())}
+        base = {"base": worker.base, "worker_pid": worker.pid} if worker else {"base": None, "worker_pid": None}
+        return base | {"running": self._running and str(self._running), "queued": waiting, "jobs": len(self._queue.entries())}
 
     def cancel(self, number: str) -> None:
-        """What runs stops as at Ctrl-C, and its record says so. Raises JobError."""
+        """Remove a waiting job; stop a running one as Ctrl-C does, which its run records. Raises JobError."""
         if self._queue.withdraw(number) or self._running != int(number):
             return
-        self._unwanted = int(number)
+        self._cancelled = int(number)
         if self._worker:
             self._worker.interrupt()
 
     def stop(self) -> None:
-        """What runs is cut off and goes on when the queue is taken up again."""
+        """Stop the worker. The running job stays in the queue and continues when a service uses the queue again."""
         self._stopping.set()
         if self._worker:
             self._worker.stop()
         self._thread.join()
 
-    def _go(self) -> None:
+    def _loop(self) -> None:
         while not self.stopping:
-            if job := self._queue.take(LOOK_S):
+            if job := self._queue.take(POLL_S):
                 self._running = job.number
-                self._say(f"job {job.number}: {' '.join(job.words)}")
+                self._report(f"job {job.number}: {' '.join(job.words)}")
                 try:
-                    self._do(job)
+                    self._run(job)
                 finally:
                     self._running = None
 
-    def _do(self, job: Job) -> None:
+    def _run(self, job: QueuedJob) -> None:
         try:
-            self._worker = worker = self._worker or self._hired()
+            self._worker = worker = self._worker or self._start_worker()
             if self.stopping:
                 worker.stop()
                 return
-            if self._unwanted == job.number:
+            if self._cancelled == job.number:
                 self._queue.close(job.number, Status.cancelled, "cancelled before it began", INTERRUPTED)
                 return
-            for said in worker.do(job):
-                if isinstance(said, Begun):
-                    self._queue.begun(job.number, said.run)
+            for event in worker.run(job):
+                if isinstance(event, RunStarted):
+                    self._queue.add_run(job.number, event.run)
                     continue
-                if said.exit_status == TERMINATED:
+                if event.exit_status == TERMINATED:
                     self._worker = None
                 if not self.stopping:
-                    self._close(job, said)
+                    self._close(job, event)
         except JobError as error:
             self._worker = None
             if not self.stopping:
-                self._queue.close(job.number, Status.failed, str(error), GONE)
-                self._say(f"job {job.number}: failed: {error}")
+                self._queue.close(job.number, Status.failed, str(error), WORKER_GONE)
+                self._report(f"job {job.number}: failed: {error}")
 
-    def _close(self, job: Job, said: Ended) -> None:
-        status = Status.done if said.exit_status == 0 else Status.cancelled if said.exit_status == INTERRUPTED else Status.failed
-        why = None if status is Status.done else last_line(job.output)
-        self._queue.close(job.number, status, why, said.exit_status)
-        self._say(f"job {job.number}: {status.value}{f': {why}' if why else ''}")
+    def _close(self, job: QueuedJob, end: JobEnded) -> None:
+        status = Status.done if end.exit_status == 0 else Status.cancelled if end.exit_status == INTERRUPTED else Status.failed
+        reason = None if status is Status.done else last_line(job.output)
+        self._queue.close(job.number, status, reason, end.exit_status)
+        self._report(f"job {job.number}: {status.value}{f': {reason}' if reason else ''}")
 
-    def _hired(self) -> Worker:
-        worker = Worker(self._begin)
-        self._say(f"worker {worker.pid}: {worker.base}")
+    def _start_worker(self) -> Worker:
+        worker = Worker(self._setup)
+        self._report(f"worker {worker.pid}: {worker.base}")
         return worker
 
 
 def last_line(output: Path) -> str | None:
+    """The last line of a job's output that is not blank: the reason why it failed."""
     lines = output.read_text(encoding="utf-8", errors="replace").split("\n") if output.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), None)

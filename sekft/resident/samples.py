@@ -1,4 +1,4 @@
-"""Decision points that were posted: kept on disk, and each is learned from at most once."""
+"""Decision points posted to a resident base: kept on disk, and each is used by at most one training."""
 
 import json
 import threading
@@ -16,50 +16,53 @@ POSTED = "decisions.jsonl"
 
 
 class Samples:
-    """Beside a queue, whose ledger says which job took which."""
+    """The posted decision points of a queue; its ledger records which job uses which of them."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue, self._file, self._lock = queue, queue.folder / POSTED, threading.Lock()
-        self._posted = {one.id: one for one in decision.load(self._file)} if self._file.exists() else {}
+        self._posted = {point.id: point for point in decision.load(self._file)} if self._file.exists() else {}
 
     def post(self, point: Decision) -> dict[str, Any]:
-        """The same one twice is one. Raises JobError for another of the same id."""
+        """Add a decision point and return its status. Adding the same one again changes nothing.
+
+        Raises JobError if another one with this id was posted.
+        """
         with self._lock:
             if self._posted.get(point.id, point) != point:
-                raise JobError(f"sample {point.id}: another one of this id was posted; allowed: an id of its own")
+                raise JobError(f"sample {point.id}: a different one with this id was posted before; allowed: a new id")
             if point.id not in self._posted:
                 decision.append(point, self._file)
                 self._posted[point.id] = point
-        return self.told()[point.id]
+        return self.statuses()[point.id]
 
-    def told(self) -> dict[str, dict[str, Any]]:
-        """Of each: the job that took it, None while it waits."""
-        takers = {name: entry.job for entry in self._queue.entries() if not _gave_back(entry) for name in entry.asked.get("samples", ())}
-        return {name: {"id": name, "job": takers.get(name), "reason": point.reason} for name, point in self._posted.items()}
+    def statuses(self) -> dict[str, dict[str, Any]]:
+        """{"id", "job", "reason"} by id; job: the number of the job that uses the decision point, None while it waits."""
+        users = {name: entry.job for entry in self._queue.entries() if not _released(entry) for name in entry.asked.get("samples", ())}
+        return {name: {"id": name, "job": users.get(name), "reason": point.reason} for name, point in self._posted.items()}
 
     def submit(self, words: list[str], typed_in: Path) -> Entry:
-        """A training on all that wait. words: `train` and what else is asked of it. Raises JobError if none waits."""
+        """Queue a training on all decision points that wait. words: `train` and its overrides. Raises JobError if none waits."""
         with self._lock:
-            waiting = [name for name, told in self.told().items() if told["job"] is None]
+            waiting = [name for name, status in self.statuses().items() if status["job"] is None]
             if words[0] != "train" or not waiting:
-                raise JobError(f"samples: {len(waiting)} wait, command {words[0]}; allowed: one at least, train")
+                raise JobError(f"samples: {len(waiting)} wait, command {words[0]}; allowed: at least one that waits, and the command train")
             file = self._queue.folder / f"decisions-{len(self._queue.entries()) + 1}.jsonl"
             decision.write([self._posted[name] for name in waiting], file)
-            about = ["data=[decisions]", f"data.sources.decisions.path='{file}'", "data.validation_share=0", "mask=continuation"]
-            return self._queue.submit([words[0], *about, *words[1:]], typed_in, samples=waiting)
+            source = ["data=[decisions]", f"data.sources.decisions.path='{file}'", "data.validation_share=0", "mask=continuation"]
+            return self._queue.submit([words[0], *source, *words[1:]], typed_in, samples=waiting)
 
 
-def _gave_back(entry: Entry) -> bool:
-    """It ended without anything that has learned from them."""
+def _released(entry: Entry) -> bool:
+    """Whether a job ended without an adapter, so that its decision points wait again."""
     ended = entry.status in (Status.failed, Status.cancelled)
     return ended and not any((Path(run) / "adapter").exists() for run in entry.runs)
 
 
 def read(body: bytes) -> Decision:
-    """Raises JobError."""
+    """The decision point in the body of a request. Raises JobError."""
     try:
         line: Mapping[str, Any] = json.loads(body)
         return Decision.model_validate(line)
     except ValueError as error:
-        said = error.errors(include_url=False)[0]["msg"] if hasattr(error, "errors") else str(error)
-        raise JobError(f"sample: {said}; allowed: id, context or messages and decision, continuation, reason, memories") from None
+        detail = error.errors(include_url=False)[0]["msg"] if hasattr(error, "errors") else str(error)
+        raise JobError(f"sample: {detail}; allowed: id, context or messages and decision, continuation, reason, memories") from None

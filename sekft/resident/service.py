@@ -1,29 +1,32 @@
-"""A resident base as a service: a lock on its queue, a socket, a worker, and an end in good order."""
+"""The service of a resident base: it locks its queue, listens on a Unix socket, and stops the worker at its end."""
 
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 from filelock import FileLock, Timeout
 from starlette.applications import Starlette
 
+from sekft.config.job import Report
 from sekft.errors import JobError
-from sekft.resident.app import Service, app
-from sekft.resident.dispatch import Dispatch
+from sekft.resident.app import Routes, make_app
+from sekft.resident.dispatch import Dispatcher
 from sekft.resident.queue import Queue
-from sekft.resident.worker import Begin
+from sekft.resident.worker import Setup
 from sekft.tracking.ledger import Status
 from sekft.where import unix_socket
 
 LOCK = ".at_work"
-STOP_S = 2  # for answers that are under way
+STOP_S = 2  # for answers that are being sent
 
 
-def serve(path: Path, folder: Path, begin: Begin, commands: tuple[str, ...], say: Callable[[str], None]) -> None:
-    """Until SIGTERM (returns) or SIGINT (KeyboardInterrupt). folder: of the queue. Raises JobError."""
-    folder = folder.absolute()  # the worker goes where a job was typed
+def serve(path: Path, folder: Path, setup: Setup, commands: tuple[str, ...], report: Report) -> None:
+    """Serve on the socket until SIGTERM (returns) or SIGINT (KeyboardInterrupt).
+
+    path: of the socket. folder: of the queue. commands: that jobs may run. Raises JobError.
+    """
+    folder = folder.absolute()  # the worker changes its folder to that of each job
     folder.mkdir(parents=True, exist_ok=True)
     try:
         listener = unix_socket.listen(path)
@@ -32,31 +35,31 @@ def serve(path: Path, folder: Path, begin: Begin, commands: tuple[str, ...], say
     try:
         with listener, FileLock(folder / LOCK, timeout=0):
             queue = Queue(folder)
-            _say_what_waits(queue, say)
-            dispatch = Dispatch(queue, begin, say)
+            _report_waiting(queue, report)
+            dispatcher = Dispatcher(queue, setup, report)
             try:
-                say(f"listening: unix:{path}; queue: {folder}")
-                _answer(listener, app(Service(queue, dispatch, commands)))
+                report(f"listening: unix:{path}; queue: {folder}")
+                _serve_http(listener, make_app(Routes(queue, dispatcher, commands)))
             finally:
-                dispatch.stop()
+                dispatcher.stop()
     except Timeout:
-        raise JobError(f"queue={folder}: another service has it") from None
+        raise JobError(f"queue={folder}: in use by another service; allowed: another folder") from None
     finally:
         path.unlink(missing_ok=True)
 
 
-def _say_what_waits(queue: Queue, say: Callable[[str], None]) -> None:
+def _report_waiting(queue: Queue, report: Report) -> None:
     waiting = [entry for entry in queue.entries() if entry.status is Status.queued]
     if waiting:
-        begun = f", {waiting[0].job} goes on from where it was cut off" if waiting[0].runs else ""
-        say(f"waiting: {', '.join(entry.job for entry in waiting)}{begun}")
+        cut_off = f"; {waiting[0].job} was cut off and continues" if waiting[0].runs else ""
+        report(f"waiting jobs: {', '.join(entry.job for entry in waiting)}{cut_off}")
 
 
-def _answer(listener: socket.socket, made: Starlette) -> None:
+def _serve_http(listener: socket.socket, app: Starlette) -> None:
     config = uvicorn.Config(
-        made, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=STOP_S
+        app, http="h11", ws="none", loop="asyncio", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=STOP_S
     )
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hears it first and raises it again when all is done
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises the signal again after its shutdown: it must not end us then
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:

@@ -1,4 +1,4 @@
-"""The one process that holds the base: it is handed a job, does it, says how it went. When the service goes, it goes."""
+"""The worker of a resident base: a process that holds the base and runs one job after another; it ends with the service."""
 
 import multiprocessing
 import os
@@ -15,77 +15,78 @@ from pathlib import Path
 from typing import Any
 
 from sekft.errors import JobError, SekftError
-from sekft.resident.queue import Job
+from sekft.resident.queue import QueuedJob
 
-START_S = 600  # to load a base in
-TERMINATED = 128 + signal.SIGTERM  # the exit status of a job that was asked to end; the worker ends with it
-STOP_S = 60  # to end its containers and close its records in
-
-
-@dataclass(frozen=True)
-class Ready:
-    base: str  # what it holds now, as a line
+START_S = 600  # time to load a base
+STOP_S = 60  # time to remove its containers and close its records
+TERMINATED = 128 + signal.SIGTERM  # exit status of a job that SIGTERM ended; the worker ends with it
 
 
 @dataclass(frozen=True)
-class Begun:
+class WorkerReady:
+    base: str  # the base in memory, as one line
+
+
+@dataclass(frozen=True)
+class RunStarted:
     run: Path
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobEnded:
     exit_status: int
     base: str
 
 
-Work = Callable[[Job], int]  # a job's exit status
-Begin = Callable[[Callable[[Path], None]], tuple[Work, Callable[[], str]]]  # told of every run begun -> the work, what is held
+RunJob = Callable[[QueuedJob], int]  # returns the exit status
+DescribeBase = Callable[[], str]
+Setup = Callable[[Callable[[Path], None]], tuple[RunJob, DescribeBase]]  # loads the base; its argument is called with every run started
 
 
 class Worker:
-    """Of the service's side."""
+    """The worker process, as the service controls it."""
 
-    def __init__(self, begin: Begin) -> None:
-        """Returns when the base is loaded. begin: importable, it runs over there. Raises JobError."""
+    def __init__(self, setup: Setup) -> None:
+        """Start the process and wait until the base is loaded. setup: importable, because it runs in the process. Raises JobError."""
         spawn = multiprocessing.get_context("spawn")
-        self._ours, theirs = spawn.Pipe()
-        self._process: BaseProcess = spawn.Process(target=_serve, args=(theirs, begin), name="sekft-worker")
+        self._connection, theirs = spawn.Pipe()
+        self._process: BaseProcess = spawn.Process(target=_serve, args=(theirs, setup), name="sekft-worker")
         self._process.start()
         theirs.close()
         try:
-            said = self._ours.recv() if self._ours.poll(START_S) else f"no base within {START_S} s"
+            message = self._connection.recv() if self._connection.poll(START_S) else f"no base within {START_S} s"
         except (EOFError, OSError):
-            said = self.why_gone()
-        if not isinstance(said, Ready):
+            message = self.why_gone()
+        if not isinstance(message, WorkerReady):
             self.stop()
-            raise JobError(f"the worker did not start: {said}")
-        self.base = said.base
+            raise JobError(f"the worker did not start: {message}")
+        self.base = message.base
 
     @property
     def pid(self) -> int | None:
         return self._process.pid
 
-    def do(self, job: Job) -> Iterator[Begun | Ended]:
-        """What it says of the job, Ended last. Raises JobError if it is gone."""
+    def run(self, job: QueuedJob) -> Iterator[RunStarted | JobEnded]:
+        """Run a job; yields its events, JobEnded last. Raises JobError if the process ends before the job."""
         try:
-            self._ours.send(job)
+            self._connection.send(job)
             while True:
-                said = self._ours.recv()
-                yield said
-                if isinstance(said, Ended):
-                    self.base = said.base
+                event = self._connection.recv()
+                yield event
+                if isinstance(event, JobEnded):
+                    self.base = event.base
                     return
         except (EOFError, OSError):
             raise JobError(self.why_gone()) from None
 
     def interrupt(self) -> None:
-        """As Ctrl-C does at a prompt."""
+        """Stop the running job as Ctrl-C does at a prompt."""
         if self._process.pid and self._process.is_alive():
             os.kill(self._process.pid, signal.SIGINT)
 
     def stop(self) -> None:
-        """What runs is cut off in good order: it goes on another time."""
-        self._process.terminate()  # closing the pipe would not do: a thread that reads it keeps it open
+        """End the process. A running job closes its records, so that it can continue later."""
+        self._process.terminate()  # closing the pipe would not end it: a thread of the process that reads it keeps it open
         self._process.join(STOP_S)
         if self._process.is_alive():
             self._process.kill()
@@ -94,69 +95,64 @@ class Worker:
     def why_gone(self) -> str:
         self._process.join(STOP_S)
         code = self._process.exitcode or 0
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        return f"the worker was {how}" if code < 0 else f"the worker {how}"
+        return f"the worker was killed by {signal.Signals(-code).name}" if code < 0 else f"the worker ended with status {code}"
 
 
-def _serve(service: Connection, begin: Begin) -> None:
-    os.setsid()  # a Ctrl-C at the service's terminal is the service's
-    orders: queue.Queue[Job] = queue.Queue()
-    at_work = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: _interrupt(at_work))
+def _serve(service: Connection, setup: Setup) -> None:
+    """The main function of the process."""
+    os.setsid()  # a Ctrl-C at the service's terminal is for the service only
+    jobs: queue.Queue[QueuedJob] = queue.Queue()
+    busy = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: _interrupt(busy))
     try:
-        work, held = begin(lambda run: service.send(Begun(run)))
-        service.send(Ready(held()))
+        run_job, describe_base = setup(lambda run: service.send(RunStarted(run)))
+        service.send(WorkerReady(describe_base()))
     except SekftError as error:
         service.send(str(error))
         return
-    threading.Thread(target=_listen, args=(service, orders), daemon=True).start()
-    ended = Ended(0, "")
-    while ended.exit_status != TERMINATED:
-        ended = Ended(_do(orders.get(), work, at_work), held())
-        if not _sent(service, ended):
+    threading.Thread(target=_receive, args=(service, jobs), daemon=True).start()
+    exit_status = 0
+    while exit_status != TERMINATED:
+        exit_status = _run(jobs.get(), run_job, busy)
+        try:
+            service.send(JobEnded(exit_status, describe_base()))
+        except OSError:  # the service is gone
             return
 
 
-def _sent(service: Connection, said: Ended) -> bool:
-    """Whether anybody is there to be told."""
-    try:
-        service.send(said)
-    except OSError:
-        return False
-    return True
-
-
-def _do(job: Job, work: Work, at_work: threading.Event) -> int:
+def _run(job: QueuedJob, run_job: RunJob, busy: threading.Event) -> int:
     with _printing_to(job.output):
-        at_work.set()
+        busy.set()
         try:
-            return work(job)
+            return run_job(job)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
-        except Exception as error:  # a command's refusals are lines of its own; this is a bug, and the base is still there
+        except Exception as error:  # a bug: commands print their own refusals; the base is intact, so the worker continues
             print(f"sekft: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
         finally:
-            at_work.clear()
+            busy.clear()
 
 
-def _listen(service: Connection, orders: "queue.Queue[Job]") -> None:
+def _receive(service: Connection, jobs: "queue.Queue[QueuedJob]") -> None:
+    """Queue every job that the service sends; end the process when the service is gone."""
     try:
         while True:
-            orders.put(service.recv())
+            jobs.put(service.recv())
     except (EOFError, OSError):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _interrupt(at_work: threading.Event) -> None:
-    if at_work.is_set():
+def _interrupt(busy: threading.Event) -> None:
+    """SIGINT cancels a job, and does nothing between jobs."""
+    if busy.is_set():
         raise KeyboardInterrupt
 
 
 @contextmanager
 def _printing_to(output: Path) -> Iterator[None]:
-    """Everything this process and its children print."""
-    kept: list[Any] = [os.dup(1), os.dup(2)]
+    """Append everything that this process and its children print to a file; done on the descriptors, which children inherit."""
+    saved: list[Any] = [os.dup(1), os.dup(2)]
     with output.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
@@ -165,6 +161,6 @@ def _printing_to(output: Path) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        for number, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, number)
+        for descriptor, before in zip((1, 2), saved, strict=True):
+            os.dup2(before, descriptor)
             os.close(before)

@@ -1,4 +1,4 @@
-"""A resident base as a service: its jobs are on disk, its worker may die, and what it trains is what a process of its own trains."""
+"""A resident base as a service: jobs survive on disk, a worker is replaced, and adapters are those of a process of their own."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sekft.errors import JobError
-from sekft.resident.commands import There
+from sekft.resident.commands import RemoteCommands
 from sekft.where.resident import ask, events
 from tests import warm
 from tests.conftest import run_command
@@ -26,7 +26,7 @@ LONG = [*BARE, "trainer.max_steps=4000", "trainer.save_every_steps=3"]
 
 @contextmanager
 def service(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    """The socket, and the process; killed at the end if it still runs."""
+    """(socket, process) of a service; killed at the end if it still runs."""
     socket = folder / "hot"
     command = [sys.executable, "-m", "sekft.resident", "model.device=cpu", f"socket={socket}"]
     with (folder / "service.log").open("a") as log:
@@ -41,7 +41,7 @@ def service(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
 
 @pytest.fixture(scope="module")
 def hot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of one service for many tests; jobs are typed in its folder. In the end it goes in good order."""
+    """The socket of one service for many tests. At the end SIGTERM stops it with status 0, and its socket is removed."""
     folder = tmp_path_factory.mktemp("hot")
     with service(folder) as (socket, process):
         yield socket
@@ -75,7 +75,7 @@ def steps(socket: Path, job: str) -> int:
     return len(ask(socket, "GET", f"/jobs/{job}/losses"))
 
 
-def test_a_command_is_done_on_the_hot_base_as_in_a_process_of_its_own(hot: Path, tmp_path: Path):
+def test_a_command_on_the_resident_base_gives_what_a_separate_process_gives(hot: Path, tmp_path: Path):
     loaded = ask(hot, "GET", "/status")["base"]
     here = run_command("train", *SHORT, "hydra.run.dir=there", f"resident={hot}", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
@@ -83,9 +83,9 @@ def test_a_command_is_done_on_the_hot_base_as_in_a_process_of_its_own(hot: Path,
     wrong = run_command("train", "lora.r=-3", f"resident={hot}", cwd=tmp_path)
     assert wrong.returncode == 1 and "sekft.train: lora.r: found -3, allowed: 0 or more" in wrong.stdout and not wrong.stderr
     job = here.stdout.split()[1]
-    told = list(events(hot, job))
-    assert [line["step"] for line in told if "train/loss" in line] == [1, 2, 3] and told[-1]["status"] == "done"
-    (adapter,) = [one for one in ask(hot, "GET", "/adapters") if one["job"] == job]
+    lines = list(events(hot, job))
+    assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3] and lines[-1]["status"] == "done"
+    (adapter,) = [item for item in ask(hot, "GET", "/adapters") if item["job"] == job]
     assert adapter["kind"] == "adapter" and Path(adapter["path"]) == tmp_path / "there" / "adapter"
     assert ask(hot, "GET", "/status")["base"].rpartition(";")[2] == loaded.rpartition(";")[2] == " 1 loaded so far"
     alone = run_command("train", *SHORT, "model.device=cpu", "hydra.run.dir=alone", cwd=tmp_path)
@@ -94,7 +94,7 @@ def test_a_command_is_done_on_the_hot_base_as_in_a_process_of_its_own(hot: Path,
     assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "alone" / file).read_bytes()
 
 
-def test_what_waits_or_runs_can_be_cancelled_and_the_base_stays(hot: Path, tmp_path: Path):
+def test_a_waiting_and_a_running_job_can_be_cancelled_and_the_base_stays(hot: Path, tmp_path: Path):
     first, second = submit(hot, tmp_path, "train", *LONG), submit(hot, tmp_path, "train", *SHORT)
     until(lambda: steps(hot, first) > 2)
     worker = ask(hot, "GET", "/status")["worker_pid"]
@@ -110,7 +110,7 @@ def test_what_waits_or_runs_can_be_cancelled_and_the_base_stays(hot: Path, tmp_p
     assert ask(hot, "GET", "/status")["worker_pid"] == worker
 
 
-def test_a_killed_worker_fails_its_job_by_name_and_the_next_job_has_a_new_base(hot: Path, tmp_path: Path):
+def test_a_killed_worker_fails_its_job_and_the_next_job_has_a_new_base(hot: Path, tmp_path: Path):
     first, second = submit(hot, tmp_path, "train", *LONG), submit(hot, tmp_path, "train", *SHORT)
     until(lambda: steps(hot, first) > 2)
     before = ask(hot, "GET", "/status")
@@ -125,10 +125,10 @@ def point(name: str, typed: str) -> dict[str, object]:
     return {"id": name, "context": [{"role": "user", "content": "$ "}], "continuation": typed, "reason": "so that it is seen"}
 
 
-def test_decision_points_are_learned_from_once_and_given_back_by_a_job_that_learned_nothing(hot: Path, tmp_path: Path):
+def test_decision_points_are_used_once_and_released_by_a_job_without_an_adapter(hot: Path, tmp_path: Path):
     for name in ("one", "two", "one"):
         assert ask(hot, "POST", "/samples", point(name, "cat motd"))["job"] is None
-    with pytest.raises(JobError, match="sample one: another one of this id was posted"):
+    with pytest.raises(JobError, match="sample one: a different one with this id was posted before"):
         ask(hot, "POST", "/samples", point("one", "ls"))
     with pytest.raises(JobError, match="sample: .*nothing is typed"):
         ask(hot, "POST", "/samples", point("three", " "))
@@ -136,38 +136,38 @@ def test_decision_points_are_learned_from_once_and_given_back_by_a_job_that_lear
     steps_of = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "trainer.max_steps=2"]
     failed = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of, "lora.r=-1"]})["job"]
     assert ended(hot, failed)["status"] == "failed"
-    assert [one["job"] for one in ask(hot, "GET", "/samples")] == [None, None]
+    assert [sample["job"] for sample in ask(hot, "GET", "/samples")] == [None, None]
     (tmp_path / "more.jsonl").write_text(json.dumps(point("four", "ls")) + "\n")
-    assert There(hot).do(["post", str(tmp_path / "more.jsonl")]) == 0
+    assert RemoteCommands(hot).run(["post", str(tmp_path / "more.jsonl")]) == 0
     learned = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of]})["job"]
     done = ended(hot, learned)
     assert done["status"] == "done", list(events(hot, learned))
-    assert [one["job"] for one in ask(hot, "GET", "/samples")] == [learned] * 3
+    assert [sample["job"] for sample in ask(hot, "GET", "/samples")] == [learned] * 3
     summary = json.loads((Path(done["runs"][0]) / "summary.json").read_text())
     assert summary["data"]["rows"] == 3
     with pytest.raises(JobError, match="samples: 0 wait"):
         ask(hot, "POST", "/jobs", order | {"words": ["train"]})
 
 
-def test_what_cannot_be_done_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_every_refusal_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     nobody = run_command("train", f"resident={tmp_path / 'nobody'}", cwd=tmp_path)
     assert nobody.returncode == 1 and nobody.stderr.startswith(f"sekft.train: resident={tmp_path / 'nobody'}: nobody serves there;")
-    for body, said in (
+    for body, message in (
         ({"words": ["dance"], "typed_in": "/"}, "words: found 'dance', allowed first: train, eval,"),
         ({"words": ["train"], "typed_in": "/nowhere"}, "typed_in: /nowhere: no such folder"),
         ({"words": "train"}, "words: Input should be a valid array"),
     ):
-        with pytest.raises(JobError, match=said):
+        with pytest.raises(JobError, match=message):
             ask(hot, "POST", "/jobs", body)
-    with pytest.raises(JobError, match="job 99: none such"):
+    with pytest.raises(JobError, match="job 99: no such job"):
         ask(hot, "GET", "/jobs/99/losses")
     second = run_command("resident", f"socket={tmp_path / 'other'}", f"queue={hot.parent / 'outputs/resident/queue'}", cwd=tmp_path)
-    assert second.returncode == 1 and "outputs/resident/queue: another service has it" in second.stderr
-    assert There(hot).do(["list"]) == 0 and There(hot).do(["status"]) == 0 and There(hot).do(["cancel"]) == 1
+    assert second.returncode == 1 and "outputs/resident/queue: in use by another service" in second.stderr
+    assert RemoteCommands(hot).run(["list"]) == 0 and RemoteCommands(hot).run(["status"]) == 0 and RemoteCommands(hot).run(["cancel"]) == 1
     assert "running: None" in capsys.readouterr().out
 
 
-def test_a_service_that_was_killed_or_stopped_goes_on_with_what_it_was_at(tmp_path: Path):
+def test_a_service_that_was_killed_or_stopped_continues_its_job(tmp_path: Path):
     steps_of = [*BARE, "trainer.max_steps=24", "trainer.save_every_steps=3"]
     with service(tmp_path) as (socket, process):
         first, second = submit(socket, tmp_path, "train", *steps_of, "hydra.run.dir=cut"), submit(socket, tmp_path, "train", *SHORT)
@@ -179,10 +179,10 @@ def test_a_service_that_was_killed_or_stopped_goes_on_with_what_it_was_at(tmp_pa
         until(lambda: steps(socket, first) > 9)
         process.terminate()
         process.wait(60)
-        assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "interrupted"  # in good order, not killed
+        assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "interrupted"  # the record was closed
     with service(tmp_path) as (socket, process):
-        told = list(events(socket, first))
-        assert any("goes on from checkpoint-" in line.get("output", "") for line in told) and told[-1]["status"] == "done"
+        lines = list(events(socket, first))
+        assert any("goes on from checkpoint-" in line.get("output", "") for line in lines) and lines[-1]["status"] == "done"
         assert [line["step"] for line in ask(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 25))
         assert ended(socket, second)["status"] == "done"
     whole = run_command("train", *steps_of, "model.device=cpu", "hydra.run.dir=whole", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Which tokens are learned: a rule turns a rendered conversation into one weight per token."""
+"""The mask rules: which tokens of a rendered conversation are learned, as one weight per token."""
 
 from collections.abc import Callable
 
@@ -13,19 +13,23 @@ Weight = NDArray[np.float32]
 
 
 def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
-    """weight: (T,) float32, 0 where nothing is learned. Raises MaskError if the rule breaks the render contract."""
+    """The weight of every token, (T,) float32; 0: not learned. Raises MaskError if the rule breaks the render contract."""
     weight = RULES[mask.rule](rendered, mask).astype(np.float32)
     _require_sound(rendered, weight, mask.rule)
     return weight
 
 
 def applies(rendered: Rendered, mask: MaskConfig) -> bool:
-    """False where the rule learns nothing: an episode without a terminal, an unrolled decision that failed, an episode under mask=continuation."""
+    """Whether the rule learns any token of this rendering.
+
+    It does not for: terminal_only and an episode without a terminal; succeeded and an unrolled decision that failed; continuation and
+    a whole episode.
+    """
     return bool((RULES[mask.rule](rendered, mask) > 0).any())
 
 
 def is_terminal(text: str) -> bool:
-    """Whether a typed text is a terminal: exit or panic as its first word."""
+    """Whether a typed text leaves the session: its first word is exit or panic."""
     return text.split()[:1] in (["exit"], ["panic"])
 
 
@@ -34,7 +38,7 @@ def _assistant(rendered: Rendered, mask: MaskConfig) -> Weight:
 
 
 def _of_turns(rendered: Rendered, chosen: Callable[[int], bool]) -> Weight:
-    """The assistant tokens of the turns that are chosen by their index."""
+    """The assistant tokens of the turns whose index is chosen."""
     wanted = [turn for turn in range(len(rendered.messages)) if chosen(turn)]
     return _assistant(rendered, MaskConfig()) * np.isin(np.array(rendered.turns), wanted)
 
@@ -75,13 +79,13 @@ RULES: dict[MaskRule, Callable[[Rendered, MaskConfig], Weight]] = {
 
 
 def _require_sound(rendered: Rendered, weight: Weight, rule: MaskRule) -> None:
-    """Something is learned, the ending's stop token with it, and never a token of the environment."""
+    """Raise MaskError if nothing is learned, an environment token is, or a learned turn lacks its stop token."""
     learned, context = weight > 0, rendered.is_context
     if rule is not MaskRule.everything and learned[context].any():
-        raise MaskError(f"mask {rule.value}: {int(learned[context].sum())} environment tokens are learned; allowed: 0")
+        raise MaskError(f"mask={rule.value}: {int(learned[context].sum())} environment tokens are learned; allowed: 0")
     if not learned.any():
-        raise MaskError(f"mask {rule.value}: nothing is learned")
-    learning = np.array(rendered.turns)[learned & ~context]
+        raise MaskError(f"mask={rule.value}: nothing is learned; allowed: one token or more")
+    learned_turns = np.array(rendered.turns)[learned & ~context]
     for at, kind in enumerate(rendered.kinds):
-        if kind is TokenKind.stop and not learned[at] and rendered.turns[at] in learning:
-            raise MaskError(f"mask {rule.value}: the stop token of turn {rendered.turns[at]} is not learned")
+        if kind is TokenKind.stop and not learned[at] and rendered.turns[at] in learned_turns:
+            raise MaskError(f"mask={rule.value}: the stop token of turn {rendered.turns[at]} is not learned, but its text is")

@@ -1,4 +1,4 @@
-"""A chat template that makes its own input canonical, so that any server renders raw messages as training did."""
+"""Chat templates with the canonical form written into them, so that any server renders raw messages to the ids of training."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ OPENING = """\
 
 
 def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str, str]) -> str:
-    """The template with rendering.messages.canonical and ChatTokenizer.neutral written into it, in front.
+    """The template with the rules of messages.canonical and ChatTokenizer.neutralise written in front of it; idempotent.
 
-    control: the tokenizer's control tokens, in the order in which neutral() replaces them. dates: what strftime_now was in
-    training, by form; a server would put its own day there.
+    control: the tokenizer's control tokens, in the order in which neutralise() replaces them. dates: what strftime_now returned in
+    training, by format; without it a server would print its own day.
     """
     if source.startswith("{%- set sekft"):
         return source
@@ -36,11 +36,11 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
     return _opening(control) + date + source
 
 
-def for_canonical(source: str, control: Iterable[str]) -> str:
-    """The template for messages that are canonical and neutral already: without that front, if it is the one for these tokens."""
-    front = _opening(control)
-    rest = source.removeprefix(front)
-    return source if rest.startswith("\n") else rest  # a line end right behind the front is no text, at the start it would be
+def without_opening(source: str, control: Iterable[str]) -> str:
+    """The template for messages that are canonical already: the opening for these control tokens is removed, if it is there."""
+    opening = _opening(control)
+    rest = source.removeprefix(opening)
+    return source if rest.startswith("\n") else rest  # Jinja drops a line end behind the opening; at the start it would be text
 
 
 def _opening(control: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What an adapter was trained on, in a form that can be compared with what is about to be served."""
+"""The fingerprint that is saved with an adapter and compared before it is evaluated or served."""
 
 from typing import Any
 
@@ -8,6 +8,9 @@ from sekft.rendering.tokenizer import ChatTokenizer
 
 
 def fingerprint(tokenizer: ChatTokenizer, base_identity: str, text_version: int) -> dict[str, Any]:
-    """base: digest of shape and weights; tokenizer: of tokenizer and template; versions of canonical form, render, deployed text."""
+    """The JSON document: digests of base and tokenizer, versions of canonical form, rendering and deployed text.
+
+    base_identity: digest of the base's shape and weights. text_version: of the deployed text (sandbox.text).
+    """
     versions = {"canonical": CANONICAL_VERSION, "render": RENDER_VERSION, "text": text_version}
     return {"base": base_identity, "tokenizer": tokenizer.digest, **versions}

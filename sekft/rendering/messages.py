@@ -1,4 +1,4 @@
-"""Messages and their canonical form: the one both training and serving render."""
+"""Messages, and the canonical form that both training and serving render."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,22 +20,19 @@ class Message(BaseModel):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an agent types. full: the context had no room for it, the episode is out of tokens; cut: by the limit of one reply.
-
-    reason: why there is no text, or whose context is full.
-    """
+    """An agent's answer to a prompt."""
 
     text: str
-    full: bool = False
-    reason: str = ""
-    cut: bool = False
+    full: bool = False  # the prompt leaves no room for a reply in the context: the episode is out of tokens
+    reason: str = ""  # why there is no text, or whose context is full
+    cut: bool = False  # the reply reached its token limit before a stop token
 
 
 def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A leading system turn folded into the first user turn, neighbours of one role merged (joined by a newline).
+    """The messages with a leading system turn folded into the first user turn and neighbours of one role joined by a newline.
 
-    Idempotent. The result alternates user, assistant, user, ... Raises RenderError for a system turn further down,
-    for nothing at all, and for a conversation that the assistant opens.
+    Idempotent. The result alternates user, assistant, user, ... Raises RenderError for a system turn that is not the first,
+    for an empty conversation, and for one that starts with the assistant.
     """
     turns: list[Message] = []
     for index, message in enumerate(messages):
@@ -47,8 +44,5 @@ def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:
         else:
             turns.append(Message(role=role, content=message.content))
     if not turns or turns[0].role != "user":
-        raise RenderError(f"messages: {'the assistant speaks first' if turns else 'none'}; allowed: user first")
+        raise RenderError(f"messages: {'the assistant comes first' if turns else 'none'}; allowed: a user turn first")
     return tuple(turns)
-
-
-normalize_for_template = canonical  # the name the predecessors gave it

@@ -1,10 +1,10 @@
 """The render contract: one conversation -> token ids, with the turn and the kind of every token.
 
-Covers: serve prompt = training prefix, stop token of every assistant turn, exactly one BOS, control strings in content;
-templates whose past depends on the future are unrolled to one rendering per decision.
-Does not cover: templates whose served prompt begins no training text (a prompt that opens a think block), or that write control
-tokens between the two (a channel); they are refused. An empty think block that only the past has (Qwen3) is left out: the reply is
-what is typed.
+Covers: the served prompt is a prefix of the training text; the stop token of every assistant turn; exactly one BOS; control strings
+in content. Templates that render a past turn differently once later turns are known are unrolled to one rendering per decision.
+Does not cover: templates whose served prompt is no prefix of any training text (a prompt that opens a think block), and templates that
+write control tokens between prompt and reply (a channel). They are refused. An empty think block that a template writes into past
+turns only (Qwen3) is left out, because no server generates it.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ RENDER_VERSION = 1
 
 
 class TokenKind(IntEnum):
-    """What a token is to a mask."""
+    """The role of a token, which the mask rules build on."""
 
-    context = 0  # the environment, and whatever the template writes around turns
-    typed = 1  # the assistant's own text
+    context = 0  # the environment's text, and what the template writes around turns
+    typed = 1  # the assistant's text
     stop = 2  # the token that ends an assistant turn
 
 
@@ -35,28 +35,28 @@ KINDS = tuple(TokenKind)
 
 @dataclass(frozen=True)
 class Rendered:
-    """One conversation as the model sees it. ids, turns, kinds: (T,); turns index into messages."""
+    """A conversation, or one decision of it, as token ids with the turn and kind of each; T tokens."""
 
-    ids: tuple[int, ...]
-    turns: tuple[int, ...]
-    kinds: tuple[TokenKind, ...]
-    messages: tuple[Message, ...]  # canonical and neutral
+    ids: tuple[int, ...]  # (T,)
+    turns: tuple[int, ...]  # (T,), indices into messages
+    kinds: tuple[TokenKind, ...]  # (T,)
+    messages: tuple[Message, ...]  # canonical, control tokens neutralised
     text: str
-    offsets: tuple[tuple[int, int], ...]
-    unrolled: bool = False  # one decision of a conversation; else all of it
-    following: int = 0  # turns of the conversation after these
-    failed: frozenset[int] = frozenset()  # turns whose command failed, where that is known
-    decision: bool = False  # of a decision point: the last turn is what was judged
+    offsets: tuple[tuple[int, int], ...]  # (T,) pairs [start, end) of characters in text
+    unrolled: bool = False  # one decision of a conversation; else the whole conversation
+    following: int = 0  # number of turns of the conversation after these
+    failed: frozenset[int] = frozenset()  # indices of turns whose command failed, where that is known
+    decision: bool = False  # a decision point: the last turn is the continuation to learn
 
     @cached_property
     def is_context(self) -> NDArray[np.bool_]:
-        """(T,): whose kind is context."""
+        """(T,), True for tokens of kind context."""
         return np.array(self.kinds) == TokenKind.context
 
 
 @dataclass(frozen=True)
 class Span:
-    """Characters [start, end) of one assistant turn in the text, its stop token from `stop` on."""
+    """The characters of one assistant turn in the text: [start, stop) is what was typed, [stop, end) the stop token."""
 
     turn: int
     start: int
@@ -65,21 +65,21 @@ class Span:
 
 
 def prepare(messages: Sequence[Message], tokenizer: ChatTokenizer) -> tuple[Message, ...]:
-    """Canonical and free of control tokens: what both sides hand to the template."""
+    """The messages as training and serving give them to the template: canonical, control tokens neutralised. Raises RenderError."""
     neutral = [Message(role=message.role, content=tokenizer.neutralise(message.content)) for message in messages]
     return canonical(neutral)
 
 
 def prompt_ids(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[int]:
-    """What a server feeds the model before its next reply."""
+    """The ids a server feeds the model before its next reply. Raises RenderError."""
     text = tokenizer.template.render(prepare(messages, tokenizer), add_generation_prompt=True)
     return tokenizer.encode(text)[0]
 
 
 def render(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
-    """One render of the whole conversation, every assistant turn located by the prompt a server would have fed.
+    """The whole conversation rendered once; each assistant turn starts where the prompt a server would have fed ends.
 
-    Raises RenderError, naming the turn, where training text and served text would differ.
+    Raises RenderError, naming the turn, if training text and served text would differ.
     """
     turns = prepare(messages, tokenizer)
     text = tokenizer.template.render(turns)
@@ -97,13 +97,14 @@ def _checked(
     tokenizer: ChatTokenizer,
 ) -> Rendered:
     _require_one_bos(ids, tokenizer)
-    walls = [at for at, token in enumerate(ids) if token in tokenizer.boundary_ids]
-    before = [max((at for at in walls if offsets[at][1] <= span.start), default=0) for span in spans]
-    texts = [text[offsets[at][0] if at else 0 : span.start] for at, span in zip(before, spans, strict=True)]
-    alike = list(dict.fromkeys(texts))  # of many templates all that is left is the one token before every reply
-    served = dict(zip(alike, tokenizer.encode_all(alike), strict=True))
-    for span, at, own in zip(spans, before, texts, strict=True):
-        _require_served_prefix(span, at, served[own], ids, offsets)
+    # Text before a boundary token is split the same whatever follows, so each prompt is compared from its last boundary token on.
+    boundaries = [at for at, token in enumerate(ids) if token in tokenizer.boundary_ids]
+    before = [max((at for at in boundaries if offsets[at][1] <= span.start), default=0) for span in spans]
+    tails = [text[offsets[at][0] if at else 0 : span.start] for at, span in zip(before, spans, strict=True)]
+    distinct = list(dict.fromkeys(tails))  # with many templates the one token before every reply
+    served = dict(zip(distinct, tokenizer.encode_all(distinct), strict=True))
+    for span, at, tail in zip(spans, before, tails, strict=True):
+        _require_served_prefix(span, at, served[tail], ids, offsets)
     token_turns, kinds = _label(offsets, spans)
     stops: dict[int, list[int]] = {span.turn: [] for span in spans}
     for token, turn, kind in zip(ids, token_turns, kinds, strict=True):
@@ -115,9 +116,9 @@ def _checked(
 
 
 def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
-    """The conversation as training rows: one, or one per decision where the template rewrites the past.
+    """The conversation as training rows: one, or one per decision if the template rewrites the past. Raises RenderError.
 
-    failed: turns whose command failed; they are the same indices in canonical form only if roles alternate already.
+    failed: indices of turns whose command failed; valid in canonical form only if the roles alternate already.
     """
     if not is_position_dependent(tokenizer):
         return [replace(render(messages, tokenizer), failed=failed)]
@@ -128,7 +129,7 @@ def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: fr
 
 @lru_cache(maxsize=8)
 def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
-    """Whether earlier turns, or the room before a reply, look different once the reply is there; found on a probe."""
+    """Whether the template renders a prompt differently once its reply is there; tested on a probe of three exchanges."""
     turns = [Message(role="user", content="a"), Message(role="assistant", content="b")] * 3
     text = tokenizer.template.render(turns)
     prompts = [tokenizer.template.render(turns[:index], add_generation_prompt=True) for index in (1, 3, 5)]
@@ -136,10 +137,13 @@ def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
 
 
 def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokenizer) -> Rendered:
-    """One decision as it is served: the prompt before turn `index`, what was typed, the stop token. turns: prepared."""
+    """One decision as it is served: the prompt before turn `index`, what was typed, the stop token. turns: from prepare().
+
+    Raises RenderError if the template cannot serve the text it would train.
+    """
     prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
     if not tokenizer.template.render(turns[: index + 1]).startswith(prompt):
-        raise RenderError(f"turn {index}: the served prompt begins no training text of this template; this base is refused")
+        raise RenderError(f"turn {index}: the served prompt is no prefix of the training text; this base is refused")
     if any(control in tokenizer.prefix for control in tokenizer.control.values()):
         raise RenderError(f"turn {index}: the template writes {tokenizer.prefix!r} before the assistant's text; this base is refused")
     typed = tokenizer.separator + turns[index].content
@@ -154,7 +158,7 @@ def _span(turns: Sequence[Message], index: int, text: str, tokenizer: ChatTokeni
     prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
     content = turns[index].content
     if not text.startswith(prompt):
-        raise RenderError(f"turn {index}: the template writes the past differently once the future is known; this base is refused")
+        raise RenderError(f"turn {index}: the template renders the past differently once later turns are known; this base is refused")
     start = len(prompt)
     stop = start + len(tokenizer.separator) + len(content)
     if text[start:stop] != tokenizer.separator + content:
@@ -175,9 +179,9 @@ def _require_one_bos(ids: Sequence[int], tokenizer: ChatTokenizer) -> None:
 
 
 def _require_served_prefix(span: Span, at: int, served: Sequence[int], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> None:
-    """The ids before the turn are the ids a server feeds; a token across the boundary breaks that.
+    """Raise RenderError unless the ids before the turn are those a server feeds; a token across the start of the turn breaks that.
 
-    served: ids of the prompt's text from token `at` on. Text before a wall is split the same whatever follows.
+    served: ids of the prompt's text from token `at` on.
     """
     end = at + len(served)
     if list(ids[at:end]) != served or (end < len(offsets) and offsets[end][1] <= span.start):
@@ -185,13 +189,13 @@ def _require_served_prefix(span: Span, at: int, served: Sequence[int], ids: Sequ
 
 
 def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[TokenKind]]:
-    """Every token that overlaps a span belongs to it; the rest is context of the turn it leads to or follows."""
+    """(turn, kind) of every token: one that overlaps a span belongs to it, any other is context of the turn it leads to or follows."""
     if not spans or not offsets:
         return [0] * len(offsets), [TokenKind.context] * len(offsets)
     start, end = np.array(offsets).T
     starts, stops, ends, turns = np.array([(span.start, span.stop, span.end, span.turn) for span in spans]).T
     last = len(spans) - 1
-    at = np.searchsorted(ends, start, side="right")  # the first span that ends behind the token's start; they stand in order
+    at = np.searchsorted(ends, start, side="right")  # the first span that ends behind the token's start
     near = np.minimum(at, last)
     inside = (at <= last) & (end > starts[near])
     following = np.searchsorted(starts, end, side="left")

@@ -1,4 +1,4 @@
-"""A chat template as text to text, compiled the way transformers compiles it, without transformers."""
+"""Chat templates: messages to text, compiled as transformers compiles them, without importing transformers."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,16 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sekft.errors import RenderError
-from sekft.rendering.canonical_template import for_canonical
+from sekft.rendering.canonical_template import without_opening
 from sekft.rendering.messages import Message
 
-FIXED_DATE = datetime(2024, 7, 26)  # for templates that print the date (Llama-3.1 and later): what is trained is served on another day
+FIXED_DATE = datetime(
+    2024, 7, 26
+)  # for templates that print the date (Llama 3.1 and later): serving happens on another day
 
 
 class Generation(Extension):
-    """`{% generation %}...{% endgeneration %}` renders its body; the markers mean nothing here."""
+    """`{% generation %}...{% endgeneration %}`, rendered as its body: the spans are found without these markers."""
 
     tags = {"generation"}
 
@@ -29,7 +31,7 @@ class Generation(Extension):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's own answers to what a template may touch, asked once for each type and name: nothing else decides them."""
+    """Jinja's sandbox with its attribute checks cached by type and name, on which alone they depend."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -43,9 +45,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class ChatTemplate:
-    """source: Jinja text; names: special tokens by the names templates use (bos_token, eos_token, ...).
+    """One compiled chat template.
 
-    control: the control tokens that no content holds any more when it is rendered here.
+    source: Jinja text. names: special tokens by the names templates use (bos_token, eos_token, ...). control: the tokenizer's control
+    tokens, which the content of the messages no longer holds. Raises RenderError if the template does not compile.
     """
 
     def __init__(self, source: str, names: dict[str, str], control: Iterable[str] = ()) -> None:
@@ -54,16 +57,16 @@ class ChatTemplate:
         environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
-        self.dates: dict[str, str] = {}  # what the template was told when it asked for the date, by the form it asked in
+        self.dates: dict[str, str] = {}  # what strftime_now returned so far, by format
         environment.globals["strftime_now"] = self._date
         try:
-            self._template = environment.from_string(for_canonical(source, control))
+            self._template = environment.from_string(without_opening(source, control))
         except jinja2.TemplateError as error:
             raise RenderError(f"chat template: {error}") from None
-        self._template.globals = dict(self._template.globals)  # every rendering copies them; Jinja's own chain of maps is slow at that
+        self._template.globals = dict(self._template.globals)  # every rendering copies the globals; copying Jinja's ChainMap is slow
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
-        """The conversation as text, special tokens written out. Raises RenderError with the template's own words."""
+        """The conversation as text, special tokens written out. Raises RenderError with the template's own message."""
         plain = [{"role": message.role, "content": message.content} for message in messages]
         try:
             return self._template.render(messages=plain, add_generation_prompt=add_generation_prompt, **self._names)

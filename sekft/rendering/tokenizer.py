@@ -1,4 +1,4 @@
-"""The base's own tokenizer and chat template, read from its folder; no torch, no transformers."""
+"""The tokenizer and chat template of a base, read from its folder without torch or transformers."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from sekft.rendering.messages import Message
 from sekft.rendering.template import ChatTemplate
 
 TEMPLATES = Path(__file__).parent / "templates"
-PROBE = (Message(role="user", content="a"), Message(role="assistant", content="qXz"))  # no template writes such a word itself
+PROBE = (Message(role="user", content="a"), Message(role="assistant", content="qXz"))  # a reply that no template writes itself
 
 
 class ChatTokenizer:
-    """Text to ids and back, and messages to text, for one base.
+    """The tokenizer of one base: text to ids and back, messages to text.
 
-    folder: tokenizer.json, tokenizer_config.json and, unless that holds it, chat_template.jinja.
-    template: a named one of rendering/templates/ or a file, instead of the base's own.
+    folder: holds tokenizer.json, tokenizer_config.json and the chat template, in chat_template.jinja or in tokenizer_config.json.
+    template: name of a file in rendering/templates/, or a path, used instead of the base's template. Raises RenderError.
     """
 
     def __init__(self, folder: Path, template: str | None = None) -> None:
@@ -37,26 +37,26 @@ class ChatTokenizer:
         self.control: dict[int, str] = {
             index: token.content for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         }
-        self.boundary_ids = frozenset(  # ids of tokens that are cut out of a text before anything else: no other token reaches across one
+        self.boundary_ids = frozenset(  # tokens that are cut out of a text before it is split: no other token reaches across one
             index for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special and not token.normalized
         )
         source = _chosen_source(template) if template else _template_source(folder, settings)
         self.template = ChatTemplate(source, names, self.control.values())
 
     def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """ids and their (start, end) character offsets; no special token is added."""
+        """(ids, offsets): offsets are [start, end) characters of each token; no special token is added."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return encoding.ids, encoding.offsets
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of every text, as encode gives them, without offsets."""
+        """The ids of every text, as encode() gives them."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: list[int], skip_control: bool = True) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=skip_control)
 
     def is_byte(self, token: int) -> bool:
-        """Whether the token is one raw byte (`<0x0A>`), whose text its neighbours decide."""
+        """Whether the token is one raw byte (`<0x0A>`), whose text depends on its neighbours."""
         return re.fullmatch("<0x[0-9A-F]{2}>", self._tokenizer.id_to_token(token) or "") is not None
 
     @property
@@ -65,7 +65,7 @@ class ChatTokenizer:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """What ends a generation: eos, and the eos list of generation_config.json or config.json."""
+        """The ids that end a generation: eos, and the eos_token_id of generation_config.json and config.json."""
         ids = {self.eos} if self.eos is not None else set()
         for name in ("generation_config.json", "config.json"):
             file = self.folder / name
@@ -75,24 +75,24 @@ class ChatTokenizer:
 
     @cached_property
     def separator(self) -> str:
-        """What the template writes between the serve prompt and the assistant's text: nothing, or blanks."""
+        """The whitespace that the template writes between the served prompt and the assistant's text; often empty."""
         return self._before[: len(self._before) - len(self._before.lstrip())]
 
     @cached_property
     def prefix(self) -> str:
-        """What more it writes there that no prompt holds: a think block, a channel; empty for most templates."""
+        """What else the template writes there that no prompt holds: a think block, a channel; empty for most templates."""
         return self._before.lstrip()
 
     @cached_property
     def stop_text(self) -> str:
-        """The control token that the template writes behind an assistant turn; empty if it writes none."""
+        """The control token that the template writes after an assistant turn; empty if it writes none."""
         tail = self.template.render(PROBE).rpartition(PROBE[1].content)[2].lstrip(" ")
         return next((text for text in self.control.values() if tail.startswith(text)), "")
 
     @cached_property
     def canonical_template(self) -> str:
-        """What is saved with an adapter: raw messages through any server's template give the ids of training."""
-        self.template.render(PROBE[:1], add_generation_prompt=True)  # it asks for the date now, if ever
+        """The template that is saved with an adapter: with it any server renders raw messages to the ids of training."""
+        self.template.render(PROBE[:1], add_generation_prompt=True)  # fills template.dates, if the template prints the date
         return self_canonicalising(self.template.source, self.control.values(), self.template.dates)
 
     @cached_property
@@ -102,12 +102,12 @@ class ChatTokenizer:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of what decides the ids: the tokenizer, the template text and the special tokens that it names."""
+        """sha256 over what decides the ids: the tokenizer, the template and the special tokens it names."""
         deciding = (self._tokenizer.to_str(), self.template.source, json.dumps(self._names, sort_keys=True))
         return hashlib.sha256("\0".join(deciding).encode()).hexdigest()
 
     def neutralise(self, content: str) -> str:
-        """Content in which no control token can be read: `</s>` becomes `< /s>`. The same in training and serving."""
+        """The content with its control tokens broken by a blank (`</s>` becomes `< /s>`), as in training so in serving."""
         for text in self.control.values():
             if text in content:
                 content = content.replace(text, f"{text[0]} {text[1:]}")
@@ -124,7 +124,7 @@ def _load_fast(folder: Path) -> Tokenizer:
         raise RenderError(f"{folder}: no tokenizer.json (found {found}); convert it first, with merges in the order of their scores")
     try:
         tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises no class of its own
+    except Exception as error:  # the library raises plain Exception
         raise RenderError(f"{file}: not a tokenizer: {str(error).splitlines()[0]}") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -148,7 +148,7 @@ def _template_source(folder: Path, settings: dict[str, Any]) -> str:
     if file.exists():
         return file.read_text(encoding="utf-8")
     source = settings.get("chat_template")
-    if isinstance(source, list):  # several named ones: tools, default, ...
+    if isinstance(source, list):  # several named templates: default, tool_use, ...
         source = next((entry["template"] for entry in source if entry.get("name") == "default"), None)
     if not isinstance(source, str):
         raise RenderError(

@@ -33,7 +33,7 @@ REASONS = {
     " no prompt holds (GPT-OSS), or no token of its own closes a turn (GLM-4).",
     "?": "Not explained.",
 }
-REFUSED = ("begins no training text", "before the assistant's text", "generation stops at")
+REFUSED = ("is no prefix of the training text", "before the assistant's text", "generation stops at")
 
 
 def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:

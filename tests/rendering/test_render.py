@@ -137,7 +137,7 @@ def test_canonical_folds_the_system_turn_merges_neighbours_and_is_idempotent():
     ("messages", "complaint"),
     [
         ([], "none"),
-        ([Message(role="assistant", content="x")], "the assistant speaks first"),
+        ([Message(role="assistant", content="x")], "the assistant comes first"),
         ([Message(role="user", content="x"), Message(role="system", content="y")], r"messages\[1\]: a system turn"),
     ],
 )
@@ -159,7 +159,7 @@ PROMPT = "{% if add_generation_prompt %}<|im_start|>{% endif %}"
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
-        ("{% for m in messages %}<|im_start|>{{ m.content }}{{ loop.length }}<|im_end|>{% endfor %}", "writes the past differently"),
+        ("{% for m in messages %}<|im_start|>{{ m.content }}{{ loop.length }}<|im_end|>{% endfor %}", "renders the past differently"),
         ("{% for m in messages %}<|im_start|>{{ m.content | upper }}<|im_end|>{% endfor %}" + PROMPT, "changes the assistant's text"),
         ("{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}" + PROMPT, "no control token closes"),
         ("{% for m in messages %}{{ m.content }}<|im_start|>{% endfor %}", "generation stops at"),

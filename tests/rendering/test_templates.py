@@ -48,7 +48,7 @@ def test_every_decision_is_learned_after_exactly_what_is_served(name: str, tmp_p
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_template_whose_prompt_opens_a_thought_is_refused(name: str, tmp_path: Path):
-    with pytest.raises(RenderError, match="the served prompt begins no training text"):
+    with pytest.raises(RenderError, match="the served prompt is no prefix of the training text"):
         render_all(TALK, stand_in(name, tmp_path))
 
 

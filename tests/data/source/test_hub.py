@@ -45,7 +45,7 @@ def test_parts_that_are_text_are_joined_and_what_is_no_conversation_is_counted(t
     lost = [[LATE], [], [TURNS[2], LATE, TURNS[2]]]
     [sample], stats = read("hub", put(tmp_path / "a.jsonl", [{"messages": turns} for turns in [parts, *lost]]))
     assert said(sample) == [("user", "ab"), ("assistant", "c")]
-    assert stats.skipped == {"nobody answers": 2, "the assistant speaks first": 1}
+    assert stats.skipped == {"nobody answers": 2, "the assistant comes first": 1}
 
 
 @pytest.mark.parametrize(

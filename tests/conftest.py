@@ -5,11 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests import warm
+from tests.process import start
 
 ROOT = Path(__file__).resolve().parents[1]
 CHATML = (
@@ -62,9 +63,23 @@ def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_command(
-    *arguments: str, cwd: Path, timeout: float = 600, fresh: bool = False, **environment: str
+    *arguments: str | Path, cwd: Path, input: str | None = None, timeout: float = 600, fresh: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m sekft.<command> ...` as a user types it, in a folder of its own; fresh: in an interpreter that has imported nothing."""
-    command = [sys.executable, "-m", f"sekft.{arguments[0]}", *arguments[1:]]
-    options = {"cwd": cwd, "timeout": timeout, "env": {**os.environ, **environment}}
-    return subprocess.run(command, capture_output=True, text=True, **options) if fresh else warm.run(command, **options)
+    """`python -m sekft.<command> ...` as a user types it, in a folder of its own; input: what is typed at its prompts.
+
+    It is forked from a process that has imported the libraries; fresh: it is an interpreter that has imported nothing.
+    """
+    command, *words = arguments
+    with tempfile.TemporaryFile("w+") as typed:
+        typed.write(input or "")
+        typed.seek(0)
+        run = start(
+            f"sekft.{command}", *words, cwd=cwd, fresh=fresh, **environment,
+            stdin=typed if input is not None else None, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    try:
+        output, errors = run.communicate(timeout=timeout)
+    except BaseException:
+        run.kill()
+        raise
+    return subprocess.CompletedProcess([*map(str, arguments)], run.returncode or 0, output, errors)

@@ -1,11 +1,9 @@
 """Runs that are ended from outside, or whose engine is: what is kept, what is left, what is said."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,9 +11,9 @@ import psutil
 import pytest
 
 from sekft.sandbox.backend.engine import OWNER
-from tests import warm
 from tests.conftest import run_command
 from tests.dockerd import dockerd, missing
+from tests.process import Command, start
 from tests.proxy import Relay
 from tests.sandbox.chaos import Daemon
 
@@ -24,7 +22,7 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-def containers(run: subprocess.Popen) -> set[str]:
+def containers(run: subprocess.Popen | Command) -> set[str]:
     """Those the process made; other tests have theirs in the same engine."""
     import docker
 
@@ -45,10 +43,8 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.docker
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
-    run = warm.Popen(
-        [sys.executable, "-m", "sekft.train", *training, "eval.episodes=32", "workers=4"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    words = (*training, "eval.episodes=32", "workers=4")
+    run = start("sekft.train", *words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         wait_until(lambda: (tmp_path / "run" / "adapter").exists() and bool(containers(run)), run)
         time.sleep(1.0)
@@ -66,10 +62,9 @@ def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(train
 @pytest.mark.docker
 def test_an_engine_lost_in_the_eval_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
-    run = warm.Popen(
-        [sys.executable, "-m", "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4"],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/engine.sock"},
+    run = start(
+        "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4",
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, DOCKER_HOST=f"unix://{tmp_path}/engine.sock",
     )  # fmt: skip
     try:
         wait_until(lambda: (tmp_path / "run" / "episodes.jsonl.partial").exists(), run)
@@ -83,7 +78,7 @@ def test_an_engine_lost_in_the_eval_keeps_the_adapter_and_leaves_it_unmeasured(t
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
 
 
-def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str]:
+def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str] | Command:
     """A small one of base and reference, in the folder `name` of cwd."""
     words = (
         "model.weights=random",  # it babbles: its episodes take their time
@@ -95,10 +90,7 @@ def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subproc
         f"hydra.run.dir={name}",
         *words,
     )
-    return warm.Popen(
-        [sys.executable, "-m", "sekft.eval", *words],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
-    )  # fmt: skip
+    return start("sekft.eval", *words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment)
 
 
 def played(folder: Path) -> list[dict]:
@@ -200,9 +192,9 @@ def test_an_eval_that_is_ended_keeps_the_episodes_that_are_over_and_is_held_anew
         assert len(whole) == 32 and all(whole[episode["id"]] == episode for episode in kept)
 
 
-def wait_until(true, run: subprocess.Popen | None, seconds: float = 240) -> None:
+def wait_until(true, run: subprocess.Popen | Command | None, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it never came to that"
-        assert run is None or run.poll() is None, run.stderr.read()
+        assert run is None or run.poll() is None, run.communicate()
         time.sleep(0.2)

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,13 +12,12 @@ import pytest
 
 from sekft.data import decision
 from sekft.sandbox.backend.engine import OWNER
-from tests import warm
+from tests.conftest import run_command
+from tests.process import start
 
 
 def chat(*words: str, cwd: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sekft.chat", "model.device=cpu", *words]
-    environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere"}
-    return warm.run(command, input=typed, cwd=cwd, timeout=300, env=environment)
+    return run_command("chat", "model.device=cpu", *words, cwd=cwd, input=typed, DOCKER_HOST="unix:///nowhere")
 
 
 def test_a_prompt_gets_one_reply_and_nothing_else(tmp_path: Path):
@@ -57,8 +55,8 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
         "data.validation_share=0",
         "trainer.lr=1e-3",
     ]
-    command = [sys.executable, "-m", "sekft.train", "eval=none", "tracker=none", "rehearsal=false", "trainer.max_steps=30", *words]
-    learned = warm.run([*command, "hydra.run.dir=run"], cwd=tmp_path, timeout=300)
+    words += ["eval=none", "tracker=none", "rehearsal=false", "trainer.max_steps=30", "hydra.run.dir=run"]
+    learned = run_command("train", *words, cwd=tmp_path)
     assert learned.returncode == 0, learned.stderr
     again = chat("mode=shell", "sandbox=bwrap", "adapter=run/adapter", cwd=tmp_path, typed="ls\n\n\n")
     assert "exit, false_exit" in again.stdout.splitlines()[-1], again.stdout
@@ -69,24 +67,23 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
 def test_a_watched_episode_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
     import docker
 
-    run = warm.Popen(
-        [sys.executable, "-m", "sekft.chat", "mode=shell", "sandbox=docker"],
-        cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    unused, typed = os.pipe()  # open, so the command waits for a line; nothing is typed
+    with (tmp_path / "shown").open("wb") as shown:
+        run = start("sekft.chat", "mode=shell", "sandbox=docker", cwd=tmp_path, stdin=unused, stdout=shown, stderr=subprocess.STDOUT)
     of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
 
     def there() -> bool:
         return bool(docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True))
 
-    assert run.stdout is not None
-    said = b""
-    while not said.endswith(b"another line] "):  # it waits for the person
-        piece = os.read(run.stdout.fileno(), 4096)
-        assert piece, said
-        said += piece
+    end = time.monotonic() + 240
+    while not (tmp_path / "shown").read_text().endswith("another line] "):  # it waits for the person
+        assert run.poll() is None and time.monotonic() < end, (tmp_path / "shown").read_text()
+        time.sleep(0.1)
     assert there()
     run.send_signal(number)
-    run.communicate(timeout=120)
+    run.wait(timeout=120)
+    os.close(unused)
+    os.close(typed)
     end = time.monotonic() + 60
     while there():
         assert time.monotonic() < end

@@ -17,7 +17,7 @@ from sekft.config import Again, EvalCommandConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError, SweepError, VerdictError
 from sekft.tracking.ledger import last
-from tests import warm
+from tests import process
 from tests.conftest import run_command
 from tests.train.weights import digest
 
@@ -215,11 +215,10 @@ def test_a_job_after_one_that_failed_in_training_gives_the_losses_and_the_bytes_
 @pytest.mark.slow
 @pytest.mark.xdist_group("sweep")
 def test_a_sweep_killed_in_a_job_goes_on_from_its_checkpoint_to_the_same_bytes(cwd: Path, alone: Path):
-    command = [sys.executable, "-m", "sekft.train", *SWEEP, "hydra.sweep.dir=killed"]
-    first = warm.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    first = process.start("sekft.train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         while not (cwd / "killed" / "2" / "checkpoints" / "checkpoint-2" / "whole.json").exists():
-            assert first.poll() is None, first.stdout and first.stdout.read()
+            assert first.poll() is None, first.communicate()
             time.sleep(0.01)
     finally:
         first.send_signal(signal.SIGKILL)

@@ -3,37 +3,36 @@
 import hashlib
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from sekft.config import SplitConfig
 from sekft.scenario.split import load
-from tests import warm
 from tests.collect.conftest import Collect
+from tests.process import Command, start
 
 SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"], seed=0, train_scenarios=8, eval_scenarios=4)
 DATA = ("trajectories.jsonl", "card.json", "card.md", "messages.jsonl", "SHA256SUMS")
-LINE = [sys.executable, "-m", "sekft.collect", "episodes=60", "split.train_scenarios=8", "sandbox=bwrap", "export=[messages]"]
+LINE = ["episodes=60", "split.train_scenarios=8", "sandbox=bwrap", "export=[messages]"]
 
 
 def data(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DATA}
 
 
-def start(cwd: Path, folder: str, *words: str) -> subprocess.Popen:
-    return warm.Popen([*LINE, f"hydra.run.dir={folder}", *words], cwd=cwd, stdout=subprocess.PIPE, text=True)
+def collect(cwd: Path, folder: str, *words: str) -> subprocess.Popen | Command:
+    return start("sekft.collect", *LINE, f"hydra.run.dir={folder}", *words, cwd=cwd, stdout=subprocess.PIPE)
 
 
 def test_a_killed_collection_continues_and_gives_the_same_bytes(tmp_path: Path):
-    assert start(tmp_path, "whole").wait(300) == 0
-    killed = start(tmp_path, "killed", "workers=2")
+    assert collect(tmp_path, "whole").wait(300) == 0
+    killed = collect(tmp_path, "killed", "workers=2")
     end = time.monotonic() + 120
     while not (written := [path.read_bytes().count(b"\n") for path in tmp_path.glob("killed/*.partial.jsonl")]) or written[0] < 10:
         assert killed.poll() is None and time.monotonic() < end
         time.sleep(0.02)
     killed.send_signal(signal.SIGSTOP)  # it still holds the lock while another one is started
-    assert start(tmp_path, "killed").wait(120) == 1
+    assert collect(tmp_path, "killed").wait(120) == 1
     killed.send_signal(signal.SIGKILL)
     killed.wait(30)
     partial = next(tmp_path.glob("killed/*.partial.jsonl"))
@@ -41,7 +40,7 @@ def test_a_killed_collection_continues_and_gives_the_same_bytes(tmp_path: Path):
         file.write(b'{"schema_version": 1, "id": "copy-')  # what a kill in the middle of a line leaves
     finished = partial.read_bytes().count(b"\n")
     assert finished < 60 and not (tmp_path / "killed" / "trajectories.jsonl").exists()
-    continued = start(tmp_path, "killed")
+    continued = collect(tmp_path, "killed")
     output, _ = continued.communicate(timeout=300)
     assert continued.returncode == 0 and f"continuing: {finished} of 60 episodes were played before" in output
     assert data(tmp_path / "killed") == data(tmp_path / "whole")

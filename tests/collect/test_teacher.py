@@ -1,7 +1,6 @@
 """A teacher over real HTTP plays scenarios: its episodes are recorded without the scaffold, failures are counted by reason."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,10 @@ from sekft.episode import trajectory
 from sekft.episode.setup import arrival
 from sekft.errors import EndpointError, SettingsError
 from sekft.scenario.document import Scenario, write
-from tests import warm
 from tests.collect.conftest import Collect, scenarios
 from tests.collect.stub_server import Answer, completion, refusing, serving
+from tests.conftest import run_command
+from tests.process import Command, start
 
 TEACHER = ("agent=endpoint", "agent.model=teacher", "agent.timeout_s=1", "agent.retries=1", "sandbox=bwrap")
 
@@ -63,7 +63,7 @@ def test_only_episodes_that_the_endpoint_failed_are_played_again(tmp_path: Path)
     shown = shown_at_once(3)
     write(shown, tmp_path / "scenarios")
     failing, finished, last = sorted(shown, key=lambda scenario: scenario.id)
-    process: list[subprocess.Popen] = []
+    process: list[subprocess.Popen | Command] = []
     asking: list[str] = []
 
     def answer(request: dict) -> Answer:
@@ -76,13 +76,12 @@ def test_only_episodes_that_the_endpoint_failed_are_played_again(tmp_path: Path)
         return refusing(400) if now is failing and process else completion(now.reference[turn(request)])
 
     with serving(answer) as (url, _):
-        command = [sys.executable, "-m", "sekft.collect", *TEACHER, "agent.timeout_s=30", f"agent.url={url}", "scenarios=scenarios"]
-        command += ["workers=1", "hydra.run.dir=run"]
-        process.append(killed := warm.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL))
+        words = [*TEACHER, "agent.timeout_s=30", f"agent.url={url}", "scenarios=scenarios", "workers=1", "hydra.run.dir=run"]
+        process.append(killed := start("sekft.collect", *words, cwd=tmp_path, stdout=subprocess.DEVNULL))
         assert killed.wait(120) == -9
         assert asking[0] == failing.id and asking[-1] == last.id
         asking.clear()
-        assert warm.run(command, cwd=tmp_path, timeout=120).returncode == 0
+        assert run_command("collect", *words, cwd=tmp_path, timeout=120).returncode == 0
     episodes = list(trajectory.read(tmp_path / "run" / "trajectories.jsonl"))
     assert [(episode.scenario_id, episode.kept) for episode in episodes] == [(scenario.id, True) for scenario in (failing, finished, last)]
     assert set(asking) == {failing.id, last.id}

@@ -7,14 +7,13 @@ import os
 import pty
 import re
 import struct
-import sys
 import termios
 from pathlib import Path
 
 import pytest
 
-from tests import warm
 from tests.conftest import run_command
+from tests.process import start
 
 SMALL = ("sandbox=bwrap", "model.weights=random", "eval.episodes=2", "tracker=none", "eval.cache=false", "hydra.run.dir=run")
 LINE = re.compile(r"evaluation .*\d+/\d+ \d:\d\d:\d\d running \d+, ended \d+, verified \d+, [\d,]+ tokens/s, \d+\.\d episodes/s")
@@ -24,7 +23,7 @@ def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
     """What a command draws on a terminal of so many columns."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    run = warm.Popen(words, cwd=cwd, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"})
+    run = start(*words, cwd=cwd, stdin=its, stdout=its, stderr=its, TERM="xterm")
     os.close(its)
     drawn = b""
     with contextlib.suppress(OSError):  # Linux' way to say that nobody is there any more
@@ -38,7 +37,7 @@ def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
 @pytest.mark.slow
 def test_the_line_episodes_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tmp_path: Path):
     words = [*SMALL, "eval.max_turns=4", "eval.max_reply_tokens=8"]
-    drawn = at_a_terminal(80, [sys.executable, "-m", "sekft.eval", *words], tmp_path)
+    drawn = at_a_terminal(80, ["sekft.eval", *words], tmp_path)
     frames = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", one) for one in re.split(r"[\r\n]+", drawn) if "running" in one]
     assert len(set(frames)) > 2 and all(LINE.fullmatch(one.rstrip()) and len(one) <= 80 for one in frames), frames
     assert "10/10" in frames[-1] and "running 0," in frames[-1]

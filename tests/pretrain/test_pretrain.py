@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from sekft.model.base import load
 from sekft.pretrain.loop import rate
 from sekft.rendering.messages import Message
 from sekft.rendering.render import render
-from tests import warm
+from tests.conftest import run_command
+from tests.process import start
 
 SMALL = [
     "shape.hidden=32",
@@ -40,11 +40,7 @@ pytestmark = pytest.mark.xdist_group("pretraining")
 
 
 def pretrain(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return warm.run(command(folder, *overrides))
-
-
-def command(folder: Path, *overrides: str) -> list[str]:
-    return [sys.executable, "-m", "sekft.pretrain", f"hydra.run.dir={folder}", *SMALL, *overrides]
+    return run_command("pretrain", f"hydra.run.dir={folder}", *SMALL, *overrides, cwd=Path.cwd())
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +78,13 @@ def test_another_seed_gives_another_base(made: Path, tmp_path: Path):
 
 def test_a_killed_run_goes_on_to_the_same_bytes(made: Path, tmp_path: Path):
     folder = tmp_path / "killed"
-    with warm.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        deadline = time.monotonic() + 120
-        while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
+    silent, words = subprocess.DEVNULL, (f"hydra.run.dir={folder}", *SMALL)
+    process = start("sekft.pretrain", *words, cwd=tmp_path, stdout=silent, stderr=silent, new_session=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoint.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     assert (folder / "checkpoint.pt").exists()
     assert pretrain(folder).returncode == 0
     assert weights(folder) == weights(made)

@@ -2,14 +2,12 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sekft.cli.prompt import candidates
 from sekft.resident.commands import BUILT_IN, FinishedRun, LocalCommands, execute
-from tests import warm
 from tests.conftest import run_command
 
 SMALL = "sandbox=bwrap tracker=none eval.baselines=false eval.episodes=2 eval.max_turns=3 eval.max_reply_tokens=8"
@@ -18,8 +16,7 @@ COMMANDS = (*LocalCommands.commands, *BUILT_IN)
 
 
 def run_prompt(lines: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sekft.resident", "model.device=cpu"]
-    return warm.run(command, input="\n".join(lines), cwd=cwd, timeout=300)
+    return run_command("resident", "model.device=cpu", cwd=cwd, input="\n".join(lines))
 
 
 @pytest.mark.slow

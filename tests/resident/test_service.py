@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ import pytest
 from sekft.errors import JobError
 from sekft.resident.commands import RemoteCommands
 from sekft.where.resident import ask, events
-from tests import warm
 from tests.conftest import run_command
+from tests.process import Command, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("resident service")]
 BARE = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "split.train_scenarios=16", "trainer.batch=2"]
@@ -25,12 +24,11 @@ LONG = [*BARE, "trainer.max_steps=4000", "trainer.save_every_steps=3"]
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+def service(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[str] | Command]]:
     """(socket, process) of a service; killed at the end if it still runs."""
     socket = folder / "hot"
-    command = [sys.executable, "-m", "sekft.resident", "model.device=cpu", f"socket={socket}"]
     with (folder / "service.log").open("a") as log:
-        process = warm.Popen(command, cwd=folder, stdout=log, stderr=log, text=True)
+        process = start("sekft.resident", "model.device=cpu", f"socket={socket}", cwd=folder, stdout=log, stderr=log)
     try:
         until(lambda: process.poll() is not None or answers(socket))
         yield socket, process

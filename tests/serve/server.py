@@ -1,10 +1,8 @@
 """`python -m sekft.serve` as a process of its own, and adapters for it to serve."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +17,13 @@ from sekft.model import lora
 from sekft.model.base import Base
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
-from tests import warm
+from tests.process import Command, start
 
 
 @dataclass(frozen=True)
 class Running:
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Command
     log: Path
 
     def chat(self, messages: list[dict], model: str, **more) -> httpx.Response:
@@ -43,10 +41,8 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[Running]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "out.txt"
     with log.open("w") as out:
-        process = warm.Popen(
-            [sys.executable, "-m", "sekft.serve", "serve.port=0", "model.device=cpu", *words],
-            cwd=folder, stdout=out, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment},
-        )  # fmt: skip
+        words = ("serve.port=0", "model.device=cpu", *words)
+        process = start("sekft.serve", *words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, **environment)
     try:
         found = None
         while found is None:

@@ -27,7 +27,7 @@ from sekft.tracking.audit import faults as audit_faults
 from sekft.tracking.condition import condition
 from sekft.tracking.heartbeat import HEARTBEAT
 from sekft.tracking.record import METRICS, RUN, SUMMARY
-from tests import warm
+from tests.process import Command, start
 
 EPISODES = 4
 WORDS = (
@@ -84,11 +84,10 @@ def _ended(report: Report, calm: Path, home: Path) -> None:
     report.ended += 1
 
 
-def _started(home: Path, words: Sequence[str]) -> subprocess.Popen[bytes]:
+def _started(home: Path, words: Sequence[str]) -> subprocess.Popen[str] | Command:
     home.mkdir(exist_ok=True)
-    environment = {**os.environ, "COLUMNS": "120"}
     with (home / "said").open("ab") as said:
-        return warm.Popen([sys.executable, "-m", "sekft.train", *words], cwd=home, stdout=said, stderr=said, env=environment)
+        return start("sekft.train", *words, cwd=home, stdout=said, stderr=said, COLUMNS="120")
 
 
 def _killed(home: Path, words: Sequence[str], moment: float | None) -> str | None:
@@ -200,7 +199,7 @@ def _summary(run: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork of the warm process takes no threads along
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork takes no threads along
     given = {"kills": "20", "seed": "0", "sandbox": "bwrap"} | dict(argument.split("=", 1) for argument in arguments)
     with tempfile.TemporaryDirectory(prefix="sekft-kills-") as folder:
         report = kills(int(given["kills"]), int(given["seed"]), given["sandbox"], Path(folder), lambda line: print(line, flush=True))

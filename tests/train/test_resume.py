@@ -2,19 +2,19 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import warm
+from tests.process import start
 
-COMMAND = [sys.executable, "-m", "tests.train.resumed"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return warm.run([*COMMAND, *map(str, arguments)], cwd=ROOT, timeout=300)
+    process = start("tests.train.resumed", *arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, errors = process.communicate(timeout=300)
+    return subprocess.CompletedProcess("tests.train.resumed", process.returncode or 0, output, errors)
 
 
 def finished(*arguments: str | Path) -> str:

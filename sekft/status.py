@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from sekft.cli.launch import launch
+from sekft.config import StatusConfig
 from sekft.config.job import Job
-from sekft.config.status import StatusConfig
 from sekft.errors import DataError
 from sekft.tracking.condition import Condition, condition
 from sekft.tracking.records import below

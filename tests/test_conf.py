@@ -1,17 +1,17 @@
 """Every option and every experiment composes into the typed settings, and what does not is refused in one line."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
 
 from sekft import config
 from sekft.cli.launch import typed_last
 from sekft.cli.settings import conf_folder, settings
 from sekft.config import commands
-from sekft.config.bounds import BOUNDS
+from sekft.config.bounds import at_least, between, require_bounds
 from sekft.errors import SettingsError
 
 CONF = conf_folder()
@@ -135,15 +135,25 @@ def test_a_number_out_of_bounds_names_its_key_and_what_is_allowed(override: str)
         composed("train", override)
 
 
-def test_every_bound_is_about_a_key_that_there_is():
-    keys = {key for command in commands.COMMANDS for key in leaves(compose(command))}
-    assert set(BOUNDS) <= keys
+def test_bounds_hold_for_a_settings_object_and_for_those_in_its_dictionaries():
+    @dataclass
+    class Part:
+        share: float = between(0, 1, default=0.5)
 
+    @dataclass
+    class Whole:
+        steps: int = at_least(-1, default=-1, excluded=0)
+        parts: dict[str, Part] = field(default_factory=dict)
 
-def leaves(node, prefix: str = "") -> set[str]:
-    if not isinstance(node, DictConfig):
-        return {prefix.rstrip(".")}
-    return {leaf for key in node for leaf in leaves(node._get_node(key) if node._is_missing() else node.get(key), f"{prefix}{key}.")}
+    require_bounds(Whole(1, {"a": Part()}))
+    for settings_object, line in (
+        (Whole(0), "steps: found 0, allowed: -1 or more, not 0"),
+        (Whole(-2), "steps: found -2, allowed: -1 or more, not 0"),
+        (Whole(1, {"a": Part(2.0)}), "parts.a.share: found 2.0, allowed: 0 to 1"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            require_bounds(settings_object)
+        assert str(refused.value) == line
 
 
 def test_sources_mix_by_listing_them():

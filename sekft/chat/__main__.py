@@ -15,8 +15,7 @@ from sekft.chat.review import review as judge_all
 from sekft.chat.watch import Watch
 from sekft.cli import prompt
 from sekft.cli.launch import launch
-from sekft.config import Suite
-from sekft.config.chat import ChatConfig, Mode
+from sekft.config import ChatConfig, Mode, Suite
 from sekft.config.endpoint import text_or_file
 from sekft.config.job import Job
 from sekft.data import decision

@@ -29,10 +29,11 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
         OmegaConf.resolve(clean)
         if missing := sorted(OmegaConf.missing_keys(clean)):
             raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
-        require_bounds(clean)
-        return OmegaConf.to_object(clean)  # type: ignore[return-value]
+        typed = OmegaConf.to_object(clean)
     except OmegaConfBaseException as error:
         raise SettingsError(error_line(error)) from None
+    require_bounds(typed)
+    return typed  # type: ignore[return-value]
 
 
 def conf_folder() -> Path:

@@ -18,8 +18,7 @@ from sekft.compare.groups import Group, evaluated, grouped
 from sekft.compare.headline import write_headline
 from sekft.compare.lineage import lineages
 from sekft.compare.links import shown
-from sekft.config import Start
-from sekft.config.compare import CompareConfig
+from sekft.config import CompareConfig, Start
 from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, SettingsError
 from sekft.eval.measures import COMPARABLE, counted

@@ -1,13 +1,203 @@
-"""The commands and the types of their settings."""
+"""The settings of every command."""
 
-from hydra.core.config_store import ConfigStore
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from sekft.config import CheckConfig, CollectConfig, EvalCommandConfig, PreviewConfig, ServeConfig, TrainConfig
-from sekft.config.chat import ChatConfig
-from sekft.config.compare import CompareConfig
+from sekft.config.bounds import at_least, between
+from sekft.config.data import DataConfig
+from sekft.config.endpoint import AgentConfig, AuthorConfig, Export
+from sekft.config.evaluation import EvalConfig, SandboxConfig, SplitConfig
+from sekft.config.model import ModelConfig
 from sekft.config.pretrain import PretrainConfig
-from sekft.config.resident import ResidentConfig
-from sekft.config.status import ReleaseConfig, StatusConfig
+from sekft.config.training import BudgetConfig, LoraConfig, MaskConfig, RepairConfig, Start, TrainerConfig
+from sekft.config.where import TrackerConfig, WhereConfig
+
+Again = StrEnum("Again", "none failed all")
+Mode = StrEnum("Mode", "talk shell suite review")
+Action = StrEnum("Action", "verify approve promote rollback")
+Stage = StrEnum("Stage", "dev stage prod")
+
+
+@dataclass
+class PlayConfig:
+    """Common to the commands that play episodes."""
+
+    seed: int = at_least(0, default=0)
+    workers: int = at_least(0, default=0)  # episodes at once; 0: twice the CPU cores
+    experiment: str | None = None  # a recipe of experiments/
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+
+
+@dataclass
+class RunConfig(PlayConfig):
+    """Common to train and eval, which can run elsewhere, in a sweep, or once more."""
+
+    resident: str | None = None  # socket of a resident base that does the work: python -m sekft.resident socket=SOCKET
+    dry_run: bool = False  # print the plan, write nothing
+    live: bool = False  # where=ray, slurm, hf_job: really submit; without it the submission is only planned
+    again: Again = Again.none  # of a sweep that is started again: which of the ended jobs run once more
+    replay: str | None = None  # folder of a run to repeat from its record into a new folder; differences are reported
+    model: ModelConfig = field(default_factory=ModelConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    where: WhereConfig = field(default_factory=WhereConfig)
+    # held_out, test, fresh, unlisted, selection, development, train, all, or a scenario file or folder
+    scenarios: str = "held_out"
+
+
+@dataclass
+class TrainConfig(RunConfig):
+    rehearsal: bool = True  # one step, one saved adapter and one episode before the training
+    start: Start = Start.bootstrap  # a fresh adapter; continue: from adapter= or parent=; resume: an interrupted run; release: a release
+    parent: str | None = None  # folder of a run: continue starts from its adapter, resume from its newest whole checkpoint
+    adapter: str | None = None  # folder of an adapter to train on, at its own rank (lora= is ignored); start=release: a release or a stage
+    data: DataConfig = field(default_factory=DataConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
+    repair: RepairConfig = field(default_factory=RepairConfig)
+
+
+@dataclass
+class EvalCommandConfig(RunConfig):
+    adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
+    agent: AgentConfig = field(default_factory=AgentConfig)  # endpoint: agent.model is the base, adapter= names models of the server
+
+
+@dataclass
+class CollectConfig(PlayConfig):
+    adapter: str | None = None
+    scenarios: str = "train"  # a set as in sekft.eval, or a file or folder
+    mapping: str | None = None  # YAML file: how the documents of scenarios=PATH become scenarios; each passes the gate first
+    imports: str | None = None  # file or folder of episodes recorded elsewhere; nothing is played
+    source: str | None = None  # a name in data.sources: write its conversations and a data card; nothing is played
+    path: str | None = None  # path of that source
+    data: DataConfig = field(default_factory=DataConfig)
+    episodes: int = at_least(0, default=0)  # number of scenarios; more than the set has are drawn from the seed; 0: the whole set
+    attempts: int = at_least(1, default=1)  # episodes per scenario; pairs need kept and rejected episodes of the same scenario
+    export: list[Export] = field(default_factory=list)  # files to write besides the trajectories
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    author: AuthorConfig = field(default_factory=AuthorConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)  # for agent=model; its tokenizer counts the tokens of the data card
+    eval: EvalConfig = field(default_factory=EvalConfig)  # limits of an episode
+
+
+@dataclass
+class CheckConfig(PlayConfig):
+    library: str = "all"  # a set as in sekft.eval, or the name of an archetype
+    path: str | None = None  # a scenario file or folder instead of the library
+    trajectories: str | None = None  # file or folder of training data: search it for scenarios of the evaluation; nothing is played
+    episodes: int = at_least(0, default=0)  # number of scenarios; 0: all
+    repeats: int = at_least(1, default=1)  # episodes per agent and scenario
+
+
+@dataclass
+class PreviewConfig:
+    workers: int = at_least(0, default=0)  # episodes at once, if the reference plays first; 0: twice the CPU cores
+    rows: int = at_least(0, default=2)  # rows painted in the terminal; the page has 20 times as many
+    check: bool = False  # for CI: a dropped row or a learned environment token is an error
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class ServerConfig:
+    """The endpoint: its address, who may use it, and its limits."""
+
+    host: str = "127.0.0.1"  # another than loopback needs a token
+    port: int = between(0, 65535, default=8000)  # 0: any free port
+    socket: str | None = None  # a Unix socket for its owner only, instead of host and port
+    token: str | None = None  # bearer token, by reference: '${oc.env:NAME}'; conf/serve.yaml reads SEKFT_TOKEN
+    quiet: bool = False  # print no line per request
+    temperature: float = between(0, 2, default=0.0)  # of a request without one; 0: greedy, as in the evaluation
+    max_tokens: int = at_least(1, default=1024)  # of one reply: the most, and the value of a request without one
+    max_messages: int = at_least(1, default=1024)
+    max_body_bytes: int = at_least(1, default=1048576)
+    rows: int = at_least(1, default=16)  # most replies generated together
+    queue: int = at_least(1, default=128)  # most requests waiting or being answered; one more gets 503
+    request_s: float = at_least(1, default=300.0)  # of one request, waiting included
+    stop_s: int = at_least(0, default=30)  # to finish requests after a request to stop
+
+
+@dataclass
+class ServeConfig:
+    adapter: Any = None  # a folder, served under its name; or several: {name: folder, ...}
+    model: ModelConfig = field(default_factory=ModelConfig)
+    serve: ServerConfig = field(default_factory=ServerConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class ChatConfig:
+    mode: Mode = Mode.talk
+    seed: int = at_least(0, default=0)
+    adapter: str | None = None  # an adapter's folder; null: the base alone
+    prompt: str | None = None  # talk: print one reply to this and nothing else; null: a conversation
+    temperature: float = at_least(0, default=0.0)  # 0: greedy
+    top_k: int = at_least(0, default=0)  # talk: sample from the k likeliest tokens; 0: all
+    max_tokens: int = at_least(1, default=256)  # talk: of one reply
+    scenarios: str = "train"  # shell: the set; what is recorded in evaluation scenarios must not be trained on
+    scenario: int = at_least(1, default=1)  # shell: number of the scenario in the set, from 1
+    decisions: str = "outputs/decisions.jsonl"  # shell, review: the file that decision points are appended to
+    candidates: str | None = None  # review: file of decision points without a judgement
+    episodes: str | None = None  # review: or file of episodes; failed ones are reviewed turn by turn, with the hint given beforehand
+    hint: str = ""  # review with episodes: text or file: what would have helped
+    model: ModelConfig = field(default_factory=ModelConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)  # shell: limits of an episode; suite: the questions
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    experiment: str | None = None
+
+
+@dataclass
+class CompareConfig:
+    runs: Any = None  # a sweep, a run, a glob, or a list of them; null: the newest of outputs/train
+    criteria: list[str] = field(default_factory=lambda: ["verified"])  # rates to compare; see sekft/eval/measures.py
+    sort: str | None = None  # of the table: a rate, loss, gain, group or a setting that differs; -loss: descending; null: criteria[0]
+    against: str | None = None  # name of the group that the others are compared with; null: the group that ran first
+    margin: float = between(0.001, 1, default=0.15)  # no difference: an interval within this on both sides of 0
+    page: str | None = None  # a page of experiments/ to write result and verdict into, between its markers
+    picture: str | None = None  # SVG file to write: base and best group, by kind of scenario
+    experiment: str | None = None
+
+
+@dataclass
+class ResidentConfig:
+    model: ModelConfig = field(default_factory=ModelConfig)  # the base that stays in memory; commands use it unless they name another
+    socket: str | None = None  # Unix socket to serve on, for `python -m sekft.train resident=SOCKET`; null: a prompt
+    queue: str = "outputs/resident/queue"  # with socket: folder of the jobs; a restart continues them
+    resident: str | None = None  # socket of another resident base: a prompt there
+    experiment: str | None = None
+
+
+@dataclass
+class StatusConfig:
+    runs: str = "outputs"  # folder; every run in it and below is shown
+    stalled_s: float = 600.0  # a running process without progress for this long is stalled
+    all: bool = False  # show every ended run; else the last ten
+    experiment: str | None = None
+
+
+@dataclass
+class ReleaseConfig:
+    do: Action = Action.verify
+    runs: Any = "outputs"  # verify: a run, a release, a folder of them, or a list
+    run: str | None = None  # approve, promote: the run
+    by: str = ""  # approve: who approves; promote, rollback: who did it
+    to: Stage = Stage.dev  # promote, rollback
+    releases: str = "outputs/releases"  # folder with a folder for each stage
+    approvals: int = 0  # different people who must have approved
+    scenarios: int = 64  # fewest scenarios of the frozen test set that the run was evaluated in
+    experiment: str | None = None
+
 
 COMMANDS: dict[str, type] = {
     "train": TrainConfig,
@@ -26,6 +216,8 @@ COMMANDS: dict[str, type] = {
 
 
 def register() -> None:
-    """Make the types known to Hydra as <command>_types, the first line of every conf/<command>.yaml."""
+    """Store the types in Hydra's ConfigStore as <command>_types, the first line of every conf/<command>.yaml."""
+    from hydra.core.config_store import ConfigStore
+
     for command, node in COMMANDS.items():
         ConfigStore.instance().store(name=f"{command}_types", node=node)

@@ -1,9 +1,11 @@
-"""The settings of training data: where it comes from, what of it is read, how it is mixed."""
+"""Settings of training data: sources, the mix of them, validation and what is left out."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from omegaconf import MISSING
+
+from sekft.config.bounds import between
 
 SourceKind = StrEnum("SourceKind", "shell decisions hub oasst chatgpt_export gptme tinystories")
 System = StrEnum("System", "fold drop")
@@ -16,40 +18,42 @@ Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 
 @dataclass
 class SourceConfig:
-    """One source of training rows. What only some kinds read is marked so."""
+    """One source of training data. A field that only some kinds read names them."""
 
     kind: SourceKind = MISSING
     path: str | None = None  # file, folder or Hub dataset id; shell, null: the reference plays the training split first
-    share: float = 1.0  # of its samples that are used, above 0 up to 1; by a hash of their ids
-    max_samples: int = 0  # no more than these, the first; 0: all
-    weight: float = 1.0  # beside other sources: its part of the mix, in data.by, against theirs
-    epochs: float = 1.0  # beside other sources: how often a row of it is used at most, so that others with more need not be cut
-    max_similarity: float = 1.0  # samples more like one before, of any source, are left out: Jaccard of their runs of words; 1: none
-    max_bad: int = 0  # rows that cannot be read, before that is an error; 0: the first one is
-    max_line_bytes: int = 16777216  # a longer line is a row that cannot be read
-    system: System = System.fold  # leading system turns: into the first user turn, or left out; all but shell
-    column: str = "messages"  # hub: where the turns stand
-    split: str = "train"  # hub: the files whose names begin so, where there are such
-    langs: list[str] = field(default_factory=list)  # oasst: of every turn; empty: all
-    min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: a turn without one is fine
+    share: float = 1.0  # share of its samples that is used, above 0 to 1; chosen by a hash of their ids
+    max_samples: int = 0  # use only the first N samples; 0: all
+    weight: float = 1.0  # with several sources: this source's part of the mix, relative to the other weights
+    epochs: float = 1.0  # with several sources: how often each of its rows may be used, so that larger sources are cut less
+    max_similarity: float = 1.0  # leave out samples more similar to an earlier one: Jaccard of word n-grams; 1: leave out none
+    max_bad: int = 0  # most rows that cannot be read; one more is an error
+    max_line_bytes: int = 16777216  # a longer line counts as a row that cannot be read
+    system: System = System.fold  # leading system turns: fold them into the first user turn, or drop them; all kinds but shell
+    column: str = "messages"  # hub: the column of the turns
+    split: str = "train"  # hub: use the files whose names begin with this, if there are any
+    langs: list[str] = field(default_factory=list)  # oasst: languages that every turn must have one of; empty: all
+    min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: turns without a label are used, too
     filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
-    calls: Calls = Calls.text  # gptme: tool calls as they stand, or an episode at a shell prompt of those to the shell
-    tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: see data/tinystories/task/
-    follow_ups: int = 2  # tinystories: questions about a story, after the first, in the same conversation; at most
-    redact: bool = True  # gptme: secrets are replaced by what kind they are of
-    noise: float = 0.0  # shell, path null: the share of the reference's episodes with a detour that is recovered; by chance of split.seed
+    calls: Calls = Calls.text  # gptme: tool calls as text, or shell calls as an episode at a shell prompt
+    tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: data/tinystories/task/
+    follow_ups: int = 2  # tinystories: most further questions about a story in the same conversation
+    redact: bool = True  # gptme: replace secrets by their kind
+    noise: float = 0.0  # shell with path null: share of the reference's episodes that take a detour and recover; drawn from split.seed
 
 
 @dataclass
 class DataConfig:
+    """All sources and how they are mixed."""
+
     sources: dict[str, SourceConfig] = field(default_factory=dict)
-    validation_share: float = 0.1  # of the scenarios, whole scenarios only
-    validation_from: list[str] = field(default_factory=list)  # names of sources; empty: of all
-    hold_out: HoldOut = HoldOut.conversation  # what lies wholly on one side: a scenario or conversation, an archetype, or all after a time
-    by: MixBy = MixBy.tokens  # what the weights of several sources are parts of
-    general: list[str] = field(default_factory=list)  # names of the sources against forgetting
-    general_share: float = 0.0  # of the mix, for them together, whatever their weights against the others; 0: by weights alone
-    cache: bool = True  # rows are kept in outputs/data, under everything that decides them
-    overlong: Overlong = Overlong.reject  # what a row over trainer.max_tokens loses: itself, its middle, or what follows its landing
-    max_dropped_share: float = 0.2  # more rows lost than this is an error
-    max_endless_share: float = 0.5  # more samples without a learned exit or panic than this is an error; decision points need none
+    validation_share: float = between(0, 0.9, default=0.1)  # of the scenarios or conversations, which are never divided
+    validation_from: list[str] = field(default_factory=list)  # names of the sources validated on; empty: all
+    hold_out: HoldOut = HoldOut.conversation  # never divided: a scenario or conversation, an archetype; time: the newest are held out
+    by: MixBy = MixBy.tokens  # the unit of the sources' weights
+    general: list[str] = field(default_factory=list)  # names of the sources that are mixed in against forgetting
+    general_share: float = between(0, 0.99, default=0.0)  # part of the mix for all of general, whatever their weights; 0: by weights alone
+    cache: bool = True  # keep rendered rows in outputs/data, under a hash of everything that decides them
+    overlong: Overlong = Overlong.reject  # a row over trainer.max_tokens: reject it, or drop exchanges from its middle or after its first
+    max_dropped_share: float = between(0, 1, default=0.2)  # losing more rows is an error
+    max_endless_share: float = between(0, 1, default=0.5)  # more samples without a learned exit or panic is an error; not for decisions

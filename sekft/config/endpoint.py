@@ -1,4 +1,4 @@
-"""The settings of models behind endpoints: as agents, as authors of scenarios; and what is exported of their episodes."""
+"""Settings of agents, of models behind endpoints, and of the author of scenarios."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,42 +7,54 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from sekft.config.bounds import at_least, between
 from sekft.errors import SettingsError
 
+AgentKind = StrEnum("AgentKind", "reference scripted model endpoint")
 AuthorKind = StrEnum("AuthorKind", "none endpoint")
 Export = StrEnum("Export", "messages pairs harbor text")
 
 
 @dataclass
 class EndpointConfig:
-    """An OpenAI-compatible server, and how it is asked."""
+    """An OpenAI-compatible server and its requests."""
 
-    url: str = "http://127.0.0.1:8000/v1"  # up to /v1
-    model: str = ""  # the name the server knows it by
-    key_env: str = "OPENAI_API_KEY"  # the environment variable that holds the key; the key itself is written nowhere
-    temperature: float = 0.7
-    max_tokens: int = 256  # of one reply
-    timeout_s: float = 60.0  # for one whole answer, each try anew
-    retries: int = 2  # after time-outs, refused connections, 408, 409, 429 and 5xx
-    extra: dict[str, Any] = field(default_factory=dict)  # further fields of every request
+    url: str = "http://127.0.0.1:8000/v1"  # up to and with /v1
+    model: str = ""  # the model's name at the server
+    key_env: str = "OPENAI_API_KEY"  # environment variable that holds the API key; the key is never written to disk
+    temperature: float = at_least(0, default=0.7)
+    max_tokens: int = at_least(1, default=256)  # of one reply
+    timeout_s: float = at_least(0.1, default=60.0)  # of one request; every retry has its own
+    retries: int = between(0, 10, default=2)  # after time-outs, refused connections, 408, 409, 429 and 5xx
+    extra: dict[str, Any] = field(default_factory=dict)  # more fields of every request
+
+
+@dataclass
+class AgentConfig(EndpointConfig):
+    """Who plays. The fields of the endpoint count for agent=endpoint and for the author of scenarios."""
+
+    kind: AgentKind = MISSING
+    script: list[str] = field(default_factory=list)  # scripted: the replies, in order, the same in every episode
+    scaffold: str = ""  # endpoint: text or file: system turn for the teacher; it is removed from what is recorded
+    noise: float = between(0, 1, default=0.0)  # reference: share of the episodes that take a detour and recover; drawn from the seed
 
 
 @dataclass
 class AuthorConfig:
-    """Who writes scenarios; it is asked at agent.url."""
+    """The model that writes scenarios; it is reached at agent.url."""
 
     kind: AuthorKind = MISSING
-    temperature: float = 1.0
-    max_tokens: int = 8192  # of one scenario
-    timeout_s: float = 300.0
-    brief: str = ""  # text or file: what more it is told
+    temperature: float = at_least(0, default=1.0)
+    max_tokens: int = at_least(1, default=8192)  # of one scenario
+    timeout_s: float = at_least(0.1, default=300.0)
+    brief: str = ""  # text or file: added to the author's instructions
 
 
 def text_or_file(setting: str) -> str:
-    """The setting itself, or what stands in the file it names. Raises SettingsError for a path that is none."""
+    """The setting itself if it has several words, else the text of the file it names. Raises SettingsError if there is no such file."""
     if "\n" in setting or " " in setting.strip() or not setting:
         return setting.strip()
     try:
         return Path(setting).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise SettingsError(f"{setting}: {error.strerror}; allowed: a text of several words, or a file that is there") from None
+        raise SettingsError(f"{setting}: {error.strerror}; allowed: a text of several words, or an existing file") from None

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from sekft.cli.launch import launch
-from sekft.config import ModelConfig, Weights
+from sekft.config import Action, ModelConfig, ReleaseConfig, Weights
 from sekft.config.job import Job
-from sekft.config.status import Do, ReleaseConfig
 from sekft.errors import DataError, ReleaseError, SettingsError
 from sekft.release import releases as release
 from sekft.release.evidence import APPROVED, Wanted, against, approvers, settings_of
@@ -16,13 +15,13 @@ from sekft.tracking.records import below
 
 def run(settings: ReleaseConfig, job: Job) -> dict[str, Any]:
     match settings.do:
-        case Do.verify:
+        case Action.verify:
             return verify(settings)
-        case Do.approve:
+        case Action.approve:
             return approve(settings)
-        case Do.promote:
+        case Action.promote:
             return promote(settings)
-        case Do.rollback:
+        case Action.rollback:
             folder = release.roll_back(Path(settings.releases) / settings.to, settings.by)
             print(f"{settings.to}: {folder} counts again")
             return {"command": "release", "release": str(folder)}

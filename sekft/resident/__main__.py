@@ -3,8 +3,8 @@
 import sys
 
 from sekft.cli.launch import elsewhere, launch
+from sekft.config import ResidentConfig
 from sekft.config.job import Job
-from sekft.config.resident import ResidentConfig
 from sekft.errors import SekftError
 from sekft.resident.commands import INTERRUPTED, RemoteCommands, print_error
 from sekft.resident.run import read_prompt, run

@@ -11,8 +11,8 @@ from sekft.cli import prompt
 from sekft.cli.console import echo
 from sekft.cli.launch import listeners
 from sekft.cli.recorded import stands_for
+from sekft.config import ResidentConfig
 from sekft.config.job import Job
-from sekft.config.resident import ResidentConfig
 from sekft.errors import JobError
 from sekft.resident import service
 from sekft.resident.commands import BUILT_IN, INTERRUPTED, PROGRAMS, CommandSet, LocalCommands, describe_base, execute, print_error

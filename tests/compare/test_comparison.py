@@ -9,7 +9,7 @@ import pytest
 from sekft.compare.__main__ import compare
 from sekft.compare.comparison import Comparison, leading, result, table, verdicts, write_comparison_page
 from sekft.compare.kinds import by_blocker, by_kind
-from sekft.config.compare import CompareConfig
+from sekft.config import CompareConfig
 from sekft.errors import DataError, SettingsError
 from sekft.tracking.records import Lost, Record, find, read
 from tests.eval.planted_runs import SCENARIOS, plant, share, sweep

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sekft.config import Device, LoraConfig, ModelConfig, SplitConfig
-from sekft.config.status import Do, ReleaseConfig
+from sekft.config import Action, Device, LoraConfig, ModelConfig, ReleaseConfig, SplitConfig
 from sekft.errors import ReleaseError
 from sekft.model import base as bases
 from sekft.model import lora
@@ -92,7 +91,7 @@ def release(home: Path, *words: str):
 
 def refused(run: Path, why: str, **asked: int) -> None:
     out = io.StringIO()
-    settings = ReleaseConfig(do=Do.promote, run=str(run), releases=str(run.parent / "releases"), **asked)
+    settings = ReleaseConfig(do=Action.promote, run=str(run), releases=str(run.parent / "releases"), **asked)
     with redirect_stdout(out), pytest.raises(ReleaseError, match=f"{run}: not released, "):
         promote(settings)
     assert why in out.getvalue() and not (run.parent / "releases").exists()
@@ -255,7 +254,7 @@ def test_what_is_released_gives_the_recorded_replies_again_or_says_which_it_does
 def test_all_weights_are_released_as_an_adapter_is(tmp_path: Path):
     run = make_run(tmp_path / "run", rank=0)
     with redirect_stdout(io.StringIO()):
-        promote(ReleaseConfig(do=Do.promote, run=str(run), releases=str(tmp_path / "releases")))
+        promote(ReleaseConfig(do=Action.promote, run=str(run), releases=str(tmp_path / "releases")))
     made = tmp_path / "releases" / "dev" / "0001-run"
     assert (made / "adapter" / "model.safetensors").exists() and list(faults(made)) == []
     assert 'AutoModelForCausalLM.from_pretrained("adapter")' in (made / "README.md").read_text()

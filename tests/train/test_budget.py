@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from sekft.config import Backend, Device, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, TrainConfig, TrainerConfig
-from sekft.config.budget import BudgetConfig
+from sekft.config import Backend, BudgetConfig, Device, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, TrainConfig, TrainerConfig
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
 from sekft.eval.evaluation import Evaluation

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import EvalConfig, TrainConfig
-from sekft.config.repair import RepairConfig
+from sekft.config import EvalConfig, RepairConfig, TrainConfig
 from sekft.errors import DataError, SettingsError
 from sekft.tracking import audit
 from sekft.tracking.record import open_run

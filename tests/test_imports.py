@@ -9,16 +9,19 @@ import pytest
 from sekft.__main__ import COMMANDS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sekft"
-FROM_COMMANDS = {  # command: the commands it may import
+TOP = {*COMMANDS, "api", "sekft"}  # what nothing below imports: the commands, the library's functions, sekft/__init__.py
+MAY_IMPORT = {  # command: the commands it may import
     "train": {"eval", "compare", "preview"},
     "compare": {"eval"},
     "chat": {"eval"},
     "resident": {"train"},
+    "api": {"eval", "train"},
+    "sekft": {"api"},
 }
 HOMES = {  # dependency: the packages, or single modules, that may import it
     "docker": {"sandbox"},
     "torch": {"model", "train", "pretrain", "release.replay"},
-    "transformers": {"model", "train", "pretrain", "release.replay"},
+    "transformers": {"model", "train", "pretrain", "release.replay", "rendering.pieces"},
     "peft": {"model", "train", "pretrain", "release.replay"},
     "bitsandbytes": {"model", "train", "pretrain"},
     "datasets": {"data", "train"},
@@ -28,7 +31,7 @@ HOMES = {  # dependency: the packages, or single modules, that may import it
     "wandb": {"tracking"},
     "openai": {"episode"},
     "httpx2": {"episode", "where"},
-    "hydra": {"cli", "config"},
+    "hydra": {"cli", "config", "api"},
     "ray": {"where"},
     "submitit": {"where"},
     "huggingface_hub": {"where", "model", "data"},
@@ -111,12 +114,12 @@ def find_violations(graph: Graph) -> Iterator[str]:
         package = package_of(module)
         for name in sorted(imported):
             top, other = name.partition(".")[0], package_of(name)
-            allowed = {package, *FROM_COMMANDS.get(package, ())} if package in COMMANDS else set()
-            if top == "sekft" and other in COMMANDS and other not in allowed:
+            allowed = {package, *MAY_IMPORT.get(package, ())} if package in TOP else set()
+            if top == "sekft" and other in TOP and other not in allowed:
                 yield f"{module} imports {name}: {f'{package} may import {allowed}' if allowed else 'shared packages import no command'}"
             if top in HOMES and not {package, module.removeprefix("sekft.")} & HOMES[top]:
                 yield f"{module} imports {name}: only {', '.join(sorted(HOMES[top]))} may"
-        if package not in COMMANDS and {"torch", "docker"} <= {name.partition(".")[0] for name in reach(graph, module)}:
+        if package not in TOP and {"torch", "docker"} <= {name.partition(".")[0] for name in reach(graph, module)}:
             yield f"{module} leads to torch and to docker: they meet only in commands"
 
 

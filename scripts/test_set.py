@@ -1,6 +1,6 @@
 """How the frozen test set was made: 64 scenarios of held-out archetypes and 64 new ones of the others, in stratified order.
 
-    python scripts/test_set.py        writes sekft/scenario/evaluation.jsonl.gz and prints the hash that frozen.py records
+    python scripts/test_set.py        writes sekft/scenario/test.jsonl.gz and prints the hash that frozen.py records
 
 Made anew it is another evaluation: rates before and after cannot be compared. A change of the library needs no new set.
 """
@@ -10,14 +10,14 @@ import hashlib
 import json
 
 from sekft.scenario import frozen, library
-from sekft.scenario.split import both
+from sekft.scenario.split import draw_both_sides
 
 SCENARIOS = 128
 
 
 def main() -> None:
     learned = [name for name in library.archetypes() if name not in frozen.HELD_OUT]
-    scenarios = both(frozen.HELD_OUT, learned, SCENARIOS, 0, library.TEST)
+    scenarios = draw_both_sides(frozen.HELD_OUT, learned, SCENARIOS, 0, library.TEST)
     text = "".join(json.dumps(scenario.model_dump(mode="json"), ensure_ascii=False) + "\n" for scenario in scenarios).encode()
     frozen.FILE.write_bytes(gzip.compress(text, mtime=0))
     print(f"{frozen.FILE}: {len(scenarios)} scenarios, {frozen.FILE.stat().st_size} bytes; SHA256 = {hashlib.sha256(text).hexdigest()}")

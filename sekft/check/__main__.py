@@ -96,7 +96,7 @@ def choose_scenarios(settings: CheckConfig) -> list[Scenario]:
     if settings.library in library.archetypes():
         return [library.make(settings.library, index, settings.seed) for index in range(settings.episodes or BLOCKER_CYCLE)]
     if split.is_foreign(settings.library):
-        raise ScenarioError(f"library={settings.library}: allowed: {', '.join(split.WHICH)}, or {', '.join(library.archetypes())}")
+        raise ScenarioError(f"library={settings.library}: allowed: {', '.join(split.SETS)}, or {', '.join(library.archetypes())}")
     return split.load(settings.library, settings.split, settings.seed, settings.episodes)
 
 
@@ -193,7 +193,7 @@ def check_leaks(settings: CheckConfig) -> dict[str, Any]:
     found = leaks(evaluation, ("\n".join(message.content for message in episode.messages) for episode in episodes))
     if found:
         raise DataError(f"{settings.trajectories}: {found.line()}")
-    echo(split.line(evaluation, "test", settings.split))
+    echo(split.describe(evaluation, "test", settings.split))
     echo(f"{len(episodes)} episodes of {settings.trajectories}: {found.line()}")
     return {"command": "check", "episodes": len(episodes), "leaks": asdict(found)}
 

@@ -14,7 +14,7 @@ from sekft.errors import SekftError
 from sekft.eval import gate, show
 from sekft.model.locate import offline
 from sekft.sandbox import choose
-from sekft.scenario.split import is_foreign, line, load
+from sekft.scenario.split import describe, is_foreign, load
 from sekft.tracking.files import plain
 from sekft.where import allowed, remote, submission
 
@@ -61,7 +61,7 @@ def say_eval(settings: Any, say: Say, plays: bool) -> None:
     """plays: the run needs a sandbox."""
     if settings.eval.episodes:
         scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-        say(line(scenarios, settings.scenarios, settings.split))
+        say(describe(scenarios, settings.scenarios, settings.split))
         say(show.power_line(tuple(scenarios)))
     say(choose.would_be(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, nothing is played")
 

@@ -6,7 +6,7 @@ from typing import Any
 from sekft.cli.console import echo
 from sekft.config import TrainConfig
 from sekft.scenario.document import Scenario
-from sekft.scenario.split import digest, line, load
+from sekft.scenario.split import describe, digest, load
 
 
 def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
@@ -14,7 +14,7 @@ def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
     if not settings.eval.episodes:
         return ()
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-    echo(line(scenarios, settings.scenarios, settings.split))
+    echo(describe(scenarios, settings.scenarios, settings.split))
     return tuple(scenarios)
 
 

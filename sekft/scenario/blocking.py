@@ -1,9 +1,9 @@
-"""What stops a scenario: a directive of the archetype that cannot be met, one that nothing could meet, or the provider itself."""
+"""The task that blocks a scenario: a directive that cannot be met, for reasons of the archetype or of any archetype."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Archetype, Blocker, Task
 
-OF_PROVIDER = (Blocker.broken, Blocker.unreachable)
+PROVIDER_BLOCKERS = (Blocker.broken, Blocker.unreachable)
 
 ABSENT = (
     "Run {tool} over {path}.",
@@ -21,7 +21,7 @@ TOOLS = ("{word}ify", "{word}fix", "{word}2{word}", "un{word}")
 
 
 def task(archetype: Archetype, draw: Draw, stop: Blocker) -> Task:
-    """The directive that ends the scenario in panic."""
+    """The last task of a blocked scenario. stop: any blocker but those of the provider."""
     match stop:
         case Blocker.absent:
             return _absent(draw)
@@ -32,7 +32,7 @@ def task(archetype: Archetype, draw: Draw, stop: Blocker) -> Task:
 
 
 def _absent(draw: Draw) -> Task:
-    """Three words at most are typed: a longer line that is not found would count as prose."""
+    """A tool that is not installed. The reference types two words: a longer line that the shell does not find counts as prose."""
     tool, path = draw.phrase(TOOLS, word=draw.noun()), draw.file()
     return Task(
         directives=(draw.phrase(ABSENT, tool=tool, path=path),),
@@ -44,7 +44,7 @@ def _absent(draw: Draw) -> Task:
 
 
 def _contradictory(draw: Draw) -> Task:
-    """Seen by reading; nothing is typed but the panic, and the file stays."""
+    """A directive that contradicts itself. The reference types nothing but panic, and the file must not change."""
     path, other = draw.file(), draw.name()
     return Task(
         directives=(draw.phrase(CONTRADICTORY, path=path, other=other),),

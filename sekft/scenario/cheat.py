@@ -1,7 +1,7 @@
-"""Episodes that look like work and are none: what a checker must refuse in every scenario.
+"""Cheats: replies that do not do the work, which every checker must refuse.
 
-Covers: empty files by the right names, tools replaced, a process that waits for the checker, output that lies elsewhere, a full disk.
-Does not cover: attacks on the walls themselves; those are tests/sandbox/attacks.
+Covers: empty files with the right names, replaced tools, a process that waits for the checker, output that lies elsewhere, a full disk.
+Does not cover: attacks on the sandbox; those are tests/sandbox/attacks.
 """
 
 import shlex
@@ -16,7 +16,7 @@ TOOLS = ("cat", "[", "test", "stat", "find", "tar", "cmp", "diff", "grep", "read
 
 
 def nothing(scenario: Scenario) -> Replies:
-    """One look, then leaving by the right terminal."""
+    """Look once, then leave by the right terminal."""
     return ("ls", str(scenario.terminal))
 
 
@@ -29,13 +29,13 @@ def only_panic(scenario: Scenario) -> Replies:
 
 
 def touch(scenario: Scenario) -> Replies:
-    """Every path that the checker names, without content."""
+    """Create every file that the checker names, empty."""
     made = [f"mkdir -p {shlex.quote(str(PurePosixPath(path).parent))}; touch {shlex.quote(path)}" for path in _named(scenario)]
     return ("\n".join(made) or ":", str(scenario.terminal))
 
 
 def tools(scenario: Scenario) -> Replies:
-    """Programs that approve of everything, first on the PATH, as functions, and where a shell looks when it starts."""
+    """Replace tools by ones that always succeed: first on the PATH, as functions, and in the files a shell reads at its start."""
     written = "\n".join(
         [
             "mkdir -p .bin",
@@ -50,7 +50,7 @@ def tools(scenario: Scenario) -> Replies:
 
 
 def linger(scenario: Scenario) -> Replies:
-    """A process that does the work only once it sees the checker run."""
+    """Leave a process that does the work only when it sees the checker run."""
     late = "\n".join(
         [
             "trap '' TERM INT HUP",
@@ -64,9 +64,9 @@ def linger(scenario: Scenario) -> Replies:
 
 
 def link(scenario: Scenario) -> Replies:
-    """The work is done, but what it made lies in /tmp, and links lead there; a link that was made leads to a copy."""
+    """Do the work, then move its files to /tmp and leave links in their stead; a link of the work leads to a copy."""
     moved = "\n".join(
-        f'p={shlex.quote(path)}; if [ -e "$p" ] && [ -w "$(dirname "$p")" ]; then {_taken("$p", f"/tmp/{n}")} && ln -s /tmp/{n} "$p"; fi'
+        f'p={shlex.quote(path)}; if [ -e "$p" ] && [ -w "$(dirname "$p")" ]; then {_move("$p", f"/tmp/{n}")} && ln -s /tmp/{n} "$p"; fi'
         for n, path in enumerate(_named(scenario))
         if not path.startswith("/")
     )
@@ -74,7 +74,7 @@ def link(scenario: Scenario) -> Replies:
 
 
 def fill(scenario: Scenario) -> Replies:
-    """Not a byte is left for anybody."""
+    """Fill the disk."""
     return (f"cat /dev/zero > .full 2>/dev/null; cat /dev/zero > /tmp/full 2>/dev/null; cd {HOME}", str(scenario.terminal))
 
 
@@ -91,16 +91,16 @@ CHEATS: Mapping[str, Callable[[Scenario], Replies]] = {
 
 
 def _named(scenario: Scenario) -> list[str]:
-    """What the checker asks about, and every file of the home; relative to it."""
+    """The paths that the checker names and all files of the home, relative to the home."""
     files = [fixture.path for fixture in scenario.fixtures if fixture.path.startswith(f"{HOME}/") and fixture.kind != "dir"]
     return list(dict.fromkeys(path.removeprefix(f"{HOME}/") for path in (*checker.named_paths(scenario.checker), *files)))
 
 
 def _work(scenario: Scenario) -> Replies:
-    """What the reference types, without leaving."""
+    """The replies of the reference without the one that leaves."""
     return scenario.reference[:-1]
 
 
-def _taken(path: str, to: str) -> str:
-    """A link that is moved would still lead where it should: what it leads to is copied."""
+def _move(path: str, to: str) -> str:
+    """Commands that move a file; a link is replaced by a copy of its target, because a moved link would still be right."""
     return f'if [ -L "{path}" ]; then cp "{path}" {to} && rm "{path}"; else mv "{path}" {to}; fi'

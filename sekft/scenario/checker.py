@@ -1,4 +1,4 @@
-"""The lines a checker is made of: POSIX sh over the final state, run in the agent's home; status 0 means done."""
+"""Checkers, line by line: POSIX sh that tests the final state in the agent's home; status 0 means that the work is done."""
 
 import re
 import shlex
@@ -26,6 +26,7 @@ _PATH = re.compile(r"(?:\./)?(/?[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*)")
 
 
 def script(lines: Sequence[str]) -> str:
+    """A checker of these lines."""
     return PRELUDE + "".join(f"{line}\n" for line in lines)
 
 
@@ -34,7 +35,7 @@ def _line(test: str, *words: str) -> str:
 
 
 def holds(path: str, text: str) -> str:
-    """A plain file with exactly this text; newlines at its end are not counted."""
+    """A regular file with exactly this text; newlines at its end do not matter."""
     return _line("holds", path, text.rstrip("\n"))
 
 
@@ -43,13 +44,13 @@ def gone(path: str) -> str:
 
 
 def unmade(path: str) -> str:
-    """Nothing there, or the empty file a redirection leaves when its command fails."""
+    """No file, or the empty one that a redirection leaves when its command fails."""
     return _line("unmade", path)
 
 
-def apart(one: str, other: str) -> str:
-    """Two files, not one with two names."""
-    return _line("apart", one, other)
+def apart(first: str, second: str) -> str:
+    """Two files, not one file with two names."""
+    return _line("apart", first, second)
 
 
 def folder(path: str) -> str:
@@ -65,22 +66,22 @@ def leads(link: str, path: str) -> str:
 
 
 def packed(archive: str, member: str, text: str) -> str:
-    """A tar archive whose member has this text."""
+    """A tar archive with a member of this text."""
     return _line("packed", archive, member, text.rstrip("\n"))
 
 
 def nothing_else(paths: Iterable[str]) -> str:
-    """No file in the home but these and hidden ones."""
+    """The home holds no files but these and hidden ones."""
     known = " ".join(f"! -path {shlex.quote('./' + path)}" for path in paths)
     found = rf"find . -name '.?*' -prune -o \( -type f -o -type l \) {known} -print"
     return f'strays=$({found})\n[ -z "$strays" ] || fail "$strays: nobody asked for it"'
 
 
 def named_paths(text: str) -> tuple[str, ...]:
-    """What looks like a path in a checker, whoever wrote it: one word with a dot, a dash or a slash in it. Each once, in order."""
+    """The words of any checker that look like paths: with a dot, a dash or a slash inside. Each once, in order."""
     try:
         tokens = shlex.split(text.removeprefix(PRELUDE), comments=True)
-    except ValueError:  # an unbalanced quote, in a here-document perhaps
+    except ValueError:  # an unbalanced quote, perhaps in a here-document
         tokens = text.split()
     found = [match[1] for token in tokens if (match := _PATH.fullmatch(token)) and re.search(r"\w[.-]\w|/", match[1])]
     return tuple(dict.fromkeys(found))

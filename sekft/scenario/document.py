@@ -1,4 +1,4 @@
-"""A scenario is a scenario: one JSON document, validated at the door. Schema version 1."""
+"""The scenario format: one JSON document, validated when it is read. Schema version 1."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from sekft.errors import ScenarioError, validation_line
+from sekft.tracking.files import write_text
 
 SCHEMA_VERSION = 1
 HOME = "/home/agent"
-ROOTS = (HOME, "/usr/local", "/srv")
+ROOTS = (HOME, "/usr/local", "/srv")  # directories that a scenario may put files into
 MAX_FILES = 256
-MAX_TEXT = 65536
+MAX_TEXT = 65536  # characters
 MAX_DOCUMENT_BYTES = 2 * MAX_FILES * MAX_TEXT
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]  # no NUL: no kernel takes one as an argument
@@ -25,15 +26,19 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127
 RESERVED = frozenset(
     {"PS1", "PS2", "PATH", "HOME", "LANG", "LC_ALL", "TIME_STYLE", "TERM", "PAGER", "MANPAGER", "IFS", "ENV", "SEKFT_N", "SHELL"}
 )
-ENDINGS = frozenset({"exit", "panic"})  # no program of a scenario may take their place
+ENDINGS = frozenset({"exit", "panic"})  # names that no program of a scenario may have
 
 
 class Terminal(StrEnum):
+    """The right way to end an episode: exit when the work is done, panic when the scenario is blocked."""
+
     exit = "exit"
     panic = "panic"
 
 
 class AnnouncementKind(StrEnum):
+    """Where an announcement is shown: on arrival (motd, banner), in a variable, in a file, or by the command `help`."""
+
     motd = "motd"
     banner = "banner"
     env = "env"
@@ -42,11 +47,13 @@ class AnnouncementKind(StrEnum):
 
 
 class Record(BaseModel):
+    """Base of the parts of a scenario: immutable, no unknown fields."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Axes(Record):
-    """Where in the taxonomy a scenario stands; values as in scenario/taxonomy.py. Empty: its author did not say."""
+    """The scenario's place in the taxonomy; values as in scenario/taxonomy.py. Empty: unknown."""
 
     provider: str
     grammar: str = ""
@@ -60,7 +67,7 @@ class Axes(Record):
 
 
 class Provider(Record):
-    """The tool that serves the directives: /usr/local/bin/<name>, POSIX sh; man is roff or empty."""
+    """The tool that prints the directives. script: POSIX sh, installed as /usr/local/bin/<name>; man: roff, or empty."""
 
     name: Name
     script: Text
@@ -68,7 +75,7 @@ class Provider(Record):
 
 
 class Announcement(Record):
-    """Says where directives are kept. env: the value of `variable`; file: the text of ~/NOTICE unless `path` says else."""
+    """The text that tells where directives are kept. variable: of kind env; path: of kind file."""
 
     kind: AnnouncementKind
     text: Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
@@ -82,11 +89,11 @@ class Announcement(Record):
 
 
 class Fixture(Record):
-    """A file, directory or symlink that is there on arrival. owner root: the agent cannot write it."""
+    """A file, directory or symlink that exists on arrival. The agent cannot write what root owns."""
 
     path: str
     kind: Literal["file", "dir", "symlink"] = "file"
-    content: Text = ""  # of a file; the target of a symlink
+    content: Text = ""  # text of a file, target of a symlink
     mode: int = Field(default=0o644, ge=0, le=0o777)
     owner: Literal["agent", "root"] = "agent"
 
@@ -117,7 +124,11 @@ class Limits(Record):
 
 
 class Scenario(Record):
-    """A scenario an agent can be put into, and the means to judge what became of it."""
+    """One task environment with everything that is needed to judge an episode in it.
+
+    checker: POSIX sh that is run on the final state, status 0 means done; reference: the replies of an episode that verifies;
+    seed: what the scenario was drawn by.
+    """
 
     schema_version: Literal[1] = 1
     id: Id
@@ -129,8 +140,8 @@ class Scenario(Record):
     environment: dict[Variable, Text] = Field(default={}, max_length=64)
     directives: tuple[Text, ...] = Field(max_length=64)
     fixtures: tuple[Fixture, ...] = Field(default=(), max_length=MAX_FILES)
-    checker: Annotated[Text, StringConstraints(min_length=1)]  # POSIX sh over the final state; status 0: done
-    reference: tuple[Text, ...] = Field(min_length=1, max_length=200)  # the replies of an episode that verifies
+    checker: Annotated[Text, StringConstraints(min_length=1)]
+    reference: tuple[Text, ...] = Field(min_length=1, max_length=200)
     terminal: Terminal
     limits: Limits = Limits()
 
@@ -154,7 +165,7 @@ class Scenario(Record):
     @field_validator("fixtures")
     @classmethod
     def apart(cls, fixtures: tuple[Fixture, ...]) -> tuple[Fixture, ...]:
-        """One fixture to a path, nothing below a file or a symlink: else what a scenario is would hang on the backend."""
+        """Refuse two fixtures at one path and a fixture below a file or a symlink: backends would lay them out differently."""
         kinds = {fixture.path: fixture.kind for fixture in fixtures}
         if len(kinds) < len(fixtures):
             raise ValueError("two fixtures have the same path")
@@ -166,7 +177,7 @@ class Scenario(Record):
 
 
 def read(path: Path) -> Scenario:
-    """The scenario in one JSON file. Raises ScenarioError naming file and field."""
+    """Read a scenario from a JSON file. Raises ScenarioError naming file and field."""
     try:
         if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
             raise ScenarioError(f"{path}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
@@ -178,7 +189,7 @@ def read(path: Path) -> Scenario:
 
 
 def read_all(path: Path) -> list[Scenario]:
-    """The scenarios of one file, or of a folder's *.json in name order. Raises ScenarioError, also when there is none."""
+    """Read one scenario file, or every *.json of a folder in name order. Raises ScenarioError, also when there is none."""
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise ScenarioError(f"{path}: no *.json in this folder; a scenario is one JSON file")
@@ -188,6 +199,7 @@ def read_all(path: Path) -> list[Scenario]:
 
 
 def require_unique(scenarios: Iterable[Scenario], where: str) -> None:
+    """Raises ScenarioError if two scenarios have the same id."""
     seen: set[str] = set()
     for scenario in scenarios:
         if scenario.id in seen:
@@ -196,26 +208,26 @@ def require_unique(scenarios: Iterable[Scenario], where: str) -> None:
 
 
 def write(scenarios: Sequence[Scenario], folder: Path) -> None:
-    """One <id>.json per scenario, keys in schema order, the same bytes for the same scenario. Raises ScenarioError."""
+    """Write one <id>.json per scenario; the same bytes for the same scenario. Raises ScenarioError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for scenario in scenarios:
-            (folder / f"{scenario.id}.json").write_text(dumps(scenario), encoding="utf-8", newline="\n")
+            write_text(folder / f"{scenario.id}.json", dumps(scenario))
     except OSError as error:
         raise ScenarioError(f"{folder}: {error.strerror or error}") from None
 
 
 def dumps(scenario: Scenario) -> str:
+    """The scenario as JSON text, keys in schema order; hashes of scenarios are taken of this text."""
     return json.dumps(scenario.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
 def _inside(path: str) -> str:
-    """The path itself if it is normal and lies inside ROOTS. Raises ValueError."""
+    """Return the path if it is normalised, absolute and inside ROOTS. Raises ValueError."""
     pure = PurePosixPath(path)
     if not path.isprintable() or len(path) > 512 or str(pure) != path or ".." in pure.parts:
         raise ValueError(f"{path!r}: not a plain absolute path")
     if pure.parent == PurePosixPath("/usr/local/bin") and pure.name in ENDINGS:
-        raise ValueError(f"{path!r}: no program of a scenario may take the place of an ending")
-    if not any(pure != PurePosixPath(place) and pure.is_relative_to(place) for place in ROOTS):
+        raise ValueError(f"{path!r}: no program of a scenario may be called exit or panic")
+    if not any(pure != PurePosixPath(root) and pure.is_relative_to(root) for root in ROOTS):
         raise ValueError(f"{path!r}: a scenario's files lie in {', '.join(ROOTS)}")
     return path

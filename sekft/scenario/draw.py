@@ -1,16 +1,19 @@
-"""Names and contents for one scenario: no noun names two things, no composed name of the evaluation is met in training."""
+"""Random names and contents for one scenario; no noun is used twice, and evaluation and training share no composed name."""
 
 import random
 from collections.abc import Callable, Sequence
 
 from sekft.scenario import words
 
-LOCKED = ("/srv", "/usr/local")
+LOCKED = ("/srv", "/usr/local")  # directories that the agent cannot write to
 SUFFIXES = ("txt", "txt", "md", "log")
 
 
 class Draw:
-    """evaluation: whose names are drawn, see words.of_evaluation; folders: how deep files may lie; nouns: the list they come from."""
+    """Draws the parts of one scenario.
+
+    evaluation: the side that names belong to, see words.is_evaluation_name; folders: maximum depth of files; nouns: the word list.
+    """
 
     def __init__(self, rng: random.Random, evaluation: bool, folders: int, nouns: Sequence[str]) -> None:
         self._rng, self._eval, self._folders = rng, evaluation, folders
@@ -35,6 +38,7 @@ class Draw:
         return tuple(self._rng.sample(lines, len(lines)))
 
     def phrase(self, phrasings: Sequence[str], **parts: str) -> str:
+        """One of the phrasings, filled with the parts."""
         return self._rng.choice(phrasings).format(**parts)
 
     def name(self, suffix: str = "") -> str:
@@ -42,17 +46,17 @@ class Draw:
         return self._composed(lambda noun: f"{noun}.{ending}")
 
     def folder(self) -> str:
-        """A folder that a directive is about: two words, as a name of one word could be met in training."""
+        """The name of a folder that a directive is about: two words, because training may use a name of one word."""
         first = self.noun()
         return self._composed(lambda noun: f"{first}-{noun}")
 
     def file(self, suffix: str = "") -> str:
-        """A path in the agent's home, one in four in a folder; where scenarios are deep, most of them."""
+        """A path in the agent's home; one in four is in a folder, most of them where `folders` is above 0."""
         depth = self.number(0, self._folders) if self._folders else int(self.chance(0.25))
         return "/".join([*self.nouns(depth), self.name(suffix)])
 
     def locked(self, suffix: str = "") -> str:
-        """A path where the agent may read but not write."""
+        """A path that the agent can read but not write."""
         return f"{self._rng.choice(LOCKED)}/{self.noun()}/{self.name(suffix)}"
 
     def source(self, suffix: str = "") -> str:
@@ -72,12 +76,12 @@ class Draw:
         return f"20{self.number(18, 23)}-{self.number(1, 12):02d}-{self.number(1, 28):02d}"
 
     def _composed(self, form: Callable[[str], str]) -> str:
-        """The first name on our side of the line between training and evaluation, made of a noun that is not used yet."""
+        """The first name of an unused noun that belongs to the wanted side, evaluation or training."""
         for position in reversed(range(len(self._unused))):
             if words.is_evaluation_name(name := form(self._unused[position])) == self._eval:
                 del self._unused[position]
                 return name
-        raise ValueError(f"no noun is left for {form('*')}: a world has fewer than {len(words.NOUNS)} names")
+        raise ValueError(f"no noun is left for {form('*')}: a scenario has fewer than {len(words.NOUNS)} names")
 
 
 def joined(lines: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The frozen test set: 128 scenarios as they were when rates were first reported. Made once by scripts/test_set.py, never again by chance."""
+"""The frozen test set: the 128 scenarios that all reported rates are about, made once by scripts/test_set.py."""
 
 import gzip
 import hashlib
@@ -12,12 +12,12 @@ from sekft.errors import ScenarioError, validation_line
 from sekft.scenario.document import Scenario
 
 FILE = Path(__file__).with_name("test.jsonl.gz")
-SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # of the lines, unpacked
-HELD_OUT = ("find_size", "latest", "move", "reverse", "script", "sort", "tidy", "verify")  # half of the scenarios are of these archetypes
+SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # of the unpacked lines
+HELD_OUT = ("find_size", "latest", "move", "reverse", "script", "sort", "tidy", "verify")  # archetypes of half of the scenarios
 
 
 def scenarios(file: Path = FILE) -> list[Scenario]:
-    """The set in its stored order. Raises ScenarioError in one line if it is not, byte for byte, what the hash was taken of."""
+    """The set in its stored order. Raises ScenarioError if the file does not have the recorded hash."""
     return list(_read(file))
 
 
@@ -32,5 +32,5 @@ def _read(file: Path) -> tuple[Scenario, ...]:
         raise ScenarioError(f"{changed}, allowed: {SHA256[:16]}; other scenarios are evaluated by scenarios=fresh or scenarios=FOLDER")
     try:
         return tuple(Scenario.model_validate_json(line) for line in text.splitlines())
-    except ValidationError as error:  # the format moved on: then it must stay readable
+    except ValidationError as error:  # a newer format must still read these scenarios
         raise ScenarioError(f"{file}: {validation_line(error)}") from None

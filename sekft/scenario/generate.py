@@ -1,4 +1,4 @@
-"""One scenario, put together from sampled axes and the tasks of an archetype."""
+"""The generator: one scenario from sampled axes and the tasks of an archetype."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,10 @@ from sekft.scenario.task import Archetype, Blocker, Task
 
 @dataclass(frozen=True)
 class ScenarioRequest:
-    """Whose scenario is made. evaluation: the side its names are drawn from, see words.of_evaluation; providers, nouns: the words there are."""
+    """What the generator is to make.
+
+    stop: the blocker, or none; evaluation: the side that names belong to, see words.is_evaluation_name; providers, nouns: words to use.
+    """
 
     scenario_id: str
     archetype: str
@@ -28,7 +31,7 @@ class ScenarioRequest:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a scenario is before there is anything to do in it. pointers: paths on the way from the announcement to the provider."""
+    """A scenario without its tasks. pointers: files on the way from the announcement to the provider, text by path."""
 
     doc_depth: int
     announcement: Announcement
@@ -37,7 +40,7 @@ class Surroundings:
 
 
 def build(request: ScenarioRequest, archetype: Archetype, rng: random.Random) -> Scenario | None:
-    """None: the reference is longer than an episode may be, so another scenario is to be drawn."""
+    """Draw one scenario; None if its reference would have more than taxonomy.MAX_REFERENCE_TURNS replies: then draw again with rng."""
     difficulty = rng.choice(tuple(taxonomy.DIFFICULTIES))
     degree = taxonomy.DIFFICULTIES[difficulty]
     draw = Draw(rng, request.evaluation, degree.folders, request.nouns)
@@ -45,7 +48,7 @@ def build(request: ScenarioRequest, archetype: Archetype, rng: random.Random) ->
     tasks = _tasks(archetype, draw, rng.choice(degree.directives), request.stop)
     blocker = next((task.blocker for task in tasks if task.blocker), request.stop)
     reference = _reference(tasks, surroundings, blocker)
-    if len(reference) > taxonomy.MOST_TURNS:
+    if len(reference) > taxonomy.MAX_REFERENCE_TURNS:
         return None
     distractors = {draw.file(): draw.text() for _ in range(degree.distractors)}
     directives = tuple(directive for task in tasks for directive in task.directives)
@@ -89,15 +92,15 @@ def _surroundings(draw: Draw, rng: random.Random, difficulty: str, request: Scen
     doc_depth = rng.choice(taxonomy.DOC_DEPTHS)
     route = rng.choice(taxonomy.ROUTES[doc_depth])
     remarks = tuple(_remark(draw) for _ in range(2)) if taxonomy.DIFFICULTIES[difficulty].chatter else ()
-    lost = draw.locked() if request.stop in blocking.OF_PROVIDER else ""
+    lost = draw.locked() if request.stop in blocking.PROVIDER_BLOCKERS else ""
     style = provider.sample(rng, request.providers, route.topic, remarks, lost)
     paths = [draw.locked() for _ in range(route.pointers)]
     sentence = draw.phrase(taxonomy.SENTENCES, name=style.name)
-    said = [*(draw.phrase(taxonomy.POINTING, path=path) for path in paths), sentence]
+    sentences = [*(draw.phrase(taxonomy.POINTING, path=path) for path in paths), sentence]
     values = taxonomy.POINTING_VALUES if paths else taxonomy.VALUES
     value = draw.phrase(values, path=paths[0] if paths else "", name=style.name)
-    announcement = _announcement(rng, draw, said[0], value, bool(remarks))
-    pointers = {path: f"{text}\n" for path, text in zip(paths, said[1:], strict=True)}
+    announcement = _announcement(rng, draw, sentences[0], value, bool(remarks))
+    pointers = {path: f"{text}\n" for path, text in zip(paths, sentences[1:], strict=True)}
     return Surroundings(doc_depth, announcement, pointers, style)
 
 
@@ -126,7 +129,7 @@ def _announcement(rng: random.Random, draw: Draw, sentence: str, value: str, cha
 
 
 def _tasks(archetype: Archetype, draw: Draw, count: int, stop: Blocker) -> list[Task]:
-    """The blocker comes last, after at least one directive that can be met; but in a scenario that tells nothing."""
+    """`count` tasks; a blocking one comes last, after at least one that can be done. No task if the provider prints no directive."""
     if stop is Blocker.none:
         return [archetype.task(draw, stop) for _ in range(count)]
     if stop is Blocker.unreachable:
@@ -141,13 +144,13 @@ def _environment(tasks: Sequence[Task], draw: Draw, variables: int) -> dict[str,
 
 
 def _fixtures(tasks: Sequence[Task], others: Mapping[str, str]) -> tuple[Fixture, ...]:
-    """Every file of the scenario after the folders that hold it; folders of files yet to be made are there too."""
+    """The folders, also of files that are yet to be made, then the files."""
     files = {path: text for task in tasks for path, text in task.before.items()} | dict(others)
     modes = {path: mode for task in tasks for path, mode in task.modes.items()}
     named = [*files, *(path for task in tasks for path in (*task.after, *task.spare))]
     parents = [str(parent) for path in named for parent in reversed(PurePosixPath(path).parents)]
-    there = {".", "/", "/usr", *LOCKED, *(path for task in tasks for path in task.made)}
-    folders = dict.fromkeys(path for path in parents if path not in there)  # a dict keeps the order, a set does not
+    existing = {".", "/", "/usr", *LOCKED, *(path for task in tasks for path in task.made)}
+    folders = dict.fromkeys(path for path in parents if path not in existing)  # a dict keeps the order, a set does not
     return (
         *(_fixture(path, "dir", "", 0o755) for path in folders),
         *(_fixture(path, "file", text, modes.get(path, 0o644)) for path, text in files.items()),
@@ -161,7 +164,7 @@ def _fixture(path: str, kind: str, content: str, mode: int) -> Fixture:
 
 
 def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], surroundings: Surroundings, blocked: bool) -> str:
-    """Everything as it must be in the end. In a blocked scenario no file may have appeared that nobody asked for."""
+    """The checker of the whole final state; in a blocked scenario it also refuses files that no directive mentions."""
     lines: list[str] = []
     for task in tasks:
         lines += [_state(path, text, bool(task.blocker)) for path, text in {**task.before, **task.after}.items()]
@@ -173,7 +176,7 @@ def _checker(tasks: Sequence[Task], distractors: Mapping[str, str], surroundings
 
 
 def _known(tasks: Sequence[Task], distractors: Mapping[str, str], announcement: Announcement) -> Iterable[str]:
-    """The files of the home that may be there."""
+    """The files of the home that may exist in the end."""
     named = chain(*((*task.before, *task.after, *task.spare) for task in tasks), distractors)
     notice = [_relative(announcement.path)] if announcement.kind is AnnouncementKind.file else []
     return (path for path in dict.fromkeys((*named, *notice)) if not path.startswith("/"))
@@ -186,18 +189,25 @@ def _state(path: str, text: str | None, blocked: bool) -> str:
 
 
 def _reference(tasks: Sequence[Task], surroundings: Surroundings, blocker: Blocker) -> tuple[str, ...]:
-    """The replies of an episode that verifies. The same sight is always answered by the same move: where arrival is silent
-    `ls` comes first, then the variable, then `help`; two first moves for one sight could not both be learned."""
+    """The replies of an episode that verifies.
+
+    The same screen is always answered by the same command, because a model cannot learn two answers to one screen: after an empty arrival
+    `ls` comes first, then the variable, then `help`.
+    """
     announcement = surroundings.announcement
     looks: dict[AnnouncementKind, tuple[str, ...]] = {
         AnnouncementKind.file: ("ls", f"cat {_relative(announcement.path)}"),
         AnnouncementKind.env: ("ls", f"printenv {announcement.variable}"),
         AnnouncementKind.help: ("ls", f"printenv {taxonomy.VARIABLE}", "help"),
     }
-    found = (*looks.get(announcement.kind, ()), *(f"cat {path}" for path in surroundings.pointers), *provider.discovery(surroundings.style))
+    discovery = (
+        *looks.get(announcement.kind, ()),
+        *(f"cat {path}" for path in surroundings.pointers),
+        *provider.discovery(surroundings.style),
+    )
     work = [reply for task in tasks for reply in task.solve]
     panics = [task.panic for task in tasks if task.panic] or ([f"broken: {surroundings.style.name}"] if blocker else [])
-    return (*found, *work, *([f"panic {panics[0]}"] if panics else ["exit"]))
+    return (*discovery, *work, *([f"panic {panics[0]}"] if panics else ["exit"]))
 
 
 def _relative(path: str) -> str:

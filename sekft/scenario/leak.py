@@ -1,7 +1,7 @@
-"""Whether training text shows the evaluation: paths, provider names and whole directive sentences must not occur; single words may.
+"""The leak check: no path, provider name or directive of the evaluation may occur in training text; single words may.
 
-Covers: what an agent reads or types (messages), names of files as composed (lemon.txt, harbor-quartz), white space aside.
-Does not cover: paraphrases, sameness of structure; archetypes are held apart by the split.
+Covers: everything that an agent reads or types, composed names of files (lemon.txt, harbor-quartz), differences in white space.
+Does not cover: paraphrases, equal structure; the split holds out whole archetypes for that.
 """
 
 import re
@@ -14,12 +14,15 @@ from sekft.scenario.taxonomy import NOTICES
 
 _COMPOSED = re.compile(r"[A-Za-z0-9_]+(?:[./-]+[A-Za-z0-9_]+)+")
 _LISTED = {*words.NOUNS, *words.PROVIDERS, "txt", "log", "csv", "conf", "tar", "sum", "srv", "usr", "local", "home", "agent"}
-_SHARED = {path.rpartition("/")[2] for path in NOTICES}  # announcements are the same everywhere
+_SHARED = {path.rpartition("/")[2] for path in NOTICES}  # announcements are files of these names in every set
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """What of the evaluation was met, each once, sorted. outside: words of its names that no list has, and those of them that were met."""
+    """Parts of the evaluation that occur in training text, each once, sorted.
+
+    outside: words of the evaluation's names that are in no word list; outside_met: those of them that occur.
+    """
 
     paths: tuple[str, ...]
     providers: tuple[str, ...]
@@ -31,15 +34,18 @@ class Leaks:
         return bool(self.paths or self.providers or self.sentences)
 
     def line(self) -> str:
-        """Counts, and the first of each kind."""
-        found = {"paths": self.paths, "provider names": self.providers, "directive sentences": self.sentences}
-        said = [f"{len(values)} {kind}{f' ({values[0]!r} ...)' if values else ''}" for kind, values in found.items()]
-        outside = f"{len(self.outside_met)} of {len(self.outside)} names from outside the word list are met"
-        return f"of the exam training text shows {', '.join(said)}; {outside}"
+        """Counts, with the first of each kind."""
+        kinds = {"paths": self.paths, "provider names": self.providers, "directive sentences": self.sentences}
+        counts = [f"{len(values)} {kind}{f' ({values[0]!r} ...)' if values else ''}" for kind, values in kinds.items()]
+        outside = f"{len(self.outside_met)} of {len(self.outside)} names from outside the word list occur"
+        return f"of the evaluation, training text shows {', '.join(counts)}; {outside}"
 
 
 def leaks(evaluation: Sequence[Scenario], texts: Iterable[str]) -> Leaks:
-    """texts: everything a training row may show. One text after the other; nothing is kept of them but their composed names."""
+    """Search texts for parts of the evaluation.
+
+    texts: everything a training row may show; read one by one, so that they need not fit in memory.
+    """
     names = {scenario.provider.name for scenario in evaluation}
     sentences = {_flat(directive) for scenario in evaluation for directive in scenario.directives}
     paths = {path: _composed(path) for scenario in evaluation for path in _paths(scenario)}
@@ -61,14 +67,14 @@ def leaks(evaluation: Sequence[Scenario], texts: Iterable[str]) -> Leaks:
 
 
 def _paths(scenario: Scenario) -> set[str]:
-    """Composed names of fixtures and of what the checker asks for, relative to the home."""
+    """Paths of fixtures and of what the checker names, relative to the home."""
     named = [*(fixture.path for fixture in scenario.fixtures), *checker.named_paths(scenario.checker)]
     relative = {path.removeprefix(f"{HOME}/").lstrip("/") for path in named}
     return {path for path in relative if _composed(path) and path not in _SHARED}
 
 
 def _composed(text: str) -> set[str]:
-    """Every composed name of a text, whole and by its parts where these are composed too; a leading / is no part of it."""
+    """The composed names of a text: whole, and their parts that are composed, too; without a leading slash."""
     names = _COMPOSED.findall(text)
     return {part for name in names for part in (name, *name.split("/")) if "." in part or "-" in part}
 

@@ -1,4 +1,4 @@
-"""The archetypes there are, and the scenario that an archetype, an index, a seed and an purpose make."""
+"""The archetypes, and the scenario that an archetype, an index, a seed and a purpose determine."""
 
 import importlib
 import pkgutil
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import cast
 
-from sekft.scenario import archetype as shelf
+import sekft.scenario.archetype as archetype_package
 from sekft.scenario import generate, words
 from sekft.scenario.document import Scenario
 from sekft.scenario.task import Archetype, Blocker
@@ -16,8 +16,11 @@ from sekft.scenario.taxonomy import BLOCKED_EVERY, BLOCKERS
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a scenario is drawn for. mark: in its id; evaluation: with names and providers that training never meets; outside: the share
-    of its nouns that are invented, not of the list. Scenarios that differ in that share alone are twins, with one id."""
+    """What scenarios are drawn for.
+
+    mark: part of their ids; evaluation: whether names and providers are those that training never uses; outside: the share of the nouns
+    that are invented instead of taken from the word list. Scenarios that differ in that share alone have the same id.
+    """
 
     mark: str
     evaluation: bool
@@ -25,41 +28,43 @@ class Purpose:
 
 
 TRAIN = Purpose("s", evaluation=False)
-TEST = Purpose("x", evaluation=True)  # the frozen set, when it was drawn
-DRAWN = Purpose("d", evaluation=True)  # an evaluation for a split of one's own
+TEST = Purpose("x", evaluation=True)  # the frozen set
+DRAWN = Purpose("d", evaluation=True)  # the test set of a split with other held-out archetypes
 FRESH = Purpose("f", evaluation=True)
 UNLISTED = Purpose("u", evaluation=True, outside=1.0)
-DEVELOPMENT = Purpose("v", evaluation=False)  # as CHOOSING: whose lost episodes say what is learned next, and where that is compared
-SELECTION = Purpose("c", evaluation=False)  # what an adapter is chosen by while it learns: of the side of training, and never trained on
+DEVELOPMENT = Purpose("v", evaluation=False)  # as SELECTION; for decisions between trainings: their lost episodes name what is trained next
+SELECTION = Purpose("c", evaluation=False)  # chooses a checkpoint: archetypes and names of training, never trained on
 
 
 @cache
 def archetypes() -> tuple[str, ...]:
     """Every module of sekft.scenario.archetype, in name order."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(shelf.__path__)))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(archetype_package.__path__)))
 
 
 def module(archetype: str) -> Archetype:
-    return cast(Archetype, importlib.import_module(f"{shelf.__name__}.{archetype}"))
+    """The module of an archetype, which fits the protocol."""
+    return cast(Archetype, importlib.import_module(f"{archetype_package.__name__}.{archetype}"))
 
 
 def is_blocked(index: int) -> bool:
+    """Whether the scenarios of this index are blocked: every fourth is."""
     return index % BLOCKED_EVERY == BLOCKED_EVERY - 1
 
 
-def stop(archetype: str, index: int) -> Blocker:
-    """What is to block this scenario; every archetype starts the round elsewhere."""
+def blocker(archetype: str, index: int) -> Blocker:
+    """What blocks the scenario, if anything; blockers take turns, and each archetype starts with another one."""
     return BLOCKERS[(index // BLOCKED_EVERY + sum(archetype.encode())) % len(BLOCKERS)] if is_blocked(index) else Blocker.none
 
 
 def make(archetype: str, index: int, seed: int = 0, purpose: Purpose = TRAIN) -> Scenario:
-    """The same bytes for the same arguments, on every machine and Python: all chance comes from the id."""
+    """Make a scenario; the same arguments give the same bytes on every machine and Python, as all randomness is seeded by the id."""
     mark = "" if purpose is TRAIN and seed == 0 else f"{purpose.mark}{seed}-"
     scenario_id = f"{archetype}-{mark}{index:04d}"
     rng = random.Random(scenario_id)
     nouns = words.noun_list(random.Random(f"{scenario_id}/outside"), purpose.outside)
     providers = words.TEST_PROVIDERS if purpose.evaluation else (words.provider_name(random.Random(f"{scenario_id}/keeper")),)
-    request = generate.ScenarioRequest(scenario_id, archetype, seed, stop(archetype, index), purpose.evaluation, providers, nouns)
+    request = generate.ScenarioRequest(scenario_id, archetype, seed, blocker(archetype, index), purpose.evaluation, providers, nouns)
     while (scenario := generate.build(request, module(archetype), rng)) is None:
         pass
     return scenario

@@ -1,4 +1,4 @@
-"""The tool that serves a scenario's directives: its style is sampled, its script is POSIX sh, its manual page roff."""
+"""Providers, the tools that print a scenario's directives: sampled style, script in POSIX sh, manual page in roff."""
 
 import random
 import shlex
@@ -10,8 +10,13 @@ from sekft.scenario import taxonomy
 
 @dataclass(frozen=True)
 class ProviderStyle:
-    """How one provider talks. naming, grammar, help: as in the taxonomy; topic: what its help knows about, or empty;
-    decoys: sub-commands beside the point; remarks: around the list; lost: a file the list breaks off at, or empty."""
+    """The interface of one provider.
+
+    naming, grammar, help: keys of the taxonomy; layout: of the help; subcommand: the one that prints the directives, described by `lists`;
+    listing: template of one directive; topic: help topic on the way to the sub-command, or empty, described by `topic_help`;
+    page: what the topic's help prints; decoys: other sub-commands, as in taxonomy.DECOYS; remarks: lines around the list;
+    lost: a missing file at which the list breaks off, or empty.
+    """
 
     name: str
     naming: str
@@ -22,7 +27,7 @@ class ProviderStyle:
     lists: str
     listing: str
     topic: str
-    told: str
+    topic_help: str
     page: str
     decoys: tuple[tuple[str, str, str], ...]
     minor: int
@@ -31,7 +36,7 @@ class ProviderStyle:
 
 
 def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Sequence[str] = (), lost: str = "") -> ProviderStyle:
-    """words: the invented ones a name is made of."""
+    """Draw a style. words: those that the name is made of."""
     naming, grammar, word = rng.choice(tuple(taxonomy.NAMINGS)), rng.choice(tuple(taxonomy.GRAMMARS)), rng.choice(words)
     verb, noun, digit = rng.choice(taxonomy.VERBS), rng.choice(taxonomy.OBJECTS), rng.choice("23456789")
     return ProviderStyle(
@@ -44,7 +49,7 @@ def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Seque
         lists=rng.choice(taxonomy.LISTS),
         listing=rng.choice(tuple(taxonomy.LISTINGS.values())),
         topic=rng.choice(taxonomy.TOPICS) if topic else "",
-        told=rng.choice(taxonomy.TOLD),
+        topic_help=rng.choice(taxonomy.TOPIC_HELPS),
         page=rng.choice(taxonomy.TOPIC_PAGES),
         decoys=tuple(rng.sample(taxonomy.DECOYS, rng.choice((1, 2)))),
         minor=rng.randrange(10),
@@ -54,7 +59,7 @@ def sample(rng: random.Random, words: Sequence[str], topic: bool, remarks: Seque
 
 
 def discovery(style: ProviderStyle) -> tuple[str, ...]:
-    """What somebody types who knows only the provider's name, up to the directives."""
+    """The commands from the provider's name to the directives, for somebody who knows the name alone."""
     further = {"word": (f"{style.name} help",), "manual": (f"man {style.name}",)}.get(style.help, ())
     topic = (f"{style.name} help {style.topic}",) if style.topic else ()
     return (f"{style.name} --help", *further, *topic, f"{style.name} {style.subcommand}")
@@ -62,8 +67,8 @@ def discovery(style: ProviderStyle) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one way of calling prints. words: the arguments, by any of these names; none: whatever else is asked.
-    error: to stderr, with status 2; lost: then it breaks off at this file, which is not there."""
+    """The output for some arguments. words: the arguments that give it, empty for all others; error: printed to stderr, with status 2;
+    lost: a missing file at which the output breaks off, with status 1."""
 
     words: tuple[str, ...]
     text: str
@@ -72,9 +77,9 @@ class Answer:
 
 
 def answers(style: ProviderStyle, directives: Sequence[str]) -> tuple[Answer, ...]:
-    """All that can be asked of the provider; anything unknown goes to stderr with a usage, and exits 2."""
+    """Every answer of the provider; the last one, for unknown arguments, is its usage."""
     found = [Answer((style.subcommand,), listing(style, directives), lost=style.lost)]
-    found += [Answer((command,), _fill(style, said)) for command, _, said in style.decoys]
+    found += [Answer((command,), _fill(style, output)) for command, _, output in style.decoys]
     if style.topic:
         found.append(Answer((f"help {style.topic}",), _fill(style, style.page)))
     match style.help:
@@ -89,12 +94,12 @@ def answers(style: ProviderStyle, directives: Sequence[str]) -> tuple[Answer, ..
 
 
 def script(style: ProviderStyle, directives: Sequence[str]) -> str:
-    """The program: its answers as POSIX sh."""
+    """The provider's program, POSIX sh."""
     return "\n".join(["#!/bin/sh", 'case "$*" in', *map(_case, answers(style, directives)), "esac", ""])
 
 
 def manual(style: ProviderStyle) -> str:
-    """The page behind `man NAME`, or nothing. The date and the section are fixed: a page shows no clock."""
+    """The manual page, or an empty text if the style has none. Its date is fixed: a page must not depend on the clock."""
     if style.help != "manual":
         return ""
     lines = [line for command, what in rows(style) for line in (".TP", f".B {_roff(f'{style.name} {command}')}", _roff(what))]
@@ -109,9 +114,9 @@ def listing(style: ProviderStyle, directives: Sequence[str]) -> str:
 
 def _case(answer: Answer) -> str:
     pattern = " | ".join(map(shlex.quote, answer.words)) or "*"
-    said = [f"    cat {'>&2 ' if answer.error else ''}<<'END'", answer.text, "END"] if answer.text else []
+    prints = [f"    cat {'>&2 ' if answer.error else ''}<<'END'", answer.text, "END"] if answer.text else []
     ends = ["    exit 2"] if answer.error else [f"    cat {answer.lost} || exit 1"] if answer.lost else []
-    return "\n".join([f"  {pattern})", *said, *ends, "    ;;"])
+    return "\n".join([f"  {pattern})", *prints, *ends, "    ;;"])
 
 
 def _usage(style: ProviderStyle) -> str:
@@ -128,8 +133,8 @@ def _help(style: ProviderStyle) -> str:
 
 
 def rows(style: ProviderStyle) -> list[tuple[str, str]]:
-    """(sub-command, what it does), in name order."""
-    entrance = (f"help {style.topic}", style.told) if style.topic else (style.subcommand, style.lists)
+    """(sub-command, its description) as the help lists them, in name order."""
+    entrance = (f"help {style.topic}", style.topic_help) if style.topic else (style.subcommand, style.lists)
     return [(command, _fill(style, what)) for command, what in sorted((entrance, *((name, what) for name, what, _ in style.decoys)))]
 
 

@@ -1,4 +1,4 @@
-"""What an archetype hands over: directives, what solves them, and the state before and after."""
+"""Tasks: the directives of an archetype, the commands that solve them, and the state before and after."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,25 +9,27 @@ from sekft.scenario.draw import Draw
 
 
 class Blocker(StrEnum):
-    """What ends a scenario in panic. none: nothing does."""
+    """The reason why a scenario is to be ended by panic. none: it can be solved."""
 
     none = ""
-    missing = "missing"  # a file is not there
-    denied = "denied"  # the agent may not
+    missing = "missing"  # a file does not exist
+    denied = "denied"  # the agent lacks the permission
     absent = "absent"  # a tool is not installed
-    contradictory = "contradictory"  # a directive cannot be met by anything
+    contradictory = "contradictory"  # no state of the files can meet the directive
     broken = "broken"  # the provider fails in the middle of its list
-    unreachable = "unreachable"  # the provider tells nothing: nothing can be done at all
+    unreachable = "unreachable"  # the provider prints no directive: nothing can be done at all
 
 
 @dataclass(frozen=True)
 class Task:
-    """Paths are relative to the agent's home, or absolute under draw.LOCKED.
+    """One or more directives with their solution. Paths are relative to the agent's home, or absolute under draw.LOCKED.
 
-    before: the files on arrival; after: what must be there in the end, None: nothing; files of `before` not named in
-    `after` stay as they were. blocker: then `solve` ends with the command that fails, `panic` says why, and None means
-    not produced. spare: files that may be there in the end, whatever they hold. made: folders that are not there on
-    arrival and must be; modes: of files, where not 644; checks: further checker lines.
+    before: files on arrival, text by path.
+    after: files in the end, text by path; None: must not exist (with a blocker: must not have been produced). A file of `before` that is
+    not in `after` must not change.
+    spare: files that may exist in the end, with any content; made: folders that must be created; modes: of files, where not 644;
+    checks: further checker lines.
+    blocker, panic: if the task is blocked, `solve` ends with the command that fails, and `panic` is the argument of panic.
     """
 
     directives: tuple[str, ...]
@@ -44,24 +46,27 @@ class Task:
 
 
 class Archetype(Protocol):
-    """A module of sekft.scenario.archetype."""
+    """The protocol of the modules in sekft.scenario.archetype."""
 
     FAMILY: str
 
     def task(self, draw: Draw, stop: Blocker) -> Task:
-        """stop: none, missing or denied; one that cannot be missing a file answers with denied, and the other way round."""
+        """Draw a task. stop: none, missing or denied; an archetype that has only one of these blockers uses that one."""
 
 
 def stopped(stop: Blocker, path: str) -> tuple[Blocker, str]:
-    """(blocker, words of panic)."""
-    said = {Blocker.missing: f"missing {path}", Blocker.denied: f"permission denied: {path}"}
-    return stop, said.get(stop, "")
+    """(blocker, argument of panic). path: the file that is missing or not permitted."""
+    reasons = {Blocker.missing: f"missing {path}", Blocker.denied: f"permission denied: {path}"}
+    return stop, reasons.get(stop, "")
 
 
 def derived_file(
     draw: Draw, stop: Blocker, phrasings: Sequence[str], command: str, text: str, result: str, suffix: str = "", **parts: str
 ) -> Task:
-    """One file made from another by one command. command, phrasings: with {source}, {target} and the parts."""
+    """A task in which one command makes a file from another.
+
+    phrasings, command: templates with {source}, {target} and the names of `parts`; text, result: contents of the two files.
+    """
     source = draw.file(suffix) if stop else draw.source(suffix)
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, source if stop is Blocker.missing else target)

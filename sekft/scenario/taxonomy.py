@@ -1,4 +1,4 @@
-"""The axes scenarios differ along, as data: how directives are announced and reached, how busy a scenario is, and what ends it."""
+"""The axes of the scenarios as data: announcement, way to the directives, difficulty, interface of the provider, blockers."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from sekft.scenario.task import Blocker
 
 FAMILIES = ("files", "text", "search", "records", "archives", "steps", "environment")
 TERMINALS = tuple(Terminal)
-MOST_TURNS = 12  # of a reference: what eval=quick allows
+MAX_REFERENCE_TURNS = 12  # as many as eval=quick allows
 
-# Every fourth scenario is blocked. What blocks it goes round; one in eight can do nothing at all.
+# Every fourth scenario is blocked. The blockers take turns; with one in eight, `unreachable`, nothing can be done at all.
 BLOCKED_EVERY = 4
 BLOCKERS = (
     Blocker.missing,
@@ -25,8 +25,8 @@ BLOCKERS = (
 
 @dataclass(frozen=True)
 class Difficulty:
-    """directives: the counts a scenario may have; distractors: files nobody asks for; folders: how deep files lie, 0: one in
-    four in one; chatter: remarks that matter to nobody, around announcement and list; variables: ones nobody reads."""
+    """directives: how many a scenario may have; distractors: irrelevant files; folders: maximum depth of files, 0: one file in four lies
+    in a folder; chatter: irrelevant remarks around announcement and list; variables: irrelevant environment variables."""
 
     directives: tuple[int, ...]
     distractors: int = 0
@@ -49,7 +49,7 @@ CHATTER = (
     "This machine was named after a {place}.",
 )
 
-# Where the directives are kept: statements, never instructions.
+# Announcements: statements about where directives are kept, never instructions.
 ANNOUNCED = tuple(AnnouncementKind)
 SENTENCES = (
     "Directives for this machine are kept by {name}.",
@@ -67,8 +67,8 @@ NOTICES = (f"{HOME}/NOTICE", f"{HOME}/README", f"{HOME}/MOTD")
 
 @dataclass(frozen=True)
 class Route:
-    """From the announcement to the list. pointers: files on the way, each naming the next; topic: --help names a topic whose
-    help names the sub-command."""
+    """The way from the announcement to the directives. pointers: number of files on the way, each naming the next; topic: whether --help
+    names a help topic, and only that topic's help the sub-command."""
 
     pointers: int
     topic: bool
@@ -83,7 +83,7 @@ POINTING = (
 )
 POINTING_VALUES = ("{path}", "written in {path}")
 
-# How a provider is called, and how it calls what it does.
+# Names of providers and of their sub-commands.
 NAMINGS = {
     "plain": "{word}",
     "desk": "{word}-desk",
@@ -108,12 +108,12 @@ VERBS = ("agenda", "due", "list", "open", "pending", "queue", "show", "tasks")
 OBJECTS = ("all", "day", "items", "now", "today", "work")
 TOPICS = ("directives", "work")
 LISTS = ("prints the directives", "prints what is to be done", "prints every directive, one per line")
-DECOYS = (  # (sub-command, what the help says of it, what it prints)
+DECOYS = (  # (sub-command, its description, its output)
     ("about", "prints what {name} is", "{name} keeps the directives of this machine."),
     ("status", "prints whether {name} is ready", "{name} is ready."),
     ("version", "prints the version", "{name} 1.{minor}"),
 )
-TOLD = ("explains how {topic} can be seen", "says more about {topic}")
+TOPIC_HELPS = ("explains how {topic} can be seen", "says more about {topic}")
 TOPIC_PAGES = (
     "{Topic} of this machine can be seen with '{name} {subcommand}'.",
     "'{name} {subcommand}' {lists}.",
@@ -121,18 +121,18 @@ TOPIC_PAGES = (
 )
 LISTINGS = {"bare": "{text}", "numbered": "{number}. {text}", "dashed": "- {text}"}
 
-# Where its help is. The first thing to try is --help everywhere; what that shows leads on.
+# How the help is reached. --help always answers, with the help or with a hint to it.
 HELPS = {
     "flag": "",  # --help prints the commands
     "word": "{name}: no option --help; commands are printed by '{name} help'",
-    "usage": "",  # there is no help: the usage, printed on any error, names the commands
+    "usage": "",  # no help; the usage, printed on every error, names the commands
     "manual": "{name} 1.{minor}. Its manual page is {name}(1).",
 }
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Of the help: head, one row per sub-command, foot."""
+    """The layout of the help: head, one row per sub-command, foot."""
 
     head: str
     row: str

@@ -1,4 +1,4 @@
-"""The words scenarios are written with: nouns for names and contents, invented names for providers; which of them are the evaluation's."""
+"""The words of scenarios: nouns for names and contents, names of providers, and which of them belong to the evaluation."""
 
 import random
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def _sections(text: str) -> dict[str, tuple[str, ...]]:
-    """`[name]` opens a section; its words are separated by white space."""
+    """The words of each section. `[name]` opens a section; words are separated by white space."""
     sections: dict[str, list[str]] = {}
     words: list[str] = []
     for token in text.split():
@@ -21,31 +21,34 @@ _SECTIONS = _sections(Path(__file__).with_name("words.txt").read_text(encoding="
 
 NOUNS = _SECTIONS["nouns"]
 PROVIDERS = _SECTIONS["providers"]
-TEST_PROVIDERS = PROVIDERS[3::4]  # a quarter, never met in training
+TEST_PROVIDERS = PROVIDERS[3::4]  # a quarter, never used in training
 TRAIN_PROVIDERS = tuple(name for name in PROVIDERS if name not in TEST_PROVIDERS)
 
 VOWELS = ("a", "e", "i", "o", "u")
 _ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "gr", *"hjk", "kr", *"lmnp", "pl", "r", "s", "st", "t", "tr", *"vwz")
 _CODAS = ("", *"lmnrst", "ck", "nd", "rt", "x")
-_SPELT = ("exit", "panic")  # as part of a name they would be data, but a test could not tell
+_ENDINGS = ("exit", "panic")  # tests search for these words, and could not tell a name from an ending
 _TAKEN = frozenset((*NOUNS, *PROVIDERS))
 
 _SYLLABLES = tuple(head + vowel for head in ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z") for vowel in "aeiou")
 
 
 def is_evaluation_name(name: str) -> bool:
-    """Whether a composed name (lemon.txt, harbor-quartz) belongs to the evaluation, a quarter do; else to training. Its words belong to both."""
+    """Whether a composed name (lemon.txt, harbor-quartz) belongs to the evaluation, as a quarter do, or to training.
+
+    The single words of a name belong to both.
+    """
     return sum(name.encode()) % 4 == 3
 
 
 def noun_list(rng: random.Random, outside: float) -> Sequence[str]:
-    """As many nouns as the list has, this share of them invented."""
-    strange = invent_nouns(rng, round(outside * len(NOUNS)))
-    return [*strange, *rng.sample(NOUNS, len(NOUNS) - len(strange))] if strange else NOUNS
+    """As many nouns as the word list has; outside: the share of them that is invented."""
+    invented = invent_nouns(rng, round(outside * len(NOUNS)))
+    return [*invented, *rng.sample(NOUNS, len(NOUNS) - len(invented))] if invented else NOUNS
 
 
 def invent_nouns(rng: random.Random, amount: int) -> list[str]:
-    """Invented nouns that are not in the list, each once."""
+    """Different invented nouns that are not in the word list."""
     known, found = {*NOUNS, *PROVIDERS}, dict[str, None]()
     while len(found) < amount:
         word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.choice((3, 4))))
@@ -55,7 +58,7 @@ def invent_nouns(rng: random.Random, amount: int) -> list[str]:
 
 
 def provider_name(rng: random.Random) -> str:
-    """What a provider's name is made of where no list is to be learned by heart: two syllables, never the evaluation's."""
+    """An invented provider name of two syllables for training, so that no list can be memorised; never one of the evaluation."""
     while True:
         name = syllable(rng) + syllable(rng)
         if len(name) > 4 and is_free(name):
@@ -67,5 +70,5 @@ def syllable(rng: random.Random) -> str:
 
 
 def is_free(name: str) -> bool:
-    """Whether an invented name is nobody's: of no list, and with no ending and no provider of the evaluation inside."""
-    return name not in _TAKEN and not any(word in name for word in (*_SPELT, *TEST_PROVIDERS))
+    """Whether an invented name is in no list and contains neither an ending nor a provider of the evaluation."""
+    return name not in _TAKEN and not any(word in name for word in (*_ENDINGS, *TEST_PROVIDERS))

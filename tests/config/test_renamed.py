@@ -12,7 +12,7 @@ from sekft.config import TrainConfig
 from sekft.config.commands import COMMANDS
 from sekft.config.renamed import KEYS, OPTIONS, require_new_names, upgraded_word
 from sekft.errors import SettingsError
-from sekft.scenario.split import WHICH
+from sekft.scenario.split import SETS
 from sekft.tracking import records
 from tests.conftest import run_command
 
@@ -44,7 +44,7 @@ def test_every_old_key_is_answered_by_the_new_one(old: str, new: str):
 
 @pytest.mark.parametrize(("key", "old", "new"), [(key, old, new) for key, names in OPTIONS.items() for old, new in names.items()])
 def test_every_old_option_is_answered_by_the_new_one(key: str, old: str, new: str):
-    assert key in PRESENT and new in WHICH and old not in WHICH
+    assert key in PRESENT and new in SETS and old not in SETS
     for before, after in (("{}", "{}"), ("'{}'", "'{}'"), ("held_out,{}", "held_out,{}"), ("choice({},all)", "choice({},all)")):
         with pytest.raises(SettingsError) as refused:
             require_new_names([f"{key}={before.format(old)}"])

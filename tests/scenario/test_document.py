@@ -69,7 +69,7 @@ def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_p
         ([fixture(), fixture()], "same path"),
         ([fixture(), fixture(path="/home/agent/lemon.txt/pear.txt")], "not a directory"),
         ([fixture(kind="symlink", content="/srv/pear"), fixture(path="/home/agent/lemon.txt/pear.txt")], "not a directory"),
-        ([fixture(path="/usr/local/bin/panic", owner="root")], "place of an ending"),
+        ([fixture(path="/usr/local/bin/panic", owner="root")], "called exit or panic"),
         ([fixture(path="/srv/lemon.txt")], "belongs to root"),
         ([fixture(owner="root")], "belongs to agent"),
         ([fixture(mode=0o4755)], "less than or equal to 511"),

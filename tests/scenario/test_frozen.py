@@ -48,13 +48,13 @@ def test_a_set_that_cannot_be_read_is_refused_in_one_line(content: bytes | None,
 
 def test_the_line_before_an_eval_names_scenarios_and_hash() -> None:
     scenarios = split.scenarios(HOUSE, "held_out", amount=16)
-    said = split.line(scenarios, "held_out", HOUSE)
+    said = split.describe(scenarios, "held_out", HOUSE)
     assert "16 scenarios of 8 archetypes" in said and f"frozen test set, sha256 {frozen.SHA256[:16]}" in said
     changed = [scenarios[0].model_copy(update={"checker": "true"}), *scenarios[1:]]
-    assert split.line(changed, "held_out", HOUSE) != said and dumps(changed[0]) != dumps(scenarios[0])
+    assert split.describe(changed, "held_out", HOUSE) != said and dumps(changed[0]) != dumps(scenarios[0])
 
 
 def test_an_eval_for_other_archetypes_is_drawn_and_does_not_claim_to_be_frozen() -> None:
     two = SplitConfig(name="two", held_out=["move", "sort"], eval_scenarios=16)
     scenarios = split.scenarios(two, "test")
-    assert {scenario.archetype for scenario in scenarios} > {"move", "sort"} and "frozen" not in split.line(scenarios, "test", two)
+    assert {scenario.archetype for scenario in scenarios} > {"move", "sort"} and "frozen" not in split.describe(scenarios, "test", two)

@@ -175,7 +175,7 @@ def test_folders_come_before_what_lies_in_them() -> None:
 
 
 def test_a_reference_fits_the_quick_eval_and_nothing_hangs_on_the_clock() -> None:
-    assert max(len(scenario.reference) for scenario in SCENARIOS) <= taxonomy.MOST_TURNS
+    assert max(len(scenario.reference) for scenario in SCENARIOS) <= taxonomy.MAX_REFERENCE_TURNS
     typed = {word for scenario in SCENARIOS for reply in scenario.reference for word in reply.split()}
     assert not typed & {"date", "$$", "ps", "uname", "nproc", "df", "hostname"}
 

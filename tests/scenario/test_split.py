@@ -34,23 +34,23 @@ def test_no_provider_of_the_eval_is_met_in_training(config: SplitConfig) -> None
     assert not [name for name in words.TEST_PROVIDERS if name in text]
 
 
-@pytest.mark.parametrize("which", split.WHICH)
+@pytest.mark.parametrize("name", split.SETS)
 @pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
-def test_a_prefix_of_whole_rows_has_a_quarter_blocked(config: SplitConfig, which: str) -> None:
-    scenarios = split.scenarios(config, which)
+def test_a_prefix_of_whole_rows_has_a_quarter_blocked(config: SplitConfig, name: str) -> None:
+    scenarios = split.scenarios(config, name)
     for length in range(4, len(scenarios) + 1, 4):
         assert len(blocked(scenarios[:length])) * 4 == length
 
 
-@pytest.mark.parametrize("which", ["train", "held_out", "test", "all"])
-def test_at_most_a_quarter_of_the_blocked_scenarios_can_do_nothing(which: str) -> None:
-    stuck = blocked(split.scenarios(HOUSE, which))
+@pytest.mark.parametrize("name", ["train", "held_out", "test", "all"])
+def test_at_most_a_quarter_of_the_blocked_scenarios_can_do_nothing(name: str) -> None:
+    stuck = blocked(split.scenarios(HOUSE, name))
     assert sum(scenario.axes.blocker == Blocker.unreachable for scenario in stuck) * 4 <= len(stuck)
 
 
-@pytest.mark.parametrize("which", ["train", "held_out"])
-def test_archetypes_share_a_split_and_its_blocked_scenarios_evenly(which: str) -> None:
-    scenarios = split.scenarios(HOUSE, which)
+@pytest.mark.parametrize("name", ["train", "held_out"])
+def test_archetypes_share_a_split_and_its_blocked_scenarios_evenly(name: str) -> None:
+    scenarios = split.scenarios(HOUSE, name)
     for group in (scenarios, blocked(scenarios)):
         counts = Counter(dict.fromkeys((scenario.archetype for scenario in scenarios), 0))
         counts.update(scenario.archetype for scenario in group)
@@ -103,14 +103,14 @@ def test_what_an_adapter_is_chosen_by_is_of_the_side_of_training_and_none_of_its
     assert not {scenario.archetype for scenario in scenarios} & set(config.held_out)
     text = "".join(dumps(scenario) for scenario in scenarios)
     assert not [name for name in words.TEST_PROVIDERS if name in text]
-    others = [scenario for which in ("train", "test", "fresh") for scenario in split.scenarios(config, which)]
+    others = [scenario for name in ("train", "test", "fresh") for scenario in split.scenarios(config, name)]
     assert not {scenario.id for scenario in scenarios} & {scenario.id for scenario in others}
     assert not {scenario.directives for scenario in scenarios if scenario.directives} & {scenario.directives for scenario in others}
 
 
 def test_development_scenarios_are_other_ones_for_every_seed_and_nobody_elses() -> None:
     first, second = (split.scenarios(HOUSE, "development", seed=seed, amount=32) for seed in (1, 2))
-    others = [scenario for which in ("train", "test", "selection") for scenario in split.scenarios(HOUSE, which)]
+    others = [scenario for name in ("train", "test", "selection") for scenario in split.scenarios(HOUSE, name)]
     assert len({scenario.id for scenario in [*first, *second, *others]}) == 64 + len(others)
     assert not {scenario.archetype for scenario in first} & set(HOUSE.held_out)
     assert not [name for name in words.TEST_PROVIDERS if name in "".join(map(dumps, first))]
@@ -184,8 +184,8 @@ def test_training_has_the_share_of_blocked_scenarios_that_is_asked_for_in_every_
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_eval(share: float) -> None:
     config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_unlisted_share=share, unlisted_share=share)
-    for which in ("train", "unlisted"):
-        scenarios = split.scenarios(config, which)
+    for name in ("train", "unlisted"):
+        scenarios = split.scenarios(config, name)
         files = [
             fixture.path.rpartition("/")[2].split(".")[0]
             for scenario in scenarios
@@ -194,7 +194,7 @@ def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_eva
         ]
         names = [name for name in files if name.islower() and name.isalpha()]
         assert sum(name not in words.NOUNS for name in names) / len(names) == pytest.approx(share, abs=0.07)
-        assert scenarios == split.scenarios(config, which)
+        assert scenarios == split.scenarios(config, name)
     assert split.scenarios(config, "test") == split.scenarios(HOUSE, "test")
 
 

@@ -1,4 +1,4 @@
-"""append: a file lacks its last line."""
+"""append: add a given line to the end of a file."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: a missing file is made by appending to it."""
+    """Blocked by `denied` only: appending creates a missing file."""
     target, text, line = draw.locked() if stop else draw.file(), draw.text(), draw.line()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(

@@ -1,4 +1,4 @@
-"""chain: a copy is made, added to, and counted; each directive builds on the one before."""
+"""chain: copy a file, add a line to the copy, count its lines; each directive builds on the one before."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
@@ -18,7 +18,7 @@ COUNT = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Blocked at the first step, where a file is missing, or at the last, where the number may not be written."""
+    """Blocked at the first step by a missing file, or at the last by a target that cannot be written."""
     source, copy, lines, line = draw.file(), draw.file(), draw.lines(2, 5), draw.line()
     target = draw.locked() if stop is Blocker.denied else draw.file()
     parts = {"source": source, "copy": copy, "line": line, "target": target}

@@ -1,4 +1,4 @@
-"""checksum: the SHA-256 of a file is wanted in another file, as sha256sum writes it."""
+"""checksum: write the SHA-256 of a file to another file, as sha256sum prints it."""
 
 import hashlib
 

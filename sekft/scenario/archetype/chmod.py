@@ -1,4 +1,4 @@
-"""chmod: a file is to have another mode; what it holds stays."""
+"""chmod: set the mode of a file, without changing its content."""
 
 from sekft.scenario.checker import mode
 from sekft.scenario.draw import Draw
@@ -13,7 +13,7 @@ PHRASINGS = {
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only missing: what chmod says of a file of root's depends on the backend."""
+    """Blocked by `missing` only: the error of chmod on a file of root's depends on the backend."""
     target, text = draw.file(), draw.text()
     bits = (0o600, 0o755, 0o444)[draw.number(0, 2)]
     blocker, panic = stopped(stop and Blocker.missing, target)

@@ -1,4 +1,4 @@
-"""column: one column of a table of words is wanted in another file."""
+"""column: write one column of a table of words to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

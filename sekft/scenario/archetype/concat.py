@@ -1,4 +1,4 @@
-"""concat: two files are wanted as one, in a given order, and stay."""
+"""concat: join two files in a given order into a third."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -16,13 +16,13 @@ def task(draw: Draw, stop: Blocker) -> Task:
     first, second = draw.file(), draw.file() if stop else draw.source()
     target = draw.locked() if stop is Blocker.denied else draw.file()
     texts = {first: draw.text(), second: draw.text()}
-    lost = stop is Blocker.missing
-    blocker, panic = stopped(stop, second if lost else target)
+    is_missing = stop is Blocker.missing
+    blocker, panic = stopped(stop, second if is_missing else target)
     return Task(
         directives=(draw.phrase(PHRASINGS, first=first, second=second, target=target),),
         solve=(f"cat {first} {second} > {target}",),
-        before={first: texts[first]} if lost else texts,
-        after={} if lost else {target: None if stop else texts[first] + texts[second]},
+        before={first: texts[first]} if is_missing else texts,
+        after={} if is_missing else {target: None if stop else texts[first] + texts[second]},
         spare=(target,),  # where the second file is missing, cat has written the first
         blocker=blocker,
         panic=panic,

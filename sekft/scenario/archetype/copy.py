@@ -1,4 +1,4 @@
-"""copy: a file is wanted in a second place and stays in the first."""
+"""copy: copy a file."""
 
 from dataclasses import replace
 

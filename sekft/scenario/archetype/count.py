@@ -1,4 +1,4 @@
-"""count: how many lines a file has is wanted in another file, as a bare number."""
+"""count: write the number of lines of a file to another file, as a bare number."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

@@ -1,4 +1,4 @@
-"""create: a file that is not there yet is wanted, with one line in it."""
+"""create: create a file with one given line."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: nothing has to be there."""
+    """Blocked by `denied` only: the task reads no file."""
     target, line = draw.locked() if stop else draw.file(), draw.line()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(

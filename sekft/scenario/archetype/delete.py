@@ -1,4 +1,4 @@
-"""delete: one file has to go, the one beside it stays."""
+"""delete: delete one file and keep the one beside it."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: a file that is not there needs no deleting."""
+    """Blocked by `denied` only: a missing file needs no deletion."""
     target, beside = draw.locked() if stop else draw.file(), draw.file()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(

@@ -1,4 +1,4 @@
-"""filter: the rows of a table whose second field is a certain word are wanted in another file."""
+"""filter: write the rows of a table whose second field is a given word to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """The word also stands in a first field: searching the whole row would find too much."""
+    """The word is also in a first field, so that a search of whole rows finds too much."""
     word, other = draw.nouns(2)
     rows = [f"{draw.noun()},{word},{draw.number(1, 99)}" for _ in range(draw.number(2, 3))]
     wrong = [f"{word},{other},{draw.number(1, 99)}", f"{draw.noun()},{other},{draw.number(1, 99)}"]

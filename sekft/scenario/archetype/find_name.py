@@ -1,4 +1,4 @@
-"""find_name: where the files of one kind lie, below a folder, is wanted as a list of paths."""
+"""find_name: list the paths of all files below a folder that have a given suffix."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped

@@ -1,4 +1,4 @@
-"""find_size: one file below a folder is larger than the others; its path is wanted."""
+"""find_size: find the only file below a folder that is larger than a given size."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped

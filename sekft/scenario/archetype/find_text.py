@@ -1,4 +1,4 @@
-"""find_text: one file below a folder has a certain word in it; its path is wanted."""
+"""find_text: find the only file below a folder that contains a given word."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -14,21 +14,21 @@ PHRASINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     folder, word = draw.folder(), draw.noun()
-    right, *others = (f"{folder}/{draw.name()}" for _ in range(3))
-    files = {path: _text(draw, word, path == right) for path in draw.shuffled([right, *others])}
+    match, *others = (f"{folder}/{draw.name()}" for _ in range(3))
+    files = {path: _text(draw, word, path == match) for path in draw.shuffled([match, *others])}
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, folder if stop is Blocker.missing else target)
     return Task(
         directives=(draw.phrase(PHRASINGS, folder=folder, word=word, target=target),),
         solve=(f"grep -rl {word} {folder} > {target}",),
         before={} if stop is Blocker.missing else files,
-        after={target: None if stop else f"{right}\n"},
+        after={target: None if stop else f"{match}\n"},
         blocker=blocker,
         panic=panic,
     )
 
 
-def _text(draw: Draw, word: str, right: bool) -> str:
-    """Words are parts of others now and then: lines with the word by chance are left out."""
+def _text(draw: Draw, word: str, match: bool) -> str:
+    """Lines that contain the word by chance, as a part of another one, are left out."""
     lines = [line for line in draw.lines(2, 3) if word not in line]
-    return "".join(f"{line}\n" for line in (*lines, *([f"{word} {draw.noun()}"] if right else [])))
+    return "".join(f"{line}\n" for line in (*lines, *([f"{word} {draw.noun()}"] if match else [])))

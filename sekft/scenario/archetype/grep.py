@@ -1,4 +1,4 @@
-"""grep: the lines of a file that hold a certain word are wanted in another file, in their order."""
+"""grep: write the lines of a file that contain a given word to another file, in their order."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file
@@ -20,7 +20,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
 
 
 def with_word(draw: Draw, word: str) -> tuple[str, ...]:
-    """Two or three lines with the word, two or three where no part of it occurs, mixed."""
+    """Two or three lines with the word and up to three without it, shuffled."""
     found = [f"{word} {draw.noun()}" if draw.chance(0.5) else f"{draw.noun()} {word}" for _ in range(draw.number(2, 3))]
     other = [line for line in draw.lines(4, 5) if word not in line][:3]
     return draw.shuffled([*found, *other])

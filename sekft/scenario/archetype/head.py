@@ -1,4 +1,4 @@
-"""head: the first lines of a file are wanted in another file."""
+"""head: write the first lines of a file to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

@@ -1,4 +1,4 @@
-"""latest: a log is out of order; its latest entry is wanted in another file."""
+"""latest: write the latest entry of an unordered log to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """The latest entry is never the last line: tail alone would not do."""
+    """The latest entry is never the last line, so that tail alone is wrong."""
     days = sorted({draw.day() for _ in range(8)})[-draw.number(4, 5) :]
     entries = [f"{day} {draw.line()}" for day in days]
     lines = [entries[-1], *draw.shuffled(entries[:-1])]

@@ -1,4 +1,4 @@
-"""mkdir: a folder is wanted."""
+"""mkdir: make a folder."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: nothing has to be there."""
+    """Blocked by `denied` only: the task reads no file."""
     target = f"{draw.pick(('/srv', '/usr/local'))}/{draw.folder()}" if stop else draw.folder()
     blocker, panic = stopped(stop and Blocker.denied, target)
     return Task(

@@ -1,4 +1,4 @@
-"""move: a file is wanted in another folder and no longer in the first place."""
+"""move: move a file into another folder."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped

@@ -1,4 +1,4 @@
-"""rename: a file is wanted under another name, in the folder where it is."""
+"""rename: give a file another name in the same folder."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped

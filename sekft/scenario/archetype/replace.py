@@ -1,4 +1,4 @@
-"""replace: one word of a file is to be another; the result is wanted in a second file."""
+"""replace: write a file to another one with one word replaced."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """The old word is once in two lines, and no other word has it as a part."""
+    """The old word occurs once in two lines, and no other word contains it."""
     old, new = draw.nouns(2)
     others = [noun for noun in draw.nouns(8) if old not in noun]
     lines = draw.shuffled([f"{old} {others[0]}", f"{others[1]} {old}", *others[2:4]])

@@ -1,4 +1,4 @@
-"""report: lines are picked from a log, put in order, and the first of them kept; each directive builds on the one before."""
+"""report: pick lines from a log, sort them, keep the first; each directive builds on the one before."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
@@ -10,7 +10,7 @@ FIRST = ("Put the first line of {ordered} in {target}.", "{target} is to hold th
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Blocked at the first step, where a file is missing, or at the last, where the line may not be written."""
+    """Blocked at the first step by a missing file, or at the last by a target that cannot be written."""
     word, source, picked, ordered = draw.noun(), draw.file("log"), draw.file(), draw.file()
     target = draw.locked() if stop is Blocker.denied else draw.file()
     found = draw.shuffled([f"{noun} {word}" for noun in draw.nouns(3)])
@@ -19,13 +19,13 @@ def task(draw: Draw, stop: Blocker) -> Task:
     parts = {"source": source, "word": word, "picked": picked, "ordered": ordered, "target": target}
     steps = (f"grep {word} {source} > {picked}", f"sort {picked} > {ordered}", f"head -n 1 {ordered} > {target}")
     made = {picked: joined(kept), ordered: joined(sorted(kept)), target: None if stop else f"{min(kept)}\n"}
-    lost = stop is Blocker.missing
-    blocker, panic = stopped(stop, source if lost else target)
+    is_missing = stop is Blocker.missing
+    blocker, panic = stopped(stop, source if is_missing else target)
     return Task(
         directives=tuple(draw.phrase(phrasings, **parts) for phrasings in (PICK, ORDER, FIRST)),
-        solve=steps[:1] if lost else steps,
-        before={} if lost else {source: joined(lines)},
-        after=dict.fromkeys(made) if lost else made,
+        solve=steps[:1] if is_missing else steps,
+        before={} if is_missing else {source: joined(lines)},
+        after=dict.fromkeys(made) if is_missing else made,
         blocker=blocker,
         panic=panic,
     )

@@ -1,4 +1,4 @@
-"""reverse: the lines of a file are wanted in another file, the last one first."""
+"""reverse: write the lines of a file to another file, the last one first."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

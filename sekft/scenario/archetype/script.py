@@ -1,4 +1,4 @@
-"""script: a script of one given line is to be written and run; script and output are wanted."""
+"""script: write a script of one given line, run it, and save its output."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: nothing has to be there. The line has no quotes and nothing to expand."""
+    """Blocked by `denied` only: the task reads no file. The line has no quotes and nothing that sh expands."""
     words = draw.line()
     script, target = draw.file("sh"), draw.locked() if stop else draw.file()
     blocker, panic = stopped(stop and Blocker.denied, target)

@@ -1,4 +1,4 @@
-"""setting: one key of a configuration file is to have another value; the rest stays, and in its order."""
+"""setting: change the value of one key in a configuration file; the other lines stay, in their order."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only missing: sed names its temporary file by chance when it may not write."""
+    """Blocked by `missing` only: the error of sed without permission shows a random file name."""
     target, (key, old, value) = draw.file("conf"), draw.nouns(3)
     others = [f"{draw.noun()}={draw.noun()}" for _ in range(draw.number(2, 3))]
     lines = draw.shuffled([f"{key}={old}", *others])

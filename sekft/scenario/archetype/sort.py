@@ -1,4 +1,4 @@
-"""sort: the lines of a file are wanted in another file, in alphabetical order."""
+"""sort: write the lines of a file to another file in alphabetical order."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Three to five words, not in order: a copy would not do."""
+    """Three to five words, not in order, so that a copy is wrong."""
     nouns = draw.nouns(draw.number(3, 5))
     lines = nouns if list(nouns) != sorted(nouns) else nouns[::-1]
     return derived_file(draw, stop, PHRASINGS, "sort {source} > {target}", joined(lines), joined(sorted(lines)))

@@ -1,4 +1,4 @@
-"""symlink: a symbolic link is wanted that leads to a file."""
+"""symlink: make a symbolic link to a file."""
 
 from sekft.scenario.checker import leads
 from sekft.scenario.draw import Draw
@@ -14,7 +14,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: a link to what is not there can be made."""
+    """Blocked by `denied` only: a link to a missing file can be made."""
     source, text = draw.source(), draw.text()
     link = draw.locked() if stop else draw.name()
     blocker, panic = stopped(stop and Blocker.denied, link)

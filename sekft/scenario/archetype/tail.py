@@ -1,4 +1,4 @@
-"""tail: the last lines of a file are wanted in another file."""
+"""tail: write the last lines of a file to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

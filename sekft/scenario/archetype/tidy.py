@@ -1,4 +1,4 @@
-"""tidy: a folder is made, two files move into it, and what it holds then is listed; each directive builds on the one before."""
+"""tidy: make a folder, move two files into it, list its content; each directive builds on the one before."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, stopped
@@ -18,20 +18,20 @@ LIST = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Blocked where a file to be moved is missing, or where the list may not be written."""
+    """Blocked at the second step by a missing file, or at the last by a target that cannot be written."""
     folder, first, second, texts = draw.folder(), draw.name(), draw.name(), (draw.text(), draw.text())
     target = draw.locked() if stop is Blocker.denied else draw.file()
     parts = {"folder": folder, "first": first, "second": second, "target": target}
     steps = (f"mkdir {folder}", f"mv {first} {second} {folder}", f"ls {folder} > {target}")
-    lost = stop is Blocker.missing
+    is_missing = stop is Blocker.missing
     moved: dict[str, str | None] = {f"{folder}/{first}": texts[0], first: None}
-    if not lost:
+    if not is_missing:
         moved |= {f"{folder}/{second}": texts[1], second: None}
-    blocker, panic = stopped(stop, second if lost else target)
+    blocker, panic = stopped(stop, second if is_missing else target)
     return Task(
         directives=tuple(draw.phrase(phrasings, **parts) for phrasings in (MAKE, MOVE, LIST)),
-        solve=steps[:2] if lost else steps,
-        before={first: texts[0]} if lost else {first: texts[0], second: texts[1]},
+        solve=steps[:2] if is_missing else steps,
+        before={first: texts[0]} if is_missing else {first: texts[0], second: texts[1]},
         after={**moved, target: None if stop else joined(sorted((first, second)))},
         made=(folder,),
         blocker=blocker,

@@ -1,4 +1,4 @@
-"""total: the numbers of one column of a table are wanted as their sum."""
+"""total: write the sum of one column of a table to another file."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

@@ -1,4 +1,4 @@
-"""unique: a file repeats itself; each of its lines is wanted once, in alphabetical order."""
+"""unique: write the different lines of a file to another file, each once, in alphabetical order."""
 
 from sekft.scenario.draw import Draw, joined
 from sekft.scenario.task import Blocker, Task, derived_file

@@ -1,4 +1,4 @@
-"""unpack: the files of a tar archive are wanted where it lies. It is written in base64: a scenario holds text only."""
+"""unpack: unpack a tar archive where it lies. It is encoded in base64, because a scenario holds text only."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only missing: the home can always be written."""
+    """Blocked by `missing` only: the files go to the home, which can always be written."""
     source = draw.file("b64") if stop else draw.source("b64")
     files: dict[str, str] = {draw.name(): draw.text() for _ in range(2)}
     blocker, panic = stopped(stop and Blocker.missing, source)
@@ -33,7 +33,7 @@ def task(draw: Draw, stop: Blocker) -> Task:
 
 
 def archive(files: Mapping[str, str]) -> str:
-    """The same bytes on every Python: no time, no owner, no compression."""
+    """The files as a tar archive in base64; the same bytes on every Python, as it has no times, no owners, no compression."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, text in files.items():

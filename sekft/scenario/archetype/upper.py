@@ -1,4 +1,4 @@
-"""upper: the text of a file is wanted in capital letters, in another file."""
+"""upper: write the text of a file in capital letters to another file."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, derived_file

@@ -1,4 +1,4 @@
-"""variable: the value of an environment variable is wanted in a file."""
+"""variable: write the value of an environment variable to a file."""
 
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Blocker, Task, stopped
@@ -13,7 +13,7 @@ PHRASINGS = (
 
 
 def task(draw: Draw, stop: Blocker) -> Task:
-    """Only denied: a variable that is not set has an empty value."""
+    """Blocked by `denied` only: a variable that is not set has an empty value."""
     name, value = "_".join(draw.nouns(2)).upper(), draw.line()
     target = draw.locked() if stop else draw.file()
     blocker, panic = stopped(stop and Blocker.denied, target)

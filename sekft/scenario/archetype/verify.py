@@ -1,4 +1,4 @@
-"""verify: a list of checksums is there, one file does not match it; which one is wanted in another file."""
+"""verify: check files against a list of checksums and write the name of the one that does not match to a file."""
 
 import hashlib
 
@@ -17,16 +17,16 @@ PHRASINGS = (
 def task(draw: Draw, stop: Blocker) -> Task:
     sums, names = draw.name("sum"), [draw.name() for _ in range(3)]
     files = {name: draw.text() for name in names}
-    bad = draw.pick(names)
-    taken = {name: draw.text() if name == bad else text for name, text in files.items()}
-    listed = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in taken.items())
+    changed = draw.pick(names)
+    listed_texts = {name: draw.text() if name == changed else text for name, text in files.items()}
+    listed = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in listed_texts.items())
     target = draw.locked() if stop is Blocker.denied else draw.file()
     blocker, panic = stopped(stop, sums if stop is Blocker.missing else target)
     return Task(
         directives=(draw.phrase(PHRASINGS, sums=sums, target=target),),
-        solve=(f"sha256sum -c {sums}", *(() if stop is Blocker.missing else (f"echo {bad} > {target}",))),
+        solve=(f"sha256sum -c {sums}", *(() if stop is Blocker.missing else (f"echo {changed} > {target}",))),
         before=files if stop is Blocker.missing else {**files, sums: listed},
-        after={target: None if stop else f"{bad}\n"},
+        after={target: None if stop else f"{changed}\n"},
         blocker=blocker,
         panic=panic,
     )

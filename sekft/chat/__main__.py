@@ -187,7 +187,7 @@ def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
     asked = stories.load_questions(settings.eval.suite_path, settings.eval.suite_stories)
     questions = {one.id: one.messages for one in asked}
     given = replies(base, {score.BASE: None, **adapters}, questions, settings.eval, settings.seed)
-    told = suite_scores.compared({agent: stories.score_answers(asked, own) for agent, own in given.items()})
+    told = suite_scores.compare_scores({agent: stories.score_answers(asked, own) for agent, own in given.items()})
     for line in suite_scores.lines(told):
         print(line)
     return {"command": "chat", prose.NAME: read.summary(), "suite": told}

@@ -21,7 +21,7 @@ from sekft.compare.links import shown
 from sekft.config import CompareConfig, Start
 from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, SettingsError
-from sekft.eval.measures import COMPARABLE, counted
+from sekft.eval.measures import COMPARABLE, measure_rate
 from sekft.eval.score import BASE
 from sekft.tracking import records
 from sekft.tracking.files import write_json
@@ -134,7 +134,7 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
     summary = {
         "command": "compare",
         "groups": {
-            one.name: {name: asdict(counted(one.episodes(), name)) for name in comparison.measures()} | {"runs": len(one.runs)}
+            one.name: {name: asdict(measure_rate(one.episodes(), name)) for name in comparison.measures()} | {"runs": len(one.runs)}
             for one in comparison.groups
         },
         "contrasts": [asdict(one) for one in comparison.contrasts],

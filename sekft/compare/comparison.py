@@ -17,7 +17,7 @@ from sekft.compare.order import natural, short
 from sekft.compare.seeds import Seeds
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
-from sekft.eval.measures import LETTERS, TABLE, counted
+from sekft.eval.measures import LETTERS, TABLE, measure_rate
 from sekft.eval.rates import FAULTS, Rate
 from sekft.report.page import write_page
 from sekft.tracking.records import Lost
@@ -65,7 +65,7 @@ class Comparison:
 
     def best(self) -> Group:
         """By the first criterion, however the lines stand."""
-        return max(self.groups, key=lambda group: counted(group.episodes(), self.criteria[0]).rate)
+        return max(self.groups, key=lambda group: measure_rate(group.episodes(), self.criteria[0]).rate)
 
     def columns(self) -> list[str]:
         return [*(self.keys() or ["group"]), "seeds", "scenarios", *self.measures(), "loss", "gain over base", "seeds' range"]
@@ -94,7 +94,7 @@ def _line(
     name: str, differing: Mapping[str, Any], runs: tuple[EvaluatedRun, ...], episodes: Sequence[Trajectory], criteria: Sequence[str],
     losses: tuple[float, ...], gain: Seeds | None, seeds: tuple[float, float] | None,
 ) -> Line:  # fmt: skip
-    rates = {measure: counted(episodes, measure) for measure in (*TABLE, *criteria)}
+    rates = {measure: measure_rate(episodes, measure) for measure in (*TABLE, *criteria)}
     return Line(name, differing, runs, len({episode.scenario_id for episode in episodes}), rates, losses, gain, seeds)
 
 
@@ -144,7 +144,7 @@ def write_comparison_page(comparison: Comparison, path: Path) -> Path:
         "runs": runs,
         "lineages": lineages(runs),
         "linked": lambda file: linked(file, path.parent),
-        "counted": counted,
+        "measure_rate": measure_rate,
         "short": short,
         "kinds": {"By kind of hold-out": by_kind(groups), "Blocked scenarios, verified": by_blocker(groups)},
     }

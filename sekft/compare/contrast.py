@@ -7,7 +7,7 @@ from warnings import catch_warnings, simplefilter
 
 from sekft.compare.groups import EvaluatedRun, Group
 from sekft.episode.trajectory import Ending, Trajectory
-from sekft.eval.measures import MEASURES, among, counted
+from sekft.eval.measures import MEASURES, applicable, measure_rate
 from sekft.eval.paired import pair
 from sekft.eval.rates import CONFIDENCE
 from sekft.eval.score import BASE
@@ -53,7 +53,7 @@ def across(pairs: Sequence[tuple[EvaluatedRun, EvaluatedRun]], first: str, secon
 def _contrast(
     criterion: str, first: str, second: str, before: Sequence[Trajectory], after: Sequence[Trajectory], half: float, seeds: tuple[int, int]
 ) -> Contrast:
-    found = pair(among(before, criterion), among(after, criterion), criterion, MEASURES[criterion].met)
+    found = pair(applicable(before, criterion), applicable(after, criterion), criterion, MEASURES[criterion].met)
     low, high = joined(found.difference, found.low, found.high, half)
     return Contrast(criterion, first, second, found.difference, low, high, found.n, found.archetypes, seeds)
 
@@ -83,7 +83,7 @@ def joined(difference: float, low: float | None, high: float | None, half: float
 
 def sentence(one: Contrast, margin: float) -> str:
     """A difference, none beyond the margin, or that nobody can tell; numbers are points, of 100."""
-    said = MEASURES[one.criterion].said
+    said = MEASURES[one.criterion].phrase
     if not one.scenarios:
         return f"{one.second} and {one.first} cannot be compared: they share no scenario"
     if one.low is None or one.high is None:
@@ -106,7 +106,7 @@ def _whole(episodes: Sequence[Trajectory]) -> list[Trajectory]:
 
 
 def _rate(episodes: Sequence[Trajectory], criterion: str) -> float:
-    return counted(episodes, criterion).rate
+    return measure_rate(episodes, criterion).rate
 
 
 def spread(runs: Sequence[EvaluatedRun], criterion: str) -> tuple[float, float]:

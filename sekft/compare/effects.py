@@ -8,7 +8,7 @@ from typing import Any
 from sekft.compare.contrast import Contrast, across, sentence
 from sekft.compare.groups import EvaluatedRun, Group
 from sekft.compare.order import natural, short
-from sekft.eval.measures import counted
+from sekft.eval.measures import measure_rate
 from sekft.eval.rates import Rate
 
 
@@ -80,13 +80,13 @@ def _others(group: Group, key: str) -> str:
 
 def _value(value: Any, runs: Sequence[EvaluatedRun], criterion: str) -> Value:
     episodes = [episode for run in runs for episode in run.episodes]
-    return Value(short(value), counted(episodes, criterion), tuple(counted(run.episodes, criterion).rate for run in runs))
+    return Value(short(value), measure_rate(episodes, criterion), tuple(measure_rate(run.episodes, criterion).rate for run in runs))
 
 
 def _threads(groups: Sequence[Group], key: str, order: Sequence[str], criterion: str) -> list[tuple[int, float, int, float]]:
     alike: dict[str, list[tuple[int, float]]] = {}
     for group in groups:
         alike.setdefault(_others(group, key), []).append(
-            (order.index(str(group.differing[key])), counted(group.episodes(), criterion).rate)
+            (order.index(str(group.differing[key])), measure_rate(group.episodes(), criterion).rate)
         )
     return [(*one, *other) for points in alike.values() for one, other in pairwise(sorted(points))]

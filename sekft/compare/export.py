@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.compare.comparison import Comparison
-from sekft.eval.measures import counted
+from sekft.eval.measures import measure_rate
 from sekft.eval.rates import Rate
 
 
@@ -16,7 +16,7 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     found = []
     for one in comparison.lines:
         for run in one.runs:
-            rates = {name: counted(run.episodes, name) for name in comparison.measures()}
+            rates = {name: measure_rate(run.episodes, name) for name in comparison.measures()}
             about = {"group": one.name, "run": str(run.folder), "seed": run.seed, **{key: one.differing[key] for key in keys}}
             found.append({**about, "loss": run.loss(), **_numbers(rates)})
         if not one.runs:

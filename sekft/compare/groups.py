@@ -9,8 +9,8 @@ from sekft.compare.seeds import Seeds, over_seeds
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import DataError
-from sekft.eval.labels import kind
-from sekft.eval.score import BASE, TUNED, adapters
+from sekft.eval.labels import holdout_kind
+from sekft.eval.score import BASE, TUNED, adapter_names
 from sekft.tracking import records
 from sekft.tracking.digest import ASIDE
 from sekft.tracking.files import flat
@@ -40,7 +40,7 @@ class EvaluatedRun:
 
     def kind(self, episode: Trajectory) -> str:
         """Of hold-out."""
-        return kind(episode.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
+        return holdout_kind(episode.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def unlike(runs: Sequence[EvaluatedRun]) -> list[str]:
 def _of(record: Record) -> list[EvaluatedRun]:
     agents = trajectory.by_agent(trajectory.read(record.folder / "episodes.jsonl"))
     found = []
-    for name in adapters(agents):
+    for name in adapter_names(agents):
         settings = _settings(record, name)
         found.append(
             EvaluatedRun(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekft.compare.groups import Group
-from sekft.eval.measures import counted
+from sekft.eval.measures import measure_rate
 from sekft.eval.rates import Rate
 from sekft.report.page import write_page
 
@@ -32,7 +32,7 @@ def rows(group: Group) -> list[Row]:
     found = []
     for wanted in kinds if len(kinds) == 1 else [ALL, *kinds]:
         before, after = ([episode for kind, episode in episodes if wanted in (ALL, kind)] for episodes in (base, tuned))
-        rates = ({name: counted(episodes, name) for name in MEASURES} for episodes in (before, after))
+        rates = ({name: measure_rate(episodes, name) for name in MEASURES} for episodes in (before, after))
         found.append(Row(wanted, len({episode.scenario_id for episode in after}), *rates))
     return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sekft.compare.groups import EvaluatedRun, Group
 from sekft.episode.trajectory import Trajectory
-from sekft.eval.measures import TABLE, counted
+from sekft.eval.measures import TABLE, measure_rate
 from sekft.eval.rates import Rate, rate
 from sekft.eval.score import BASE, TUNED
 
@@ -24,7 +24,7 @@ def by_kind(groups: Sequence[Group]) -> list[list[str]]:
         return []
     order = [BASE, *(group.name for group in groups)]
     rows = [
-        [kind, name, *(_cell(counted(episodes[kind, name], measure)) for measure in TABLE)]
+        [kind, name, *(_cell(measure_rate(episodes[kind, name], measure)) for measure in TABLE)]
         for kind, name in sorted(episodes, key=lambda pair: (pair[0], order.index(pair[1])))
     ]
     return [["kind of scenario", "group", *TABLE], *rows]

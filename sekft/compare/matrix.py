@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sekft.compare.groups import EvaluatedRun
 from sekft.episode.trajectory import Trajectory
-from sekft.eval.measures import MEASURES, among, letter
+from sekft.eval.measures import MEASURES, applicable, letter
 
 MET = "WB"
 ABSENT = "–"  # the run's evaluation had no such scenario
@@ -43,6 +43,6 @@ def _letters(run: EvaluatedRun, criterion: str) -> dict[str, str]:
     """By scenario."""
     scenarios: dict[str, tuple[list[Trajectory], list[Trajectory]]] = {}
     for side, episodes in enumerate((run.base, run.episodes)):
-        for episode in among(episodes, criterion):
+        for episode in applicable(episodes, criterion):
             scenarios.setdefault(episode.scenario_id, ([], []))[side].append(episode)
     return {scenario: letter(base, tuned, MEASURES[criterion].met) for scenario, (base, tuned) in scenarios.items()}

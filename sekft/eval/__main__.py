@@ -1,9 +1,9 @@
-"""`python -m sekft.eval`: the evaluation alone: base, adapter and reference go through held-out scenarios; rates, pairing, verdict."""
+"""`python -m sekft.eval`: base, adapters and reference in held-out scenarios; rates, paired comparison, verdict."""
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sekft.cli.console import echo
 from sekft.cli.launch import launch
@@ -13,82 +13,84 @@ from sekft.config import AgentKind, EvalCommandConfig, Suite
 from sekft.config.job import Job
 from sekft.data import inputs
 from sekft.errors import SettingsError
-from sekft.eval import gate, provenance, score
+from sekft.eval import gate, provenance
+from sekft.eval.dry_run import plan
 from sekft.eval.evaluation import AgentSource, Evaluation
+from sekft.eval.run import answer_suite, count_base_loads, endpoint_agents, evaluate, load_base, local_agents, objective, unseen_archetypes
 from sekft.eval.scenarios import eval_scenarios
+from sekft.eval.score import NAMES
+from sekft.eval.summary import NO_EVALUATION, TUNED
+from sekft.model.adapter import adapters_of, doubt, require_adapter
 from sekft.model.locate import base_folder
 from sekft.sandbox import choose
 from sekft.scenario.split import is_foreign
 from sekft.tracking import heartbeat
-from sekft.tracking.tracked import tracked
-
-if TYPE_CHECKING:
-    pass
-
-from sekft.eval.dry_run import plan
-from sekft.eval.run import answer_suite, base_of, evaluate, loads, of_endpoint, on_base, unseen_archetypes, worth
-from sekft.model.adapter import adapters_of, doubt, require_adapter
+from sekft.tracking.tracked import Tracked, tracked
 
 
 def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
+    """One run of the command; returns what it writes as summary.json."""
     gate.require_criterion(settings.eval)
     if settings.eval.suite is not Suite.none and not settings.eval.episodes:
-        return suite_alone(settings, job)
+        return run_suite_alone(settings, job)
     scenarios = eval_scenarios(settings)
     if not scenarios:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
-    adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
+    adapters = adapters_of(settings.adapter, TUNED, NAMES)
     remote = settings.agent.kind is AgentKind.endpoint
-    require_candidates(settings, {} if remote else adapters)
+    require_agents(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
     unseen = () if remote else unseen_archetypes(settings)
     evaluation = Evaluation(scenarios, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
     with tracked("eval", settings, job, settings.tracker) as track:
-        track.know(**provenance.of_evaluation_run(settings, evaluation, adapters))
-        started, before = time.monotonic(), loads(remote)
+        track.know(**provenance.eval_run_facts(settings, evaluation, adapters))
+        started, loads_before = time.monotonic(), 0 if remote else count_base_loads()
         used = {} if remote else track.uses(adapters)
-        candidates = of_endpoint(settings, adapters) if remote else of_model(settings, adapters, evaluation)
+        source = endpoint_agents(settings, adapters) if remote else load_agents(settings, adapters, evaluation, track)
         loaded = time.monotonic()
-        track.know(**({} if remote else provenance.of_kept()))
         heartbeat.stage("eval")
-        summary = {"command": "eval", "seed": settings.seed, **evaluate(candidates, evaluation, track)}
+        summary = {"command": "eval", "seed": settings.seed, **evaluate(source, evaluation, track).document()}
         if settings.eval.suite is not Suite.none:
-            summary |= {"suite": answer_suite(base_of(settings), adapters, settings.eval, settings.seed, track)}
+            summary |= {"suite": answer_suite(load_base(settings), adapters, settings.eval, settings.seed, track)}
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "eval": round(time.monotonic() - loaded, 3)}
-        summary |= {"base_loads": loads(remote) - before, "supervised_tokens": 0, "seconds": seconds, "adapters": used}
-        track.summary(summary)
-        echo(f"run: {job.folder}")
-        echo(track.line)
+        loads = 0 if remote else count_base_loads() - loads_before
+        summary |= {"base_loads": loads, "supervised_tokens": 0, "seconds": seconds, "adapters": used}
+        finish(summary, job, track)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
-def suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
-    """No episodes, only questions."""
-    adapters = adapters_of(settings.adapter, score.TUNED, score.NAMES)
-    require_candidates(settings, adapters)
+def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
+    """A run with eval.episodes=0: the questions of the suite, and no episodes."""
+    adapters = adapters_of(settings.adapter, TUNED, NAMES)
+    require_agents(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
-        base = base_of(settings)
-        track.know(**provenance.of_loaded(base))
+        base = load_base(settings)
+        track.know(**provenance.loaded_base_facts(base))
         for folder in adapters.values():
             doubt(base, folder, (), echo)
         answers = answer_suite(base, adapters, settings.eval, settings.seed, track)
-        summary = {"command": "eval", "seed": settings.seed, "verdict": score.NO_EVALUATION["verdict"], "suite": answers}
-        track.summary(summary)
-        echo(f"run: {job.folder}")
-        echo(track.line)
+        summary: dict[str, Any] = {"command": "eval", "seed": settings.seed, "verdict": NO_EVALUATION.verdict, "suite": answers}
+        finish(summary, job, track)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
-def require_candidates(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> None:
-    """Raises SettingsError or ModelError for one that is not there, before anything is loaded."""
+def finish(summary: dict[str, Any], job: Job, track: Tracked) -> None:
+    """Write summary.json; print where the run and its mirror are."""
+    track.summary(summary)
+    echo(f"run: {job.folder}")
+    echo(track.line)
+
+
+def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> None:
+    """Check, before anything is loaded, that every agent exists. folders: of adapters. Raises SettingsError or ModelError."""
     if settings.eval.suite is not Suite.none and settings.agent.kind is not AgentKind.model:
         raise SettingsError(f"agent={settings.agent.kind.value}: allowed with eval.suite={settings.eval.suite.value}: model")
     match settings.agent.kind:
         case AgentKind.endpoint:
             if not settings.agent.model:
-                raise SettingsError("agent.model: empty; allowed: the name the server at agent.url knows its model by")
+                raise SettingsError("agent.model: empty; allowed: the name of a model that the server at agent.url has")
         case AgentKind.model:
             base_folder(settings.model, weights=True)
             for folder in folders.values():
@@ -97,15 +99,16 @@ def require_candidates(settings: EvalCommandConfig, folders: Mapping[str, Path])
             raise SettingsError(f"agent={other.value}: allowed here: model, endpoint; the reference is evaluated anyway")
 
 
-def of_model(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation) -> AgentSource:
-    """The base of model=, and adapters in folders."""
-    base = base_of(settings)
+def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: Tracked) -> AgentSource:
+    """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
+    base = load_base(settings)
     doubts = {name: doubt(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
-    return on_base(base, adapters, evaluation, doubts)
+    track.know(**provenance.loaded_base_facts(base))
+    return local_agents(base, adapters, evaluation, doubts)
 
 
 def main() -> None:
-    launch("eval", replaying(run), Sweeps(inputs.eval_inputs, worth=worth), plan)
+    launch("eval", replaying(run), Sweeps(inputs.eval_inputs, worth=objective), plan)
 
 
 if __name__ == "__main__":

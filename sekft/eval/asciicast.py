@@ -1,19 +1,21 @@
-"""Episodes as asciicast v2 files (https://docs.asciinema.org/manual/asciicast/v2/), for a terminal agent; the clock is made up.
+"""Episodes as asciicast v2 files (https://docs.asciinema.org/manual/asciicast/v2/) for a terminal player; the timing is invented.
 
-A trajectory holds no times, so that the same episode gives the same bytes: keys and answers come at a reader's pace.
+A trajectory holds no times, so that the same episode gives the same bytes. Keys and output are timed for a human reader.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from sekft.episode.trajectory import Trajectory
-from sekft.eval.score import BASE, Score
+from sekft.episode.trajectory import EpisodesByAgent, Trajectory
+from sekft.eval.score import Score
+from sekft.eval.summary import BASE
 from sekft.report.transcript import pieces
+from sekft.tracking.files import write_text
 
-KEY_S, ANSWER_S, END_S = 0.04, 0.6, 1.5
+KEY_S, OUTPUT_S, END_S = 0.04, 0.6, 1.5
 WIDTH, HEIGHT = 100, 30
-MOST_SCENARIOS = 4
+MAX_SCENARIOS = 4
 
 
 def asciicast(episode: Trajectory) -> str:
@@ -28,7 +30,7 @@ def asciicast(episode: Trajectory) -> str:
 
     for piece in pieces(episode.messages):
         if piece.kind == "shown":
-            write(piece.text, ANSWER_S)
+            write(piece.text, OUTPUT_S)
         else:
             for key in piece.text:
                 write(key, KEY_S)
@@ -36,21 +38,23 @@ def asciicast(episode: Trajectory) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_casts(episodes: Mapping[str, Sequence[Trajectory]], scored: Score, folder: Path) -> list[Path]:
-    """The first scenarios in which base and adapter came to different outcomes, both episodes each; else the adapter's first episode."""
+def write_casts(episodes: EpisodesByAgent, scored: Score, folder: Path) -> list[Path]:
+    """Cast files of base and adapter in the first MAX_SCENARIOS scenarios in which their outcomes differ.
+
+    If they differ in none, the adapter's first episode and the base's in the same scenario.
+    """
     base = {episode.scenario_id: episode for episode in reversed(episodes[BASE])}
-    told = [
+    differing: Sequence[Trajectory] = [
         episode
-        for episode in episodes[scored.looked_at]
+        for episode in episodes[scored.subject]
         if episode.scenario_id in base and episode.outcome is not base[episode.scenario_id].outcome
     ]
-    scenarios = list(dict.fromkeys(episode.scenario_id for episode in told or episodes[scored.looked_at][:1]))[:MOST_SCENARIOS]
-    folder.mkdir(parents=True, exist_ok=True)
+    scenarios = list(dict.fromkeys(episode.scenario_id for episode in differing or episodes[scored.subject][:1]))[:MAX_SCENARIOS]
     written = []
     for scenario in scenarios:
-        for agent in dict.fromkeys((BASE, scored.looked_at)):
-            path = folder / f"{scenario}.{agent.replace('/', '_')}.cast"  # a name may have a slash, as it is served
+        for agent in dict.fromkeys((BASE, scored.subject)):
+            path = folder / f"{scenario}.{agent.replace('/', '_')}.cast"  # a served model's name may contain a slash
             episode = next(episode for episode in episodes[agent] if episode.scenario_id == scenario)
-            path.write_text(asciicast(episode), encoding="utf-8")
+            write_text(path, asciicast(episode))
             written.append(path)
     return written

@@ -1,6 +1,6 @@
-"""Several attempts at each scenario: pass@k (at least one of k verifies) and pass^k (all of k do)."""
+"""Several attempts at each scenario: pass@k (at least one of k attempts succeeds) and pass^k (all of k do)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -10,7 +10,7 @@ from sekft.eval.rates import CRITERIA
 
 @dataclass(frozen=True)
 class Attempts:
-    """Means over scenarios, by k: of the chance that one, or every one, of k attempts meets the criterion."""
+    """pass_at, pass_all: by k, the mean over scenarios of pass@k and pass^k. attempts: the fewest that any scenario has."""
 
     criterion: str
     scenarios: int
@@ -20,17 +20,17 @@ class Attempts:
 
 
 def pass_at(n: int, c: int, k: int) -> float:
-    """Unbiased estimate from c successes among n attempts (Chen et al. 2021, 2107.03374)."""
+    """pass@k, the unbiased estimate from c successes among n attempts (Chen et al. 2021, arXiv 2107.03374)."""
     return 1 - comb(n - c, k) / comb(n, k)
 
 
 def pass_all(n: int, c: int, k: int) -> float:
-    """pass^k, unbiased, by the same counting (tau-bench, 2406.12045)."""
+    """pass^k, the unbiased estimate from c successes among n attempts (tau-bench, arXiv 2406.12045)."""
     return comb(c, k) / comb(n, k)
 
 
-def attempts(episodes: Sequence[Trajectory], criterion: str) -> Attempts | None:
-    """None for a single attempt at each scenario. k goes up to what every scenario has."""
+def score_attempts(episodes: Sequence[Trajectory], criterion: str) -> Attempts | None:
+    """Both measures for k = 1 to the fewest attempts that any scenario has; None if that is a single attempt."""
     scenarios: dict[str, list[bool]] = {}
     for episode in episodes:
         scenarios.setdefault(episode.scenario_id, []).append(CRITERIA[criterion](episode))
@@ -38,5 +38,8 @@ def attempts(episodes: Sequence[Trajectory], criterion: str) -> Attempts | None:
     if most < 2:
         return None
     counts = [(len(met), sum(met)) for met in scenarios.values()]
-    at, every = ({k: sum(chance(n, c, k) for n, c in counts) / len(counts) for k in range(1, most + 1)} for chance in (pass_at, pass_all))
-    return Attempts(criterion, len(scenarios), most, at, every)
+
+    def means(estimate: Callable[[int, int, int], float]) -> dict[int, float]:
+        return {k: sum(estimate(n, c, k) for n, c in counts) / len(counts) for k in range(1, most + 1)}
+
+    return Attempts(criterion, len(scenarios), most, means(pass_at), means(pass_all))

@@ -1,4 +1,4 @@
-"""One line of the gate, and what the numbers say of it: met, not met, undecided or not measured, and why."""
+"""One criterion of the gate and the finding on it: met, not met, undecided or not measured, with the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from sekft.eval.paired import ALPHA, Paired
-from sekft.eval.power import needed
+from sekft.eval.power import scenarios_needed
 
 
 class Tier(StrEnum):
-    """critical: must be met; supporting: must not be broken; informational: only said."""
+    """critical: must be met; supporting: must not be shown to be violated; informational: reported only."""
 
     critical = "critical"
     supporting = "supporting"
@@ -19,16 +19,18 @@ class Tier(StrEnum):
 
 
 class Rule(StrEnum):
+    """How a rate or a loss may change from base to tuned."""
+
     up = "up"
     not_up = "not_up"
     not_down = "not_down"
 
 
-class Line(BaseModel):
-    """What must happen, or must not, to a rate or a loss between base and tuned.
+class Criterion(BaseModel):
+    """How a rate or a loss must, or must not, change between base and tuned.
 
-    margin: of `up` the smallest gain, else the largest change for the worse; shares of episodes, of a loss nats per token.
-    enough: of `up`, a tuned rate from which on not getting worse is enough.
+    margin: with `up` the smallest gain that counts, else the largest change for the worse that is tolerated; rates in shares of
+    episodes, losses in nats per token. enough: with `up`, the tuned rate from which on it suffices that the rate does not fall.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +43,10 @@ class Line(BaseModel):
 
 @dataclass(frozen=True)
 class Finding:
-    """state: met | not met | undecided | not measured. needs: scenarios that would decide a critical one; None where none would."""
+    """The result of one criterion. state: met | not met | undecided | not measured.
+
+    needs: the number of scenarios that would decide an undecided critical criterion; None if no number of scenarios would.
+    """
 
     criterion: str
     tier: str
@@ -57,61 +62,77 @@ class Finding:
     needs: int | None = None
 
 
-def judge_rate(pair: Paired, line: Line) -> Finding:
-    """A rate, compared on the same scenarios: a change counts as shown if the exact test and the interval over archetypes agree."""
-    state, text = _up(pair, line) if line.rule is Rule.up else _not_worse(pair, line)
-    needs = _needs(pair, line.margin) if state == "undecided" and line.tier is Tier.critical else None
-    numbers = {"base": pair.base_rate, "tuned": pair.base_rate + pair.difference, "difference": pair.difference}
+def judge_rate(pair: Paired, criterion: Criterion) -> Finding:
+    """Judge a rate on the same scenarios: a change counts as shown if the exact test and the interval over archetypes agree."""
+    state, text = _judge_gain(pair, criterion) if criterion.rule is Rule.up else _judge_harm(pair, criterion)
+    needs = _needed(pair, criterion.margin) if state == "undecided" and criterion.tier is Tier.critical else None
     return Finding(
-        pair.criterion, line.tier.value, line.rule.value, state, text, **numbers, low=pair.low, high=pair.high, p=pair.holm_p, needs=needs
+        criterion=pair.criterion,
+        tier=criterion.tier.value,
+        rule=criterion.rule.value,
+        state=state,
+        text=text,
+        base=pair.base_rate,
+        tuned=pair.base_rate + pair.difference,
+        difference=pair.difference,
+        low=pair.low,
+        high=pair.high,
+        p=pair.holm_p,
+        needs=needs,
     )
 
 
-def judge_loss(line: Line, losses: Mapping[str, tuple[float, float]]) -> list[Finding]:
-    """Losses are numbers over a whole text, not shares of scenarios: the change itself decides. Unmeasured and not critical: only said."""
+def judge_loss(criterion: Criterion, losses: Mapping[str, tuple[float, float]]) -> list[Finding]:
+    """Judge every (base, tuned) loss by its change alone: a loss is one number per text, not a share of scenarios.
+
+    Without losses there is one finding, `not measured`; unless the criterion is critical, that finding is informational.
+    """
     if not losses:
-        tier = line.tier if line.tier is Tier.critical else Tier.informational
-        return [Finding("loss", tier.value, line.rule.value, "not measured", "not measured", None, None, None)]
-    found = []
+        tier = criterion.tier if criterion.tier is Tier.critical else Tier.informational
+        return [Finding("loss", tier.value, criterion.rule.value, "not measured", "not measured", None, None, None)]
+    findings = []
     for name, (base, tuned) in losses.items():
         change = tuned - base
-        worse = -change if line.rule is Rule.not_down else change
-        met = -change >= line.margin if line.rule is Rule.up else worse <= line.margin
-        text = f"{change:+.3f} nats per token, allowed {line.margin:+.3f}"
-        found.append(Finding(f"loss of {name}", line.tier.value, line.rule.value, "met" if met else "not met", text, base, tuned, change))
-    return found
+        worse = -change if criterion.rule is Rule.not_down else change
+        met = -change >= criterion.margin if criterion.rule is Rule.up else worse <= criterion.margin
+        state, text = "met" if met else "not met", f"{change:+.3f} nats per token, allowed {criterion.margin:+.3f}"
+        findings.append(Finding(f"loss of {name}", criterion.tier.value, criterion.rule.value, state, text, base, tuned, change))
+    return findings
 
 
-def _up(pair: Paired, line: Line) -> tuple[str, str]:
-    margin = line.margin
-    if pair.mcnemar_p < ALPHA and pair.losses > pair.wins:  # several adapters pay for gains, never for what warns of one
+def _judge_gain(pair: Paired, criterion: Criterion) -> tuple[str, str]:
+    """(state, text) of the rule `up`."""
+    margin = criterion.margin
+    # The unadjusted p value: Holm's correction makes gains harder to show; it must not hide harm.
+    if pair.mcnemar_p < ALPHA and pair.losses > pair.wins:
         return "not met", "worse than the base"
     shown = pair.holm_p < ALPHA and pair.low is not None and pair.low > 0
     if shown and pair.difference >= margin:
-        return "met", f"better by {pair.difference:+.2f}, at least {margin} asked"
+        return "met", f"better by {pair.difference:+.2f}, at least {margin} required"
     tuned = pair.base_rate + pair.difference
-    if line.enough is not None and tuned >= line.enough and pair.difference >= -margin:
-        return "met", f"tuned at {tuned:.2f}, from {line.enough} on not getting worse is enough"
+    if criterion.enough is not None and tuned >= criterion.enough and pair.difference >= -margin:
+        return "met", f"tuned at {tuned:.2f}; from {criterion.enough} on it is enough not to get worse"
     if shown:
         return "not met", f"better by less than {margin}"
     if pair.high is not None and pair.high < margin:
-        return "not met", f"no gain of {margin} is left within the interval"
+        return "not met", f"the interval excludes a gain of {margin}"
     return "undecided", f"a gain of {margin} is neither shown nor excluded"
 
 
-def _not_worse(pair: Paired, line: Line) -> tuple[str, str]:
-    sign = 1 if line.rule is Rule.not_up else -1  # of a change for the worse
+def _judge_harm(pair: Paired, criterion: Criterion) -> tuple[str, str]:
+    """(state, text) of the rules `not_up` and `not_down`."""
+    sign = 1 if criterion.rule is Rule.not_up else -1  # the direction of a change for the worse
     change, word = sign * pair.difference, "up" if sign > 0 else "down"
     least, most = (pair.low, pair.high) if sign > 0 else (pair.high, pair.low)
     shown = pair.mcnemar_p < ALPHA and (least is None or sign * least > 0)
-    if shown and change > line.margin:
-        return "not met", f"{word} by {change:.2f}, allowed {line.margin}"
-    if most is not None and sign * most <= line.margin:
-        return "met", f"{word} by {max(0.0, sign * most):.2f} at the most, allowed {line.margin}"
-    return "undecided", f"{word} by more than {line.margin} is neither shown nor excluded"
+    if shown and change > criterion.margin:
+        return "not met", f"{word} by {change:.2f}, allowed {criterion.margin}"
+    if most is not None and sign * most <= criterion.margin:
+        return "met", f"{word} by {max(0.0, sign * most):.2f} at most, allowed {criterion.margin}"
+    return "undecided", f"{word} by more than {criterion.margin} is neither shown nor excluded"
 
 
-def _needs(pair: Paired, margin: float) -> int | None:
-    """Scenarios that would show a gain as large as this one; None where more scenarios of as many archetypes would not."""
-    n = needed(max(abs(pair.difference), margin), pair.archetypes)
+def _needed(pair: Paired, margin: float) -> int | None:
+    """Scenarios that would show a gain as large as the observed one; None if more scenarios of as many archetypes would not."""
+    n = scenarios_needed(max(abs(pair.difference), margin), pair.archetypes)
     return None if n is None else max(n, pair.n + 1)

@@ -1,4 +1,4 @@
-"""The episodes of an evaluation: every agent in the same scenarios, at the same time; what would be the same again is not played again."""
+"""The episodes of an evaluation: all agents in the same scenarios at the same time, and what each agent's episodes depend on."""
 
 import hashlib
 import os
@@ -14,58 +14,61 @@ from sekft.episode.agent import Agent, baselines, reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
-from sekft.eval.score import Texts
+from sekft.eval.summary import TextLoss
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import Scenario, dumps
 
-Keep = Callable[[Trajectory], None]
-EPISODES_AT_ONCE = 16  # of each agent, and of all at least: the model thinks for some while others wait for their place
-DECIDED_BY = (
-    "engine",
-    "temperature",
-    "attempts",
-    "max_turns",
-    "max_reply_tokens",
-    "max_episode_tokens",
-)  # of the limits: what changes an episode
+OnEpisode = Callable[[Trajectory], None]
+EPISODES_PER_AGENT = 16  # at once; the model generates for some while others wait for their sandbox
+DECIDED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens", "max_episode_tokens")  # settings that change an episode
 
 
 class AgentSet(Protocol):
-    """Agents that have taken their seats: agents by name; tokens they took, and generated so far (None: nobody counts)."""
+    """Agents that are ready to play, by name, with the token counts of their engines."""
 
     @property
     def agents(self) -> Mapping[str, Agent]: ...
-    def tokens(self) -> dict[str, float]: ...
-    def generated(self) -> int | None: ...
+
+    def tokens(self) -> dict[str, float]:
+        """The tokens read and generated; empty if they are not counted."""
+        ...
+
+    def generated(self) -> int | None:
+        """The tokens of replies so far; None if they are not counted."""
+        ...
 
 
 @dataclass(frozen=True)
 class AgentSource:
-    """Who is evaluated. base: what the base's episodes depend on, None where nobody knows; seat: with the base, or without it.
+    """How the agents under evaluation, a base and its adapters, are obtained.
 
-    doubts: by adapter, why it may not be promoted whatever it achieves; empty if there is no reason. losses: measures the texts that
-    sekft.eval.score takes; of an endpoint nobody can.
+    adapters: their names. base: what the base's episodes depend on, as JSON; None if that is unknown, so that they are not remembered.
+    open: gives the agents while its context lasts; its argument is whether the base is needed. doubts: by adapter, a reason not to
+    promote it whatever its rates are; empty if there is none. measure_losses: the losses on texts, by name of the text; none by default.
     """
 
     adapters: tuple[str, ...]
     base: Mapping[str, Any] | None
-    enter: Callable[[bool], AbstractContextManager[AgentSet]]
+    open: Callable[[bool], AbstractContextManager[AgentSet]]
     doubts: Mapping[str, str]
-    losses: Callable[[], Texts] = dict
+    measure_losses: Callable[[], Mapping[str, TextLoss]] = dict
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The episodes every agent episodes: where, in which scenarios, within which limits."""
+    """The scenarios, the sandbox and the limits that all agents share.
+
+    held_out: archetypes of the split that no adapter was trained on. unseen: those of them that the base was not trained on either.
+    """
 
     scenarios: tuple[Scenario, ...]
     backend: Backend
     config: EvalConfig
     workers: int
     seed: int
-    held_out: tuple[str, ...] = ()  # archetypes no adapter was trained on, as the split says
-    unseen: tuple[str, ...] = ()  # those of them that even the base never saw, as it says itself
+    held_out: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.config.attempts > 1 and self.config.temperature == 0:
@@ -74,45 +77,54 @@ class Evaluation:
             )
 
     def play(
-        self, agents: Mapping[str, Agent], title: str, keep: Keep | None = None, tokens: Callable[[], int | None] = lambda: None
+        self,
+        agents: Mapping[str, Agent],
+        title: str,
+        on_episode: OnEpisode | None = None,
+        tokens: Callable[[], int | None] = lambda: None,
     ) -> dict[str, list[Trajectory]]:
-        """All agents at the same time: in the order of the scenarios, so that nobody episodes in a younger place than another."""
-        attempts = range(self.config.attempts)
-        turns = [(scenario, agent, attempt) for scenario in self.scenarios for attempt in attempts for agent in agents]
-        requests = [EpisodeRequest(scenario, agents[agent], attempt) for scenario, agent, attempt in turns]
-        thinking = agents.keys() - self.scripted().keys()
-        workers = self.workers or at_once(len(thinking), self.config)
-        played = play_many(requests, self.backend, self.config, workers, title, keep, tokens)
-        return {agent: [episode for (_, other, _), episode in zip(turns, played, strict=True) if other == agent] for agent in agents}
+        """The episodes of every agent by its name, in the order of the scenarios.
 
-    def scripted(self) -> dict[str, Agent]:
-        """The reference, and agents that understand nothing."""
+        All agents play a scenario before any plays the next one, so that a change of the machine meets all agents alike.
+        on_episode: called with each episode as it ends. tokens: generated so far, for the progress line.
+        """
+        attempts = range(self.config.attempts)
+        order = [(scenario, name, attempt) for scenario in self.scenarios for attempt in attempts for name in agents]
+        requests = [EpisodeRequest(scenario, agents[name], attempt) for scenario, name, attempt in order]
+        models = agents.keys() - self.scripted_agents().keys()
+        workers = self.workers or concurrent_episodes(len(models), self.config)
+        played = play_many(requests, self.backend, self.config, workers, title, on_episode, tokens)
+        return {agent: [episode for (_, name, _), episode in zip(order, played, strict=True) if name == agent] for agent in agents}
+
+    def scripted_agents(self) -> dict[str, Agent]:
+        """The reference, and the baselines unless eval.baselines=false."""
         return {"reference": reference(self.scenarios), **(baselines(self.scenarios, self.seed) if self.config.baselines else {})}
 
-    def about(self, others: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """What the episodes of the scripted and of other agents depend on; see sekft.episode.cache."""
+    def dependencies(self, models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Everything that an agent's episodes depend on, by agent: the key of sekft.episode.cache.
+
+        models: by agent, what the agent itself depends on, as JSON; the scripted agents are added.
+        """
         limits = {key: str(value) for key, value in asdict(self.config).items() if key in DECIDED_BY}
         scenarios = hashlib.sha256("".join(map(dumps, self.scenarios)).encode()).hexdigest()
-        place = {"backend": self.backend.name, "digest": self.backend.digest, "walls": str(self.backend.settings), "text": TEXT_VERSION}
-        common = {"scenarios": scenarios, "limits": limits, **place}
-        by_chance = {"random"} if self.config.temperature == 0 else {"random", *others}
-        return {
-            agent: {"agent": what, **common, **({"seed": self.seed} if agent in by_chance else {})}
-            for agent, what in {**others, **{name: name for name in self.scripted()}}.items()
-        }
+        sandbox = {"backend": self.backend.name, "digest": self.backend.digest, "walls": str(self.backend.settings), "text": TEXT_VERSION}
+        common = {"scenarios": scenarios, "limits": limits, **sandbox}
+        random = {"random"} if self.config.temperature == 0 else {"random", *models}
+        agents = {**models, **{name: name for name in self.scripted_agents()}}
+        return {name: {"agent": agent, **common, **({"seed": self.seed} if name in random else {})} for name, agent in agents.items()}
 
 
-def at_once(thinking: int, config: EvalConfig) -> int:
-    """Episodes in flight: as many of each agent that thinks, but no more than an engine of eval.rows keeps the past of."""
-    return max(EPISODES_AT_ONCE, min(thinking * EPISODES_AT_ONCE, 2 * config.rows), 2 * (os.cpu_count() or 1))
+def concurrent_episodes(models: int, config: EvalConfig) -> int:
+    """Episodes at once: EPISODES_PER_AGENT for each model, within what an engine of eval.rows can keep the contexts of."""
+    return max(EPISODES_PER_AGENT, min(models * EPISODES_PER_AGENT, 2 * config.rows), 2 * (os.cpu_count() or 1))
 
 
-def whole_lines(path: Path) -> Keep:
-    """Episodes as they end, one whole line each, beside the name they get when all are there."""
+def append_to(path: Path) -> OnEpisode:
+    """A function that appends each episode to a new file as one whole line, so that an interrupted evaluation leaves what it has."""
     path.unlink(missing_ok=True)
 
-    def keep(episode: Trajectory) -> None:
+    def append(episode: Trajectory) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(trajectory.dumps(episode))
 
-    return keep
+    return append

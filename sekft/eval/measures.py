@@ -1,4 +1,4 @@
-"""What runs are compared by: rates of episodes, some of them of solvable or of blocked scenarios only."""
+"""The rates that runs are compared by, some of them over solvable or over blocked scenarios only, and the letter of a scenario."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,50 +6,57 @@ from dataclasses import dataclass
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.eval.rates import JUDGED, Rate, rate
 
-Holds = Callable[[Trajectory], bool]
+Predicate = Callable[[Trajectory], bool]
 
 
-def blocked(episode: Trajectory) -> bool:
+def is_blocked(episode: Trajectory) -> bool:
+    """Whether the scenario is blocked, so that panic is its right terminal."""
     return episode.meta.get("terminal") == "panic"
 
 
-def justified(episode: Trajectory) -> bool:
+def is_justified_panic(episode: Trajectory) -> bool:
     return episode.outcome is Outcome.justified_panic
 
 
 @dataclass(frozen=True)
 class Measure:
-    """met: what is counted; among: of which episodes; said: as a sentence's command. by_scenario: the scenario alone decides `among`."""
+    """met: the episodes that count; applies: the episodes they are a share of. phrase: the measure as a sentence's verb.
 
-    met: Holds
-    said: str
-    among: Holds = lambda episode: True
+    by_scenario: whether the scenario alone decides which episodes apply; only such a measure can be compared scenario by scenario.
+    """
+
+    met: Predicate
+    phrase: str
+    applies: Predicate = lambda episode: True
     by_scenario: bool = True
 
 
 MEASURES = {
     "operated": Measure(JUDGED["operated"], "operated"),
     "terminated": Measure(JUDGED["terminated"], "terminated"),
-    "right_terminal": Measure(JUDGED["right_terminal"], "left by the right way"),
+    "right_terminal": Measure(JUDGED["right_terminal"], "left by the right terminal"),
     "solved": Measure(JUDGED["solved"], "solved"),
     "verified": Measure(JUDGED["verified"], "verified"),
-    "verified_solvable": Measure(JUDGED["verified"], "verified solvable scenarios", lambda episode: not blocked(episode)),
-    "panic_precision": Measure(justified, "panicked with reason", lambda episode: episode.ending is Ending.panic, by_scenario=False),
-    "panic_recall": Measure(justified, "left blocked scenarios by a justified panic", blocked),
+    "verified_solvable": Measure(JUDGED["verified"], "verified solvable scenarios", lambda episode: not is_blocked(episode)),
+    "panic_precision": Measure(
+        is_justified_panic, "panicked with reason", lambda episode: episode.ending is Ending.panic, by_scenario=False
+    ),
+    "panic_recall": Measure(is_justified_panic, "left blocked scenarios by a justified panic", is_blocked),
     "false_panic": Measure(JUDGED["false_panic"], "panicked falsely"),
 }
-TABLE = ("terminated", "verified", "verified_solvable", "panic_precision", "panic_recall")  # of every comparison
-COMPARABLE = tuple(name for name, measure in MEASURES.items() if measure.by_scenario)  # scenario by scenario
+TABLE = ("terminated", "verified", "verified_solvable", "panic_precision", "panic_recall")  # columns of every comparison
+COMPARABLE = tuple(name for name, measure in MEASURES.items() if measure.by_scenario)
 
 
-def among(episodes: Sequence[Trajectory], name: str) -> list[Trajectory]:
-    return [episode for episode in episodes if MEASURES[name].among(episode)]
+def applicable(episodes: Sequence[Trajectory], name: str) -> list[Trajectory]:
+    """The episodes that the measure of this name is a share of."""
+    return [episode for episode in episodes if MEASURES[name].applies(episode)]
 
 
-def counted(episodes: Sequence[Trajectory], name: str) -> Rate:
-    """Several episodes in one scenario, of attempts or of training seeds, are one scenario to the interval."""
-    asked = among(episodes, name)
-    return rate(sum(map(MEASURES[name].met, asked)), len(asked), len({episode.scenario_id for episode in asked}))
+def measure_rate(episodes: Sequence[Trajectory], name: str) -> Rate:
+    """The measure of this name; its interval counts several episodes in one scenario (attempts, training seeds) as one scenario."""
+    chosen = applicable(episodes, name)
+    return rate(sum(map(MEASURES[name].met, chosen)), len(chosen), len({episode.scenario_id for episode in chosen}))
 
 
 LETTERS = {
@@ -61,8 +68,11 @@ LETTERS = {
 }
 
 
-def letter(base: Sequence[Trajectory], tuned: Sequence[Trajectory], met: Callable[[Trajectory], bool]) -> str:
-    """Of one scenario's episodes. Several attempts: whoever meets it in more of them; a base that only broke is not compared."""
+def letter(base: Sequence[Trajectory], tuned: Sequence[Trajectory], met: Predicate) -> str:
+    """The letter of one scenario, from the episodes of both agents in it.
+
+    With several attempts the agent that meets the criterion in a larger share of them wins. Broken episodes of the base do not count.
+    """
     played = [episode for episode in base if episode.ending is not Ending.broken]
     if not played or not tuned:
         return "X"

@@ -1,143 +1,155 @@
-"""The page of an evaluation: verdict and reasons, intervals, who won where, what a baseline scores, every episode side by side."""
+"""report.html of an evaluation: the verdict with its findings, rates, outcomes, baselines, and every episode side by side."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from sekft.episode.trajectory import EpisodesByAgent, Outcome, Trajectory
 from sekft.eval.labels import GROUPS
 from sekft.eval.measures import LETTERS, letter
-from sekft.eval.rates import CRITERIA, FAULTS, JUDGED
+from sekft.eval.rates import CRITERIA, JUDGED, Rate
 from sekft.eval.reasons import MEANINGS, tags
-from sekft.eval.score import BASE, BASELINES, REFERENCE, Score
-from sekft.eval.show import limits
+from sekft.eval.score import BASELINES, Score
+from sekft.eval.summary import BASE, REFERENCE
+from sekft.eval.terminal import limit_names
 from sekft.report.page import write_page
 from sekft.report.transcript import Piece, parting, pieces, shortened
 from sekft.scenario.document import Scenario
 
-PAGE_BYTES = 3_500_000  # of transcripts; the rest of a page of 128 scenarios takes less than a megabyte
+TRANSCRIPT_BYTES = 3_500_000  # of all transcripts; the rest of a page of 128 scenarios takes less than a megabyte
 EPISODE_BYTES = 16_000
-MOST_REASON = 160  # characters; a panic may say much more
+MAX_REASON = 160  # characters; the text after panic may be much longer
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One episode on the page, from where it parts from the base's."""
+class ShownEpisode:
+    """One episode on the page. screen: from the turn at which base and adapter differ, for those two; else the whole episode."""
 
     agent: str
-    said: str
+    result: str
     tags: tuple[str, ...]
     screen: list[Piece]
 
 
+@dataclass(frozen=True)
+class ShownScenario:
+    """One scenario on the page. labels: as one line. common: the screen before base and adapter differ. cut: characters left out."""
+
+    id: str
+    archetype: str
+    letter: str
+    labels: str
+    common: list[Piece]
+    pair: list[ShownEpisode]
+    others: list[ShownEpisode]
+    cut: int
+
+    def results(self) -> list[tuple[str, str]]:
+        """(agent, result) of every agent but the reference."""
+        return [(episode.agent, episode.result) for episode in (*self.pair, *self.others) if episode.agent != REFERENCE]
+
+
 def write_eval_page(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], scored: Score, casts: Sequence[Path], path: Path) -> Path:
-    """One self-contained file; casts are linked relative to it. Transcripts of baselines stay in episodes.jsonl."""
-    shown = [agent for agent in episodes if agent not in BASELINES]
-    most = min(EPISODE_BYTES, PAGE_BYTES // max(1, len(scenarios) * len(shown)))
-    shown_scenarios = [scenario_values(scenario, episodes, shown, scored, most) for scenario in scenarios]
-    left_out = sum(one["cut"] for one in shown_scenarios)
+    """Write one self-contained file that links the casts relative to itself; transcripts of baselines are left to episodes.jsonl."""
+    agents = [agent for agent in episodes if agent not in BASELINES]
+    max_bytes = min(EPISODE_BYTES, TRANSCRIPT_BYTES // max(1, len(scenarios) * len(agents)))
+    shown = [show_scenario(scenario, episodes, agents, scored, max_bytes) for scenario in scenarios]
+    judgement = scored.judgements.get(scored.subject)
     values = {
-        "title": f"Evaluation: {scored.looked_at} against base" if scored.looked_at != BASE else "Evaluation: the base alone",
+        "title": f"Evaluation: {scored.subject} against base" if scored.subject != BASE else "Evaluation: the base alone",
         "word": scored.verdict.split()[0],
         "scored": scored,
-        "findings": [asdict(finding) for finding in judged.findings] if (judged := scored.judged.get(scored.looked_at)) else [],
-        "pair": scored.pairs.get(scored.looked_at, {}).get(scored.criterion),
+        "findings": [asdict(finding) for finding in judgement.findings] if judgement else [],
+        "pair": scored.pairs.get(scored.subject, {}).get(scored.criterion),
         "amount": len(scenarios),
-        "rates": {
-            name: {agent: one[kind][name] for agent, one in scored.agents.items()}
-            for kind, names in (("rates", CRITERIA), ("faults", FAULTS))
-            for name in names
-        },
-        "groups": groups(scored),
-        "matrix": matrix(episodes, scored),
+        "rates": {name: {agent: (own.rates | own.faults)[name] for agent, own in scored.agents.items()} for name in JUDGED},
+        "groups": criterion_by_group(scored),
+        "matrix": outcome_matrix(episodes, scored),
         "outcomes": [outcome.value for outcome in Outcome],
-        "archetypes": archetypes(shown_scenarios),
+        "archetypes": {
+            name: [scenario for scenario in shown if scenario.archetype == name]
+            for name in sorted({scenario.archetype for scenario in shown})
+        },
         "letters": LETTERS,
-        "meanings": {tag: text for tag, text in MEANINGS.items() if any(one["reasons"].get(tag) for one in scored.agents.values())},
-        "limits": limits(scored),
+        "meanings": {tag: text for tag, text in MEANINGS.items() if any(own.reasons.get(tag) for own in scored.agents.values())},
+        "limits": limit_names(scored),
         "baselines": {agent: text for agent, text in BASELINES.items() if agent in episodes},
-        "won_by_baselines": won_by_baselines(scored),
-        "scenarios": shown_scenarios,
+        "reached_by_baselines": reached_by_baselines(scored),
+        "scenarios": shown,
         "casts": [cast.relative_to(path.parent).as_posix() for cast in casts],
-        "left_out": left_out_lines(episodes, shown, left_out),
+        "left_out": left_out_lines(episodes, agents, sum(scenario.cut for scenario in shown)),
     }
     write_page(Path(__file__).with_name("page.html.jinja"), values, path)
     return path
 
 
-def scenario_values(scenario: Scenario, episodes: EpisodesByAgent, shown: Sequence[str], scored: Score, most_bytes: int) -> dict[str, Any]:
-    """Both episodes from where they part, the others whole; of several attempts the first."""
-    first = {agent: next((episode for episode in episodes[agent] if episode.scenario_id == scenario.id), None) for agent in shown}
-    base, tuned = first[BASE], first[scored.looked_at]
-    apart = parting(base, tuned) if base and tuned and base is not tuned else 0
-    cut, played = 0, []
+def show_scenario(scenario: Scenario, episodes: EpisodesByAgent, agents: Sequence[str], scored: Score, max_bytes: int) -> ShownScenario:
+    """The first attempt of each agent; base and adapter from the turn at which they differ, the other agents in full."""
+    pair = (BASE, scored.subject)
+    first = {agent: next((episode for episode in episodes[agent] if episode.scenario_id == scenario.id), None) for agent in agents}
+    base, tuned = first[BASE], first[scored.subject]
+    shared = parting(base, tuned) if base and tuned and base is not tuned else 0
+    common, cut = shortened(pieces(base.messages[:shared]) if base else [], max_bytes)
+    shown = []
     for agent, episode in first.items():
         if episode is not None:
-            together = apart if agent in (BASE, scored.looked_at) else 0
-            screen, lost = shortened(pieces(episode.messages[together:]), most_bytes)
+            screen, lost = shortened(pieces(episode.messages[shared if agent in pair else 0 :]), max_bytes)
             cut += lost
-            played.append(Shown(agent, said(episode), tags(episode, scored.readable.get(scenario.id, ())), screen))
-    common, lost = shortened(pieces(base.messages[:apart]) if base else [], most_bytes)
+            shown.append(ShownEpisode(agent, result_line(episode), tags(episode, scored.directives.get(scenario.id, ())), screen))
     labels = scored.labels[scenario.id]
-    before, after = ([episode for episode in episodes[agent] if episode.scenario_id == scenario.id] for agent in (BASE, scored.looked_at))
-    return {
-        "id": scenario.id,
-        "archetype": scenario.archetype,
-        "letter": letter(before, after, JUDGED[scored.criterion]),
-        "about": ", ".join(labels[key] for key in (*GROUPS, "terminal") if labels.get(key)),
-        "outcomes": [(one.agent, one.said) for one in played if one.agent != REFERENCE],
-        "common": common,
-        "pair": [one for one in played if one.agent in (BASE, scored.looked_at)],
-        "others": [one for one in played if one.agent not in (BASE, scored.looked_at)],
-        "cut": cut + lost,
-    }
+    before, after = ([episode for episode in episodes[agent] if episode.scenario_id == scenario.id] for agent in pair)
+    return ShownScenario(
+        id=scenario.id,
+        archetype=scenario.archetype,
+        letter=letter(before, after, JUDGED[scored.criterion]),
+        labels=", ".join(labels[key] for key in (*GROUPS, "terminal") if labels.get(key)),
+        common=common,
+        pair=[episode for episode in shown if episode.agent in pair],
+        others=[episode for episode in shown if episode.agent not in pair],
+        cut=cut,
+    )
 
 
-def said(episode: Trajectory) -> str:
-    why = episode.reason if len(episode.reason) <= MOST_REASON else f"{episode.reason[:MOST_REASON]}..."
-    reason = f" ({why})" if why and why != episode.outcome.value else ""
+def result_line(episode: Trajectory) -> str:
+    """Ending, outcome and reason."""
+    text = episode.reason if len(episode.reason) <= MAX_REASON else f"{episode.reason[:MAX_REASON]}..."
+    reason = f" ({text})" if text and text != episode.outcome.value else ""
     return f"{episode.ending.value}, {episode.outcome.value}{reason}"
 
 
-def matrix(episodes: EpisodesByAgent, scored: Score) -> dict[tuple[str, str], int]:
-    """Scenarios by (outcome of the base, outcome of the adapter), first attempts."""
-    if scored.looked_at == BASE:
+def outcome_matrix(episodes: EpisodesByAgent, scored: Score) -> dict[tuple[str, str], int]:
+    """The number of scenarios by (outcome of the base, outcome of the adapter), from the first attempts; empty without an adapter."""
+    if scored.subject == BASE:
         return {}
     base, tuned = (
-        {episode.scenario_id: episode.outcome.value for episode in reversed(episodes[agent])} for agent in (BASE, scored.looked_at)
+        {episode.scenario_id: episode.outcome.value for episode in reversed(episodes[agent])} for agent in (BASE, scored.subject)
     )
     return dict(Counter((base[scenario], tuned[scenario]) for scenario in base if scenario in tuned))
 
 
-def archetypes(scenarios: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    return {name: [one for one in scenarios if one["archetype"] == name] for name in sorted({one["archetype"] for one in scenarios})}
+def criterion_by_group(scored: Score) -> dict[str, dict[str, Rate]]:
+    """The rate of the criterion by group of scenarios, then agent; without archetypes, which have a table of their own."""
+    by = {name: agent.by for name, agent in scored.agents.items() if name not in BASELINES}
+    groups = [group for group in by[BASE] if not group.startswith("archetype=")]
+    return {group: {agent: rates[group][scored.criterion] for agent, rates in by.items() if group in rates} for group in groups}
 
 
-def groups(scored: Score) -> dict[str, dict[str, Any]]:
-    """The criterion's rate by kind of scenario and agent; archetypes have the map."""
-    by = {agent: one["by"] for agent, one in scored.agents.items() if agent not in BASELINES}
-    kinds = [kind for kind in by[BASE] if not kind.startswith("archetype=")]
-    return {kind: {agent: rates[kind][scored.criterion] for agent, rates in by.items() if kind in rates} for kind in kinds}
+def reached_by_baselines(scored: Score) -> dict[str, str]:
+    """Rates at which the best baseline is at or above the low end of the subject's interval, with that baseline's name."""
+    baselines = [name for name in BASELINES if name in scored.agents]
+    subject = scored.agents[scored.subject].rates
+    best = {name: max((scored.agents[baseline].rates[name].rate, baseline) for baseline in baselines) for name in CRITERIA if baselines}
+    return {name: baseline for name, (rate, baseline) in best.items() if rate > 0 and rate >= subject[name].low}
 
 
-def won_by_baselines(scored: Score) -> dict[str, str]:
-    """Rates that a baseline reaches within the interval of the agent looked at: they tell a mind from a baseline no longer."""
-    mine = scored.agents[scored.looked_at]["rates"]
-    best = {name: max((scored.agents[baseline]["rates"][name]["rate"], baseline) for baseline in BASELINES if baseline in scored.agents)
-            for name in CRITERIA if any(baseline in scored.agents for baseline in BASELINES)}  # fmt: skip
-    return {name: baseline for name, (rate, baseline) in best.items() if rate > 0 and rate >= mine[name]["low"]}
-
-
-def left_out_lines(episodes: EpisodesByAgent, shown: Sequence[str], cut: int) -> list[str]:
+def left_out_lines(episodes: EpisodesByAgent, agents: Sequence[str], cut: int) -> list[str]:
+    """What the page leaves out, in sentences. agents: whose transcripts are on it; cut: characters left out of those."""
     lines = [f"{cut} characters of long transcripts were left out."] if cut else []
-    if silent := [agent for agent in episodes if agent not in shown]:
-        lines.append(f"The episodes of {', '.join(silent)} are not drawn.")
+    if missing := [agent for agent in episodes if agent not in agents]:
+        lines.append(f"The episodes of {', '.join(missing)} are not shown.")
     if len(episodes[BASE]) > len({episode.scenario_id for episode in episodes[BASE]}):
-        lines.append("Of several attempts at one scenario the first is drawn.")
-    return (
-        [*lines, "episodes.jsonl has every episode whole."]
-        if lines
-        else ["Nothing was left out; episodes.jsonl has the same episodes as data."]
-    )
+        lines.append("Of several attempts at one scenario the first is shown.")
+    if not lines:
+        return ["Nothing was left out; episodes.jsonl has the same episodes as data."]
+    return [*lines, "episodes.jsonl has every episode in full."]

@@ -1,4 +1,4 @@
-"""Two agents on the same scenarios: difference, t interval over archetypes, exact test; several adapters, several seeds."""
+"""Paired comparison of two agents on the same scenarios: difference, t interval over archetypes, exact test, Holm's correction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ Met = Callable[[Trajectory], bool]
 
 @dataclass(frozen=True)
 class Paired:
-    """n scenarios played by both. difference: tuned minus base; low, high: t interval over archetype means, None below two.
+    """The comparison by one criterion on the n scenarios that both agents played.
 
-    wins, losses: scenarios in which tuned met the criterion in more, in fewer of its attempts. holm_p: mcnemar_p after Holm, where
-    several adapters were compared with the same base.
+    difference: tuned minus base, a share of scenarios; low, high: its 95 % t interval over archetype means, None for fewer than two
+    archetypes. wins, losses: scenarios in which tuned met the criterion in a larger, in a smaller share of its attempts than base.
+    holm_p: mcnemar_p with Holm's correction for the adapters that are compared with the same base.
     """
 
     criterion: str
@@ -38,9 +39,9 @@ class Paired:
 
 
 def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str, met: Met | None = None) -> Paired:
-    """Scenarios in which the base's episode broke are left out: what is ours must not count for the tuned agent.
+    """Compare two agents; broken episodes of the base are left out, so that a failure of the sandbox is no win for the tuned agent.
 
-    met: whether an episode meets the criterion; None: it is one of JUDGED.
+    met: whether an episode meets the criterion; None if the criterion is one of JUDGED.
     """
     met = met or JUDGED[criterion]
     before, after = _shares([episode for episode in base if episode.ending is not Ending.broken], met), _shares(tuned, met)
@@ -54,7 +55,7 @@ def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str
         gains.setdefault(archetype[scenario], []).append(after[scenario] - before[scenario])
     low, high = None, None
     moved, squared = (sum(gain**power for values in gains.values() for gain in values) for power in (1, 2))
-    if len(gains) >= 2:  # half a win counts as a quarter of one to the error; with one episode each these are wins and losses
+    if len(gains) >= 2:  # (squared +- moved) / 2 are the wins and losses of single attempts; a half win adds a quarter to the variance
         means = np.array([np.mean(values) for values in gains.values()])
         low, high = map(float, interval(means, (squared + moved) / 2, (squared - moved) / 2, len(shared)))
     difference = moved / len(shared) if shared else 0.0
@@ -65,24 +66,25 @@ def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """Exact two-sided p value; 1 where the agents never differ. With several attempts it is the sign test over scenarios."""
+    """The exact two-sided p value of McNemar's test; 1 if the agents never differ. With several attempts: the sign test over scenarios."""
     from scipy.stats import binomtest
 
     return float(binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Each p value adjusted for all of them being looked at (Holm 1979); scipy has Benjamini's methods only."""
+    """The p values adjusted for the number of comparisons (Holm 1979); scipy offers only the Benjamini methods."""
     ranked = sorted(p_values, key=lambda name: p_values[name])
     stepped = np.maximum.accumulate([(len(ranked) - at) * p_values[name] for at, name in enumerate(ranked)])
     return {name: min(1.0, float(p)) for name, p in zip(ranked, stepped, strict=True)}
 
 
 def interval(means: Any, wins: Any, losses: Any, n: int) -> tuple[Any, Any]:
-    """t interval of the mean over archetypes. means: (..., G); wins, losses: scenarios, (...); n: scenarios in all.
+    """95 % t interval of the mean over archetypes. means: (..., G) for G archetypes; wins, losses: scenarios, (...); n: all scenarios.
 
-    Its error is the jackknife's, and never below that of single scenarios: equal means by luck prove nothing. Where few archetypes
-    carry the gain, it reaches further to their side (Johnson 1978): a plain t interval covered 0.90 there, this one 0.93.
+    The standard error is the jackknife's, but never below that of single scenarios, because equal means can be luck. If few
+    archetypes carry the gain, the interval reaches further to their side (Johnson 1978): there a plain t interval covered 0.90, this
+    one 0.93 (docs/evaluation.md).
     """
     from scipy.stats import t as student
 
@@ -96,13 +98,13 @@ def interval(means: Any, wins: Any, losses: Any, n: int) -> tuple[Any, Any]:
 
 
 def error_of_scenarios(wins: Any, losses: Any, n: int) -> Any:
-    """Standard error of (wins - losses) / n, half a scenario added to each cell (Agresti and Min 2005): no result is certain."""
+    """Standard error of (wins - losses) / n; half a scenario is added to each cell, so it is never zero (Agresti and Min 2005)."""
     return np.sqrt((wins + losses + 1 - (wins - losses) ** 2 / (n + 2)) / (n + 2) ** 2)
 
 
 def _shares(episodes: Sequence[Trajectory], met: Met) -> dict[str, float]:
     """By scenario: the share of its episodes that meet the criterion."""
-    found: dict[str, list[bool]] = {}
+    results: dict[str, list[bool]] = {}
     for episode in episodes:
-        found.setdefault(episode.scenario_id, []).append(met(episode))
-    return {scenario: sum(values) / len(values) for scenario, values in found.items()}
+        results.setdefault(episode.scenario_id, []).append(met(episode))
+    return {scenario: sum(values) / len(values) for scenario, values in results.items()}

@@ -1,4 +1,4 @@
-"""What a run's record says of what it is made of, beside its settings: data, scenarios, place, base, render, mask, seeds."""
+"""The facts that a run record holds beside the settings: base, data, mask, seeds, scenarios, sandbox, rendering."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,43 +21,46 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 NO_EVALUATION = {"scored_by": "nobody: no evaluation"}
-FROZEN = ("held_out", "test")  # of scenarios=
+FROZEN = ("held_out", "test")  # values of scenarios= that name a frozen set
 
 
-def of_training(settings: TrainConfig, counts: Counts, evaluation: Evaluation | None) -> dict[str, Any]:
-    """counts: of the training rows."""
+def training_facts(settings: TrainConfig, counts: Counts, evaluation: Evaluation | None) -> dict[str, Any]:
+    """The facts of a training. counts: of the training rows."""
     mask = {"rule": settings.mask.rule.value, "rows": counts.rows, "tokens": counts.tokens, "supervised_tokens": counts.learned}
     return {
-        "base": of_base(settings.model),
-        "data": of_sources(settings, counts.sources),
+        "base": base_facts(settings.model),
+        "data": source_facts(settings, counts.sources),
         "mask": {**mask, "by_kind": dict(sorted(counts.by_kind.items())), "dropped": dict(sorted(counts.dropped.items()))},
         "seeds": {"run": settings.seed, "model": settings.model.seed, "scenarios": settings.split.seed},
-        **of_eval(evaluation, settings.scenarios, settings.split),
+        **evaluation_facts(evaluation, settings.scenarios, settings.split),
     }
 
 
-def of_evaluation_run(settings: Any, evaluation: Evaluation, adapters: Mapping[str, Path]) -> dict[str, Any]:
-    """adapters: by name; in folders of this machine, unless an endpoint is evaluated."""
+def eval_run_facts(settings: Any, evaluation: Evaluation, adapters: Mapping[str, Path]) -> dict[str, Any]:
+    """The facts of a run of sekft.eval. adapters: by name, their folders; behind an endpoint the server's names, without a digest."""
     remote = settings.agent.kind is AgentKind.endpoint
-    told = {name: {"adapter": str(where), "sha256": None if remote else of_adapter(where)} for name, where in adapters.items()}
+    digests = {name: {"adapter": str(adapter), "sha256": None if remote else of_adapter(adapter)} for name, adapter in adapters.items()}
     return {
-        "base": {"name": settings.agent.model, "url": settings.agent.url} if remote else of_base(settings.model),
-        "adapters": told,
+        "base": {"name": settings.agent.model, "url": settings.agent.url} if remote else base_facts(settings.model),
+        "adapters": digests,
         "seeds": {"run": settings.seed, "model": settings.model.seed, "scenarios": settings.split.seed},
-        **of_eval(evaluation, settings.scenarios, settings.split),
+        **evaluation_facts(evaluation, settings.scenarios, settings.split),
     }
 
 
-def of_base(model: ModelConfig, found: Path | None = None) -> dict[str, Any]:
-    """Which base, from where, under which licence and why; `revision` where it is of the hub. found: its folder, where that is known."""
-    folder = found or base_folder(model, weights=False)
+def base_facts(model: ModelConfig, folder: Path | None = None) -> dict[str, Any]:
+    """The base's name, path, licence and the reason for choosing it. revision: its commit on the hub; None for any other folder.
+
+    folder: of the base; None: found by the settings.
+    """
+    folder = folder or base_folder(model, weights=False)
     revision = folder.name if folder.parent.name == "snapshots" else None
-    about = {"name": model.name, "path": model.path, "revision": revision, "weights": model.weights.value, "load_4bit": model.load_4bit}
-    return {**about, "licence": model.licence or licence(folder), "why": model.why}
+    facts = {"name": model.name, "path": model.path, "revision": revision, "weights": model.weights.value, "load_4bit": model.load_4bit}
+    return {**facts, "licence": model.licence or read_licence(folder), "why": model.why}
 
 
-def licence(folder: Path) -> str | None:
-    """As the card of a base names it, in its head."""
+def read_licence(folder: Path) -> str | None:
+    """The licence in the front matter of a base's model card; None if there is none."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     head = text.split("\n---", 1)[0] if text.startswith("---") else ""
@@ -65,51 +68,47 @@ def licence(folder: Path) -> str | None:
     return found.get("license_name") or found.get("license")
 
 
-def of_loaded(base: "Base") -> dict[str, Any]:
-    """digest: as in an adapter's fingerprint, see sekft.model.base.identity."""
-    about = of_base(base.config, base.folder) | {"digest": base.identity()}
-    return {"base": about, "render": fingerprint(base.tokenizer, about["digest"], TEXT_VERSION), "device": base.about_device()}
+def loaded_base_facts(base: "Base") -> dict[str, Any]:
+    """The facts that need the weights. digest: as in an adapter's fingerprint, see sekft.model.base.identity."""
+    facts = base_facts(base.config, base.folder) | {"digest": base.identity()}
+    return {"base": facts, "render": fingerprint(base.tokenizer, facts["digest"], TEXT_VERSION), "device": base.about_device()}
 
 
-def of_kept() -> dict[str, Any]:
-    """Of the resident base."""
-    from sekft.model import base as bases
-
-    kept = bases.kept()
-    return of_loaded(kept) if kept else {}
-
-
-def of_sources(settings: TrainConfig, rows: Mapping[str, int]) -> dict[str, Any]:
-    """By source: its files by content, and the rows that came of it."""
-    found = {}
+def source_facts(settings: TrainConfig, rows: Mapping[str, int]) -> dict[str, Any]:
+    """By data source: the digest and size of its files, and its number of training rows."""
+    facts = {}
     for name, source in settings.data.sources.items():
         files = source_files(name, source)
-        sha256 = whole(files[0]) if len(files) == 1 else of_files(files)
+        sha256 = whole(files[0]) if len(files) == 1 else digest_of_files(files)
         size = sum(file.stat().st_size for file in files)
-        found[name] = {"path": source.path, "files": len(files), "bytes": size, "sha256": sha256, "rows": rows.get(name, 0)}
-    return found
+        facts[name] = {"path": source.path, "files": len(files), "bytes": size, "sha256": sha256, "rows": rows.get(name, 0)}
+    return facts
 
 
-def of_files(files: Sequence[Path]) -> str:
+def digest_of_files(files: Sequence[Path]) -> str:
     return of_value([[file.name, whole(file)] for file in files])
 
 
-def of_eval(evaluation: Evaluation | None, scenarios: str, split: SplitConfig) -> dict[str, Any]:
+def evaluation_facts(evaluation: Evaluation | None, scenarios: str, split: SplitConfig) -> dict[str, Any]:
+    """scenarios: the value of scenarios=."""
     if evaluation is None:
         return {"evaluation": NO_EVALUATION, "sandbox": None}
-    which = {"scenarios": scenarios, "n": len(evaluation.scenarios), "sha256": digest(evaluation.scenarios)}
-    said = scored_by(evaluation.config, evaluation.scenarios, scenarios in FROZEN and is_frozen(split))
-    return {"evaluation": {"scored_by": said, **which, "criterion": evaluation.config.criterion}, "sandbox": of_place(evaluation.backend)}
+    scoring = describe_scoring(evaluation.config, evaluation.scenarios, scenarios in FROZEN and is_frozen(split))
+    used = {"scenarios": scenarios, "n": len(evaluation.scenarios), "sha256": digest(evaluation.scenarios)}
+    return {
+        "evaluation": {"scored_by": scoring, **used, "criterion": evaluation.config.criterion},
+        "sandbox": sandbox_facts(evaluation.backend),
+    }
 
 
-def scored_by(config: EvalConfig, scenarios: Sequence[Scenario], frozen: bool) -> str:
-    """In words: how a verdict comes about."""
-    how = "greedy" if config.temperature == 0 else f"sampled (temperature {config.temperature:g})"
+def describe_scoring(config: EvalConfig, scenarios: Sequence[Scenario], frozen: bool) -> str:
+    """One phrase that describes how the verdict is reached."""
+    decoding = "greedy" if config.temperature == 0 else f"sampled (temperature {config.temperature:g})"
     attempts = f", {config.attempts} episodes in each" if config.attempts > 1 else ""
-    return f"a paired, {how} evaluation in {len(scenarios)}{' frozen' if frozen else ''} scenarios{attempts}, base against tuned"
+    return f"a paired, {decoding} evaluation in {len(scenarios)}{' frozen' if frozen else ''} scenarios{attempts}, base against tuned"
 
 
-def of_place(backend: Backend) -> dict[str, Any]:
-    """image: the digest of the root file system of every episode."""
+def sandbox_facts(backend: Backend) -> dict[str, Any]:
+    """image: the digest of the root file system of every session."""
     engine = getattr(backend, "engine", None)
     return {"backend": backend.name, "engine": f"{engine.name} {engine.version}" if engine else None, "image": backend.digest}

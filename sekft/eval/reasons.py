@@ -1,7 +1,8 @@
-"""Why an episode was not kept, as tags anyone can check in its transcript.
+"""Reasons why an episode was not kept, as tags that anyone can check in its transcript.
 
-Covered: what the commands, the shown text, the ending and the checker's word prove. A kept episode has no tag, others may have several.
-Not covered: intent. A tag is left out rather than guessed.
+Covers: what the commands, the text on the screen, the ending and the checker's result prove. A kept episode has no tag, another may
+have several.
+Does not cover: intent. A tag that cannot be proven is left out.
 """
 
 from collections import Counter
@@ -9,27 +10,27 @@ from collections.abc import Mapping, Sequence
 
 from sekft.episode.outcome import is_kept
 from sekft.episode.trajectory import Ending, Trajectory
-from sekft.eval.labels import shown, squeezed
+from sekft.eval.labels import squeeze, visible_text
 from sekft.eval.rates import FAULTS
 
-LOOP = 4  # the same command so often in a row, showing the same each time
+LOOP = 4  # repetitions of one command in a row, with the same output each time
 LEFT = (Ending.exit, Ending.panic)
 
 MEANINGS = {
-    "broken": "the place broke, twice: ours, says nothing of the agent",
-    "never_found_directive": "no half of any directive the reference saw was ever shown",
-    "found_not_done": "every directive the reference saw was shown, and the checker says the work is not done",
+    "broken": "the sandbox broke twice; no evidence about the agent",
+    "never_found_directive": "neither half of any directive that the reference saw was ever shown",
+    "found_not_done": "every directive that the reference saw was shown, and the checker fails",
     "done_not_left": "the checker passes, and neither exit nor panic was typed",
-    "left_without_doing": "exit or panic was typed, and the checker says the work is not done",
-    "false_panic": "panic in a scenario that can be solved, or with the doable work of a blocked one undone",
-    "missed_panic": "exit in a scenario that is blocked",
-    "never_acted": "no command but the one that leaves",
-    "loop": f"one command {LOOP} times or more in a row, and the same was shown each time",
+    "left_without_doing": "exit or panic was typed, and the checker fails",
+    "false_panic": "panic in a solvable scenario, or in a blocked one before the work that can be done there was done",
+    "missed_panic": "exit in a blocked scenario",
+    "never_acted": "no command other than exit or panic",
+    "loop": f"one command {LOOP} times or more in a row, with the same output each time",
     "prose": "a code fence, or a sentence that the shell could not take for a command",
     "silent": "an empty reply",
-    "out_of_turns": "the limit of turns came first",
-    "out_of_tokens": "the limit of tokens came first",
-    "shell_lost": "the shell was replaced, killed or never came back",
+    "out_of_turns": "the limit of turns was reached",
+    "out_of_tokens": "the limit of tokens was reached",
+    "shell_lost": "the shell was replaced, killed or did not come back",
 }
 ENDED = {
     Ending.silent: "silent",
@@ -41,16 +42,19 @@ ENDED = {
 
 
 def tags(episode: Trajectory, directives: Sequence[str] = ()) -> tuple[str, ...]:
-    """In the order of MEANINGS. directives: those that can be read in this scenario; none: nothing is said about finding them."""
+    """The tags of an episode in the order of MEANINGS.
+
+    directives: those that the reference saw in this scenario; without any, no tag about finding directives is given.
+    """
     if episode.ending is Ending.broken:
         return ("broken",)
     if is_kept(episode.outcome):
         return ()
     right, left = episode.ending.value == episode.meta.get("terminal"), episode.ending in LEFT
-    found = set() if episode.checked is True else _found(episode, directives)
+    shown = None if episode.checked is True else _directives_shown(episode, directives)
     given = {
-        "never_found_directive": found == {"nothing"},
-        "found_not_done": found == {"all"},
+        "never_found_directive": shown == "none",
+        "found_not_done": shown == "all",
         "done_not_left": episode.checked is True and not left,
         "left_without_doing": episode.checked is False and left,
         "false_panic": FAULTS["false_panic"](episode),
@@ -62,25 +66,28 @@ def tags(episode: Trajectory, directives: Sequence[str] = ()) -> tuple[str, ...]
     return tuple(tag for tag in MEANINGS if given.get(tag) or ENDED.get(episode.ending) == tag)
 
 
-def counted(episodes: Sequence[Trajectory], directives: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Episodes per tag, most frequent first. directives: by scenario id, see scenarios.readable."""
+def count_tags(episodes: Sequence[Trajectory], directives: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Episodes per tag, most frequent first. directives: by scenario id, see labels.seen_directives."""
     return dict(Counter(tag for episode in episodes for tag in tags(episode, directives.get(episode.scenario_id, ()))).most_common())
 
 
-def limits(episodes: Sequence[Trajectory]) -> dict[str, int]:
-    """Episodes that reached each limit, by its name, most frequent first; those that were won count, too."""
+def count_limits(episodes: Sequence[Trajectory]) -> dict[str, int]:
+    """Episodes that reached each limit, kept or not, by the name of the limit, most frequent first."""
     return dict(Counter(name for episode in episodes for name in episode.meta.get("limits", ())).most_common())
 
 
-def _found(episode: Trajectory, directives: Sequence[str]) -> set[str]:
-    """{"all"}, {"nothing"}, or neither: halves count as found, so that a cut listing is never called not found."""
+def _directives_shown(episode: Trajectory, directives: Sequence[str]) -> str | None:
+    """How many of the directives the episode showed: "all", "none", or None for some, or if there are no directives.
+
+    A directive of which either half was shown is not counted as unseen, so that a truncated listing is never called "none".
+    """
     if not directives:
-        return set()
-    seen, wanted = shown(episode), [squeezed(text) for text in directives]
-    if all(text in seen for text in wanted):
-        return {"all"}
-    halves = [half for text in wanted for half in (text[: len(text) // 2], text[len(text) // 2 :])]
-    return set() if any(half.strip() in seen for half in halves) else {"nothing"}
+        return None
+    text, wanted = visible_text(episode), [squeeze(directive) for directive in directives]
+    if all(directive in text for directive in wanted):
+        return "all"
+    halves = [half for directive in wanted for half in (directive[: len(directive) // 2], directive[len(directive) // 2 :])]
+    return None if any(half.strip() in text for half in halves) else "none"
 
 
 def _longest_repetition(episode: Trajectory) -> int:

@@ -1,4 +1,4 @@
-"""In which scenarios a run is evaluated, said in a line each: in the evaluation, while it learns, and beside its parent."""
+"""The scenarios of a run's evaluations: at the end, during training, and after training beside the parent adapter."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from sekft.scenario.split import describe, digest, load
 
 
 def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
-    """The first eval.episodes scenarios of the stored order."""
+    """The first eval.episodes scenarios of the stored order; prints which they are."""
     if not settings.eval.episodes:
         return ()
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
@@ -19,7 +19,7 @@ def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
 
 
 def selection_scenarios(settings: TrainConfig) -> tuple[Scenario, ...]:
-    """What the adapter is evaluated on while it learns; see sekft.train.selection."""
+    """The scenarios that choose a checkpoint (sekft.train.selection); none without eval.every_steps."""
     if not settings.eval.every_steps:
         return ()
     scenarios = load("selection", settings.split, amount=settings.eval.selection_scenarios)
@@ -30,6 +30,6 @@ def selection_scenarios(settings: TrainConfig) -> tuple[Scenario, ...]:
 
 
 def development_scenarios(settings: TrainConfig) -> tuple[Scenario, ...]:
-    """What it is compared in with its parent, see sekft.train.search.iteration."""
+    """The scenarios that decide between the adapter and its parent (sekft.train.search.iteration); none by default."""
     config = replace(settings.eval, episodes=settings.repair.scenarios)
     return eval_scenarios(replace(settings, scenarios="development", seed=settings.repair.seed, eval=config))

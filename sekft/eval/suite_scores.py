@@ -1,4 +1,4 @@
-"""Measures of single answers, before and after: each with its interval, and their difference, question by question."""
+"""Scores of single answers before and after training: each measure with its interval, and the change question by question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from sekft.eval.rates import CONFIDENCE, rate
 
 @dataclass(frozen=True)
 class Mean:
-    """Of n answers, with the 95 % interval: Wilson's where every score is 0 or 1, else Student's."""
+    """The mean of n scores, with its 95 % interval: Wilson's if every score is 0 or 1, else Student's."""
 
     n: int
     mean: float
@@ -22,15 +22,19 @@ class Mean:
 
 
 def mean(scores: Sequence[float]) -> Mean:
+    """The mean of scores between 0 and 1."""
     if set(scores) <= {0.0, 1.0}:
-        found = rate(int(sum(scores)), len(scores))
-        return Mean(found.n, found.rate, found.low, found.high)
+        share = rate(int(sum(scores)), len(scores))
+        return Mean(share.n, share.rate, share.low, share.high)
     return Mean(len(scores), *_student(scores, 0.0, 1.0))
 
 
 def change(before: Mapping[str, float], after: Mapping[str, float]) -> Mean:
-    """After minus before, of the questions that both were asked; Newcombe's interval where every score is 0 or 1, which stays wide
-    where all changed alike, else Student's over the differences."""
+    """The mean of after minus before, over the questions that both have.
+
+    The interval is Newcombe's if every score is 0 or 1, since that stays wide if all questions changed alike; else it is Student's
+    over the differences.
+    """
     both = [name for name in before if name in after]
     if {before[name] for name in both} | {after[name] for name in both} <= {0.0, 1.0}:
         was, now = mean([before[name] for name in both]), mean([after[name] for name in both])
@@ -41,8 +45,11 @@ def change(before: Mapping[str, float], after: Mapping[str, float]) -> Mean:
     return Mean(len(differences), *_student(differences, -1.0, 1.0))
 
 
-def compared(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """scores: agent -> measure -> question -> score, the base first. JSON-able: measures by agent, changes by the other agents."""
+def compare_scores(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """scores: agent -> measure -> question -> score, the base first.
+
+    Returns the document of the suite in summary.json: `agents`, the means by agent and measure, and `changes`, those against the base.
+    """
     base = next(iter(scores))
     others = [agent for agent in scores if agent != base]
     changes = {agent: {name: change(scores[base][name], own) for name, own in scores[agent].items()} for agent in others}
@@ -52,28 +59,28 @@ def compared(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[st
     }
 
 
-def lines(told: Mapping[str, Any]) -> list[str]:
-    """One for every measure: all agents, and by how much they differ from the first."""
-    agents = told["agents"]
+def lines(suite: Mapping[str, Any]) -> list[str]:
+    """One line per measure: the mean of every agent, and the changes against the base. suite: of compare_scores."""
+    agents = suite["agents"]
     out = []
     for name in next(iter(agents.values())):
-        shown = ", ".join(f"{agent} {Mean(**agents[agent][name])}" for agent in agents)
-        changes = ", ".join(f"{agent} {_signed(Mean(**told['changes'][agent][name]))}" for agent in told["changes"])
-        out.append(f"{name}: {shown}{f'; change: {changes}' if changes else ''}")
+        means = ", ".join(f"{agent} {Mean(**agents[agent][name])}" for agent in agents)
+        changes = ", ".join(f"{agent} {_signed(Mean(**suite['changes'][agent][name]))}" for agent in suite["changes"])
+        out.append(f"{name}: {means}{f'; change: {changes}' if changes else ''}")
     return out
 
 
-def _signed(one: Mean) -> str:
-    return f"{one.mean:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+def _signed(change: Mean) -> str:
+    return f"{change.mean:+.2f} [{change.low:+.2f}, {change.high:+.2f}]"
 
 
 def _student(values: Sequence[float], lowest: float, highest: float) -> tuple[float, float, float]:
-    """(mean, low, high); of one value alone, the whole range."""
+    """(mean, low, high); for fewer than two values the interval is the whole range."""
     from scipy.stats import t
 
     n = len(values)
     middle = sum(values) / n if n else 0.0
     if n < 2:
         return middle, lowest, highest
-    spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1) / n) * float(t.ppf((1 + CONFIDENCE) / 2, n - 1))
-    return middle, max(lowest, middle - spread), min(highest, middle + spread)
+    half = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1) / n) * float(t.ppf((1 + CONFIDENCE) / 2, n - 1))
+    return middle, max(lowest, middle - half), min(highest, middle + half)

@@ -10,7 +10,7 @@ from sekft.cli.replay import replaying
 from sekft.cli.sweep import Sweeps
 from sekft.compare.__main__ import after_each
 from sekft.data import inputs
-from sekft.eval.run import worth
+from sekft.eval.run import objective
 from sekft.train.dry_run import plan
 from sekft.train.run import run
 from sekft.train.start import beginning
@@ -28,7 +28,7 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.training_inputs, go_on, worth), plan)
+        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.training_inputs, go_on, objective), plan)
 
 
 if __name__ == "__main__":

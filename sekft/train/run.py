@@ -18,10 +18,11 @@ from sekft.data.sample import Row
 from sekft.episode.references import fill_sources, sources_without_path
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
-from sekft.eval import gate, provenance, score, show
+from sekft.eval import gate, provenance, terminal
 from sekft.eval.evaluation import Evaluation
-from sekft.eval.run import answer_suite, base_episodes, evaluate, on_base, unseen_archetypes
+from sekft.eval.run import answer_suite, base_episodes, evaluate, local_agents, unseen_archetypes
 from sekft.eval.scenarios import development_scenarios, eval_scenarios, selection_scenarios
+from sekft.eval.summary import NO_EVALUATION
 from sekft.model.adapter import doubt, require_adapter
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
@@ -73,7 +74,7 @@ class Trained:
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     prepared = prepare(settings)
     with tracked("train", settings, job, settings.tracker) as track:
-        track.know(**provenance.of_training(settings, prepared.counts, prepared.evaluation))
+        track.know(**provenance.training_facts(settings, prepared.counts, prepared.evaluation))
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.train import batch_plan, forecast
@@ -87,7 +88,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         echo(forecast.line(source, settings, prepared.training, batch_plan.last_step(settings.trainer, len(prepared.training))))
         budget = Budget(settings, prepared.training, track.folder, source, echo)
         base = bases.load(settings.model)
-        track.know(**provenance.of_loaded(base))
+        track.know(**provenance.loaded_base_facts(base))
         clock.append(time.monotonic())
         if settings.rehearsal:
             heartbeat.stage("rehearsal")
@@ -253,7 +254,7 @@ def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tra
     played = ", one episode each" if prepared.evaluation or prepared.selection else ""
     echo(f"rehearsal: one step, one adapter{played}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if prepared.evaluation:
-        echo(show.power_line(prepared.evaluation.scenarios))
+        echo(terminal.power_line(prepared.evaluation.scenarios))
 
 
 def play_once(evaluation: Evaluation, base: "Base", adapter: Path) -> None:
@@ -280,9 +281,9 @@ def evaluated(
         heartbeat.stage("eval")
         adapters, group = {"tuned": trained.adapter}, "test" if trained.choice else "eval"
         doubts = {"tuned": doubt(base, trained.adapter, left.scenarios, echo)}  # of what it was trained on from; its own rows are apart
-        told = evaluate(on_base(base, adapters, left, doubts), left, track, trained.step, group)
+        told = evaluate(local_agents(base, adapters, left, doubts), left, track, trained.step, group).document()
     else:
-        told = score.NO_EVALUATION | budget.unmeasured()
+        told = NO_EVALUATION.document() | budget.unmeasured()
     if prepared.development and not budget.is_late():
         played = base_episodes(base, prepared.development, "development")
         play_beside(prepared.development, base, played, settings.adapter, trained.adapter, track.folder)

@@ -126,7 +126,7 @@ def play_in(evaluation: Evaluation | None, base: Base, tuned: Any) -> Live | Non
 
 
 def look(episodes: Sequence[Trajectory], step: int, agent: str) -> Look:
-    found = {name: rates.counted(episodes, met).rate for name, met in rates.JUDGED.items()}
+    found = {name: rates.rate_of(episodes, met).rate for name, met in rates.JUDGED.items()}
     ids = sorted({episode.scenario_id for episode in episodes})
     scenarios = f"{len(ids)} scenarios {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]}"
     return {"step": step, "agent": agent, "scenarios": scenarios, "broken_share": broken_share(episodes), **found}

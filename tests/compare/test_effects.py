@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sekft.compare.effects import Effect, effects
-from sekft.eval.measures import counted
+from sekft.eval.measures import measure_rate
 from tests.compare.test_comparison import compared, grid
 from tests.eval.planted_runs import plant, share, sweep
 
@@ -20,7 +20,7 @@ def test_values_stand_in_their_order_with_the_rate_of_all_runs_that_had_them(tmp
     assert [value.rate.rate for value in lr.values] == [0.25, 0.75] and [value.rate.rate for value in rank.values] == [0.5, 0.5]
     assert [len(value.dots) for value in lr.values] == [4, 4] and set(lr.values[1].dots) == {0.75}
     runs = [run for group in compared(tmp_path / "grid").groups for run in group.runs if run.settings["trainer.lr"] == 0.01]
-    assert lr.values[1].rate == counted([episode for run in runs for episode in run.episodes], "verified")
+    assert lr.values[1].rate == measure_rate([episode for run in runs for episode in run.episodes], "verified")
     assert "0.01: 192/256 [" in lr.said()
 
 

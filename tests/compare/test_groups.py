@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sekft.compare.groups import Group, evaluated, grouped
-from sekft.eval.measures import MEASURES, TABLE, counted
+from sekft.eval.measures import MEASURES, TABLE, measure_rate
 from sekft.tracking.records import Record, find, read
 from tests.eval.planted import episode
 from tests.eval.planted_runs import ARCHETYPES, plant, share, sweep
@@ -94,7 +94,7 @@ def test_panics_are_counted_among_panics_and_among_blocked_scenarios():
     episodes = [
         episode("a", "x", True, "panic"), episode("b", "x", False, "panic", "exit"), episode("c", "y", False, "exit", "panic"), episode("d", "y", True)
     ]  # fmt: skip
-    found = {name: (counted(episodes, name).k, counted(episodes, name).n) for name in MEASURES}
+    found = {name: (measure_rate(episodes, name).k, measure_rate(episodes, name).n) for name in MEASURES}
     assert found["panic_precision"] == (1, 2) and found["panic_recall"] == (1, 2) and found["false_panic"] == (1, 4)
     assert found["verified_solvable"] == (1, 2) and found["verified"] == (2, 4) and set(TABLE) <= set(found)
 
@@ -104,4 +104,4 @@ def test_episodes_of_several_seeds_in_one_scenario_are_one_scenario_to_the_inter
         [episode(f"w{at}", "a", at < 4) for at in range(8)],
         [episode(f"w{at}", "a", at < 4) for at in range(8) for _ in range(3)],
     )
-    assert (counted(thrice, "verified").low, counted(thrice, "verified").n) == (counted(once, "verified").low, 24)
+    assert (measure_rate(thrice, "verified").low, measure_rate(thrice, "verified").n) == (measure_rate(once, "verified").low, 24)

@@ -31,7 +31,7 @@ def plant(
     (folder / "run.json").write_text(json.dumps({**run, "settings": {**common, **(settings or {})}}))
     if status == "done":
         about = {"seed": seed, "scenarios": {"n": len(scenarios), "sha256": digest(scenarios)}, "unseen": ARCHETYPES[:4]}
-        (folder / "summary.json").write_text(json.dumps({**score.score(episodes, scenarios, EvalConfig()).summary(), **about}))
+        (folder / "summary.json").write_text(json.dumps({**score.score(episodes, scenarios, EvalConfig()).summary().document(), **about}))
         trajectory.write([episode for name in episodes for episode in episodes[name]], folder / "episodes.jsonl")
         (folder / "metrics.jsonl").write_text(f'{{"step": 0, "val/loss": 9.0}}\n{{"step": 2, "val/loss": {loss}}}\n')
     return folder

@@ -15,7 +15,7 @@ from sekft.episode.play import OUT_OF_TIME
 from sekft.episode.trajectory import Ending, dumps
 from sekft.errors import SettingsError
 from sekft.eval import gate, rates
-from sekft.eval.evaluation import Evaluation, at_once
+from sekft.eval.evaluation import Evaluation, concurrent_episodes
 from sekft.rendering.messages import Message, Reply
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend, CheckResult, File, Session, ShellTurn
@@ -30,7 +30,7 @@ def evaluation() -> Evaluation:
 
 
 def test_the_reference_solves_all_and_baselines_score_what_the_scenarios_say(evaluation: Evaluation):
-    episodes = evaluation.play(evaluation.scripted(), "baselines")
+    episodes = evaluation.play(evaluation.scripted_agents(), "baselines")
     scores = {agent: rates.rates(episodes[agent]) for agent in episodes}
     blocked = sum(scenario.terminal.value == "panic" for scenario in SCENARIOS)
     assert scores["reference"]["verified"].k == len(SCENARIOS)
@@ -127,14 +127,14 @@ def test_what_an_eval_is_about_changes_with_whatever_changes_its_episodes(evalua
         replace(evaluation, scenarios=SCENARIOS[:4]), replace(evaluation, config=EvalConfig(temperature=0.5)),
         replace(evaluation, backend=choose.backend(SandboxConfig(backend=Kind.bwrap, memory_mb=256))),
     ]  # fmt: skip
-    known = [one.about({"base": "x"})["base"] for one in (evaluation, *changes)]
+    known = [one.dependencies({"base": "x"})["base"] for one in (evaluation, *changes)]
     assert len({str(about) for about in known}) == len(known)
-    assert evaluation.about({"base": "x"}) == evaluation.about({"base": "x"}) != evaluation.about({"base": "y"})
+    assert evaluation.dependencies({"base": "x"}) == evaluation.dependencies({"base": "x"}) != evaluation.dependencies({"base": "y"})
 
 
 def test_a_seed_changes_only_the_episodes_that_chance_decides(evaluation: Evaluation):
     def changed(config: EvalConfig) -> set[str]:
-        one, other = (replace(evaluation, config=config, seed=seed).about({"base": "x"}) for seed in (0, 1))
+        one, other = (replace(evaluation, config=config, seed=seed).dependencies({"base": "x"}) for seed in (0, 1))
         return {agent for agent in one if one[agent] != other[agent]}
 
     assert changed(EvalConfig()) == {"random"} and changed(EvalConfig(temperature=0.5)) == {"random", "base"}
@@ -142,5 +142,5 @@ def test_a_seed_changes_only_the_episodes_that_chance_decides(evaluation: Evalua
 
 def test_episodes_in_flight_grow_with_the_agents_as_far_as_their_pasts_are_kept():
     kept = EvalConfig(rows=40)
-    assert [at_once(thinking, kept) for thinking in (0, 1, 2, 4, 5, 9)] == [16, 16, 32, 64, 80, 80]
-    assert at_once(5, EvalConfig(rows=1)) == 16
+    assert [concurrent_episodes(thinking, kept) for thinking in (0, 1, 2, 4, 5, 9)] == [16, 16, 32, 64, 80, 80]
+    assert concurrent_episodes(5, EvalConfig(rows=1)) == 16

@@ -4,7 +4,7 @@ import pytest
 
 from sekft.config import Backend as Kind
 from sekft.config import EvalConfig, SandboxConfig
-from sekft.eval import score, show
+from sekft.eval import score, terminal
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.rates import CRITERIA, FAULTS
 from sekft.sandbox import choose
@@ -46,14 +46,14 @@ def test_only_scenarios_where_nothing_can_be_done_are_done_at_arrival() -> None:
 @pytest.mark.slow
 def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: pytest.CaptureFixture[str]) -> None:
     evaluation = Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), LIMITS, workers=0, seed=0)
-    episodes = evaluation.play(evaluation.scripted(), "frozen set")
+    episodes = evaluation.play(evaluation.scripted_agents(), "frozen set")
     expected = by_hand()
     for agent, played in episodes.items():
         found = {name: {episode.scenario_id for episode in played if met(episode)} for name, met in (CRITERIA | FAULTS).items()}
         assert found == expected[agent], agent
     assert not any(expected[baseline]["verified"] - DONE for baseline in ("random", "exit", "panic"))
     capsys.readouterr()
-    show.print_score(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS))
+    terminal.print_table(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS))
     rows = [row.split("│")[1:-1] for row in capsys.readouterr().out.splitlines() if row.startswith("│")]
     printed = {name.strip(): cells for name, *cells in reversed(rows)}  # false_panic is a reason, too, further down
     for rate in CRITERIA | FAULTS:

@@ -50,7 +50,7 @@ def test_the_shipped_gate_asks_for_gains_in_what_matters_and_for_no_harm():
 
 def test_an_equal_adapter_is_held():
     same = episodes([at % 3 == 0 for at in range(2000)], 8)
-    nothing = "no gain of 0.05 is left within the interval"
+    nothing = "the interval excludes a gain of 0.05"
     assert judged(same, same, shipped()).verdict == f"hold ({nothing}; terminated: {nothing})"
 
 
@@ -76,7 +76,7 @@ def test_a_base_that_already_ends_its_episodes_need_not_end_more_of_them():
     tuned = [episode(f"w-{at}", f"a{at % 8}", at < 48, ending="exit") for at in range(64)]
     assert judged(base, tuned, shipped()).verdict == "promote"
     strict = shipped("eval", "eval.gate.terminated.enough=null")
-    assert judged(base, tuned, strict).verdict.startswith("hold (terminated: no gain")
+    assert judged(base, tuned, strict).verdict.startswith("hold (terminated: the interval excludes a gain")
 
 
 def test_a_critical_rate_that_did_not_move_keeps_the_verdict_open():
@@ -130,7 +130,7 @@ def test_enough_is_not_enough_where_the_rate_fell():
     base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(40)]
     tuned = [episode(f"w-{at}", f"a{at % 8}", at < 30, ending="exit" if at < 37 else "turn_limit") for at in range(40)]
     found = judged(base, tuned, shipped())  # 40 -> 37 of 40: still above 0.9, but down by more than the margin
-    assert state(found, "verified") == "met" and found.verdict == "hold (terminated: no gain of 0.05 is left within the interval)"
+    assert state(found, "verified") == "met" and found.verdict == "hold (terminated: the interval excludes a gain of 0.05)"
 
 
 def test_an_informational_criterion_never_changes_the_verdict():

@@ -12,6 +12,7 @@ from sekft.eval import score
 from sekft.eval.asciicast import write_casts
 from sekft.eval.measures import LETTERS
 from sekft.eval.page import write_eval_page
+from sekft.eval.summary import TextLoss
 from sekft.report import page as report_page
 from tests.eval.planted import agent, episode
 from tests.eval.test_score import GAIN, SCENARIOS, N, agents
@@ -70,7 +71,7 @@ def test_every_element_is_closed_and_every_id_is_there_once(page: str):
 
 def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, tmp_path: Path):
     prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "tuned": 2.125}}
-    scored = score.score(episodes := agents(tuned=GAIN), SCENARIOS, EvalConfig(), losses={"prose": prose})
+    scored = score.score(episodes := agents(tuned=GAIN), SCENARIOS, EvalConfig(), losses={"prose": TextLoss(**prose)})
     shown = write_eval_page(episodes, SCENARIOS, scored, [], tmp_path / "report.html").read_text(encoding="utf-8")
     assert {"2.000", "2.125", "800", "abababababababab"} <= {text for _, text in Page(shown).all("td")}
     assert "Loss on a text" in shown and "Loss on a text" not in page and not Page(shown).faults
@@ -135,11 +136,11 @@ def test_the_page_says_verdict_reasons_baselines_matrix_and_both_episodes_from_w
     for said in (
         "promote",
         "better by +0.62",
-        "What a baseline scores",
+        "Trivial baselines",
         "never found directive",
         "loop",
         "false exit",
-        "Both episodes begin so:",
+        "Both episodes begin like this:",
     ):
         assert said in text, said
     assert page.count("<details>") == 2 * N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
@@ -177,12 +178,12 @@ def test_a_large_eval_stays_below_five_megabytes_and_says_what_it_left_out(tmp_p
 
 def test_a_base_alone_and_several_attempts_are_drawn_too(tmp_path: Path):
     alone = drawn(tmp_path / "a", {name: played for name, played in agents().items() if name != "exit"})
-    assert "the base alone" in alone and "unmeasured" in alone and "What a baseline scores" not in alone and Page(alone).faults == []
+    assert "the base alone" in alone and "unmeasured" in alone and "Trivial baselines" not in alone and Page(alone).faults == []
     again = {
         name: [*played, *(one.model_copy(update={"id": f"{one.id}2"}) for one in played)] for name, played in agents(tuned=GAIN).items()
     }
     twice = drawn(tmp_path / "b", again)
-    assert "pass@2" in twice and "Of several attempts at one scenario the first is drawn." in twice and Page(twice).faults == []
+    assert "pass@2" in twice and "Of several attempts at one scenario the first is shown." in twice and Page(twice).faults == []
 
 
 def test_several_adapters_each_have_their_verdict(tmp_path: Path):

@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from sekft.compare.seeds import over_seeds
 from sekft.errors import DataError
 from sekft.eval import paired, rates
-from sekft.eval.attempts import attempts, pass_all, pass_at
+from sekft.eval.attempts import pass_all, pass_at, score_attempts
 from sekft.eval.paired import interval
 from tests.eval.planted import episode, episodes
 
@@ -110,8 +110,8 @@ def test_pass_at_k_and_pass_all_k_equal_the_counts_of_every_draw():
 
 
 def test_a_single_attempt_has_no_pass_at_k():
-    assert attempts(episodes([True, False]), "verified") is None
-    both = attempts(
+    assert score_attempts(episodes([True, False]), "verified") is None
+    both = score_attempts(
         [episode("w", "a", at > 0, attempt=at) for at in range(3)] + [episode("v", "a", False, attempt=at) for at in range(2)], "verified"
     )
     assert both is not None and both.attempts == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.config import DataConfig, EvalConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
-from sekft.eval.provenance import licence, of_base, of_sources, scored_by
+from sekft.eval.provenance import base_facts, describe_scoring, read_licence, source_facts
 from sekft.tracking.digest import of_adapter, whole
 from tests.eval.planted_runs import SCENARIOS
 
@@ -23,21 +23,21 @@ from tests.eval.planted_runs import SCENARIOS
 def test_the_licence_is_what_the_head_of_the_card_says(tmp_path: Path, card: str | None, found: str | None):
     if card is not None:
         (tmp_path / "README.md").write_text(card)
-    assert licence(tmp_path) == found
+    assert read_licence(tmp_path) == found
 
 
 def test_a_base_of_the_hub_has_its_revision_and_a_licence_that_is_given_counts(tmp_path: Path):
     folder = tmp_path / "models--x" / "snapshots" / "0123abcd"
     folder.mkdir(parents=True)
-    told = of_base(ModelConfig(name="x", path=str(folder), licence="MIT", why="it is small"))
+    told = base_facts(ModelConfig(name="x", path=str(folder), licence="MIT", why="it is small"))
     assert (told["revision"], told["licence"], told["why"]) == ("0123abcd", "MIT", "it is small")
-    assert of_base(ModelConfig(name="tiny", path="sekft:tiny"))["licence"] == "apache-2.0"
+    assert base_facts(ModelConfig(name="tiny", path="sekft:tiny"))["licence"] == "apache-2.0"
 
 
 def test_the_digest_of_a_source_is_what_sha256sum_says_and_of_several_files_depends_on_each(tmp_path: Path):
     def told() -> dict[str, object]:
         source = SourceConfig(kind=SourceKind.shell, path=str(tmp_path))
-        found: dict[str, object] = of_sources(TrainConfig(data=DataConfig(sources={"shell": source})), {"shell": 3})["shell"]
+        found: dict[str, object] = source_facts(TrainConfig(data=DataConfig(sources={"shell": source})), {"shell": 3})["shell"]
         return found
 
     (tmp_path / "a.jsonl").write_text("{}\n")
@@ -59,6 +59,6 @@ def test_every_byte_of_an_adapter_counts(tmp_path: Path):
 
 
 def test_how_a_verdict_comes_about_is_said_in_words():
-    assert scored_by(EvalConfig(), SCENARIOS[:2], True) == "a paired, greedy evaluation in 2 frozen scenarios, base against tuned"
-    sampled = scored_by(EvalConfig(temperature=0.7, attempts=3), SCENARIOS[:2], False)
+    assert describe_scoring(EvalConfig(), SCENARIOS[:2], True) == "a paired, greedy evaluation in 2 frozen scenarios, base against tuned"
+    sampled = describe_scoring(EvalConfig(temperature=0.7, attempts=3), SCENARIOS[:2], False)
     assert sampled == "a paired, sampled (temperature 0.7) evaluation in 2 scenarios, 3 episodes in each, base against tuned"

@@ -56,9 +56,9 @@ def test_a_listing_folded_over_lines_still_shows_its_directive():
 def test_nothing_is_said_about_finding_what_the_reference_could_not_read():
     scenario = library.make("count", 0)
     unread = episode(scenario.id, scenario.archetype, True, turns=ELSEWHERE)
-    assert labels.readable([scenario], [unread]) == {scenario.id: ()} == labels.readable([scenario], [])
+    assert labels.seen_directives([scenario], [unread]) == {scenario.id: ()} == labels.seen_directives([scenario], [])
     told = episode(scenario.id, scenario.archetype, True, turns=(("x", "\n".join(scenario.directives) + "\n$ "),))
-    assert labels.readable([scenario], [told])[scenario.id] == scenario.directives
+    assert labels.seen_directives([scenario], [told])[scenario.id] == scenario.directives
     assert reasons.tags(episode("w", "a", False, ending="exit", turns=ELSEWHERE), ()) == ("left_without_doing",)
 
 
@@ -68,6 +68,6 @@ def test_reasons_are_counted_most_frequent_first():
         episode("v", "a", False, ending="exit", turns=ELSEWHERE),
         episode("u", "a", True),
     ]
-    counts = reasons.counted(played, {"w": TOLD, "v": TOLD})
+    counts = reasons.count_tags(played, {"w": TOLD, "v": TOLD})
     assert counts == {"left_without_doing": 2, "found_not_done": 1, "never_found_directive": 1}
     assert next(iter(counts)) == "left_without_doing"

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from sekft.config import EvalConfig
 from sekft.eval import labels as scenarios
-from sekft.eval import rates, score, show
+from sekft.eval import rates, score, terminal
+from sekft.eval.summary import TextLoss
 from sekft.scenario import library
 from sekft.scenario.document import Scenario
 from tests.eval.planted import agent, episode
@@ -29,7 +30,7 @@ GAIN = [at % 8 < 6 for at in range(N)]
 
 def test_the_summary_holds_what_others_rely_on_and_is_json():
     scored = score.score(agents(tuned=GAIN), SCENARIOS, EvalConfig(), held_out=NAMES[:2])
-    told = json.loads(json.dumps(scored.summary()))
+    told = json.loads(json.dumps(scored.summary().document()))
     assert told["verdict"] == "promote" and told["paired"]["wins"] == told["comparisons"]["tuned"]["verified"]["wins"] == 40
     assert set(told["base"]) >= {"rates", "by", "panic", "outcomes", "turns", "reasons", "attempts"} and "exit" in told["agents"]
     assert told["findings"][0]["criterion"] == "verified" and told["findings"][0]["state"] == "met"
@@ -37,7 +38,7 @@ def test_the_summary_holds_what_others_rely_on_and_is_json():
 
 
 def test_without_an_adapter_there_is_nothing_to_decide():
-    told = score.score(agents(), SCENARIOS, EvalConfig()).summary()
+    told = score.score(agents(), SCENARIOS, EvalConfig()).summary().document()
     assert told["verdict"] == "unmeasured (no adapter to compare)" and told["tuned"] is None and told["paired"] is None
     assert told["findings"] == [] and told["base"]["rates"]["verified"]["k"] == 8
 
@@ -50,21 +51,21 @@ def test_several_adapters_pay_for_every_look_at_the_base():
     assert many.pairs["weak"]["verified"].holm_p == alone.pairs["weak"]["verified"].mcnemar_p  # the last in rank pays nothing more
     four = score.score(agents(**{f"weak{at}": weak for at in range(4)}), SCENARIOS, EvalConfig())
     assert four.pairs["weak0"]["verified"].holm_p == pytest.approx(4 * alone.pairs["weak"]["verified"].mcnemar_p)
-    assert set(many.judged) == {"weak", "other0", "other1", "other2"} and any("after Holm" in line for line in show.lines(four))
+    assert set(many.judgements) == {"weak", "other0", "other1", "other2"} and any("after Holm" in line for line in terminal.lines(four))
 
 
 def test_a_gain_that_is_shown_alone_is_not_shown_among_sixteen_adapters():
     better = [at % 8 == 0 or at in range(1, 11) for at in range(N)]  # 9 wins, no loss: p = 0.004 alone, 0.06 after Holm
     alone = score.score(agents(a0=better), SCENARIOS, EvalConfig())
     many = score.score(agents(**{f"a{at}": better for at in range(16)}), SCENARIOS, EvalConfig())
-    assert alone.judged["a0"].verdict == "promote" and many.judged["a0"].verdict.startswith("inconclusive")
+    assert alone.judgements["a0"].verdict == "promote" and many.judgements["a0"].verdict.startswith("inconclusive")
 
 
 def test_a_harm_shown_once_is_not_excused_by_the_number_of_adapters():
     worse = [False] * N  # 8 losses, no win: p = 0.008 alone, 0.06 after Holm over eight
     crowd = {f"a{at}": worse for at in range(8)}
     scored = score.score(agents(**crowd), SCENARIOS, EvalConfig())
-    assert scored.pairs["a0"]["verified"].holm_p > 0.05 and scored.judged["a0"].verdict == "hold (worse than the base)"
+    assert scored.pairs["a0"]["verified"].holm_p > 0.05 and scored.judgements["a0"].verdict == "hold (worse than the base)"
 
 
 def test_a_baselines_broken_episodes_spoil_no_verdict():
@@ -76,54 +77,53 @@ def test_a_baselines_broken_episodes_spoil_no_verdict():
 def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
     prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 2.0, "good": 2.05, "drunk": 3.0}}
     config = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
-    scored = score.score(agents(good=GAIN, drunk=GAIN), SCENARIOS, config, losses={"prose": prose})
-    assert scored.judged["good"].verdict == "promote"
-    assert scored.judged["drunk"].verdict == "hold (loss of prose: +1.000 nats per token, allowed +0.100)"
-    assert json.loads(json.dumps(scored.summary()))["losses"] == {"prose": prose}
+    scored = score.score(agents(good=GAIN, drunk=GAIN), SCENARIOS, config, losses={"prose": TextLoss(**prose)})
+    assert scored.judgements["good"].verdict == "promote"
+    assert scored.judgements["drunk"].verdict == "hold (loss of prose: +1.000 nats per token, allowed +0.100)"
+    assert json.loads(json.dumps(scored.summary().document()))["losses"] == {"prose": prose}
     shown = "loss of prose, the text of sha256 abababababababab, over 800 tokens: base 2.000, good 2.050, drunk 3.000 nats per token"
-    assert shown in show.lines(scored)
+    assert shown in terminal.lines(scored)
     console = Console(width=200, record=True, file=StringIO())
-    console.print(show.score_table(scored))
+    console.print(terminal.score_table(scored))
     assert re.search(r"loss of prose *. *2\.000 *. *2\.050 *. *3\.000 ", console.export_text())
 
 
 def test_a_base_that_cannot_read_a_text_has_nothing_to_forget_of_it():
     prose = {"sha256": "ab" * 32, "tokens": 800, "unigram": 5.5, "nats_per_token": {"base": 8.1, "tuned": 9.9}}
     config = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
-    scored = score.score(agents(tuned=GAIN), SCENARIOS, config, losses={"prose": prose})
-    assert scored.verdict == "promote" and any(line.startswith("  not measured: loss") for line in show.lines(scored))
-    assert any(
-        line.endswith("no better than knowing how often each token is in it (5.500): the base has nothing to forget")
-        for line in show.lines(scored)
-    )
+    scored = score.score(agents(tuned=GAIN), SCENARIOS, config, losses={"prose": TextLoss(**prose)})
+    assert scored.verdict == "promote" and any(line.startswith("  not measured: loss") for line in terminal.lines(scored))
+    assert any(line.endswith("no better than token frequencies (5.500): the base has nothing to forget") for line in terminal.lines(scored))
 
 
 def test_nobody_s_loss_is_said_to_be_not_measured_and_holds_nothing():
     config = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
     scored = score.score(agents(tuned=GAIN), SCENARIOS, config)
-    assert scored.verdict == "promote" and scored.summary()["losses"] == {}
-    assert any(line.startswith("  not measured: loss") for line in show.lines(scored))
+    assert scored.verdict == "promote" and scored.summary().document()["losses"] == {}
+    assert any(line.startswith("  not measured: loss") for line in terminal.lines(scored))
 
 
 def test_rates_are_told_apart_by_kind_of_hold_out_and_by_what_the_scenario_says_of_itself():
-    labels = scenarios.labels(SCENARIOS, held_out=NAMES[:3], unseen=NAMES[:1])
-    by = rates.by_kind(agent("x", SCENARIOS, GAIN), labels)
+    labels = scenarios.label_scenarios(SCENARIOS, held_out=NAMES[:3], unseen=NAMES[:1])
+    by = rates.rates_by_group(agent("x", SCENARIOS, GAIN), labels)
     kinds = {name: group["verified"].n for name, group in by.items() if name.startswith("kind=")}
     assert kinds == {
         "kind=held out of the adapter only": 2 * N // 8,
         "kind=operation the base never saw": N // 8,
         "kind=new scenario of a training archetype": 5 * N // 8,
     }
-    unknown = rates.by_kind(agent("x", SCENARIOS, GAIN), scenarios.labels(SCENARIOS, held_out=NAMES[:3]))
+    unknown = rates.rates_by_group(agent("x", SCENARIOS, GAIN), scenarios.label_scenarios(SCENARIOS, held_out=NAMES[:3]))
     assert unknown["kind=held-out archetype"]["verified"].n == 3 * N // 8 and "kind=operation the base never saw" not in unknown
     assert sum(group["verified"].n for name, group in by.items() if name.startswith("difficulty=")) == N
-    assert not any(name.startswith("kind=") for name in rates.by_kind(agent("x", SCENARIOS, GAIN), scenarios.labels(SCENARIOS)))
+    assert not any(
+        name.startswith("kind=") for name in rates.rates_by_group(agent("x", SCENARIOS, GAIN), scenarios.label_scenarios(SCENARIOS))
+    )
 
 
 def test_what_a_episode_says_of_its_scenario_is_used_where_nobody_else_does():
     told = episode("w", "a", True).model_copy(update={"meta": {"terminal": "exit", "family": "files", "kind": "held-out archetype"}})
-    assert {"family=files", "kind=held-out archetype"} <= set(rates.by_kind([told], {"w": {"difficulty": "plain"}}))
-    assert all("" not in about.values() for about in scenarios.labels(SCENARIOS).values())
+    assert {"family=files", "kind=held-out archetype"} <= set(rates.rates_by_group([told], {"w": {"difficulty": "plain"}}))
+    assert all("" not in about.values() for about in scenarios.label_scenarios(SCENARIOS).values())
 
 
 def test_the_power_line_is_the_published_number():
@@ -139,7 +139,7 @@ def test_the_reference_is_right_everywhere_and_the_baselines_as_counted_by_hand(
         episode(scenario.id, scenario.archetype, False, scenario.terminal.value, "exit", turns=(("exit", ""),), agent="exit")
         for scenario in SCENARIOS
     ]
-    told = score.score(episodes, SCENARIOS, EvalConfig()).summary()
+    told = score.score(episodes, SCENARIOS, EvalConfig()).summary().document()
     assert told["reference"]["rates"]["verified"]["k"] == N
     baseline = told["agents"]["exit"]["rates"]
     assert [baseline[name]["k"] for name in ("operated", "terminated", "right_terminal", "verified")] == [0, N, by_hand, 0]

@@ -27,9 +27,9 @@ def test_power_equals_the_published_table():
 
 
 def test_needed_scenarios_are_the_fewest_that_promote():
-    n = power.needed(0.3, 8)
+    n = power.scenarios_needed(0.3, 8)
     assert n is not None and power.promotion(n, 8, 0.3) >= power.POWER > power.promotion(n // 2, 8, 0.3)
-    assert power.needed(0.2, 1) is None and power.needed(0.0, 8) is None
+    assert power.scenarios_needed(0.2, 1) is None and power.scenarios_needed(0.0, 8) is None
 
 
 def test_the_whole_rule_is_never_easier_than_its_parts():
@@ -58,7 +58,9 @@ def test_an_immediate_panic_in_a_solvable_scenario_ends_it_but_verifies_nothing(
 
 
 def test_panic_precision_and_recall():
-    score = rates.panics([episode("a", "x", True, "panic"), episode("b", "x", False, "exit", "panic"), episode("c", "x", False, "panic")])
+    score = rates.panic_rates(
+        [episode("a", "x", True, "panic"), episode("b", "x", False, "exit", "panic"), episode("c", "x", False, "panic")]
+    )
     assert (score["precision"].k, score["precision"].n) == (1, 2)
     assert (score["recall"].k, score["recall"].n) == (1, 2)
 
@@ -101,7 +103,7 @@ def test_agents_that_never_differ_in_a_small_eval_decide_nothing():
 def test_equal_agents_in_a_large_eval_are_held():
     rng = random.Random(1)
     before = [rng.random() < 0.5 for _ in range(2000)]
-    assert judged(before, [one != (rng.random() < 0.02) for one in before], archetypes=8).startswith("hold (no gain")
+    assert judged(before, [one != (rng.random() < 0.02) for one in before], archetypes=8).startswith("hold (the interval excludes a gain")
 
 
 def test_too_many_broken_episodes_are_unmeasured():

@@ -15,7 +15,7 @@ def test_measures_have_intervals_and_changes_are_of_the_same_questions():
         "base": {"who": before, "summary_overlap": {"q": 0.2, "r": 0.4}},
         "tuned": {"who": after, "summary_overlap": {"q": 0.5, "r": 0.6}},
     }
-    told = suite_scores.compared(scores)
+    told = suite_scores.compare_scores(scores)
     assert told["agents"]["base"]["who"] == {"n": 20, "mean": 0.0, "low": 0.0, "high": pytest.approx(0.161, abs=0.001)}
     assert told["agents"]["tuned"]["who"]["low"] == pytest.approx(0.531, abs=0.001)
     assert told["changes"]["tuned"]["who"]["mean"] == 0.75 and told["changes"]["tuned"]["who"]["low"] == pytest.approx(0.478, abs=0.001)

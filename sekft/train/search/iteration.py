@@ -15,7 +15,7 @@ from sekft.episode import trajectory
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
 from sekft.errors import SettingsError
 from sekft.eval import gate, labels, paired, rates, score
-from sekft.eval.criterion import Finding, Line, Rule, Tier, judge_rate
+from sekft.eval.criterion import Criterion, Finding, Rule, Tier, judge_rate
 from sekft.eval.evaluation import DECIDED_BY
 from sekft.eval.gate import Verdict
 from sekft.scenario.split import digest, is_frozen, load
@@ -141,11 +141,11 @@ def in_development(folder: Path, settings: TrainConfig) -> dict[str, Any]:
     scenarios = load("development", settings.split, settings.repair.seed, settings.repair.scenarios)
     episodes = trajectory.by_agent(trajectory.read(folder / DEVELOPMENT))
     whom = PARENT if PARENT in episodes else score.BASE
-    judged = gate.judge(episodes, score.compared(episodes, [score.TUNED], settings.eval)[score.TUNED], settings.eval)
+    judged = gate.judge(episodes, score.compare_to_base(episodes, [score.TUNED], settings.eval)[score.TUNED], settings.eval)
     told = gate.unmeasured(episodes, settings.eval) or None
     finding = improvement(episodes[whom], episodes[score.TUNED], settings.eval, settings.repair.tests, whom)
     successor = score.TUNED if whom == score.BASE or finding.state == "met" and not told else whom
-    counted = repair.counted(episodes[successor], labels.readable(scenarios, episodes[score.REFERENCE]))
+    counted = repair.counted(episodes[successor], labels.seen_directives(scenarios, episodes[score.REFERENCE]))
     return {
         "seed": settings.repair.seed,
         "scenarios": {"n": len(scenarios), "sha256": digest(scenarios)},
@@ -163,8 +163,8 @@ def in_development(folder: Path, settings: TrainConfig) -> dict[str, Any]:
 def improvement(before: Sequence[Trajectory], after: Sequence[Trajectory], config: EvalConfig, tests: int, whom: str) -> Finding:
     """By the gate's rule for its critical criterion, with a p value that pays for so many looks."""
     pair = paired.pair(before, after, config.criterion)
-    line = Line(tier=Tier.critical, rule=Rule.up, margin=config.min_gain)
-    finding = judge_rate(replace(pair, holm_p=min(1.0, pair.mcnemar_p * tests)), line)
+    criterion = Criterion(tier=Tier.critical, rule=Rule.up, margin=config.min_gain)
+    finding = judge_rate(replace(pair, holm_p=min(1.0, pair.mcnemar_p * tests)), criterion)
     return replace(finding, text=finding.text.replace("the base", f"the {whom}"))
 
 
@@ -201,7 +201,7 @@ def _unlike(settings: TrainConfig, summary: Mapping[str, Any], parent: Mapping[s
 def _compared(episodes: EpisodesByAgent, settings: TrainConfig) -> dict[str, Any]:
     """Every rate of every agent, and the adapter against each of the others."""
     judged = [name for name in gate.criteria(settings.eval) if name != gate.LOSS]
-    scores = {agent: {name: asdict(rates.counted(own, met)) for name, met in rates.JUDGED.items()} for agent, own in episodes.items()}
+    scores = {agent: {name: asdict(rates.rate_of(own, met)) for name, met in rates.JUDGED.items()} for agent, own in episodes.items()}
     told: dict[str, Any] = {"scores": scores}
     for other in (score.BASE, PARENT):
         pairs = {name: paired.pair(episodes[other], episodes[score.TUNED], name) for name in judged} if other in episodes else None

@@ -12,7 +12,7 @@ from typing import Any
 from sekft.episode.outcome import is_kept
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.eval import reasons
-from sekft.eval.measures import blocked
+from sekft.eval.measures import is_blocked
 from sekft.scenario.taxonomy import BLOCKED_EVERY
 
 ORDINARY_SHARE = 1 / BLOCKED_EVERY  # of blocked scenarios, where nothing speaks for more or fewer
@@ -56,7 +56,7 @@ def counted(episodes: Sequence[Trajectory], directives: Mapping[str, Sequence[st
     """directives: by scenario id, see scenarios.readable."""
     whole = [episode for episode in episodes if episode.ending is not Ending.broken]
     tags = {episode.id: reasons.tags(episode, directives.get(episode.scenario_id, ())) for episode in whole}
-    stuck, free = [episode for episode in whole if blocked(episode)], [episode for episode in whole if not blocked(episode)]
+    stuck, free = [episode for episode in whole if is_blocked(episode)], [episode for episode in whole if not is_blocked(episode)]
     by_archetype = {
         name: [episode for episode in whole if episode.archetype == name] for name in sorted({episode.archetype for episode in whole})
     }

@@ -37,7 +37,7 @@ def test_an_improvement_is_shown_by_test_and_interval_and_a_p_value_pays_for_eve
 def test_one_that_is_worse_is_said_to_be_worse_than_what_it_came_from():
     found = iteration.improvement(*after(2, 24), LIMITS, 3, "parent")
     assert (found.state, found.text) == ("not met", "worse than the parent")
-    assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "no gain of 0.05 is left within the interval"
+    assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "the interval excludes a gain of 0.05"
 
 
 def test_a_run_whose_time_was_up_before_its_development_scenarios_is_an_iteration_all_the_same(tmp_path: Path):

@@ -13,6 +13,7 @@ from sekft.tracking.files import replacing
 
 SCHEMA_VERSION = 2
 SCHEMA_1 = {"bundle_id": "scenario_id", "operator": "agent"}  # fields that had another name in version 1
+LIMITS_1 = {"eval.max_life_tokens": "eval.max_episode_tokens", "eval.max_exam_s": "eval.max_eval_s"}  # keys of meta.limits in version 1
 
 
 class Ending(StrEnum):
@@ -81,7 +82,10 @@ class Trajectory(Record):
         """Accept a record of version 1."""
         if not isinstance(fields, dict) or fields.get("schema_version") != 1:
             return fields
-        return {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
+        upgraded = {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
+        if isinstance(meta := fields.get("meta"), dict) and isinstance(limits := meta.get("limits"), dict):
+            upgraded["meta"] = {**meta, "limits": {LIMITS_1.get(name, name): times for name, times in limits.items()}}
+        return upgraded
 
 
 EpisodesByAgent = Mapping[str, Sequence[Trajectory]]

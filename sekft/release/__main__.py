@@ -1,4 +1,4 @@
-"""Verify, promote, roll back: does the evidence of a run hold, and may its adapter go out?"""
+"""The command `python -m sekft.release`: verify the evidence of runs, approve a run, promote its adapter, roll a stage back."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,8 @@ from sekft.cli.launch import launch
 from sekft.config import Action, ModelConfig, ReleaseConfig, Weights
 from sekft.config.job import Job
 from sekft.errors import DataError, ReleaseError, SettingsError
-from sekft.release import releases as release
-from sekft.release.evidence import APPROVED, Wanted, against, approvers, settings_of
+from sekft.release import releases
+from sekft.release.evidence import APPROVED, Requirements, approvers, objections, settings_of
 from sekft.tracking import audit, sums
 from sekft.tracking.records import below
 
@@ -22,67 +22,67 @@ def run(settings: ReleaseConfig, job: Job) -> dict[str, Any]:
         case Action.promote:
             return promote(settings)
         case Action.rollback:
-            folder = release.roll_back(Path(settings.releases) / settings.to, settings.by)
-            print(f"{settings.to}: {folder} counts again")
+            folder = releases.roll_back(Path(settings.releases) / settings.to, settings.by)
+            print(f"{settings.to}: {folder} is current again")
             return {"command": "release", "release": str(folder)}
 
 
 def verify(settings: ReleaseConfig) -> dict[str, Any]:
+    """Check every run and release against its recorded checksums. Raises DataError if a file differs; the faults are printed."""
     given = [settings.runs] if isinstance(settings.runs, str) else settings.runs
-    if not isinstance(given, list) or not all(isinstance(place, str) for place in given):
+    if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
         raise SettingsError(f"runs: found {settings.runs}, allowed: a run, a folder with runs in it, or a list of them")
-    places = [Path(place) for place in given]
-    releases = sorted({file.parent for place in places for file in place.rglob(sums.NAME) if (file.parent / "evidence").is_dir()})
-    runs = [folder for place in places for folder in below(place) if folder.name != "evidence"]
+    folders = [Path(path) for path in given]
+    releases = sorted({file.parent for folder in folders for file in folder.rglob(sums.NAME) if (file.parent / "evidence").is_dir()})
+    runs = [run for folder in folders for run in below(folder) if run.name != "evidence"]
     if not runs + releases:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a run, a folder with runs in it, or a list of them")
-    found = [fault for folder in runs for fault in audit.faults(folder)] + [
-        fault for folder in releases for fault in release.faults(folder)
-    ]
-    for fault in found:
+    faults = [fault for run in runs for fault in audit.faults(run)] + [fault for release in releases for fault in sums.faults(release)]
+    for fault in faults:
         print(fault)
-    about = f"{len(runs)} runs, {len(releases)} releases"
-    if found:
-        raise DataError(f"{len(found)} faults in the evidence of {about}")
-    print(f"{about}: every line follows the one before, every file is what it was")
+    counts = f"{len(runs)} runs, {len(releases)} releases"
+    if faults:
+        raise DataError(f"{len(faults)} faults in the evidence of {counts}")
+    print(f"{counts}: every file is as it was recorded")
     return {"command": "release", "runs": len(runs), "releases": len(releases)}
 
 
 def approve(settings: ReleaseConfig) -> dict[str, Any]:
-    folder = the_run(settings)
+    """Record that a person approves the run. Raises SettingsError without a name, ReleaseError if a file of the run was changed."""
+    folder = run_folder(settings)
     if not settings.by:
-        raise SettingsError("by: nobody; allowed: the name of who says yes")
+        raise SettingsError("by: empty; allowed: the name of the person who approves")
     for fault in (faults := list(audit.faults(folder))):
         print(fault)
     if faults:
-        raise ReleaseError(f"{folder}: its evidence does not hold; nothing to say yes to")
+        raise ReleaseError(f"{folder}: cannot be approved, its evidence does not hold; see the lines above")
     audit.Audit(folder).tell(APPROVED, by=settings.by)
     print(f"{folder}: approved by {', '.join(approvers(folder))}")
     return {"command": "release", "approved": approvers(folder)}
 
 
 def promote(settings: ReleaseConfig) -> dict[str, Any]:
-    """Raises ReleaseError for all that speaks against it, which is printed."""
+    """Release the run's adapter. Raises ReleaseError if anything speaks against it; every objection is printed."""
     from sekft.model.base import identity
     from sekft.model.locate import base_folder, load_tokenizer
 
-    folder = the_run(settings)
-    told = settings_of(folder).get("model") or {}
-    taken = ("name", "path", "template", "load_4bit", "seed", "trust_remote_code", "check_tokenizer")
-    plain = {key: told[key] for key in taken if key in told}
-    model = ModelConfig(**plain, weights=Weights(told.get("weights", Weights.pretrained)))
+    folder = run_folder(settings)
+    recorded = settings_of(folder).get("model") or {}
+    names = ("name", "path", "template", "load_4bit", "seed", "trust_remote_code", "check_tokenizer")
+    values = {name: recorded[name] for name in names if name in recorded}
+    model = ModelConfig(**values, weights=Weights(recorded.get("weights", Weights.pretrained)))
     tokenizer, base = load_tokenizer(model), identity(base_folder(model, weights=True), model)
-    reasons = list(against(folder, Wanted(settings.approvals, settings.scenarios), tokenizer, base))
+    reasons = list(objections(folder, Requirements(settings.approvals, settings.scenarios), tokenizer, base))
     for reason in reasons:
         print(reason)
     if reasons:
         raise ReleaseError(f"{folder}: not released, {len(reasons)} reason{'s' * (len(reasons) > 1)}")
-    made = release.make(folder, Path(settings.releases) / settings.to, settings.by, tokenizer)
-    print(f"{settings.to}: {made}")
-    return {"command": "release", "release": str(made)}
+    release = releases.create(folder, Path(settings.releases) / settings.to, settings.by, tokenizer)
+    print(f"{settings.to}: {release}")
+    return {"command": "release", "release": str(release)}
 
 
-def the_run(settings: ReleaseConfig) -> Path:
+def run_folder(settings: ReleaseConfig) -> Path:
     """Raises SettingsError."""
     if not settings.run or not (Path(settings.run) / "run.json").is_file():
         raise SettingsError(f"run={settings.run}: no run there; allowed: the folder of a run, such as outputs/train/RUN")

@@ -1,31 +1,32 @@
-"""The README.md of a release: what the adapter is, what it did in the evaluation, how it came about, how it is loaded."""
+"""The model card of a release (README.md): what the adapter is, its evaluation, its training, and how to load it."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sekft.release.evidence import ADAPTER, is_whole, read
+from sekft.release.evidence import ADAPTER, is_full_model, read
 from sekft.tracking.record import RUN, SUMMARY
 
-SHIPPED = ", which comes with sekft, in sekft/model/"
+SHIPPED_WITH_SEKFT = ", which comes with sekft, in sekft/model/"
 RATES = ("terminated", "right_terminal", "solved", "verified", "operated")
-LOAD = """\
+LOAD_ADAPTER = """\
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 base = AutoModelForCausalLM.from_pretrained(BASE)  # {base}
 model = PeftModel.from_pretrained(base, "adapter")
-tokenizer = AutoTokenizer.from_pretrained("adapter")  # its chat template is the one of the training
+tokenizer = AutoTokenizer.from_pretrained("adapter")  # with the chat template of the training
 """
-WHOLE = """\
+LOAD_FULL_MODEL = """\
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model = AutoModelForCausalLM.from_pretrained("adapter")  # all weights; the base was {base}
-tokenizer = AutoTokenizer.from_pretrained("adapter")  # its chat template is the one of the training
+model = AutoModelForCausalLM.from_pretrained("adapter")  # all weights, trained from {base}
+tokenizer = AutoTokenizer.from_pretrained("adapter")  # with the chat template of the training
 """
 
 
 def card(run: Path) -> str:
+    """The card as Markdown. Raises KeyError for a summary without an evaluation, which is not released."""
     record, summary = read(run / RUN), read(run / SUMMARY)
     settings, base = record["settings"], record["settings"]["model"]["path"]
     scenarios, paired = summary["scenarios"], summary["paired"]
@@ -34,33 +35,34 @@ def card(run: Path) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version and name != "sekft")
     return f"""# {run.resolve().name}
 
-An adapter for {settings["model"]["path"]}, trained to live at a shell prompt: {record["command"]} of {record["started"]}.
+An adapter for {settings["model"]["path"]}, trained to work at a shell prompt: {record["command"]} of {record["started"]}.
 
-| episodes in {scenarios["n"]} scenarios | base | with the adapter |
+| {scenarios["n"]} scenarios | base | with the adapter |
 |---|---|---|
 {rates}
 
-k/n [95 % Wilson]. {paired["criterion"]}: {paired["difference"]:+.2f} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]
-over {paired["archetypes"]} archetypes, won {paired["wins"]}, lost {paired["losses"]}; McNemar p = {paired["mcnemar_p"]:.3g}.
+k/n episodes [95 % Wilson interval].
+Difference in {paired["criterion"]}: {paired["difference"]:+.2f} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]
+over {paired["archetypes"]} archetypes; won {paired["wins"]}, lost {paired["losses"]} scenarios; McNemar p = {paired["mcnemar_p"]:.3g}.
 Verdict: {summary["verdict"]}.
-Evaluation: sha256 {scenarios["sha256"]}, in {summary["sandbox"]["backend"]}; {summary["power"]}.
+Scenarios: sha256 {scenarios["sha256"]}, played in {summary["sandbox"]["backend"]}; {summary["power"]}.
 
-## How it came about
+## Training
 - Base: {settings["model"]["path"]} ({settings["model"]["name"]}){_parent(settings)}
 - Data: {_data(settings)}; {summary["supervised_tokens"]} tokens learned, mask {settings["mask"]["rule"]}
-- {_trained(run)}
-- Training: lr {settings["trainer"]["lr"]}, {summary["steps"]} steps, seed {record["seed"]}
+- {_shape(run)}
+- Optimisation: lr {settings["trainer"]["lr"]}, {summary["steps"]} steps, seed {record["seed"]}
 - Command: `python -m sekft.{record["command"]} {" ".join(record["overrides"])}`
-- Code: commit {git.get("sha", "unknown")}{" with changes of its own" if git.get("dirty") else ""}; {versions}
+- Code: commit {git.get("sha", "unknown")}{" with uncommitted changes" if git.get("dirty") else ""}; {versions}
 
-## Loading it
+## Loading
 ```python
-{(WHOLE if is_whole(run / ADAPTER) else LOAD).format(base=settings["model"]["path"])}```
+{(LOAD_FULL_MODEL if is_full_model(run / ADAPTER) else LOAD_ADAPTER).format(base=settings["model"]["path"])}```
 
-`python replay.py BASE`, with torch, transformers and peft and without sekft, says whether five of the recorded episodes come out
-again, token for token; BASE: the folder or hub id of {base}{SHIPPED if base.startswith("sekft:") else ""}.
+`python replay.py BASE` generates the replies of five recorded episodes again and compares them token for token. It needs torch,
+transformers and peft, but not sekft. BASE: the folder or hub id of {base}{SHIPPED_WITH_SEKFT if base.startswith("sekft:") else ""}.
 
-`evidence/` is what the run left; `python -m sekft.release do=verify runs=FOLDER`, or `sha256sum -c SHA256SUMS`, says whether it is whole.
+`evidence/` holds the records of the run. `python -m sekft.release do=verify runs=FOLDER`, or `sha256sum -c SHA256SUMS`, checks every file.
 """
 
 
@@ -69,15 +71,17 @@ def _rate(agent: Mapping[str, Any], name: str) -> str:
     return f"{rate['k']}/{rate['n']} [{rate['low']:.2f}, {rate['high']:.2f}]"
 
 
-def _trained(run: Path) -> str:
-    """As the adapter itself says: one that was trained on from another has that one's shape."""
-    about = read(run / ADAPTER / "adapter_config.json")
-    return f"Adapter: r {about['r']}, alpha {about['lora_alpha']:g}" if about else "All weights"
+def _shape(run: Path) -> str:
+    """Read from the adapter, not from the settings: an adapter that was trained further keeps the shape of the first training."""
+    config = read(run / ADAPTER / "adapter_config.json")
+    return f"Adapter: r {config['r']}, alpha {config['lora_alpha']:g}" if config else "All weights"
 
 
 def _parent(settings: Mapping[str, Any]) -> str:
-    return f", trained on from {settings['adapter']}" if settings.get("adapter") else ""
+    return f", trained further from {settings['adapter']}" if settings.get("adapter") else ""
 
 
 def _data(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} ({source.get('path') or 'made by the run'})" for name, source in settings["data"]["sources"].items())
+    return ", ".join(
+        f"{name} ({source.get('path') or 'played by the reference agent'})" for name, source in settings["data"]["sources"].items()
+    )

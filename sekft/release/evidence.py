@@ -1,8 +1,8 @@
-"""What speaks against releasing a run's adapter: every reason, one line each; none, and it may go.
+"""The evidence of a run: everything that speaks against releasing its adapter, and who has approved it.
 
-Covers: a record or a file that was changed, an evaluation on other scenarios than the frozen ones, a verdict that is not `promote`, an adapter
-that changes nothing, was trained on another base, or was not proven to be served as it was trained.
-Does not cover: whether the evaluation's scenarios are those of your users.
+Covers: a record or a file that was changed, an evaluation on other scenarios than the frozen test set, a verdict that is not `promote`, an
+adapter that changes nothing, was trained on another base, or was not proven to be served as it was trained.
+Does not cover: whether the test scenarios are like the work of your users.
 """
 
 import json
@@ -23,28 +23,32 @@ from sekft.tracking import audit, first_edition, secrets
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 PROMOTE = "promote"
+APPROVED = "approved"  # an event of the audit
 ADAPTER = "adapter"
-EVIDENCE = (RUN, SUMMARY, METRICS, "episodes.jsonl", "report.html", audit.AUDIT)
-IF_THERE = ("iteration.json", "development.jsonl")  # of a run beside its parent
-BESIDE = ("chat_template.jinja", "tokenizer.json", "fingerprint.json")
-SERVED = ("adapter_config.json", "adapter_model.safetensors", *BESIDE)
-WHOLE = ("config.json", "model.safetensors", *BESIDE)  # of lora=none: all weights
-UNREAD = ("tokenizer.json",)  # a vocabulary, in which any word may stand
-APPROVED = "approved"
+EPISODES = "episodes.jsonl"
+EVIDENCE = (RUN, SUMMARY, METRICS, EPISODES, "report.html", audit.AUDIT)
+OPTIONAL_EVIDENCE = ("iteration.json", "development.jsonl")  # of a run that was trained from a parent run
+_RENDERING_FILES = ("chat_template.jinja", "tokenizer.json", "fingerprint.json")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", *_RENDERING_FILES)
+FULL_MODEL_FILES = ("config.json", "model.safetensors", *_RENDERING_FILES)  # of lora=none: all weights instead of an adapter
+NOT_SEARCHED = ("tokenizer.json",)  # a vocabulary may contain any word, also one that looks like a secret
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Of a release. approvals: different people who must have said yes; scenarios: of the frozen test set, at least."""
+class Requirements:
+    """What a release needs. approvals: number of different people; scenarios: least number from the frozen test set."""
 
     approvals: int
     scenarios: int
 
 
-def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> Iterator[str]:
-    """base: the digest of the weights of the run's base, as they lie here. Raises nothing: what cannot be read speaks against it."""
-    served = WHOLE if is_whole(run / ADAPTER) else SERVED
-    missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in served)) if not (run / name).is_file()]
+def objections(run: Path, required: Requirements, tokenizer: ChatTokenizer, base: str) -> Iterator[str]:
+    """Everything that speaks against releasing the run's adapter, one line each; nothing if it may be released.
+
+    base: the digest of the base's weights on this machine. Raises nothing for a file that cannot be read: that is an objection.
+    """
+    files = FULL_MODEL_FILES if is_full_model(run / ADAPTER) else ADAPTER_FILES
+    missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in files)) if not (run / name).is_file()]
     yield from (f"{run / name}: missing" + ("; render unproven" if name.endswith("fingerprint.json") else "") for name in missing)
     yield from audit.faults(run)
     record, summary = read(run / RUN), read(run / SUMMARY)
@@ -52,67 +56,29 @@ def against(run: Path, wanted: Wanted, tokenizer: ChatTokenizer, base: str) -> I
         yield f"{run / RUN}: status {record.get('status')}, allowed: done"
     if summary.get("verdict") != PROMOTE:
         yield f"{run / SUMMARY}: verdict {summary.get('verdict')!r}, allowed: {PROMOTE}"
-    yield from _of_the_eval(run, summary, wanted.scenarios)
+    yield from _evaluation_objections(run, summary, required.scenarios)
     if not missing:
-        yield from _of_the_adapter(run / ADAPTER, fingerprint(tokenizer, base, TEXT_VERSION))
-    yield from _secrets(run)
+        yield from _adapter_objections(run / ADAPTER, fingerprint(tokenizer, base, TEXT_VERSION))
+    yield from _secret_objections(run)
     people = approvers(run)
-    if len(people) < wanted.approvals:
-        yield f"{run}: approved by {len(people)} ({', '.join(people) or 'nobody'}), asked for {wanted.approvals}; do=approve by=NAME"
+    if len(people) < required.approvals:
+        yield f"{run}: approved by {len(people)} ({', '.join(people) or 'nobody'}), required: {required.approvals}; do=approve by=NAME"
 
 
 def approvers(run: Path) -> list[str]:
-    """Who has said yes since the run was closed, each once."""
-    told: list[str] = []
+    """The names of those who approved the run after it was last opened, each once, sorted."""
+    names: list[str] = []
     for event, about in audit.events(run):
         if event == audit.OPENED:
-            told = []
+            names = []
         elif event == APPROVED:
-            told.append(str(about["by"]))
-    return sorted(set(told))
+            names.append(str(about["by"]))
+    return sorted(set(names))
 
 
-def _of_the_eval(run: Path, summary: Mapping[str, Any], at_least: int) -> Iterator[str]:
-    used = summary.get("scenarios") or {}
-    amount, found = used.get("n", 0), used.get("sha256")
-    sets = {which: load(which, SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT))) for which in ("test", "held_out")}
-    allowed = {digest(scenarios[:amount]): which for which, scenarios in sets.items() if 0 < amount <= len(scenarios)}
-    if found not in allowed:
-        yield f"{run / SUMMARY}: evaluated in scenarios of sha256 {str(found)[:16]}, allowed: those of the frozen set {frozen.SHA256[:16]}"
-    elif amount < at_least:
-        yield f"{run / SUMMARY}: evaluated in {amount} scenarios, allowed: {at_least} or more"
-    if not summary.get("paired"):
-        yield f"{run / SUMMARY}: base and tuned were not evaluated in the same scenarios"
-
-
-def _of_the_adapter(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:
-    known = read(folder / "fingerprint.json")
-    for key, value in expected.items():
-        if known.get(key) != value:
-            yield f"{folder}: trained with {key} {str(known.get(key))[:16]}, here it is {str(value)[:16]}"
-    if is_whole(folder):
-        return  # that they differ from the base's was proven when they were saved, and the audit holds them to that
-    try:
-        with safe_open(folder / "adapter_model.safetensors", framework="numpy") as weights:
-            changing = any(weights.get_tensor(name).any() for name in weights.keys() if "lora_B" in name)  # noqa: SIM118
-    except Exception as error:  # safetensors has an error of its own, which it does not export
-        yield f"{folder / 'adapter_model.safetensors'}: {error}"
-        return
-    if not changing:
-        yield f"{folder / 'adapter_model.safetensors'}: changes nothing, every lora_B is zero"
-
-
-def is_whole(adapter: Path) -> bool:
+def is_full_model(adapter: Path) -> bool:
+    """Whether the folder holds all weights (lora=none) instead of an adapter."""
     return (adapter / "config.json").is_file() and not (adapter / "adapter_config.json").exists()
-
-
-def _secrets(run: Path) -> Iterator[str]:
-    """Where one stands, in what would be given away; not which."""
-    beside = [file for pattern in ("*.json", "*.jinja", "*.md") for file in (run / ADAPTER).glob(pattern) if file.name not in UNREAD]
-    with secrets.looking():
-        for file in [*(run / name for name in (*EVIDENCE, *IF_THERE)), *sorted(beside)]:
-            if file.is_file():
-                yield from (f"{file}:{line}: holds a secret, which would be given away" for line in secrets.lines_with(file))
 
 
 def settings_of(run: Path) -> Mapping[str, Any]:
@@ -120,13 +86,49 @@ def settings_of(run: Path) -> Mapping[str, Any]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The document, under the present names of its fields; empty if it is missing or is no JSON object."""
-    return first_edition.upgraded(file.name, _parsed(file.read_text(encoding="utf-8", errors="replace")) or {}) if file.is_file() else {}
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
+    """A JSON document of a run; empty if there is none, or if it cannot be read."""
     try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+        value = json.loads(file.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    return first_edition.upgraded(file.name, value) if isinstance(value, dict) else {}
+
+
+def _evaluation_objections(run: Path, summary: Mapping[str, Any], least: int) -> Iterator[str]:
+    used = summary.get("scenarios") or {}
+    amount, sha256 = used.get("n", 0), used.get("sha256")
+    frozen_sets = [load(name, SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT))) for name in ("test", "held_out")]
+    if sha256 not in {digest(scenarios[:amount]) for scenarios in frozen_sets if 0 < amount <= len(scenarios)}:
+        yield f"{run / SUMMARY}: evaluated on scenarios of sha256 {str(sha256)[:16]}, allowed: the frozen test set {frozen.SHA256[:16]}"
+    elif amount < least:
+        yield f"{run / SUMMARY}: evaluated on {amount} scenarios, allowed: {least} or more"
+    if not summary.get("paired"):
+        yield f"{run / SUMMARY}: base and tuned model were not evaluated on the same scenarios"
+
+
+def _adapter_objections(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:
+    """expected: the fingerprint of the base, template and text version that a server would use here."""
+    trained = read(folder / "fingerprint.json")
+    for key, value in expected.items():
+        if trained.get(key) != value:
+            yield f"{folder}: trained with {key} {str(trained.get(key))[:16]}, on this machine it is {str(value)[:16]}"
+    if is_full_model(folder):
+        return  # that the weights differ from the base's was verified when they were saved
+    try:
+        with safe_open(folder / "adapter_model.safetensors", framework="numpy") as weights:
+            has_effect = any(weights.get_tensor(name).any() for name in weights.keys() if "lora_B" in name)  # noqa: SIM118
+    except Exception as error:  # safetensors does not export its error class
+        yield f"{folder / 'adapter_model.safetensors'}: {error}"
+        return
+    if not has_effect:
+        yield f"{folder / 'adapter_model.safetensors'}: the adapter changes nothing, every lora_B is zero"
+
+
+def _secret_objections(run: Path) -> Iterator[str]:
+    """File and line of every secret in the files of the release; the secret itself is not repeated."""
+    patterns = ("*.json", "*.jinja", "*.md")
+    published = [file for pattern in patterns for file in (run / ADAPTER).glob(pattern) if file.name not in NOT_SEARCHED]
+    with secrets.looking():
+        for file in [*(run / name for name in (*EVIDENCE, *OPTIONAL_EVIDENCE)), *sorted(published)]:
+            if file.is_file():
+                yield from (f"{file}:{line}: contains a secret, which the release would publish" for line in secrets.lines_with(file))

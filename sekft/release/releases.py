@@ -1,26 +1,28 @@
-"""A release: a folder that holds all that is needed to serve an adapter and to believe it, written once; which one counts is a line."""
+"""Release folders: each holds an adapter with everything needed to serve it and to check it, and is written once.
+
+A stage is a folder of numbered releases; its link `current` points to the one in use.
+"""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from sekft.errors import ReleaseError
 from sekft.release import replay
 from sekft.release.card import card
-from sekft.release.evidence import ADAPTER, EVIDENCE, IF_THERE, read, settings_of
-from sekft.release.replies import recorded
+from sekft.release.evidence import ADAPTER, EVIDENCE, OPTIONAL_EVIDENCE, read, settings_of
+from sekft.release.replies import recorded_replies
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking import audit, sums
 from sekft.tracking.audit import Audit
-from sekft.tracking.files import write_json
+from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import SUMMARY
 from sekft.tracking.sums import CURRENT, current
 
-PROMOTED, ROLLED_BACK = "promoted", "rolled back"
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # events of a stage's audit
 
 
-def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
-    """The new release, which is then the stage's current one. stage: the folder of all its releases. Raises ReleaseError."""
+def create(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
+    """Write the run's release and make it the current one of the stage; returns its folder. Raises ReleaseError."""
     stage.mkdir(parents=True, exist_ok=True)
     folder = stage / f"{1 + max(map(_number, _releases(stage)), default=0):04d}-{run.resolve().name}"
     if folder.exists():
@@ -29,46 +31,39 @@ def make(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(run / ADAPTER, draft / ADAPTER)
     (draft / "evidence").mkdir()
-    for name in (*EVIDENCE, *(name for name in IF_THERE if (run / name).is_file())):
+    for name in (*EVIDENCE, *(name for name in OPTIONAL_EVIDENCE if (run / name).is_file())):
         shutil.copy2(run / name, draft / "evidence" / name)
-    (draft / "README.md").write_text(card(run), encoding="utf-8")
-    write_json(draft / replay.EPISODES, recorded(run, tokenizer, settings_of(run)))
+    write_text(draft / "README.md", card(run))
+    write_json(draft / replay.RECORDED, recorded_replies(run, tokenizer, settings_of(run)))
     shutil.copy(replay.__file__, draft / "replay.py")
     sums.write(draft, draft.iterdir())
     draft.rename(folder)
-    _point(stage, folder)
+    _set_current(stage, folder)
     Audit(stage).tell(PROMOTED, release=folder.name, run=str(run), verdict=read(run / SUMMARY).get("verdict"), by=by)
     return folder
 
 
 def roll_back(stage: Path, by: str) -> Path:
-    """The release before the current one counts again, of those that were never rolled back themselves. Raises ReleaseError."""
+    """Make the release before the current one current again, skipping those that were rolled back. Raises ReleaseError if there is none."""
     now, withdrawn = current(stage), {about["instead_of"] for event, about in audit.events(stage) if event == ROLLED_BACK}
-    before = [one for one in _releases(stage) if now and _number(one) < _number(now) and one.name not in withdrawn]
-    if not before:
+    earlier = [release for release in _releases(stage) if now and _number(release) < _number(now) and release.name not in withdrawn]
+    if not earlier:
         raise ReleaseError(f"{stage}: {now.name if now else 'nothing is released there'}; no release before it")
-    _point(stage, before[-1])
-    Audit(stage).tell(ROLLED_BACK, release=before[-1].name, instead_of=now.name if now else None, by=by)
-    return before[-1]
+    _set_current(stage, earlier[-1])
+    Audit(stage).tell(ROLLED_BACK, release=earlier[-1].name, instead_of=now.name if now else None, by=by)
+    return earlier[-1]
 
 
-def faults(folder: Path) -> Iterator[str]:
-    """What of a release is not what it was, one line each; of its run's evidence, too."""
-    yield from sums.faults(folder)
-    kept = folder / "evidence" / audit.AUDIT
-    if kept.exists() and (fault := audit.chain_fault(kept)):
-        yield fault
-
-
-def _releases(stage: Path) -> Iterator[Path]:
-    yield from sorted((path for path in stage.glob("[0-9]*-*") if path.is_dir()), key=_number)
+def _releases(stage: Path) -> list[Path]:
+    return sorted((path for path in stage.glob("[0-9]*-*") if path.is_dir()), key=_number)
 
 
 def _number(release: Path) -> int:
     return int(release.name.partition("-")[0])
 
 
-def _point(stage: Path, folder: Path) -> None:
+def _set_current(stage: Path, folder: Path) -> None:
+    """Replace the link in one step, so that a server always finds one."""
     draft = stage / f".{CURRENT}"
     draft.unlink(missing_ok=True)
     draft.symlink_to(folder.name)

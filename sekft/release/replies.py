@@ -1,44 +1,46 @@
-"""Recorded episodes of an adapter, with the tokens of every reply: what whoever loads a release can hold it to."""
+"""Recorded episodes of an adapter with the token ids of every reply, for replay.json: whoever loads a release can compare them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sekft.episode import trajectory
 from sekft.errors import RenderError
+from sekft.release.evidence import EPISODES
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prepare, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 
-EPISODES, AGENT = 5, "tuned"
-LIMITED = ("eval.max_reply_tokens", "eval.max_episode_tokens")  # a reply that was cut has no end of its own
+AMOUNT, AGENT = 5, "tuned"
+CUTTING_LIMITS = ("eval.max_reply_tokens", "eval.max_episode_tokens")  # a reply that reached one has no stop token
 
 
-def recorded(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The first LIVES whose replies are all whole; none of an evaluation with a temperature.
+def recorded_replies(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of replay.json: the first five episodes in which no reply was cut; none if the evaluation was not greedy.
 
-    replies: ids of every assistant turn, the stop token included.
+    `replies` are the token ids of every assistant turn, with the stop token. Raises DataError for a file of episodes that cannot be read.
     """
     sampled = (settings.get("eval") or {}).get("temperature", 0) > 0
-    episodes = [] if sampled else list(_whole(run / "episodes.jsonl", tokenizer))
+    episodes = [] if sampled else list(_complete_episodes(run / EPISODES, tokenizer))
     model = settings["model"]
-    return {"base": model["path"], "load_4bit": bool(model.get("load_4bit")), "episodes": episodes[:EPISODES]}
+    return {"base": model["path"], "load_4bit": bool(model.get("load_4bit")), "episodes": episodes[:AMOUNT]}
 
 
-def _whole(episodes: Path, tokenizer: ChatTokenizer) -> Iterator[dict[str, Any]]:
-    for episode in map(json.loads, filter(None, episodes.read_text(encoding="utf-8").split("\n"))):
-        meta = episode.get("meta") or {}
-        if episode.get("agent") != AGENT or meta.get("dropped_lines") or any(name in (meta.get("limits") or {}) for name in LIMITED):
+def _complete_episodes(file: Path, tokenizer: ChatTokenizer) -> Iterator[dict[str, Any]]:
+    for episode in trajectory.read(file):
+        reached = episode.meta.get("limits") or {}
+        if episode.agent != AGENT or episode.meta.get("dropped_lines") or any(limit in reached for limit in CUTTING_LIMITS):
             continue
-        messages = [Message(role=one["role"], content=one["content"]) for one in episode["messages"]]
+        messages = list(episode.messages)
         try:
-            replies = [reply(messages, at, tokenizer) for at, one in enumerate(messages) if one.role == "assistant"]
+            replies = [reply_ids(messages, at, tokenizer) for at, message in enumerate(messages) if message.role == "assistant"]
         except RenderError:
             continue
         if replies:
-            yield {"id": episode["id"], "messages": episode["messages"], "replies": replies}
+            yield {"id": episode.id, "messages": [message.model_dump() for message in messages], "replies": replies}
 
 
-def reply(messages: list[Message], at: int, tokenizer: ChatTokenizer) -> list[int]:
+def reply_ids(messages: list[Message], at: int, tokenizer: ChatTokenizer) -> list[int]:
+    """The token ids of the assistant turn messages[at], with its stop token. Raises RenderError."""
     rendered = render_decision(prepare(messages, tokenizer), at, tokenizer)
     return [token for token, turn in zip(rendered.ids, rendered.turns, strict=True) if turn == at]

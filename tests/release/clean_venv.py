@@ -1,9 +1,9 @@
-"""A release of a run, loaded where there is no sekft: its recorded episodes come out again, token for token.
+"""Replay a release in an environment without sekft: its recorded episodes must come out token for token.
 
 python -m tests.release.clean_venv run=outputs/train/RUN [python=VENV/bin/python]
 
-Without python= a virtual environment is made with torch, transformers, peft and safetensors as constraints.txt pins them. The run needs
-no verdict that promotes: it is put into a release as it is.
+Without python= a virtual environment is created with torch, transformers, peft and safetensors as constraints.txt pins them. The verdict
+of the run is not checked.
 """
 
 import os
@@ -23,29 +23,29 @@ from tests.conftest import ROOT
 PACKAGES = ("torch", "transformers", "peft", "safetensors")
 
 
-def made(folder: Path) -> Path:
+def create_venv(folder: Path) -> Path:
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *PACKAGES], check=True)
     return python
 
 
-def replayed(run: Path, python: Path, scratch: Path) -> int:
-    told = settings_of(run)["model"]
-    model = ModelConfig(name=told["name"], path=told["path"])
-    folder = releases.make(run, scratch / "dev", "clean_venv", load_tokenizer(model))
+def replay(run: Path, python: Path, scratch: Path) -> int:
+    recorded = settings_of(run)["model"]
+    model = ModelConfig(name=recorded["name"], path=recorded["path"])
+    folder = releases.create(run, scratch / "dev", "clean_venv", load_tokenizer(model))
     print(*sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()), sep="\n")
     bare = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {"HF_HUB_OFFLINE": "1"}
-    found = subprocess.run([python, "-c", "import sekft"], cwd=folder, env=bare, capture_output=True)
-    print(f"sekft is {'not ' if found.returncode else ''}there")
+    sekft = subprocess.run([python, "-c", "import sekft"], cwd=folder, env=bare, capture_output=True)
+    print(f"sekft is {'not ' if sekft.returncode else ''}installed")
     return subprocess.run([python, "replay.py", base_folder(model, weights=True)], cwd=folder, env=bare).returncode
 
 
 def main(arguments: Sequence[str]) -> int:
     given = dict(argument.split("=", 1) for argument in arguments)
     with tempfile.TemporaryDirectory(prefix="sekft-release-") as scratch:
-        python = Path(given["python"]) if "python" in given else made(Path(scratch) / "venv")
-        return replayed(Path(given["run"]), python.absolute(), Path(scratch))
+        python = Path(given["python"]) if "python" in given else create_venv(Path(scratch) / "venv")
+        return replay(Path(given["run"]), python.absolute(), Path(scratch))
 
 
 if __name__ == "__main__":

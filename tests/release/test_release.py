@@ -1,4 +1,4 @@
-"""What is released is what was proven; everything else is refused by name, and nothing is written over."""
+"""A release holds what the evidence proves; everything else is refused with its reason, and no release is overwritten."""
 
 import io
 import json
@@ -12,22 +12,28 @@ import pytest
 import torch
 
 from sekft.config import Action, Device, LoraConfig, ModelConfig, ReleaseConfig, SplitConfig
+from sekft.episode import trajectory
+from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
 from sekft.errors import ReleaseError
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.release import replay
-from sekft.release.__main__ import promote
-from sekft.release.releases import faults, roll_back
-from sekft.release.replies import recorded
+from sekft.release.__main__ import promote, verify
+from sekft.release.evidence import Requirements, objections
+from sekft.release.releases import create, roll_back
+from sekft.release.replies import recorded_replies
 from sekft.rendering.fingerprint import fingerprint
+from sekft.rendering.messages import Message
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
+from sekft.tracking import sums
 from sekft.tracking.audit import Audit
 from sekft.tracking.record import open_run
 from tests.conftest import run_command
 
 MODEL = ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)
+EPISODE = [("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "), ("assistant", "exit")]
 RATE = {"k": 48, "n": 64, "rate": 0.75, "low": 0.6, "high": 0.85}
 AGENT = {"rates": dict.fromkeys(("terminated", "right_terminal", "solved", "verified", "operated"), RATE)}
 PAIRED = {
@@ -53,7 +59,7 @@ def adapter(folder: Path, zero: bool = False, rank: int = 4, **other: object) ->
 
 
 def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: object) -> Path:
-    """A run that ended well, as far as its files tell. changes: to its summary."""
+    """The files of a run with the verdict promote. changes: to its summary; adapted: see adapter()."""
     scenarios = load("held_out", SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT)))
     settings = {
         "model": asdict(MODEL),
@@ -68,7 +74,8 @@ def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: 
     with open_run(folder, "train", settings, ["lora=r4"], 0) as record:
         record.log({"train/loss": 0.5}, 1)
         record.summary(summary | (changes or {}))
-        for name in ("episodes.jsonl", "report.html", "iteration.json"):
+        (folder / "episodes.jsonl").write_text(episode("w0", "base"))
+        for name in ("report.html", "iteration.json"):
             (folder / name).write_text("{}\n")
         adapter(folder / "adapter", **adapted)
     return folder
@@ -89,15 +96,15 @@ def release(home: Path, *words: str):
     return run_command("release", *words, cwd=home)
 
 
-def refused(run: Path, why: str, **asked: int) -> None:
+def require_refused(run: Path, reason: str, **required: int) -> None:
     out = io.StringIO()
-    settings = ReleaseConfig(do=Action.promote, run=str(run), releases=str(run.parent / "releases"), **asked)
+    settings = ReleaseConfig(do=Action.promote, run=str(run), releases=str(run.parent / "releases"), **required)
     with redirect_stdout(out), pytest.raises(ReleaseError, match=f"{run}: not released, "):
         promote(settings)
-    assert why in out.getvalue() and not (run.parent / "releases").exists()
+    assert reason in out.getvalue() and not (run.parent / "releases").exists()
 
 
-def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_back(home: Path):
+def test_a_run_is_released_once_per_promotion_and_a_release_can_be_rolled_back(home: Path):
     for number in (1, 2):
         done = release(home, "do=promote", "run=run", "to=prod", "by=ada")
         assert done.returncode == 0 and done.stdout.strip() == f"prod: outputs/releases/prod/000{number}-run", done.stdout + done.stderr
@@ -111,10 +118,10 @@ def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_b
         "base"
     ] == "sekft:tiny"
     assert release(home, "do=verify", "runs=outputs").returncode == 0
-    assert release(home, "do=rollback", "to=prod").stdout.strip() == "prod: outputs/releases/prod/0001-run counts again"
+    assert release(home, "do=rollback", "to=prod").stdout.strip() == "prod: outputs/releases/prod/0001-run is current again"
     assert (prod / "current").readlink() == Path("0001-run")
-    lost = release(home, "do=rollback", "to=prod")
-    assert lost.returncode == 1 and "no release before it" in lost.stderr
+    again = release(home, "do=rollback", "to=prod")
+    assert again.returncode == 1 and "no release before it" in again.stderr
     events = [json.loads(line)["event"] for line in (prod / "audit.jsonl").read_text().splitlines()]
     assert events == ["promoted", "promoted", "rolled back"]
     (prod / "0002-run" / "README.md").write_text("better than it is")
@@ -122,7 +129,7 @@ def test_a_proven_run_becomes_a_release_that_is_written_once_and_can_be_rolled_b
     assert forged.returncode == 1 and forged.stdout.strip().endswith("0002-run/README.md: changed")
 
 
-def test_what_was_rolled_back_is_not_gone_back_to_and_a_number_is_given_once(tmp_path: Path):
+def test_a_rollback_skips_releases_that_were_rolled_back(tmp_path: Path):
     for name in ("0001-run", "0002-bad", "0004-new"):
         (tmp_path / name).mkdir()
     Audit(tmp_path).tell("rolled back", release="0001-run", instead_of="0002-bad", by="ada")
@@ -132,7 +139,7 @@ def test_what_was_rolled_back_is_not_gone_back_to_and_a_number_is_given_once(tmp
         roll_back(tmp_path, "ada")
 
 
-def betray(run: Path) -> None:
+def leak_a_secret(run: Path) -> None:
     (run / "iteration.json").write_text('{"token": "hf_' + "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1gI3k" + '"}')
 
 
@@ -154,50 +161,50 @@ def break_chain(run: Path) -> None:
     (run / "audit.jsonl").write_text("".join(rest))
 
 
-def unprove(run: Path) -> None:
+def remove_the_fingerprint(run: Path) -> None:
     (run / "adapter" / "fingerprint.json").unlink()
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("change", "reason"),
     [
         (edit_report, "run/report.html: changed since the run was closed"),
         (edit_summary, "run/summary.json: changed since the run was closed"),
         (lose_episodes, "run/episodes.jsonl: missing"),
         (break_chain, "run/audit.jsonl:1: does not follow the line before it"),
-        (betray, "run/iteration.json:1: holds a secret"),
-        (unprove, "run/adapter/fingerprint.json: missing; render unproven"),
+        (leak_a_secret, "run/iteration.json:1: contains a secret"),
+        (remove_the_fingerprint, "run/adapter/fingerprint.json: missing; render unproven"),
     ],
 )
-def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Path], None], why: str):
+def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Path], None], reason: str):
     change(home / "run")
-    refused(home / "run", why)
+    require_refused(home / "run", reason)
 
 
 @pytest.mark.parametrize(
-    ("changes", "adapted", "why"),
+    ("changes", "adapted", "reason"),
     [
         ({"verdict": "unmeasured (eval=none)"}, {}, "verdict 'unmeasured (eval=none)', allowed: promote"),
         ({"verdict": "inconclusive (needs n >= 90)"}, {}, "verdict 'inconclusive (needs n >= 90)', allowed: promote"),
         (
             {"scenarios": {"n": 64, "sha256": "0" * 64}},
             {},
-            "evaluated in scenarios of sha256 0000000000000000, allowed: those of the frozen set",
+            "evaluated on scenarios of sha256 0000000000000000, allowed: the frozen test set",
         ),
-        ({"paired": None}, {}, "base and tuned were not evaluated in the same scenarios"),
-        ({}, {"zero": True}, "changes nothing, every lora_B is zero"),
-        ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, here it is "),
-        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: holds a secret, which would be given away"),
+        ({"paired": None}, {}, "base and tuned model were not evaluated on the same scenarios"),
+        ({}, {"zero": True}, "the adapter changes nothing, every lora_B is zero"),
+        ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, on this machine it is "),
+        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: contains a secret, which the release would publish"),
     ],
 )
-def test_a_run_that_proves_nothing_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], why: str):
+def test_a_run_without_proof_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], reason: str):
     make_run(tmp_path / "run", changes, **adapted)
-    refused(tmp_path / "run", why)
+    require_refused(tmp_path / "run", reason)
 
 
-def test_a_small_eval_and_a_missing_yes_are_refused(home: Path):
-    refused(home / "run", "evaluated in 64 scenarios, allowed: 100 or more", scenarios=100)
-    refused(home / "run", "approved by 0 (nobody), asked for 2; do=approve by=NAME", approvals=2)
+def test_a_small_evaluation_and_a_missing_approval_are_refused(home: Path):
+    require_refused(home / "run", "evaluated on 64 scenarios, allowed: 100 or more", scenarios=100)
+    require_refused(home / "run", "approved by 0 (nobody), required: 2; do=approve by=NAME", approvals=2)
     for name in ("ada", "ada", "grace"):
         assert release(home, "do=approve", "run=run", f"by={name}").returncode == 0
     done = release(home, "do=promote", "run=run", "approvals=2")
@@ -207,54 +214,79 @@ def test_a_small_eval_and_a_missing_yes_are_refused(home: Path):
     assert late.returncode == 1 and "its evidence does not hold" in late.stderr
 
 
-def test_what_is_no_run_is_one_line(tmp_path: Path):
+def test_a_missing_run_and_a_wrong_action_are_refused_in_one_line(tmp_path: Path):
     assert release(tmp_path, "do=promote", "run=nowhere").stderr.startswith("sekft.release: run=nowhere: no run there;")
     assert "do" in release(tmp_path, "do=dance").stderr
 
 
-EPISODE = [("user", "$ "), ("assistant", "ls"), ("user", "a\n$ "), ("assistant", "exit")]
-
-
 def episode(name: str, agent: str = "tuned", **meta: object) -> str:
-    messages = [{"role": role, "content": content} for role, content in EPISODE]
-    return json.dumps({"id": f"{name}@{agent}", "agent": agent, "messages": messages, "meta": meta}) + "\n"
+    """One line of episodes.jsonl."""
+    messages = tuple(Message(role=role, content=content) for role, content in EPISODE)
+    commands = tuple(Command(turn=at, text=EPISODE[at][1], status=0) for at in (1, 3))
+    result = {"ending": Ending.exit, "checked": True, "clean": True, "outcome": Outcome.verified, "kept": True}
+    about = {"id": f"{name}@{agent}", "scenario_id": name, "archetype": "copy", "agent": agent, "meta": meta}
+    return trajectory.dumps(Trajectory(messages=messages, commands=commands, **about, **result))
 
 
 def test_a_release_holds_five_recorded_episodes_with_the_tokens_of_their_replies(tmp_path: Path):
     cut = episode("cut", limits={"eval.max_reply_tokens": 1})
     (tmp_path / "episodes.jsonl").write_text(episode("other", "base") + cut + "".join(episode(f"w{number}") for number in range(7)))
-    told = recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}})
-    assert [one["id"] for one in told["episodes"]] == [f"w{number}@tuned" for number in range(5)]
+    recorded = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}})
+    assert [episode["id"] for episode in recorded["episodes"]] == [f"w{number}@tuned" for number in range(5)]
     tokenizer = bases.hub_tokenizer(bases.load(MODEL))
-    for message, expected in zip(("ls", "exit"), told["episodes"][0]["replies"], strict=True):
+    for message, expected in zip(("ls", "exit"), recorded["episodes"][0]["replies"], strict=True):
         assert tokenizer.decode(expected[:-1]).strip() == message and expected[-1] == tokenizer.eos_token_id
-    assert recorded(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})["episodes"] == []
+    sampled = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})
+    assert sampled["episodes"] == []
 
 
 @pytest.mark.parametrize("rank", [4, 0], ids=["adapter", "all weights"])
-def test_what_is_released_gives_the_recorded_replies_again_or_says_which_it_does_not(tmp_path: Path, rank: int):
+def test_a_replay_compares_every_reply_and_names_those_that_differ(tmp_path: Path, rank: int):
     base = bases.load(MODEL)
     with lora.fresh(base, LoraConfig(name="drawn", r=rank, alpha=8), 0) as tuned:
         lora.publish(lora.save(tuned, base, tmp_path / "adapter", {}))
     model, tokenizer = replay.load(str(base.folder), tmp_path / "adapter", load_4bit=False)
     messages = [{"role": role, "content": content} for role, content in EPISODE]
     replies = [replay.reply(model, tokenizer, messages[:at], 4) for at in (1, 3)]
-    told = {"load_4bit": False, "episodes": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}
-    (tmp_path / replay.EPISODES).write_text(json.dumps(told))
+    recorded = {"load_4bit": False, "episodes": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}
+    (tmp_path / replay.RECORDED).write_text(json.dumps(recorded))
     out = io.StringIO()
     with redirect_stdout(out):
         assert replay.main(str(base.folder), tmp_path) == 0
         replies[1][-1] += 1
-        (tmp_path / replay.EPISODES).write_text(json.dumps(told))
+        (tmp_path / replay.RECORDED).write_text(json.dumps(recorded))
         assert replay.main(str(base.folder), tmp_path) == 1
-    said = out.getvalue().splitlines()
-    assert said[0] == "1 recorded episodes, 2 replies, 2 of them token for token" and said[1].startswith("w0@tuned, message 3: ")
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "1 recorded episodes, 2 replies, 2 of them token for token" and lines[1].startswith("w0@tuned, message 3: ")
 
 
-def test_all_weights_are_released_as_an_adapter_is(tmp_path: Path):
+def test_a_run_of_all_weights_can_be_released(tmp_path: Path):
     run = make_run(tmp_path / "run", rank=0)
     with redirect_stdout(io.StringIO()):
         promote(ReleaseConfig(do=Action.promote, run=str(run), releases=str(tmp_path / "releases")))
     made = tmp_path / "releases" / "dev" / "0001-run"
-    assert (made / "adapter" / "model.safetensors").exists() and list(faults(made)) == []
+    assert (made / "adapter" / "model.safetensors").exists() and list(sums.faults(made)) == []
     assert 'AutoModelForCausalLM.from_pretrained("adapter")' in (made / "README.md").read_text()
+
+
+def first_edition_run(folder: Path) -> None:
+    """run.json, summary.json and episodes.jsonl of a run, as the first edition named their fields."""
+    for name, names in (("run.json", {"command": "verb"}), ("summary.json", {"command": "verb", "scenarios": "worlds"})):
+        document = {names.get(key, key): value for key, value in json.loads((folder / name).read_text()).items()}
+        (folder / name).write_text(json.dumps(document))
+    names = {"scenario_id": "bundle_id", "agent": "operator"}
+    line = {names.get(key, key): value for key, value in json.loads(episode("w0")).items()} | {"schema_version": 1}
+    limits = {"limits": {"eval.max_life_tokens": 1}}
+    (folder / "episodes.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(line | {"id": "cut@tuned", "meta": limits}) + "\n")
+
+
+def test_a_run_of_the_first_edition_can_be_released_and_its_release_is_verified(tmp_path: Path):
+    make_run(tmp_path / "run")
+    first_edition_run(tmp_path / "run")
+    tokenizer = bases.load(MODEL).tokenizer
+    folder = create(tmp_path / "run", tmp_path / "releases", "ada", tokenizer)
+    assert "| verified | 48/64 [0.60, 0.85] |" in (folder / "README.md").read_text()
+    assert [episode["id"] for episode in json.loads((folder / "replay.json").read_text())["episodes"]] == ["w0@tuned"]
+    reasons = list(objections(tmp_path / "run", Requirements(0, 64), tokenizer, bases.load(MODEL).identity()))
+    assert len(reasons) == 3 and all("changed since the run was closed" in reason for reason in reasons)  # the three files rewritten above
+    assert verify(ReleaseConfig(runs=str(folder)))["releases"] == 1

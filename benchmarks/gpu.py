@@ -36,8 +36,7 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.train import collator
 from sekft.train.attention import by_rows
-from sekft.train.forecast import flops, forecast, shape_of
-from sekft.train.machine import matmul_flops
+from sekft.train.forecast import flops, forecast, matmul_flops, shape_of
 from sekft.train.trainer import make_trainer, weighted_nll
 
 DEFAULTS = {"only": "", "steps": "6", "seconds": "540", "json": "", "tiny": "false"}

@@ -15,7 +15,7 @@ from sekft.config.job import Job
 from sekft.errors import DataError
 from sekft.tracking.condition import Condition, condition
 from sekft.tracking.records import below
-from sekft.where.submission import unbegun
+from sekft.where.submission import not_started
 
 ENDED = ("done", "failed", "interrupted", "cancelled")
 SHOWN = 10
@@ -24,7 +24,7 @@ STYLES = {"alive": "green", "stalled": "yellow", "dead": "red", "failed": "red"}
 
 def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
     home = Path(settings.runs)
-    found = [condition(folder, settings.stalled_s) for folder in below(home)] + unbegun(home)
+    found = [condition(folder, settings.stalled_s) for folder in below(home)] + not_started(home)
     if not found:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
     ended = sorted((one for one in found if one.state in ENDED), key=lambda one: one.ended)

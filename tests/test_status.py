@@ -45,7 +45,7 @@ def test_what_was_submitted_and_has_not_begun_is_shown(runs: Path):
         told = {"where": "slurm", "name": f"sekft-train-{name}", "status": status, "id": "17", "error": error}
         (runs / "outputs" / "train" / name / "submission.json").write_text(json.dumps(told))
     shown = run_command("status", cwd=runs).stdout
-    assert "1 submitted, 3 done, 2 failed" in shown and "slurm: 17, no sign of it yet" in shown and "no partition" in shown, shown
+    assert "1 submitted, 3 done, 2 failed" in shown and "slurm: 17, not started yet" in shown and "no partition" in shown, shown
 
 
 def test_what_was_changed_is_named_and_the_exit_status_says_so(runs: Path):

@@ -105,9 +105,9 @@ def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
     sys.argv[1:] = hidden(recorded.line_of(command, words))
     with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
         if (socket := elsewhere(words)) and not planned:
-            from sekft.where.resident import do
+            from sekft.where.resident import run_job
 
-            sys.exit(do(socket, command, words))
+            sys.exit(run_job(socket, command, words))
         sys.argv[1:] = words
         hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
 
@@ -148,7 +148,7 @@ def _start(
         if allowed.only_planned(command, clean):
             plan(clean, this, echo)
             return None
-        run = remote.placed(command, run, clean, echo)
+        run = remote.at_location(command, run, clean, echo)
     if this.sweep and sweeps:
         return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
     run(clean, this)

@@ -31,8 +31,8 @@ def plan(settings: Any, job: Job, report: Report) -> None:
 
 def print_plan(command: str, settings: Any, job: Job, report: Report, parts: list[Part], work: Iterator[str]) -> None:
     """Print settings, execution, every part, tracker and work; a part that only the remote machine can determine is named as such."""
-    execution = allowed.place(command, settings)
-    submitted = execution in submission.PLACES and not allowed.apart(settings)
+    execution = allowed.location(command, settings)
+    submitted = execution in submission.BACKENDS and not allowed.trains_separately(settings)
     report(f"== plan of sekft.{command}: nothing is started, written or sent")
     report(OmegaConf.to_yaml(OmegaConf.create(plain(asdict(settings)))).rstrip())
     report(f"== run: {job.folder}")
@@ -68,20 +68,20 @@ def plan_evaluation(settings: Any, report: Report, plays: bool) -> None:
 
 def describe_work(settings: Any, job: Job) -> Iterator[str]:
     """What would be started or submitted, word for word."""
-    execution = allowed.place("eval", settings)
-    if execution in submission.PLACES:
-        yield describe_submission(execution, remote.work("eval", settings, job))
+    execution = allowed.location("eval", settings)
+    if execution in submission.BACKENDS:
+        yield describe_submission(execution, remote.job_spec("eval", settings, job))
     else:
         yield describe_local_work("eval", settings, job)
 
 
 def describe_submission(execution: Where, work: Any) -> str:
-    return f"to be submitted:\n{json.dumps(plain(submission.described(execution, work)), indent=2)}"
+    return f"to be submitted:\n{json.dumps(plain(submission.describe(execution, work)), indent=2)}"
 
 
 def describe_local_work(command: str, settings: Any, job: Job) -> str:
     """The command, for this process or for the resident one."""
-    if allowed.place(command, settings) is Where.resident:
+    if allowed.location(command, settings) is Where.resident:
         return f"to be sent to {settings.resident}: {command} {' '.join(job.overrides)}"
     return f"to be done in this process: sekft.{command} {' '.join(job.overrides)}"
 

@@ -12,7 +12,7 @@ from sekft.cli.recorded import stands_for
 from sekft.config.commands import COMMANDS
 from sekft.config.job import Job
 from sekft.data import decision
-from sekft.where.resident import ask, do, follow
+from sekft.where.resident import follow, request, run_job
 
 PROGRAMS = {  # command of sekft -> help text
     "train": "train an adapter and evaluate it: train lora=r8 trainer.lr=1e-4; -m for several",
@@ -161,30 +161,30 @@ class RemoteCommands:
     def run(self, words: Sequence[str]) -> int:
         match words:
             case ["list"]:
-                for job in ask(self.socket, "GET", "/jobs"):
+                for job in request(self.socket, "GET", "/jobs"):
                     error = f"  ({job['error']})" if job["error"] else ""
                     print(f"  {job['job']} {job['status']:<9} {shlex.join(job['words'])}{error}")
             case ["status"]:
-                print("\n".join(f"  {key}: {value}" for key, value in ask(self.socket, "GET", "/status").items()))
+                print("\n".join(f"  {key}: {value}" for key, value in request(self.socket, "GET", "/status").items()))
             case ["follow", job]:
                 return follow(self.socket, job)
             case ["losses", job]:
-                for line in ask(self.socket, "GET", f"/jobs/{job}/losses"):
+                for line in request(self.socket, "GET", f"/jobs/{job}/losses"):
                     print(f"  {line['step']:>6} {line['train/loss']:.4f}  {line['run']}")
             case ["post", file]:
                 for point in decision.load(Path(file)):
-                    sample = ask(self.socket, "POST", "/samples", point.model_dump(mode="json"))
+                    sample = request(self.socket, "POST", "/samples", point.model_dump(mode="json"))
                     print(f"  {sample['id']}  {'used by job ' + sample['job'] if sample['job'] else 'waits'}")
             case ["teach", *rest]:
-                return do(self.socket, "train", rest, samples=True)
+                return run_job(self.socket, "train", rest, samples=True)
             case ["cancel", job]:
-                print(f"  {ask(self.socket, 'DELETE', f'/jobs/{job}')['status']}")
+                print(f"  {request(self.socket, 'DELETE', f'/jobs/{job}')['status']}")
             case [command, *rest] if command in (*PROGRAMS, "drop"):
-                return do(self.socket, command, resolve_run(command, rest, self.newest_runs()))
+                return run_job(self.socket, command, resolve_run(command, rest, self.newest_runs()))
             case _:
                 return print_error(f"{' '.join(words)}: wrong arguments; `help` shows those of {words[0]}")
         return 0
 
     def newest_runs(self) -> dict[str, Path]:
         """The folder of the newest run of each job, by job number."""
-        return {job["job"]: Path(job["runs"][-1]) for job in ask(self.socket, "GET", "/jobs") if job["runs"]}
+        return {job["job"]: Path(job["runs"][-1]) for job in request(self.socket, "GET", "/jobs") if job["runs"]}

@@ -8,6 +8,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 from starlette.applications import Starlette
 
+from sekft.cli import unix_socket
 from sekft.config.job import Report
 from sekft.errors import JobError
 from sekft.resident.app import Routes, make_app
@@ -15,7 +16,6 @@ from sekft.resident.dispatch import Dispatcher
 from sekft.resident.queue import Queue
 from sekft.resident.worker import Setup
 from sekft.tracking.ledger import Status
-from sekft.where import unix_socket
 
 LOCK = ".at_work"
 STOP_S = 2  # for answers that are being sent

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import uvicorn
 
+from sekft.cli import unix_socket
 from sekft.config import ServerConfig
 from sekft.errors import ServingError, SettingsError
 from sekft.serve.app import app
 from sekft.serve.slots import Engine, Turns
-from sekft.where import unix_socket
 
 SPARE_CONNECTIONS = 256  # beyond the queue: idle ones, and those about to be refused; more get uvicorn's own 503
 

@@ -1,7 +1,6 @@
 """`python -m sekft.train`: one run, a sweep, or with --inspect a preview."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from sekft.cli.flags import wants_preview
@@ -9,17 +8,18 @@ from sekft.cli.launch import launch
 from sekft.cli.replay import replaying
 from sekft.cli.sweep import Sweeps
 from sekft.compare.__main__ import after_each
+from sekft.config.job import Report
 from sekft.data import inputs
 from sekft.eval.run import objective
 from sekft.train.dry_run import plan
 from sekft.train.run import run
-from sekft.train.start import beginning
+from sekft.train.start import starting
 
 
-def go_on(folder: Path, say: Callable[[str], None]) -> Path | None:
+def newest_checkpoint(folder: Path, report: Report) -> Path | None:
     from sekft.train import checkpoint
 
-    return checkpoint.newest(folder, say)
+    return checkpoint.newest(folder, report)
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(beginning(after_each(run))), Sweeps(inputs.training_inputs, go_on, objective), plan)
+        launch("train", replaying(starting(after_each(run))), Sweeps(inputs.training_inputs, newest_checkpoint, objective), plan)
 
 
 if __name__ == "__main__":

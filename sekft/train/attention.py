@@ -1,4 +1,4 @@
-"""Attention of packed rows: exact and block-diagonal, without the T x T mask that transformers would build for sdpa."""
+"""Exact block-diagonal attention for packed rows, without the T x T mask that transformers would build for sdpa."""
 
 import inspect
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from transformers import AttentionInterface
 from sekft.errors import ModelError
 
 NAME = "sekft_rows"
-REFUSED = ("softcap", "s_aux", "position_bias")  # what some architectures add to the scores, and the kernels here do not
+UNSUPPORTED = ("softcap", "s_aux", "position_bias")  # terms that some architectures add to the scores; the kernels here ignore them
 
-try:  # torch 2.13 has all of it, 2.11 lacks grouped heads; there, and off CUDA, every row is attended to on its own
+try:  # torch 2.13 supports all of it, 2.11 lacks grouped heads; without the kernel, and off CUDA, each row is computed by itself
     from torch.nn.attention.varlen import varlen_attn
 
     KERNEL = {"scale", "window_size", "enable_gqa"} <= set(inspect.signature(varlen_attn).parameters)
@@ -23,9 +23,9 @@ except ImportError:
 
 
 def row_bounds(position_ids: torch.Tensor) -> dict[str, Any]:
-    """Where rows begin and end, in the names that transformers hands through to attention. position_ids: (1, T).
+    """Keyword arguments that transformers passes through to attention: cu_seq_lens_q, (rows + 1,) int32, and max_length_q.
 
-    cu_seq_lens_q: (rows + 1,) int32.
+    position_ids: (1, T), starting at 0 in every row.
     """
     positions = position_ids[0].cpu()
     starts = (positions == 0).nonzero().flatten()
@@ -36,10 +36,10 @@ def row_bounds(position_ids: torch.Tensor) -> dict[str, Any]:
 
 @contextmanager
 def by_rows(model: Any) -> Iterator[bool]:
-    """Attention stays within rows while the context lasts, the backward pass included; False: this architecture keeps its own."""
+    """Use attend() inside the block, for the backward pass too; yields False for an architecture that keeps its own attention."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     if inner.config._attn_implementation != "sdpa" or not inner._supports_attention_backend:
-        yield False  # transformers then builds the block-diagonal mask from position_ids: slower, as exact
+        yield False  # transformers then builds the block-diagonal mask from position_ids: slower, equally exact
         return
     inner.config._attn_implementation = NAME
     try:
@@ -61,11 +61,14 @@ def attend(
     max_length_q: int | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """query: (1, heads, T, d); key, value: (1, heads / groups, T, d) -> (1, T, heads, d). Raises ModelError rather than mix rows."""
-    added = [name for name in REFUSED if others.get(name) is not None]
+    """query: (1, heads, T, d); key, value: (1, heads / groups, T, d) -> (1, T, heads, d).
+
+    Raises ModelError where rows would be mixed.
+    """
+    added = [name for name in UNSUPPORTED if others.get(name) is not None]
     if cu_seq_lens_q is None or max_length_q is None or added:
-        found = f"adds {added[0]} to its scores" if added else "hands no row bounds to its attention"
-        raise ModelError(f"{type(module).__name__}: {found}; allowed with it: trainer.tokens_per_batch=0")
+        problem = f"adds {added[0]} to its scores" if added else "passes no row bounds to its attention"
+        raise ModelError(f"{type(module).__name__}: {problem}; allowed with it: trainer.tokens_per_batch=0")
     window = sliding_window if sliding_window and sliding_window < max_length_q else None
     if KERNEL and query.is_cuda and value.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _kernel(query, key, value, cu_seq_lens_q, max_length_q, scale=scaling, window_size=(window - 1 if window else -1, 0)), None
@@ -85,11 +88,13 @@ def attend(
     return torch.cat(rows, dim=2).transpose(1, 2).contiguous(), None
 
 
-def _kernel(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, longest: int, **how: Any) -> torch.Tensor:
-    """Autocast leaves query and key in float32 after the rotation; the kernel wants one type, tokens first, all bounds twice."""
+def _kernel(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, longest: int, **options: Any
+) -> torch.Tensor:
+    """torch's kernel. It takes one type, and autocast leaves query and key in float32 after the rotation; it takes tokens first."""
     q, k, v = (states[0].transpose(0, 1).to(value.dtype).contiguous() for states in (query, key, value))
-    within: Any = varlen_attn(q, k, v, bounds, bounds, longest, longest, enable_gqa=k.shape[1] != q.shape[1], **how)
-    return within[None]
+    output: Any = varlen_attn(q, k, v, bounds, bounds, longest, longest, enable_gqa=k.shape[1] != q.shape[1], **options)
+    return output[None]
 
 
 def _mask(length: int, window: int | None, device: torch.device) -> dict[str, Any]:

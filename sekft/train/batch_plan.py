@@ -1,4 +1,4 @@
-"""Which rows make a step, and which of them share a forward pass: pure, from lengths, seed and epoch."""
+"""Which rows make an optimizer step, and which of them share a forward pass; pure functions of lengths, seed and epoch."""
 
 import math
 import random
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sekft.config import TrainerConfig
 
-# of one pass, if trainer.tokens_per_batch does not say: what a CPU takes fastest, and from where on a GPU hides launches and 4-bit
-# weights (under 3 %), see experiments/throughput.md
+# of one forward pass without trainer.tokens_per_batch: the fastest on a CPU; on a GPU from here on kernel launches and 4-bit weights cost
+# under 3 %, see experiments/throughput.md
 TOKENS = {"cuda": 8192}
 CPU_TOKENS = 1024
 Indices = list[int]
@@ -16,23 +16,23 @@ Indices = list[int]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of one step are laid out in forward passes: speed and memory depend on it, the step's result does not."""
+    """How the rows of one step are laid out in forward passes. Speed and memory depend on it; the step's result does not."""
 
-    tokens: int  # of one packed pass, at most; a longer row goes alone; 0: passes are padded
-    rows: int = 1  # of one padded pass
+    tokens: int  # at most, in one packed pass; a longer row gets a pass of its own; 0: passes are padded
+    rows: int = 1  # in one padded pass
 
     def passes(self, lengths: Sequence[int]) -> list[Indices]:
-        """Positions in `lengths`, every one once."""
+        """Positions in `lengths` by pass, each position once."""
         if self.tokens:
             return best_fit(lengths, self.tokens)
         return [list(range(len(lengths)))[at : at + self.rows] for at in range(0, len(lengths), self.rows)]
 
     def computed(self, lengths: Sequence[int]) -> int:
-        """Tokens that go through the model for one pass of these rows, pads included."""
+        """Tokens that the model computes in one pass of these rows, padding included."""
         return sum(lengths) if self.tokens else max(lengths) * len(lengths)
 
     def halved(self, lengths: Sequence[int]) -> "Layout | None":
-        """The layout for rows of these lengths when the largest pass did not fit; None if that was a single row."""
+        """A layout with smaller passes for rows of these lengths; None if the largest pass is a single row already."""
         largest = max(self.passes(lengths), key=lambda rows: self.computed([lengths[row] for row in rows]))
         if len(largest) == 1:
             return None
@@ -42,49 +42,49 @@ class Layout:
         return f"{self.tokens} tokens" if self.tokens else f"{self.rows} padded rows"
 
 
-def layout(trainer: TrainerConfig, device: str) -> Layout:
-    """As trainer.tokens_per_batch asks. device: its type, as torch names it."""
+def choose_layout(trainer: TrainerConfig, device: str) -> Layout:
+    """The layout that the settings ask for. device: torch's name of the type."""
     if trainer.context_frozen:
-        return Layout(0, 1)  # each row has its own context
+        return Layout(0, 1)  # each row has a key-value cache of its own
     if trainer.tokens_per_batch is not None:
         return Layout(trainer.tokens_per_batch, trainer.batch)
     return Layout(TOKENS.get(device, CPU_TOKENS))
 
 
 def rows_per_step(trainer: TrainerConfig) -> int:
-    """The definition of a step, whatever the layout."""
+    """Rows in an optimizer step, in every layout."""
     return trainer.batch * trainer.accumulation
 
 
-def planned(trainer: TrainerConfig, amount: int) -> int:
-    """Steps of a whole run on so many rows."""
+def total_steps(trainer: TrainerConfig, amount: int) -> int:
+    """Optimizer steps of a whole training on this amount of rows."""
     if trainer.max_steps > 0:
         return trainer.max_steps
-    return math.ceil(trainer.epochs * -(-amount // rows_per_step(trainer)))  # as transformers counts
+    return math.ceil(trainer.epochs * -(-amount // rows_per_step(trainer)))  # as transformers rounds
 
 
 def last_step(trainer: TrainerConfig, amount: int) -> int:
-    """Where a run on so many rows stops."""
-    return max(1, round(trainer.stop_at * planned(trainer, amount)))
+    """The step at which a training on this amount of rows stops."""
+    return max(1, round(trainer.stop_at * total_steps(trainer, amount)))
 
 
 def steps(amount: int, per_step: int, seed: int, epoch: int) -> list[Indices]:
-    """Every row once, in an order that seed and epoch decide; the last step takes what is left."""
+    """Every row once, shuffled by seed and epoch; the last step may be smaller."""
     order = list(range(amount))
     random.Random(f"{seed}/{epoch}").shuffle(order)
     return [order[at : at + per_step] for at in range(0, amount, per_step)]
 
 
-def plan(lengths: Sequence[int], per_step: int, how: Layout, seed: int, epoch: int) -> list[list[Indices]]:
+def plan(lengths: Sequence[int], per_step: int, layout: Layout, seed: int, epoch: int) -> list[list[Indices]]:
     """The steps of one epoch, each a list of passes, each a list of rows."""
     return [
-        [[step[at] for at in one] for one in how.passes([lengths[row] for row in step])]
+        [[step[at] for at in positions] for positions in layout.passes([lengths[row] for row in step])]
         for step in steps(len(lengths), per_step, seed, epoch)
     ]
 
 
 def shares(lengths: Sequence[int], ranks: int) -> list[Indices]:
-    """Positions in `lengths` for every rank: the longest row first, each to whom the least was given. Some may get none."""
+    """Positions in `lengths` by rank: the longest row first, each to the rank with the fewest tokens so far. A rank may get none."""
     given: list[Indices] = [[] for _ in range(ranks)]
     tokens = [0] * ranks
     for at in sorted(range(len(lengths)), key=lambda at: (-lengths[at], at)):
@@ -95,9 +95,9 @@ def shares(lengths: Sequence[int], ranks: int) -> list[Indices]:
 
 
 def best_fit(lengths: Sequence[int], most: int) -> list[Indices]:
-    """Bins of at most `most` tokens, the longest row placed first, each where it leaves the least room.
+    """Pack rows into bins of at most `most` tokens: the longest row first, each into the bin where it leaves the least room.
 
-    A row that is longer goes alone. Within a bin and among bins the order of `lengths` is kept.
+    A longer row gets a bin of its own. Within a bin and among bins the order of `lengths` is kept.
     """
     bins: list[Indices] = []
     room: list[int] = []

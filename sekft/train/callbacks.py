@@ -1,4 +1,4 @@
-"""What the trainer tells the scenario while it runs: metrics, a progress line, evaluations in between."""
+"""Trainer callbacks that log metrics, show progress and stop early, and the lines that sum up a training."""
 
 import math
 import time
@@ -12,12 +12,12 @@ from transformers.training_args import TrainingArguments
 from sekft.errors import ModelError
 from sekft.tracking import heartbeat
 
-Log = Callable[[dict[str, float], int], None]
-Measure = Callable[[int], dict[str, float]]
+Log = Callable[[dict[str, float], int], None]  # metrics, step
+Measure = Callable[[int], dict[str, float]]  # step -> metrics
 
 
-class Pausing(TrainerCallback):
-    """Stops before the last step, with a checkpoint from which training goes on as if it had not stopped."""
+class PauseCallback(TrainerCallback):
+    """Stops after a given step before the last, with a checkpoint from which the training resumes as if it had not stopped."""
 
     def __init__(self, step: int) -> None:
         self._step = step
@@ -27,11 +27,10 @@ class Pausing(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
-class Telling(TrainerCallback):
-    """Logs train/loss, train/lr, train/grad_norm, train/tokens_per_second; calls each measure every so many steps.
+class LoggingCallback(TrainerCallback):
+    """Logs train/loss, train/lr, train/grad_norm and train/tokens_per_second, and runs each measure every so many steps.
 
-    measures: {steps: what to measure then}; a measure gets the step and returns metrics. Raises ModelError at a gradient
-    that is not a number.
+    measures: pairs of (steps, measure); 0 steps: never. Raises ModelError at a gradient norm that is not finite.
     """
 
     def __init__(self, log: Log, measures: list[tuple[int, Measure]], title: str = "train") -> None:
@@ -71,32 +70,28 @@ class Telling(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         loss, norm = float(logs["loss"]), float(logs["grad_norm"])
-        if not math.isfinite(norm):  # the trainer sees to the loss, and names the row
+        if not math.isfinite(norm):  # the trainer checks the loss itself, and names the row
             raise ModelError(f"step {state.global_step}: the gradient's norm is {norm}; lower trainer.lr")
         now, tokens = time.monotonic(), float(logs.get("num_tokens", 0.0))
         speed = (tokens - self._tokens) / max(now - self._clock, 1e-9)
         self._clock, self._tokens = now, tokens
         self.losses.append(loss)
-        told = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": norm}
-        self._log({**told, "train/tokens_per_second": speed}, state.global_step)
+        metrics = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": norm}
+        self._log({**metrics, "train/tokens_per_second": speed}, state.global_step)
         self._bar.update(self._task, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.close()
 
     def close(self) -> None:
-        """Also after an error, when the trainer does not say that it ended."""
+        """Stop the progress bar; also needed after an error, when the trainer does not call on_train_end."""
         if hasattr(self, "_bar"):
             self._bar.stop()
 
 
-def fallen(losses: list[float]) -> str:
+def loss_change(losses: list[float]) -> str:
     return f"loss: {losses[0]:.3f} -> {losses[-1]:.3f}" if losses else "loss: never logged (trainer.log_every_steps)"
 
 
-def change(before: dict[str, float], after: dict[str, float]) -> str:
+def validation_change(before: Mapping[str, float], after: Mapping[str, float]) -> str:
     return f"validation {before['val/loss']:.3f} -> {after['val/loss']:.3f}" if before else "no validation rows"
-
-
-def why_of(choice: Mapping[str, Any] | None) -> str:
-    return f" of step {choice['step']}, {choice['why']}" if choice else ""

@@ -1,42 +1,44 @@
-"""From where a training that was cut off goes on: the newest checkpoint that is whole."""
+"""Sealing checkpoints, and finding the newest complete one to resume from."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
 from transformers.training_args import TrainingArguments
 
+from sekft.config.job import Report
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS
 from sekft.train import ranks
 
-ARGUMENTS = "training_args.bin"  # a pickle of classes, which nobody reads; all else that torch writes there is loaded as weights only
+ARGUMENTS = "training_args.bin"  # a pickle of classes that nothing reads; all other torch files there are loaded as weights only
 SEAL = "whole.json"  # {file: bytes}, written last
 
 
-class Sealing(TrainerCallback):
-    """Called last of all: what the others add to a checkpoint is in it."""
+class SealCallback(TrainerCallback):
+    """Seals a checkpoint when all its files are written; must be the last callback, as others add files to it."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        ranks.all_here()  # each adds its own dice
-        if ranks.first():
+        ranks.barrier()  # every rank adds its random state
+        if ranks.is_first():
             (checkpoint / ARGUMENTS).unlink(missing_ok=True)
             write_json(checkpoint / SEAL, _sizes(checkpoint))
 
 
-def newest(folder: Path, say: Callable[[str], None]) -> Path | None:
-    """Of a run that was cut off in this folder; says what is found."""
+def newest(folder: Path, report: Report) -> Path | None:
+    """The newest complete checkpoint of the interrupted run in this folder; None if there is none."""
     checkpoints = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if is_whole(path) and not is_last(path)]
-    found = max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    say(f"{folder}: was cut off; {f'goes on from {found.name}' if found else 'no whole checkpoint, begins anew'}")
-    return found
+    checkpoint = max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    report(
+        f"{folder}: interrupted; {f'resumes from {checkpoint.name}' if checkpoint else 'no complete checkpoint, starts from the beginning'}"
+    )
+    return checkpoint
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether every file is as long as it was when all had been written."""
+    """Whether every file has the size it had when the checkpoint was sealed."""
     try:
         return bool(json.loads((checkpoint / SEAL).read_text(encoding="utf-8")) == _sizes(checkpoint))
     except (OSError, ValueError):
@@ -44,7 +46,7 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def is_last(checkpoint: Path) -> bool:
-    """Whether it is of the last step. From there transformers would take one more; the step before it is repeated instead."""
+    """Whether it was saved after the last step; transformers would take one step more from there, so an earlier one is resumed."""
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     return bool(state["global_step"] >= state["max_steps"])
 

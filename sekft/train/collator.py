@@ -1,4 +1,4 @@
-"""Rows to the tensors of one forward pass: joined end to end, or padded side by side."""
+"""From rows to the tensors of one forward pass: packed end to end, or padded side by side."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,15 @@ Batch = dict[str, torch.Tensor]
 
 
 def step(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of one optimizer step, as they are: how they are laid out is decided when they are trained on."""
+    """The rows of one optimizer step, unchanged; the trainer lays them out in forward passes."""
     return {"rows": list(rows)}
 
 
 def packed(rows: Sequence[Row]) -> Batch:
-    """input_ids, position_ids, weight: (1, T). Positions start anew with every row; no attention_mask, so that no row sees another.
+    """input_ids, position_ids, weight: (1, T). Positions start at 0 in every row.
 
-    The first token of a row is never learned: what stands before it belongs to someone else.
+    There is no attention_mask; attention keeps to rows by the positions. The first token of a row is never learned, as the token before it
+    belongs to another row.
     """
     return {
         "input_ids": torch.tensor([[token for row in rows for token in row.ids]]),
@@ -27,7 +28,7 @@ def packed(rows: Sequence[Row]) -> Batch:
 
 
 def padded(rows: Sequence[Row], pad_id: int) -> Batch:
-    """input_ids, attention_mask, weight: (B, T). Pads are marked by position, never by id: the stop token may be the pad too."""
+    """input_ids, attention_mask, weight: (B, T). Padding is marked by position, not by id, as the stop token may be the pad token too."""
     longest = max(len(row.ids) for row in rows)
     short = [longest - len(row.ids) for row in rows]
     return {
@@ -38,5 +39,5 @@ def padded(rows: Sequence[Row], pad_id: int) -> Batch:
 
 
 def learned(rows: Sequence[Row]) -> float:
-    """The sum of weights that enters the loss."""
+    """The sum of the weights in the loss."""
     return sum(sum(row.weight[1:]) for row in rows)

@@ -1,9 +1,8 @@
-"""What a training would do, printed without doing it: data, base, forecast, evaluation, command."""
+"""The dry run of a training: prints data, base, forecast, evaluation and command, and starts nothing."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sekft.config import TrainConfig
 from sekft.config.job import Job, Report
@@ -19,7 +18,7 @@ from sekft.where import allowed, remote, submission, torchrun
 
 
 def plan(settings: TrainConfig, job: Job, report: Report) -> None:
-    """The dry run of sekft.train. Raises what a start would raise at once, VerdictError where a verdict is required: there is none."""
+    """The dry run of sekft.train. Raises what a start would raise at once, and VerdictError if eval.require asks for a verdict."""
     plays = bool(settings.eval.episodes or settings.eval.every_steps or sources_without_path(settings.data))
     print_plan(
         "train",
@@ -45,22 +44,21 @@ def plan_training(settings: TrainConfig, report: Report) -> None:
         source.path = str(episodes)
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes) if settings.eval.episodes else []
     selection = load("selection", settings.split, amount=settings.eval.selection_scenarios) if settings.eval.every_steps else []
-    how = DataRecipe(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(scenarios))
-    made = prepare_data(how, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
-    for said in made.lines:
-        report(said)
-    report(forecast.line(folder, settings, made.training, batch_plan.last_step(settings.trainer, len(made.training))))
+    recipe = DataRecipe(tokenizer, settings.mask, data, settings.trainer.max_tokens, settings.seed, tuple(scenarios))
+    rows = prepare_data(recipe, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
+    for line in rows.lines:
+        report(line)
+    report(forecast.line(folder, settings, rows.training, batch_plan.last_step(settings.trainer, len(rows.training))))
 
 
 def describe_work(settings: TrainConfig, job: Job) -> Iterator[str]:
-    """What would be started or submitted, word for word."""
-    there = allowed.place("train", settings)
-    if there is Where.torchrun:
-        told: Any = torchrun.described(processes.work(settings, job.folder), settings.where.processes)
-        yield f"to be started here, by rank:\n{json.dumps(told, indent=2)}"
-    elif there in submission.PLACES:
-        yield describe_submission(
-            there, processes.work(settings, job.folder) if allowed.apart(settings) else remote.work("train", settings, job)
-        )
+    """Yields the processes, the submission or the command that would be started."""
+    where = allowed.location("train", settings)
+    if where is Where.torchrun:
+        started = torchrun.describe(processes.job_spec(settings, job.folder), settings.where.processes)
+        yield f"to be started here, by rank:\n{json.dumps(started, indent=2)}"
+    elif where in submission.BACKENDS:
+        separate = allowed.trains_separately(settings)
+        yield describe_submission(where, processes.job_spec(settings, job.folder) if separate else remote.job_spec("train", settings, job))
     else:
         yield describe_local_work("train", settings, job)

@@ -1,28 +1,34 @@
-"""Will it fit, and how much work is it: bytes and FLOPs of a run from config.json, the settings and the rows' lengths alone."""
+"""Forecast of a training's memory (bytes) and work (FLOPs), from config.json, the settings and the lengths of the rows."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
+
 from sekft.config import LoraConfig, TrainConfig
 from sekft.data.sample import Row
-from sekft.train.batch_plan import layout, plan, rows_per_step
+from sekft.model import base as bases
+from sekft.train.batch_plan import choose_layout, plan, rows_per_step
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # gated decoders; of others only their own code knows the shape
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # gated decoders; the shape of others is known to their own code only
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a 4-bit weight with its doubly quantised scales
-ADAPTER = 16  # bytes: float32 value, gradient, two moments of Adam
-ROOM = 0.9  # of the free memory that a forecast may fill: allocators leave holes
-LOGIT = {2: 16, 4: 12}  # bytes at each learned position and word, by those of the compute type: logits, their float32, two for the loss
-# bytes that one layer keeps of a token until the backward pass, per unit of width; counted, see benchmarks/counters.py
+ADAPTER = 16  # bytes of a parameter: float32 value, gradient, two moments of Adam
+FREE_SHARE = 0.9  # of the free memory that a forecast may fill, as allocators fragment it
+# bytes per learned position and vocabulary entry, by the bytes of the compute type: logits, their float32 copy, two tensors for the loss
+LOGIT = {2: 16, 4: 12}
+# bytes per token and unit of width that one layer keeps for the backward pass; counted by benchmarks/counters.py
 KEPT = {2: {"hidden": 12, "mlp": 8, "query": 4, "value": 4, "rank": 14}, 4: {"hidden": 16, "mlp": 16, "query": 8, "value": 8, "rank": 28}}
 KEPT_BY_DROPOUT = {2: {"hidden": 16, "mlp": 2, "query": 4}, 4: {"hidden": 32, "mlp": 4, "query": 8}}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder as its config.json describes it. query, value: width of all heads, of all key/value heads."""
+    """The sizes of a decoder in its config.json. query, value: width of all query heads, of all key/value heads together."""
 
     layers: int
     hidden: int
@@ -32,12 +38,12 @@ class Shape:
     value: int
     head: int
     vocabulary: int
-    tied: bool  # embeddings serve as the output layer too
-    biased: frozenset[str]
+    tied: bool  # the embeddings are the output layer
+    biased: frozenset[str]  # names of the matrices with a bias
     head_norms: bool
 
     def linear(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of one layer's matrices."""
+        """(inputs, outputs) of one layer's matrices by name."""
         return {
             "q_proj": (self.hidden, self.query),
             "k_proj": (self.hidden, self.value),
@@ -59,12 +65,13 @@ class Shape:
         return self.vocabulary * self.hidden * (1 if self.tied else 2) + self.layers * (norms + biases) + self.hidden
 
     def adapter(self, lora: LoraConfig) -> int:
+        """Parameters of the adapter."""
         names = {name.strip() for name in lora.target_modules.split(",")}
         chosen = self.linear() if names == {"all-linear"} else {name: size for name, size in self.linear().items() if name in names}
         return self.layers * lora.r * sum(inputs + outputs for inputs, outputs in chosen.values())
 
     def kept(self, width: int, rank: int, dropout: bool) -> int:
-        """Bytes one layer keeps of one token for the backward pass. width: bytes of the compute type, 2 or 4."""
+        """Bytes that one layer keeps per token for the backward pass. width: bytes of the compute type, 2 or 4."""
         sizes = {"hidden": self.hidden, "mlp": self.mlp, "query": self.query, "value": self.value, "rank": rank}
         more = KEPT_BY_DROPOUT[width] if dropout else {}
         return sum(sizes[name] * (per + more.get(name, 0)) for name, per in KEPT[width].items()) + 4 * self.heads + 8
@@ -97,13 +104,13 @@ def shape_of(config: Mapping[str, Any]) -> Shape | None:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Bytes at the peak of the largest pass, and the work of the whole run."""
+    """Bytes at the peak of the largest forward pass, and the work of the whole training."""
 
     weights: float
     adapter: float
     activations: float
     logits: float
-    tokens: int  # of the largest pass
+    tokens: int  # in the largest pass
     steps: int
     flops: float
 
@@ -112,9 +119,10 @@ class Forecast:
 
 
 def flops(shape: Shape, adapter: int, lengths: Sequence[int], learned: int, recomputed: bool) -> float:
-    """Of one pass, forward and backward: a frozen matrix costs 2 + 2 per token, the adapter's 2 + 4, causal attention half a square.
+    """FLOPs of one forward and backward pass.
 
-    lengths: tokens each row occupies, pads included.
+    A token costs 2 + 2 per parameter of a frozen matrix and 2 + 4 per parameter of the adapter; causal attention costs half of the square.
+    lengths: tokens of each row, padding included. recomputed: activations are recomputed in the backward pass.
     """
     tokens = sum(lengths)
     scores = 2 * shape.layers * shape.query * sum(length**2 for length in lengths)
@@ -124,26 +132,27 @@ def flops(shape: Shape, adapter: int, lengths: Sequence[int], learned: int, reco
 
 
 def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, steps: int) -> Forecast:
-    """device: its type, as torch names it."""
+    """device: torch's name of the type."""
     trainer, width = settings.trainer, 2 if device == "cuda" else 4
-    how = layout(trainer, device)
+    layout = choose_layout(trainer, device)
     lengths = [len(row.ids) for row in rows]
     learned = [sum(weight > 0 for weight in row.weight[1:]) for row in rows]
-    planned = plan(lengths, rows_per_step(trainer), how, settings.seed, 0)
-    passes = [one for step in planned for one in step]
+    planned = plan(lengths, rows_per_step(trainer), layout, settings.seed, 0)
+    passes = [indices for step in planned for indices in step]
     recomputed = trainer.checkpointing if trainer.checkpointing is not None else device == "cuda"
     adapter = shape.adapter(settings.lora)
-    tokens, logits = max((how.computed([lengths[row] for row in one]), sum(learned[row] for row in one)) for one in passes)
+    tokens, logits = max((layout.computed([lengths[row] for row in indices]), sum(learned[row] for row in indices)) for indices in passes)
     kept = shape.kept(width, settings.lora.r, settings.lora.dropout > 0)
-    held = shape.layers * shape.hidden * width + kept if recomputed else shape.layers * kept
+    per_token = shape.layers * shape.hidden * width + kept if recomputed else shape.layers * kept
     epoch = 0.0
-    for one in passes:
-        filled = [max(lengths[row] for row in one)] * len(one) if not how.tokens else [lengths[row] for row in one]
-        epoch += flops(shape, adapter, filled, sum(learned[row] for row in one), recomputed)
+    for indices in passes:
+        sizes = [lengths[row] for row in indices]
+        computed = sizes if layout.tokens else [max(sizes)] * len(sizes)
+        epoch += flops(shape, adapter, computed, sum(learned[row] for row in indices), recomputed)
     return Forecast(
         weights=_weights(shape, settings, device),
         adapter=adapter * ADAPTER,
-        activations=tokens * held,
+        activations=tokens * per_token,
         logits=logits * shape.vocabulary * LOGIT[width],
         tokens=tokens,
         steps=steps,
@@ -151,34 +160,32 @@ def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: s
     )
 
 
-def settled(folder: Path, settings: TrainConfig, rows: Sequence[Row]) -> TrainConfig:
-    """The settings with trainer.checkpointing decided for this machine: recomputed only where nothing else fits. folder: of the base."""
-    from sekft.model.base import pick_device
+def decide_checkpointing(folder: Path, settings: TrainConfig, rows: Sequence[Row]) -> TrainConfig:
+    """The settings with trainer.checkpointing decided: activations are recomputed only if they do not fit into this machine's memory.
 
-    device = pick_device(settings.model.device)
+    folder: of the base.
+    """
+    device = bases.pick_device(settings.model.device)
     if settings.trainer.checkpointing is not None or settings.trainer.context_frozen or device.type != "cuda":
         return settings
     shape = shape_of(json.loads((folder / "config.json").read_text()))
-    recomputed = shape is None or not fits_open(shape, settings, rows, device.type, _free(device, settings, shape))
+    recomputed = shape is None or not fits(shape, settings, rows, device.type, _free_bytes(device, settings, shape))
     return _with(settings, recomputed)
 
 
-def fits_open(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, free: float) -> bool:
-    """Whether the passes fit into so many bytes with all activations kept."""
-    return forecast(shape, _with(settings, False), rows, device, steps=1).needed() < ROOM * free
+def fits(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, free: float) -> bool:
+    """Whether the largest pass fits into `free` bytes without recomputing activations."""
+    return forecast(shape, _with(settings, False), rows, device, steps=1).needed() < FREE_SHARE * free
 
 
 def _with(settings: TrainConfig, checkpointing: bool) -> TrainConfig:
     return replace(settings, trainer=replace(settings.trainer, checkpointing=checkpointing))
 
 
-def _free(device: Any, settings: TrainConfig, shape: Shape) -> float:
-    """Bytes for this run, the weights of its base among them if they are there already."""
-    from sekft.model.base import kept
-    from sekft.train.machine import free_bytes
-
-    there = (base := kept()) is not None and base.config == settings.model
-    return free_bytes(device) + (_weights(shape, settings, device.type) if there else 0)
+def _free_bytes(device: torch.device, settings: TrainConfig, shape: Shape) -> float:
+    """Memory for this run, including its base's weights if the base is loaded already."""
+    loaded = (base := bases.kept()) is not None and base.config == settings.model
+    return free_bytes(device) + (_weights(shape, settings, device.type) if loaded else 0)
 
 
 def _weights(shape: Shape, settings: TrainConfig, device: str) -> float:
@@ -187,25 +194,42 @@ def _weights(shape: Shape, settings: TrainConfig, device: str) -> float:
 
 
 def line(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -> str:
-    """What to expect on this machine, said before the base is loaded. folder: of the base."""
-    from sekft.model.base import pick_device
-    from sekft.train.machine import matmul_flops
-
+    """The forecast for this machine in one line. folder: of the base, which is not loaded."""
     config = json.loads((folder / "config.json").read_text())
-    shape, device = shape_of(config), pick_device(settings.model.device)
+    shape, device = shape_of(config), bases.pick_device(settings.model.device)
     if shape is None:
         return f"forecast: none for model_type={config.get('model_type')} (known: {', '.join(FAMILIES)})"
-    told, free = forecast(shape, settings, rows, device.type, steps), _free(device, settings, shape)
+    found, free = forecast(shape, settings, rows, device.type, steps), _free_bytes(device, settings, shape)
     speed = matmul_flops(device)
-    parts = f"weights {gib(told.weights)}, adapter and optimizer {gib(told.adapter)}, activations {gib(told.activations)}"
+    parts = f"weights {gib(found.weights)}, adapter and optimizer {gib(found.adapter)}, activations {gib(found.activations)}"
     parts += " recomputed" if settings.trainer.checkpointing else ""
-    fits = "" if told.needed() < free else " IT MAY NOT FIT: see trainer.checkpointing, model.load_4bit, trainer.tokens_per_batch."
+    warning = "" if found.needed() < free else " IT MAY NOT FIT: see trainer.checkpointing, model.load_4bit, trainer.tokens_per_batch."
     return (
-        f"forecast: {parts} ({told.tokens} tokens in the largest pass), logits {gib(told.logits)}: {gib(told.needed())} GiB of {gib(free)} "
-        f"free.{fits} {told.steps} steps, {told.flops:.1e} FLOP: at least {told.flops / speed:,.0f} s on {device.type} at its "
+        f"forecast: {parts} ({found.tokens} tokens in the largest pass), logits {gib(found.logits)}: "
+        f"{gib(found.needed())} GiB of {gib(free)} free.{warning} {found.steps} steps, "
+        f"{found.flops:.1e} FLOP: at least {found.flops / speed:,.0f} s on {device.type} at its "
         f"{speed / 1e12:,.2g} TFLOP/s"
     )
 
 
 def gib(amount: float) -> str:
     return f"{amount / 2**30:.2f}"
+
+
+def free_bytes(device: torch.device) -> int:
+    """Free memory; on a GPU including what torch has reserved and not allocated."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def matmul_flops(device: torch.device) -> float:
+    """FLOP/s of large matrix products in the compute type, the best of three: an upper bound on the speed of a training."""
+    size = 8192 if device.type == "cuda" else 512
+    matrix = torch.randn(size, size, device=device, dtype=bases.compute_dtype(device))  # a GPU multiplies ones faster than real numbers
+    seconds = []
+    for _ in range(4):  # the first is a warm-up
+        started = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds[1:])

@@ -1,86 +1,89 @@
-"""A training done by other processes, of this machine, of Ray or of Slurm, and shown in the run of this one."""
+"""Training in other processes, of this machine, Ray or Slurm; this process keeps the run's record."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sekft.config import TrainConfig
+from sekft.config.job import Report
 from sekft.config.where import Where
 from sekft.data.recipe import PreparedData
 from sekft.errors import WhereError
 from sekft.tracking import heartbeat
 from sekft.tracking.tracked import Tracked
 from sekft.train import handover
+from sekft.train.handover import EventReader, EventWriter, TrainingResult
 from sekft.where import submission, torchrun
-from sekft.where.work import Work, cancelling, last_line, python
+from sekft.where.job_spec import JobSpec, cancel_on_error, last_line, python
 
-Say = Callable[[str], None]
 POLL_S = 0.2
 
 
-def work(settings: TrainConfig, run: Path) -> Work:
+def job_spec(settings: TrainConfig, run: Path) -> JobSpec:
     folder = run / handover.FOLDER
-    command = (python(), "-c", f"from sekft.train.run import part; part({str(folder)!r})")
-    return Work(f"sekft-train-{run.name}", command, folder, settings.where.options)
+    command = (python(), "-c", f"from sekft.train.run import train_from; train_from({str(folder)!r})")
+    return JobSpec(f"sekft-train-{run.name}", command, folder, settings.where.options)
 
 
-def train(settings: TrainConfig, made: PreparedData, track: Tracked, say: Say) -> Mapping[str, Any]:
-    """What it ended with, see handed.Telling.trained. Raises WhereError, with the line that a process refused with."""
+def train(settings: TrainConfig, rows: PreparedData, track: Tracked, report: Report) -> TrainingResult:
+    """Start the training, copy its events into the run, and return its result.
+
+    Raises WhereError, with the error of a process if one wrote it.
+    """
     from sekft.train import batch_plan
 
-    asked, steps = work(settings, track.folder), batch_plan.planned(settings.trainer, len(made.training))
-    handover.hand_over(asked.folder, settings, made)
+    spec, steps = job_spec(settings, track.folder), batch_plan.total_steps(settings.trainer, len(rows.training))
+    handover.write_inputs(spec.folder, settings, rows)
     if settings.where.train is Where.torchrun:
-        handle = torchrun.start(asked, settings.where.processes)
-        say(f"training: in {settings.where.processes} processes, {handle.id}; their output: {asked.folder}")
+        handle = torchrun.start(spec, settings.where.processes)
+        report(f"training: in {settings.where.processes} processes, {handle.id}; their output: {spec.folder}")
     else:
-        handle = submission.submit(settings.where.train, asked, track.folder)
-        say(f"training: {settings.where.train} has it as {handle.id}; its output: {asked.output}")
-    heard = handover.Heard(asked.folder)
-    with cancelling(handle):
-        ended = trained = None
-        while ended is None:
+        handle = submission.submit(settings.where.train, spec, track.folder)
+        report(f"training: submitted to {settings.where.train} as {handle.id}; its output: {spec.output}")
+    events = EventReader(spec.folder)
+    with cancel_on_error(handle):
+        status = result = None
+        while status is None:
             try:
-                ended = handle.ended(POLL_S)
+                status = handle.wait(POLL_S)
             except WhereError as error:
-                _hear(heard, steps, track, say)  # a refusal says more
+                _copy(events, steps, track, report)  # raises the process's own error, which is more precise
                 raise error
-            trained = _hear(heard, steps, track, say) or trained
-    trained = _hear(heard, steps, track, say) or trained
-    if trained is None:
-        raise WhereError(f"where.train={settings.where.train}: ended with status {ended}: {last_line(asked.output) or asked.output}")
-    submission.ended(track.folder)
-    return trained
+            result = _copy(events, steps, track, report) or result
+    result = _copy(events, steps, track, report) or result
+    if result is None:
+        raise WhereError(f"where.train={settings.where.train}: ended with status {status}: {last_line(spec.output) or spec.output}")
+    submission.record_end(track.folder)
+    return result
 
 
-def _hear(heard: handover.Heard, steps: int, track: Tracked, say: Say) -> Mapping[str, Any] | None:
-    """Passes on what was told; what it ended with, if that was. Raises WhereError for a refusal."""
-    trained = None
-    for what, value in heard:
-        match what:
+def _copy(events: EventReader, steps: int, track: Tracked, report: Report) -> TrainingResult | None:
+    """Copy new events into the run; the result, if it is among them. Raises WhereError for the error of a process."""
+    result = None
+    for event, value in events:
+        match event:
             case "log":
                 track.log(value["metrics"], value["step"])
                 heartbeat.progress(value["step"], steps, "steps")
             case "adapter":
                 track.adapter(Path(value["folder"]), value["metadata"])
-            case "said":
-                say(value)
-            case "refused":
+            case "message":
+                report(value)
+            case "error":
                 raise WhereError(value)
-            case "trained":
-                trained = value
-    return trained
+            case "result":
+                result = TrainingResult(**{**value, "adapter": Path(value["adapter"])})
+    return result
 
 
 @contextmanager
-def taken_over(folder: Path) -> Iterator[tuple[TrainConfig, PreparedData, handover.Telling]]:
-    """Of a process that does it: one of several, if it was started so."""
-    with handover.telling(folder) as track:
-        settings = handover.settings_of(folder)
+def joined(folder: Path) -> Iterator[tuple[TrainConfig, PreparedData, EventWriter]]:
+    """Settings, rows and event writer in a training process, which has joined the other ranks if there are any."""
+    with handover.writing_events(folder) as events:
+        settings = handover.read_settings(folder)
         from sekft.model.base import pick_device
-        from sekft.train.ranks import joined
+        from sekft.train.ranks import process_group
 
-        with joined(os.environ.get(torchrun.MEETING), pick_device(settings.model.device).type):
-            yield settings, handover.rows_of(folder), track
+        with process_group(os.environ.get(torchrun.RENDEZVOUS), pick_device(settings.model.device).type):
+            yield settings, handover.read_rows(folder), events

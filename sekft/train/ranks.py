@@ -1,4 +1,4 @@
-"""One of several processes that train one adapter: it meets the others, and goes when the one that started them goes."""
+"""The process group of a training in several processes; a rank ends when the process that started it ends."""
 
 import os
 import signal
@@ -11,9 +11,10 @@ from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-d
 
 
 @contextmanager
-def joined(meeting: str | None, device: str) -> Iterator[None]:
-    """meeting: a file that all processes of the training see; None: there is one process. device: its type, as torch names it."""
-    if meeting is None:
+def process_group(rendezvous: str | None, device: str) -> Iterator[None]:
+    """Join the other ranks, and leave them at the end. rendezvous: a file that all ranks see; None for a single process. device: torch's
+    name of the type."""
+    if rendezvous is None:
         yield
         return
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -22,18 +23,18 @@ def joined(meeting: str | None, device: str) -> Iterator[None]:
     if device == "cuda":
         torch.cuda.set_device(rank)
     backend = "nccl" if device == "cuda" else "gloo"
-    dist.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=ranks)
+    dist.init_process_group(backend, init_method=f"file://{rendezvous}", rank=rank, world_size=ranks)
     try:
         yield
     finally:
         dist.destroy_process_group()
 
 
-def all_here() -> None:
-    """Waits for the others, if there are any."""
+def barrier() -> None:
+    """Wait for all ranks; nothing in a single process."""
     if dist.is_initialized():
         dist.barrier()
 
 
-def first() -> bool:
+def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0

@@ -1,10 +1,10 @@
-"""One run: base -> data -> rehearsal -> masked SFT -> adapter -> evaluation -> tracker."""
+"""One training run: data, base, rehearsal, masked SFT, adapter, evaluation, record."""
 
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from sekft.data.accounting import Counts
 from sekft.data.prepare import prepare_data
 from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
+from sekft.episode import trajectory
+from sekft.episode.agent import Agent, reference
 from sekft.episode.references import fill_sources, sources_without_path
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
-from sekft.eval import gate, provenance, terminal
+from sekft.eval import gate, provenance, score, terminal
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.run import answer_suite, base_episodes, evaluate, local_agents, unseen_archetypes
 from sekft.eval.scenarios import development_scenarios, eval_scenarios, selection_scenarios
@@ -35,6 +37,7 @@ from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
 from sekft.tracking.tracked import Tracked, tracked
 from sekft.train import processes
+from sekft.train.handover import TrainingResult
 from sekft.train.search import iteration
 from sekft.where import allowed
 
@@ -43,38 +46,31 @@ if TYPE_CHECKING:
 
     from sekft.model.base import Base
     from sekft.train.budget import Budget
-    from sekft.train.handover import Telling as Told
+    from sekft.train.handover import EventWriter
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Everything a run needs before the base is loaded; whatever is wrong with it is said here, in seconds."""
+class RunInputs:
+    """Everything a training needs besides the base, checked before the base is loaded."""
 
     evaluation: Evaluation | None
-    selection: Evaluation | None  # the small one, while the adapter learns
-    development: Evaluation | None  # after training, beside what it was trained on from
+    selection: Evaluation | None  # during training
+    development: Evaluation | None  # after training, against the parent
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
-    scenarios: tuple[str, ...]  # whose episodes are learned from or validated on
-    played: tuple[str, ...]  # sources of episodes that the reference played for this run
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The adapter's folder, loaded fresh and proven; its step, how that was chosen, None without looks; all steps, validation after."""
-
-    adapter: Path
-    step: int
-    choice: dict[str, Any] | None
-    steps: int
-    val_loss: float | None
+    scenarios: tuple[str, ...]  # ids of the scenarios whose episodes are in the rows
+    played_sources: tuple[str, ...]  # names of the sources whose episodes the reference played for this run
 
 
 def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
-    prepared = prepare(settings)
+    """Train, evaluate and record one run; returns what is in summary.json.
+
+    Raises VerdictError if the verdict is not the one in eval.require.
+    """
+    inputs = prepare(settings)
     with tracked("train", settings, job, settings.tracker) as track:
-        track.know(**provenance.training_facts(settings, prepared.counts, prepared.evaluation))
+        track.know(**provenance.training_facts(settings, inputs.counts, inputs.evaluation))
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.train import batch_plan, forecast
@@ -84,28 +80,32 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
         loads = bases.base_loads()
         source = base_folder(settings.model, weights=False)
-        settings = forecast.settled(source, settings, prepared.training)
-        echo(forecast.line(source, settings, prepared.training, batch_plan.last_step(settings.trainer, len(prepared.training))))
-        budget = Budget(settings, prepared.training, track.folder, source, echo)
+        settings = forecast.decide_checkpointing(source, settings, inputs.training)
+        echo(forecast.line(source, settings, inputs.training, batch_plan.last_step(settings.trainer, len(inputs.training))))
+        budget = Budget(settings, inputs.training, track.folder, source, echo)
         base = bases.load(settings.model)
         track.know(**provenance.loaded_base_facts(base))
         clock.append(time.monotonic())
         if settings.rehearsal:
             heartbeat.stage("rehearsal")
-            rehearse(settings, prepared, base, track)
+            rehearse(settings, inputs, base, track)
         heartbeat.stage("train")
-        trained = train_apart(settings, prepared, track) if allowed.apart(settings) else train(settings, prepared, base, track, budget)
+        if allowed.trains_separately(settings):
+            rows = PreparedData(inputs.training, inputs.validation, inputs.counts, inputs.scenarios, ())
+            result = processes.train(settings, rows, track, echo)
+        else:
+            result = train(settings, inputs, base, track, budget)
         clock.append(time.monotonic())
-        evaluation = evaluated(settings, prepared, base, trained, track, budget)
+        evaluation = evaluate_adapter(settings, inputs, base, result, track, budget)
         clock.append(time.monotonic())
         seconds = dict(zip(("load", "train", "eval"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
-        data = {"supervised_tokens": prepared.counts.learned, "data": prepared.counts.summary()}
-        about = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
-        learned = {"choice": trained.choice, "steps": trained.steps, "val_loss": trained.val_loss, "budget": budget.told()}
-        summary: dict[str, Any] = {"command": "train", "seed": settings.seed, **learned, **evaluation, **about}
+        data = {"supervised_tokens": inputs.counts.learned, "data": inputs.counts.summary()}
+        costs = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
+        training = {"choice": result.choice, "steps": result.steps, "val_loss": result.val_loss, "budget": budget.summary()}
+        summary: dict[str, Any] = {"command": "train", "seed": settings.seed, **training, **evaluation, **costs}
         track.summary(summary)
         if summary["tuned"]:
-            for line in iteration.write(track.folder, settings, summary, prepared.played):
+            for line in iteration.write(track.folder, settings, summary, inputs.played_sources):
                 echo(line)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if summary['tuned'] else ''})")
         echo(track.line)
@@ -113,7 +113,8 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     return summary
 
 
-def prepare(settings: TrainConfig) -> Prepared:
+def prepare(settings: TrainConfig) -> RunInputs:
+    """Check the settings, play missing reference episodes, and render the rows. Raises a SekftError for the first problem."""
     gate.require_criterion(settings.eval)
     require_adapter(Path(settings.adapter) if settings.adapter else None)
     if settings.lora.r == 0 and settings.model.load_4bit:
@@ -122,23 +123,31 @@ def prepare(settings: TrainConfig) -> Prepared:
         raise SettingsError(f"trainer.context_frozen=true: allowed with mask=continuation, found mask={settings.mask.rule.value}")
     iteration.require(settings)
     scenarios, selection, development = eval_scenarios(settings), selection_scenarios(settings), development_scenarios(settings)
-    lacking = sources_without_path(settings.data)
-    played = tuple(name for name, source in settings.data.sources.items() if source in lacking)
+    without_path = sources_without_path(settings.data)
+    played_sources = tuple(name for name, source in settings.data.sources.items() if source in without_path)
     tokenizer = load_tokenizer(settings.model)
     base_folder(settings.model, weights=True)
-    needed = scenarios or selection or development or lacking
-    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needed else None
-    if lacking and backend is not None:
-        fill_sources(lacking, load("train", settings.split), backend, settings.workers, settings.split.seed)
-    how = DataRecipe(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
-    made = prepare_data(how, lambda groups: require_apart(groups, scenarios, selection, development))
-    for line in made.lines:
+    needs_sandbox = scenarios or selection or development or without_path
+    backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needs_sandbox else None
+    if without_path and backend is not None:
+        fill_sources(without_path, load("train", settings.split), backend, settings.workers, settings.split.seed)
+    recipe = DataRecipe(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
+    rows = prepare_data(recipe, lambda groups: require_apart(groups, scenarios, selection, development))
+    for line in rows.lines:
         echo(line)
-    evaluation, look, beside = (eval_in(chosen, backend, settings) for chosen in (scenarios, selection, development))
-    return Prepared(evaluation, look, beside, made.training, made.validation, made.counts, made.groups, played)
+    return RunInputs(
+        evaluation=evaluation_in(scenarios, backend, settings),
+        selection=evaluation_in(selection, backend, settings),
+        development=evaluation_in(development, backend, settings),
+        training=rows.training,
+        validation=rows.validation,
+        counts=rows.counts,
+        scenarios=rows.groups,
+        played_sources=played_sources,
+    )
 
 
-def eval_in(scenarios: tuple[Scenario, ...], backend: Backend | None, settings: TrainConfig) -> Evaluation | None:
+def evaluation_in(scenarios: tuple[Scenario, ...], backend: Backend | None, settings: TrainConfig) -> Evaluation | None:
     if backend is None or not scenarios:
         return None
     held_out, unseen = tuple(settings.split.held_out), unseen_archetypes(settings)
@@ -147,146 +156,147 @@ def eval_in(scenarios: tuple[Scenario, ...], backend: Backend | None, settings: 
 
 @contextmanager
 def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
-    """A fresh adapter, or the one to train on from, if it was trained on what is served here."""
+    """The base with a fresh adapter, or with the one in adapter= if its fingerprint matches the base."""
     from sekft.model import lora
 
     if settings.adapter:
         lora.require_fingerprint(Path(settings.adapter), fingerprint(base.tokenizer, base.identity(), TEXT_VERSION))
-    from_there = lora.loaded(base, Path(settings.adapter), trainable=True) if settings.adapter else None
-    with from_there or lora.fresh(base, settings.lora, settings.seed) as tuned:
+    parent = lora.loaded(base, Path(settings.adapter), trainable=True) if settings.adapter else None
+    with parent or lora.fresh(base, settings.lora, settings.seed) as tuned:
         yield tuned
 
 
-def train(settings: TrainConfig, prepared: Prepared, base: "Base", track: "Tracked | Told", budget: "Budget | None" = None) -> Trained:
+def train(
+    settings: TrainConfig, inputs: RunInputs, base: "Base", track: "Tracked | EventWriter", budget: "Budget | None" = None
+) -> TrainingResult:
+    """Train and save the adapter, load it fresh, and check that it reproduces the trained logits."""
     from sekft.model.lora import prove, publish
     from sekft.train import batch_plan
-    from sekft.train.callbacks import Pausing, Telling, change, fallen, why_of
-    from sekft.train.selection import SelectionCallback, play_in
+    from sekft.train.callbacks import LoggingCallback, PauseCallback, loss_change, validation_change
+    from sekft.train.selection import SelectionCallback, play_function
     from sekft.train.trainer import make_trainer, validation_loss
 
-    how = batch_plan.layout(settings.trainer, base.device.type)
-    played = base_episodes(base, prepared.selection) if prepared.selection else []
+    layout = batch_plan.choose_layout(settings.trainer, base.device.type)
+    base_selection = base_episodes(base, inputs.selection) if inputs.selection else []
     with adapter_on(base, settings) as tuned:
 
         def validate(step: int) -> dict[str, float]:
-            loss = validation_loss(tuned, prepared.validation, base, how)
+            loss = validation_loss(tuned, inputs.validation, base, layout)
             return {} if loss is None else {"val/loss": loss}
 
-        def keep(folder: Path, step: int) -> None:
-            publish(save(tuned, base, folder, settings, prepared, step)[0])
+        def save_best(folder: Path, step: int) -> None:
+            publish(save(tuned, base, folder, settings, inputs, step)[0])
 
-        telling = Telling(track.log, [(settings.trainer.val_every_steps, validate)])
-        selection = SelectionCallback(track.folder, settings.eval, play_in(prepared.selection, base, tuned), keep, track.log)
-        selection.begin(played, settings.trainer.resume_from)
-        generators = [
-            telling,
-            *([budget] if budget else []),
-            selection,
-            Pausing(batch_plan.last_step(settings.trainer, len(prepared.training))),
-        ]
-        trainer = make_trainer(
-            tuned, base, prepared.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, generators, echo
-        )
+        logging = LoggingCallback(track.log, [(settings.trainer.val_every_steps, validate)])
+        selection = SelectionCallback(track.folder, settings.eval, play_function(inputs.selection, base, tuned), save_best, track.log)
+        selection.begin(base_selection, settings.trainer.resume_from)
+        pause = PauseCallback(batch_plan.last_step(settings.trainer, len(inputs.training)))
+        callbacks = [logging, *([budget] if budget else []), selection, pause]
+        trainer = make_trainer(tuned, base, inputs.training, settings.trainer, track.folder / CHECKPOINTS, settings.seed, callbacks, echo)
         track.log(before := validate(0), 0)
         try:
             trainer.train(resume_from_checkpoint=settings.trainer.resume_from)
         finally:
-            telling.close()
+            logging.close()
         track.log(after := validate(steps := trainer.state.global_step), steps)
-        if not trainer.is_world_process_zero():  # the first one saves
-            return Trained(track.folder, steps, None, steps, None)
-        choice = selection.settle(base, tuned, steps)
+        if not trainer.is_world_process_zero():  # rank 0 saves the adapter
+            return TrainingResult(track.folder, steps, None, steps, None)
+        choice = selection.choose(base, tuned, steps)
         step = choice["step"] if choice else steps
-        partial, trained = save(tuned, base, track.folder / "adapter", settings, prepared, step)
-    moved, folder = prove(base, partial, prepared.training[0].ids, trained), publish(partial)
+        partial, logits = save(tuned, base, track.folder / "adapter", settings, inputs, step)
+    change, folder = prove(base, partial, inputs.training[0].ids, logits), publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
-    echo(f"{fallen(telling.losses)} in {steps} steps; {change(before, after)}")
-    echo(f"adapter: {folder}{why_of(choice)} (loaded fresh it gives the trained logits; it moves the base's by up to {moved:.3g})")
-    return Trained(folder, step, choice, steps, after.get("val/loss"))
+    echo(f"{loss_change(logging.losses)} in {steps} steps; {validation_change(before, after)}")
+    chosen = f" of step {step}, {choice['why']}" if choice else ""
+    echo(f"adapter: {folder}{chosen} (loaded fresh, it reproduces the trained logits; it changes the base's by up to {change:.3g})")
+    return TrainingResult(folder, step, choice, steps, after.get("val/loss"))
 
 
-def train_apart(settings: TrainConfig, prepared: Prepared, track: Tracked) -> Trained:
-    """The same in processes of their own, each with its own base; see where=."""
-    made = PreparedData(prepared.training, prepared.validation, prepared.counts, prepared.scenarios, ())
-    told = processes.train(settings, made, track, echo)
-    return Trained(**{**told, "adapter": Path(told["adapter"])})
-
-
-def part(folder: str) -> None:
-    """What such a process does. folder: of apart.train."""
+def train_from(folder: str) -> None:
+    """Train in a process that was started for it, with settings and rows from a folder; see sekft.train.handover."""
     from sekft.model import base as bases
 
-    with processes.taken_over(Path(folder)) as (settings, made, track):
-        prepared = Prepared(None, None, None, made.training, made.validation, made.counts, made.groups, ())
-        track.trained(asdict(train(settings, prepared, bases.load(settings.model), track)))
+    with processes.joined(Path(folder)) as (settings, rows, events):
+        inputs = RunInputs(None, None, None, rows.training, rows.validation, rows.counts, rows.groups, ())
+        events.result(train(settings, inputs, bases.load(settings.model), events))
 
 
-def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, prepared: Prepared, step: int) -> "tuple[Path, Tensor]":
-    """The adapter beside the name it gets when it is proven, and its logits (T, V) on the first training row."""
+def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, inputs: RunInputs, step: int) -> "tuple[Path, Tensor]":
+    """Save the adapter under a temporary name beside `folder`; that name, and its logits (T, V) on the first training row."""
     from sekft.model import lora
 
-    about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    about |= {"path": settings.model.path, **lora.learned_from(prepared.scenarios, settings.adapter)}
-    partial = lora.save(tuned, base, folder, about)
-    return partial, lora.probe(tuned, base, prepared.training[0].ids)
+    facts = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
+    facts |= {"path": settings.model.path, **lora.learned_from(inputs.scenarios, settings.adapter)}
+    partial = lora.save(tuned, base, folder, facts)
+    return partial, lora.probe(tuned, base, inputs.training[0].ids)
 
 
-def rehearse(settings: TrainConfig, prepared: Prepared, base: "Base", track: Tracked) -> None:
-    """One step, saved and loaded fresh, one episode each for base and adapter, one log: what breaks, breaks now."""
+def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Tracked) -> None:
+    """Do everything once before the long part: one step, save and fresh load, an episode of base and adapter, a metric."""
     from sekft.model.lora import prove
     from sekft.train import batch_plan
     from sekft.train.trainer import make_trainer
 
     one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
     with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
-        longest = sorted(prepared.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
+        longest = sorted(inputs.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
         with adapter_on(base, settings) as tuned:
-            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed, say=echo)
+            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed, report=echo)
             started = time.monotonic()
             trainer.train()
             step_s = time.monotonic() - started
-            partial, trained = save(tuned, base, Path(scratch) / "adapter", settings, prepared, step=1)
-        prove(base, partial, prepared.training[0].ids, trained)
+            partial, logits = save(tuned, base, Path(scratch) / "adapter", settings, inputs, step=1)
+        prove(base, partial, inputs.training[0].ids, logits)
         track.log({"rehearsal/step_seconds": step_s}, 0)
-        if evaluation := prepared.evaluation or prepared.selection:
-            play_once(evaluation, base, partial)
-    steps = batch_plan.last_step(settings.trainer, len(prepared.training))
-    played = ", one episode each" if prepared.evaluation or prepared.selection else ""
+        if evaluation := inputs.evaluation or inputs.selection:
+            rehearse_episodes(evaluation, base, partial)
+    steps = batch_plan.last_step(settings.trainer, len(inputs.training))
+    played = ", one episode each" if inputs.evaluation or inputs.selection else ""
     echo(f"rehearsal: one step, one adapter{played}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
-    if prepared.evaluation:
-        echo(terminal.power_line(prepared.evaluation.scenarios))
+    if inputs.evaluation:
+        echo(terminal.power_line(inputs.evaluation.scenarios))
 
 
-def play_once(evaluation: Evaluation, base: "Base", adapter: Path) -> None:
+def rehearse_episodes(evaluation: Evaluation, base: "Base", adapter: Path) -> None:
+    """Play two turns of one scenario with base and adapter. Raises SandboxError if an episode breaks."""
     from sekft.model.agents import model_agents
 
     short = replace(evaluation, scenarios=evaluation.scenarios[:1], config=replace(evaluation.config, max_turns=2, attempts=1))
-    with model_agents(base, {"base": None, "tuned": adapter}, short.config, evaluation.seed) as cast:
-        episodes = short.play(cast.agents, "rehearsal")
+    with model_agents(base, {"base": None, "tuned": adapter}, short.config, evaluation.seed) as models:
+        episodes = short.play(models.agents, "rehearsal")
     for agent, (episode,) in episodes.items():
         if episode.ending is Ending.broken:
             raise SandboxError(f"rehearsal: {agent}'s episode broke ({episode.reason}); training was not started")
 
 
-def evaluated(
-    settings: TrainConfig, prepared: Prepared, base: "Base", trained: Trained, track: Tracked, budget: "Budget"
+def evaluate_adapter(
+    settings: TrainConfig, inputs: RunInputs, base: "Base", result: TrainingResult, track: Tracked, budget: "Budget"
 ) -> dict[str, Any]:
-    """Evaluation, episodes beside the parent, questions, while the budget lasts.
+    """Run evaluation, development episodes and question suite while the budget lasts; returns their part of summary.json.
 
-    Rates are logged as eval/<rate>; as test/<rate> where eval/<rate> holds those of the evaluations during training.
+    Metrics are eval/<rate>, or test/<rate> if measurements during training used eval/<rate>.
     """
-    from sekft.train.development import play_beside
-
-    if left := budget.left(prepared.evaluation):
+    if evaluation := budget.limited(inputs.evaluation):
         heartbeat.stage("eval")
-        adapters, group = {"tuned": trained.adapter}, "test" if trained.choice else "eval"
-        doubts = {"tuned": doubt(base, trained.adapter, left.scenarios, echo)}  # of what it was trained on from; its own rows are apart
-        told = evaluate(local_agents(base, adapters, left, doubts), left, track, trained.step, group).document()
+        adapters, group = {"tuned": result.adapter}, "test" if result.choice else "eval"
+        doubts = {"tuned": doubt(base, result.adapter, evaluation.scenarios, echo)}  # scenarios that a parent adapter was trained on
+        summary = evaluate(local_agents(base, adapters, evaluation, doubts), evaluation, track, result.step, group).document()
     else:
-        told = NO_EVALUATION.document() | budget.unmeasured()
-    if prepared.development and not budget.is_late():
-        played = base_episodes(base, prepared.development, "development")
-        play_beside(prepared.development, base, played, settings.adapter, trained.adapter, track.folder)
+        summary = NO_EVALUATION.document() | budget.unmeasured()
+    if inputs.development and not budget.is_late():
+        play_development(inputs.development, base, settings.adapter, result.adapter, track.folder)
     if settings.eval.suite is not Suite.none and not budget.is_late():
-        told |= {"suite": answer_suite(base, {"tuned": trained.adapter}, settings.eval, settings.seed, track, trained.step)}
-    return told
+        summary |= {"suite": answer_suite(base, {"tuned": result.adapter}, settings.eval, settings.seed, track, result.step)}
+    return summary
+
+
+def play_development(evaluation: Evaluation, base: "Base", parent: str | None, adapter: Path, folder: Path) -> None:
+    """Play the development scenarios with base, parent, adapter and reference, and write the episodes into the run's folder."""
+    from sekft.model.agents import model_agents
+
+    episodes = base_episodes(base, evaluation, "development")
+    adapters: dict[str, Path | None] = {iteration.PARENT: Path(parent)} if parent else {}
+    with model_agents(base, {**adapters, score.TUNED: adapter}, evaluation.config, evaluation.seed) as models:
+        agents: dict[str, Agent] = {**models.agents, score.REFERENCE: reference(evaluation.scenarios)}
+        others = evaluation.play(agents, "development", tokens=models.generated)
+    trajectory.write([*episodes, *(episode for own in others.values() for episode in own)], folder / iteration.DEVELOPMENT)

@@ -1,14 +1,15 @@
-"""The adapter evaluated while it learns: a curve beside the loss, and the step whose behaviour was best, kept in best/.
+"""Measuring an adapter's behaviour while it is trained, and keeping the adapter of the step that behaved best.
 
-The scenarios it is chosen by are scenarios=selection: of training's archetypes, providers and names, and none that is learned from. Nothing
-of the evaluation takes part in the choice, held-out archetypes least of all: an adapter picked because it does well there would no longer be
-held out from them. What is chosen so may be too well thought of in these scenarios, never in the evaluation's.
+The episodes are in scenarios=selection: training archetypes, providers and names, but no scenario that is trained on. The evaluation's
+scenarios take no part in the choice: an adapter chosen on held-out archetypes would no longer be held out from them. The chosen adapter's
+rates in the selection scenarios are biased upwards by the choice; its rates in the evaluation are not.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,116 +28,151 @@ from sekft.model.lora import put_back
 from sekft.tracking.files import append_line
 from sekft.train.callbacks import Log
 
-LOOKS, BEST = "behaviour.jsonl", "best"
+MEASUREMENTS, BEST = "behaviour.jsonl", "best"
 ORDER = (("verified", 1, "most verified"), ("terminated", 1, "most terminated"), ("false_panic", -1, "fewest false panics"))
-Live = Callable[[], Sequence[Trajectory]]
-Look = dict[str, Any]  # a line of LOOKS: step, agent, scenarios (how many and which), broken_share and every rate
+PlayEpisodes = Callable[[], Sequence[Trajectory]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The behaviour of an agent after a training step: a line of behaviour.jsonl."""
+
+    step: int
+    agent: str  # base at step 0, else tuned
+    scenarios: str  # how many, and a digest of their ids
+    broken_share: float
+    rates: Mapping[str, float]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "agent": self.agent,
+            "scenarios": self.scenarios,
+            "broken_share": self.broken_share,
+            **self.rates,
+        }
+
+
+def read_measurements(file: Path) -> list[Measurement]:
+    return [_measurement(json.loads(line)) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def _measurement(document: Mapping[str, Any]) -> Measurement:
+    scenarios = document["scenarios"] if "scenarios" in document else document["worlds"].replace("worlds", "scenarios")  # the old name
+    found = {name: document[name] for name in rates.JUDGED}
+    return Measurement(document["step"], document["agent"], scenarios, document["broken_share"], found)
 
 
 class SelectionCallback(TrainerCallback):
-    """Looks every eval.every_steps and after the last one.
+    """Measures every eval.every_steps and after the last step, and saves the best adapter in the folder best/.
 
-    live: the episodes of the model as it is now; None: there are no looks. keep: saves it as it is now in a folder of that name.
+    play: plays episodes with the model in its current state; None: nothing is measured. save: saves the adapter's current state.
     """
 
-    def __init__(self, folder: Path, config: EvalConfig, live: Live | None, keep: Callable[[Path, int], None], log: Log) -> None:
-        self.folder, self.config, self._live, self._keep, self._log = folder, config, live, keep, log
-        self.looks: list[Look] = []
+    def __init__(self, folder: Path, config: EvalConfig, play: PlayEpisodes | None, save: Callable[[Path, int], None], log: Log) -> None:
+        self.folder, self.config, self._play, self._save, self._log = folder, config, play, save, log
+        self.measurements: list[Measurement] = []
 
     def begin(self, base: Sequence[Trajectory], checkpoint: str | None) -> None:
-        """Step 0 is the base. checkpoint: training goes on from it, and so does the choice, with what was kept there.
+        """Record the base's episodes as step 0, or load the measurements and the best adapter of the checkpoint that is resumed.
 
-        Raises SettingsError if that was chosen in other scenarios.
+        Raises SettingsError if the checkpoint was measured in other scenarios.
         """
-        if self._live is None:
+        if self._play is None:
             return
-        first, before = look(base, 0, "base"), Path(checkpoint or self.folder) / LOOKS
-        if checkpoint is None or not before.exists():
-            self._tell(first)
+        first, file = measure(base, 0, "base"), Path(checkpoint or self.folder) / MEASUREMENTS
+        if checkpoint is None or not file.exists():
+            self._record(first)
             return
-        for one in map(json.loads, filter(None, before.read_text(encoding="utf-8").split("\n"))):
-            if one["scenarios"] != first["scenarios"]:
+        for measurement in read_measurements(file):
+            if measurement.scenarios != first.scenarios:
                 raise SettingsError(
-                    f"{before}: looks at {one['worlds']}, here {first['worlds']}; allowed: the same eval.selection_scenarios and split"
+                    f"{file}: measured in {measurement.scenarios}, here {first.scenarios}; "
+                    "allowed: the same eval.selection_scenarios and split"
                 )
-            self._tell(one)
-        if before.with_name(BEST).exists():
-            shutil.copytree(before.with_name(BEST), self.folder / BEST)
+            self._record(measurement)
+        if file.with_name(BEST).exists():
+            shutil.copytree(file.with_name(BEST), self.folder / BEST)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         step = state.global_step
-        if self._live is None or (step % self.config.every_steps and step != state.max_steps):
+        if self._play is None or (step % self.config.every_steps and step != state.max_steps):
             return
-        self._tell(look(self._live(), step, "tuned"))
-        if (found := self.best()) is not None and found[0]["step"] == step:
-            self._keep(self.folder / BEST, step)
+        self._record(measure(self._play(), step, "tuned"))
+        if (chosen := self.best()) is not None and chosen[0].step == step:
+            self._save(self.folder / BEST, step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """With the checkpoint goes what was chosen up to it."""
-        if self._live is None:
+        """Copy the measurements and the best adapter so far into the checkpoint."""
+        if self._play is None:
             return
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        shutil.copy(self.folder / LOOKS, checkpoint / LOOKS)
+        shutil.copy(self.folder / MEASUREMENTS, checkpoint / MEASUREMENTS)
         if (self.folder / BEST).exists():
             shutil.copytree(self.folder / BEST, checkpoint / BEST, dirs_exist_ok=True)
 
-    def settle(self, base: Base, tuned: Any, steps: int) -> dict[str, Any] | None:
-        """Which step's weights the model has now, and why; None without looks. steps: how many training took."""
-        if self._live is None:
+    def choose(self, base: Base, tuned: Any, steps: int) -> dict[str, Any] | None:
+        """Choose a step, load its weights into the model, and return the choice with its reason; None if nothing was measured.
+
+        steps: of the whole training.
+        """
+        if self._play is None:
             return None
-        found = self.best()
-        best = {"step": found[0]["step"], "why": f"{found[1]} of {len(self.looks) - 1} looks"} if found else None
+        best: dict[str, Any] | None = None
+        if (found := self.best()) is not None:
+            best = {"step": found[0].step, "why": f"{found[1]} of {len(self.measurements) - 1} measurements"}
         if self.config.choose is Choose.last:
             step, why = steps, "eval.choose=last"
+        elif best:
+            step, why = best["step"], best["why"]
+        elif self.measurements[1:]:
+            step, why = steps, "too many episodes broke in every measurement"
         else:
-            step, why = (
-                (best["step"], best["why"])
-                if best
-                else (steps, "at every look too many episodes broke" if self.looks[1:] else "it ended before a look")
-            )
+            step, why = steps, "training ended before the first measurement"
         if step != steps:
             put_back(tuned, base, self.folder / BEST)
-        return {"step": step, "of": steps, "why": why, "best": best, "looks": self.looks}
+        looks = [measurement.document() for measurement in self.measurements]
+        return {"step": step, "of": steps, "why": why, "best": best, "looks": looks}
 
-    def best(self) -> tuple[Look, str] | None:
-        """The look that is chosen, and why; None if at every one too many episodes broke."""
-        return best([one for one in self.looks if one["agent"] == "tuned" and one["broken_share"] <= self.config.max_broken_share])
+    def best(self) -> tuple[Measurement, str] | None:
+        """The best measurement of the adapter, and why; None if too many episodes broke in each."""
+        return best([one for one in self.measurements if one.agent == "tuned" and one.broken_share <= self.config.max_broken_share])
 
-    def _tell(self, seen: Look) -> None:
-        self.looks.append(seen)
-        with (self.folder / LOOKS).open("a", encoding="utf-8") as file:
-            append_line(file, seen)
-        self._log({f"eval/{name}": seen[name] for name in rates.JUDGED}, seen["step"])
+    def _record(self, measurement: Measurement) -> None:
+        self.measurements.append(measurement)
+        with (self.folder / MEASUREMENTS).open("a", encoding="utf-8") as file:
+            append_line(file, measurement.document())
+        self._log({f"eval/{name}": measurement.rates[name] for name in rates.JUDGED}, measurement.step)
 
 
-def play_in(evaluation: Evaluation | None, base: Base, tuned: Any) -> Live | None:
-    """Episodes of the model as it is in the middle of its training."""
+def play_function(evaluation: Evaluation | None, base: Base, tuned: Any) -> PlayEpisodes | None:
+    """A function that plays the selection scenarios with the model in the state it has during training."""
     if evaluation is None:
         return None
 
-    def live() -> list[Trajectory]:
+    def play() -> list[Trajectory]:
         tuned.eval()
         try:
-            with playing(base, tuned, evaluation.config, evaluation.seed) as cast:
-                return evaluation.play(cast.agents, "selection", tokens=cast.generated)["tuned"]
+            with playing(base, tuned, evaluation.config, evaluation.seed) as agents:
+                return evaluation.play(agents.agents, "selection", tokens=agents.generated)["tuned"]
         finally:
             tuned.train()
 
-    return live
+    return play
 
 
-def look(episodes: Sequence[Trajectory], step: int, agent: str) -> Look:
+def measure(episodes: Sequence[Trajectory], step: int, agent: str) -> Measurement:
     found = {name: rates.rate_of(episodes, met).rate for name, met in rates.JUDGED.items()}
     ids = sorted({episode.scenario_id for episode in episodes})
     scenarios = f"{len(ids)} scenarios {hashlib.sha256(' '.join(ids).encode()).hexdigest()[:8]}"
-    return {"step": step, "agent": agent, "scenarios": scenarios, "broken_share": broken_share(episodes), **found}
+    return Measurement(step, agent, scenarios, broken_share(episodes), found)
 
 
-def best(looks: Sequence[Look]) -> tuple[Look, str] | None:
-    """By ORDER, each rate deciding among the equals of those before it; among equals in all of them the latest step, which learned most."""
-    left = list(looks)
-    for name, sign, said in ORDER:
-        left = [one for one in left if sign * one[name] == max(sign * other[name] for other in left)]
+def best(measurements: Sequence[Measurement]) -> tuple[Measurement, str] | None:
+    """The best by the rates in ORDER, a later rate deciding where those before are equal; among equals the latest step."""
+    left = list(measurements)
+    for name, sign, why in ORDER:
+        left = [one for one in left if sign * one.rates[name] == max(sign * other.rates[name] for other in left)]
         if len(left) == 1:
-            return left[0], said if len(looks) > 1 else "the only look"
-    return (max(left, key=lambda one: one["step"]), "the latest of equals") if left else None
+            return left[0], why if len(measurements) > 1 else "the only measurement"
+    return (max(left, key=lambda one: one.step), "the latest of equals") if left else None

@@ -1,4 +1,4 @@
-"""One task of a Ray cluster, or of one that is begun for it on this machine."""
+"""One task of a Ray cluster, or of a cluster started for it on this machine."""
 
 import signal
 import threading
@@ -7,34 +7,35 @@ from contextlib import contextmanager
 from typing import Any
 
 from sekft.errors import WhereError
-from sekft.where.work import Handle, Work, at, obey
+from sekft.where.job_spec import JobHandle, JobSpec, absolute, execute
 
-OF_TASK = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env")
-
-
-def described(work: Work) -> dict[str, Any]:
-    """What would be submitted."""
-    task = {key: value for key, value in work.options.items() if key in OF_TASK}
-    cluster = {key: value for key, value in work.options.items() if key not in OF_TASK}
-    return {"init": cluster, "task": {"name": work.name, **task}, "command": list(work.command), "output": str(work.output)}
+TASK_OPTIONS = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env")
+CANCEL_S = 60
 
 
-def submit(work: Work) -> Handle:
+def describe(job: JobSpec) -> dict[str, Any]:
+    """The submission as it would be made."""
+    task = {key: value for key, value in job.options.items() if key in TASK_OPTIONS}
+    cluster = {key: value for key, value in job.options.items() if key not in TASK_OPTIONS}
+    return {"init": cluster, "task": {"name": job.name, **task}, "command": list(job.command), "output": str(job.output)}
+
+
+def submit(job: JobSpec) -> JobHandle:
     """Raises WhereError."""
     import ray
 
-    told = described(work)
+    submission = describe(job)
     try:
-        with _ours(signal.SIGTERM):
-            cluster = ray.init(**{"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR", **told["init"]})
-        task = ray.remote(max_retries=0)(obey).options(**told["task"])
-        reference = task.remote(told["command"], at(), at(work.output))
-    except Exception as error:  # whatever Ray or the shape of an option raises means: not taken
+        with _keep_handler(signal.SIGTERM):
+            cluster = ray.init(**{"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR", **submission["init"]})
+        task = ray.remote(max_retries=0)(execute).options(**submission["task"])
+        reference = task.remote(submission["command"], absolute(), absolute(job.output))
+    except Exception as error:  # Ray and malformed options raise many types; each means the task was not accepted
         ray.shutdown()
         raise WhereError(_line(error)) from None
 
-    def ended(wait_s: float) -> int | None:
-        ready, _ = ray.wait([reference], timeout=wait_s)
+    def wait(seconds: float) -> int | None:
+        ready, _ = ray.wait([reference], timeout=seconds)
         if not ready:
             return None
         try:
@@ -45,18 +46,18 @@ def submit(work: Work) -> Handle:
             ray.shutdown()
 
     def cancel() -> None:
-        if not ray.is_initialized():  # it has ended; to ask anything would start another cluster
+        if not ray.is_initialized():  # the task is over; any call would start another cluster
             return
-        ray.cancel(reference)  # a KeyboardInterrupt there
-        ray.wait([reference], timeout=60)
+        ray.cancel(reference)  # raises KeyboardInterrupt in the task
+        ray.wait([reference], timeout=CANCEL_S)
         ray.shutdown()
 
-    return Handle(reference.task_id().hex(), ended, cancel, {"address": cluster.address_info.get("gcs_address")})
+    return JobHandle(reference.task_id().hex(), wait, cancel, {"address": cluster.address_info.get("gcs_address")})
 
 
 @contextmanager
-def _ours(number: signal.Signals) -> Iterator[None]:
-    """Ray takes signals for itself, and would end this process without a word."""
+def _keep_handler(number: signal.Signals) -> Iterator[None]:
+    """Restore the signal's handler afterwards: ray.init installs its own, which ends this process without a message."""
     before = signal.getsignal(number)
     try:
         yield

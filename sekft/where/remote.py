@@ -1,13 +1,13 @@
-"""A whole command done elsewhere: submitted, followed to its end, and told as if it had ended here."""
+"""A whole command run by Ray, Slurm or Hugging Face: submitted, followed to its end, and reported as if it had run here."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sekft.config.job import Job, RunFunction
+from sekft.config.job import Job, Report, RunFunction
 from sekft.config.where import Where
 from sekft.data import inputs
 from sekft.episode.references import sources_without_path
@@ -16,87 +16,83 @@ from sekft.tracking import records
 from sekft.tracking.record import RUN, SUMMARY, open_run
 from sekft.tracking.signals import terminating
 from sekft.where import allowed, submission
-from sekft.where.work import Work, cancelling, last_line, python
+from sekft.where.job_spec import JobSpec, cancel_on_error, last_line, python
 
-Say = Callable[[str], None]
 POLL_S = 1.0
-OURS = ("where", "live", "dry_run", "again", "resident")  # words that the command there does not get
+LOCAL_SETTINGS = ("where", "live", "dry_run", "again", "resident")  # overrides that the remote command does not get
 
 
 def require(command: str, settings: Any, job_of_sweep: bool) -> None:
-    """Raises SettingsError for what does not go together; nothing is started, read or asked."""
-    reads = lambda: (inputs.training_inputs if command == "train" else inputs.eval_inputs)(settings)  # noqa: E731
-    far = allowed.place(command, settings) is Where.hf_job and settings.where.options.get("image")
+    """Raises SettingsError for a combination of settings that is not allowed; see allowed.require."""
+    leaves_machine = allowed.location(command, settings) is Where.hf_job and settings.where.options.get("image")
+    inputs_of = inputs.training_inputs if command == "train" else inputs.eval_inputs
     plays = command == "train" and bool(sources_without_path(settings.data))
-    allowed.require(command, settings, reads() if far else (), plays, job_of_sweep)
+    allowed.require(command, settings, inputs_of(settings) if leaves_machine else (), plays, job_of_sweep)
 
 
-def placed(command: str, run: RunFunction, settings: Any, say: Say) -> RunFunction:
-    """run itself, or what has it done where the settings say."""
-    there = allowed.place(command, settings)
-    if there not in submission.PLACES or (command == "train" and allowed.apart(settings)):
+def at_location(command: str, run: RunFunction, settings: Any, report: Report) -> RunFunction:
+    """run itself, or a function that submits the command to the location in the settings."""
+    where = allowed.location(command, settings)
+    if where not in submission.BACKENDS or (command == "train" and allowed.trains_separately(settings)):
         return run
-    return lambda settings, job: _submitted(command, there, settings, job, say)
+    return lambda settings, job: _submit(command, where, settings, job, report)
 
 
-def work(command: str, settings: Any, job: Job) -> Work:
-    """The command line, as it is typed here but for where it runs."""
-    far = settings.where.train is Where.hf_job if command == "train" else settings.where.eval is Where.hf_job
-    words = [word for word in job.overrides if word.lstrip("+~").split("=")[0].split(".")[0] not in OURS]
-    folder = settings.where.folder if far else str(job.folder.absolute())
-    words += ["where.train=local", "where.eval=local", "live=false", "dry_run=false", "hydra.mode=RUN"]
-    words += [f"hydra.run.dir='{folder}'"] if folder else []
+def job_spec(command: str, settings: Any, job: Job) -> JobSpec:
+    """The command with this job's overrides, except that it runs locally where it is submitted to."""
+    hf_job = allowed.location(command, settings) is Where.hf_job
+    overrides = [word for word in job.overrides if word.lstrip("+~").split("=")[0].split(".")[0] not in LOCAL_SETTINGS]
+    folder = settings.where.folder if hf_job else str(job.folder.absolute())
+    overrides += ["where.train=local", "where.eval=local", "live=false", "dry_run=false", "hydra.mode=RUN"]
+    overrides += [f"hydra.run.dir='{folder}'"] if folder else []
     if command == "train" and job.checkpoint:
-        words.append(f"trainer.resume_from='{job.checkpoint.absolute()}'")
-    line = ("python" if far else python(), "-m", f"sekft.{command}", *words)
-    return Work(f"sekft-{command}-{job.name.replace('/', '-')}", line, job.folder, settings.where.options, tuple(settings.where.secrets))
+        overrides.append(f"trainer.resume_from='{job.checkpoint.absolute()}'")
+    line = ("python" if hf_job else python(), "-m", f"sekft.{command}", *overrides)
+    return JobSpec(f"sekft-{command}-{job.name.replace('/', '-')}", line, job.folder, settings.where.options, tuple(settings.where.secrets))
 
 
-def _submitted(command: str, there: Where, settings: Any, job: Job, say: Say) -> Mapping[str, Any]:
-    asked, before = work(command, settings, job), _status(job)
+def _submit(command: str, where: Where, settings: Any, job: Job, report: Report) -> Mapping[str, Any]:
+    """Submit the command and wait for its end; its summary, empty without one. Raises WhereError."""
+    spec, before = job_spec(command, settings, job), _run_status(job)
     try:
         with terminating():
-            handle = submission.submit(there, asked, job.folder)
-            say(f"{there}: {handle.id}; kept in {job.folder / submission.SUBMISSION}")
+            handle = submission.submit(where, spec, job.folder)
+            report(f"{where}: {handle.id}; kept in {job.folder / submission.SUBMISSION}")
             if not settings.where.wait:
                 return {}
-            with cancelling(handle):
-                while (status := handle.ended(POLL_S)) is None:
+            with cancel_on_error(handle):
+                while (status := handle.wait(POLL_S)) is None:
                     pass
         if status:
-            raise _ended_with(status, _said(last_line(asked.output), command) or f"where={there}: ended with status {status}")
+            message = last_line(spec.output).removeprefix(f"sekft.{command}: ")  # the prefix is printed again here
+            raise _error(status, message or f"where={where}: ended with status {status}")
     except WhereError as error:
-        submission.ended(job.folder, str(error))
-        if _status(job) == before or _status(job)[1] == "running":  # nobody there has said so
-            _record(command, settings, job, error)
+        submission.record_end(job.folder, str(error))
+        if _run_status(job) == before or _run_status(job)[1] == "running":  # the remote process did not record the failure
+            _record_failure(command, settings, job, error)
         raise
     except BaseException:
-        submission.ended(job.folder, "interrupted", "cancelled")
+        submission.record_end(job.folder, "interrupted", "cancelled")
         raise
-    submission.ended(job.folder)
-    say(f"{there}: done; {job.folder if there is not Where.hf_job else handle.about['url']}")
+    submission.record_end(job.folder)
+    report(f"{where}: done; {job.folder if where is not Where.hf_job else handle.details['url']}")
     return records.summary(job.folder) if (job.folder / SUMMARY).exists() else {}
 
 
-def _ended_with(status: int, line: str) -> WhereError:
+def _error(status: int, line: str) -> WhereError:
     error = WhereError(line)
     error.exit_status = status if status > 0 else 1
     return error
 
 
-def _said(line: str, command: str) -> str:
-    """A refusal from there, without the name that is said again here."""
-    return line.removeprefix(f"sekft.{command}: ")
+def _run_status(job: Job) -> tuple[str, str]:
+    """Start time and status in run.json; empty strings without one."""
+    file = job.folder / RUN
+    record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return str(record.get("started", "")), str(record.get("status", ""))
 
 
-def _status(job: Job) -> tuple[str, str]:
-    """When the run in the folder began, and what became of it; empty without one."""
-    run = job.folder / RUN
-    told = json.loads(run.read_text(encoding="utf-8")) if run.exists() else {}
-    return str(told.get("started", "")), str(told.get("status", ""))
-
-
-def _record(command: str, settings: Any, job: Job, error: WhereError) -> None:
-    """The run has failed, also where nobody could say so there."""
+def _record_failure(command: str, settings: Any, job: Job, error: WhereError) -> None:
+    """Write a run record with status failed."""
     with suppress(WhereError), open_run(Path(job.folder), command, asdict(settings), job.overrides, settings.seed):
         raise error

@@ -1,46 +1,47 @@
-"""A job of a Slurm cluster, by submitit; its `local` executor is a process of this machine."""
+"""A job of a Slurm cluster, by submitit; the `local` executor of submitit is a process of this machine."""
 
 import time
 from typing import Any
 
 from sekft.errors import WhereError
-from sekft.where.work import Handle, Work, at, obey
+from sekft.where.job_spec import JobHandle, JobSpec, absolute, execute
 
 POLL_S = 0.5
 FOLDER = "submitit"
 
 
-def described(work: Work) -> dict[str, Any]:
-    """What would be submitted."""
-    options = dict(work.options)
+def describe(job: JobSpec) -> dict[str, Any]:
+    """The submission as it would be made."""
+    options = dict(job.options)
     cluster = options.pop("cluster", "slurm")
-    return {"executor": cluster, "parameters": {"name": work.name, **options}, "command": list(work.command), "output": str(work.output)}
+    return {"executor": cluster, "parameters": {"name": job.name, **options}, "command": list(job.command), "output": str(job.output)}
 
 
-def submit(work: Work) -> Handle:
+def submit(job: JobSpec) -> JobHandle:
     """Raises WhereError."""
     import submitit
 
-    told = described(work)
+    submission = describe(job)
     try:
-        executor = submitit.AutoExecutor(folder=(work.folder / FOLDER).absolute(), cluster=told["executor"])
-        executor.update_parameters(**told["parameters"])
-        job = executor.submit(obey, told["command"], at(), at(work.output))
-    except Exception as error:  # whatever submitit, sbatch or the shape of an option raises means: not taken
+        executor = submitit.AutoExecutor(folder=(job.folder / FOLDER).absolute(), cluster=submission["executor"])
+        executor.update_parameters(**submission["parameters"])
+        submitted = executor.submit(execute, submission["command"], absolute(), absolute(job.output))
+    except Exception as error:  # submitit, sbatch and malformed options raise many types; each means the job was not accepted
         raise WhereError(_line(error)) from None
 
-    def ended(wait_s: float) -> int | None:
-        deadline = time.monotonic() + wait_s
-        while not job.done():
+    def wait(seconds: float) -> int | None:
+        deadline = time.monotonic() + seconds
+        while not submitted.done():
             if time.monotonic() > deadline:
                 return None
-            time.sleep(min(POLL_S, wait_s))
+            time.sleep(min(POLL_S, seconds))
         try:
-            return int(job.result())
+            return int(submitted.result())
         except Exception as error:
-            raise WhereError(f"job {job.job_id} did not end by itself: {_line(error)}") from None
+            raise WhereError(f"job {submitted.job_id} did not end by itself: {_line(error)}") from None
 
-    return Handle(str(job.job_id), ended, job.cancel, {"executor": told["executor"], "folder": str(work.folder / FOLDER)})
+    details = {"executor": submission["executor"], "folder": str(job.folder / FOLDER)}
+    return JobHandle(str(submitted.job_id), wait, submitted.cancel, details)
 
 
 def _line(error: Exception) -> str:

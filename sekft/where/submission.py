@@ -1,4 +1,4 @@
-"""What was submitted somewhere: the handle on it is kept in the folder of the run, and one that was not taken has failed."""
+"""Submitting a job to Ray, Slurm or Hugging Face; submission.json in the run's folder keeps the handle and the job's end."""
 
 import json
 from datetime import UTC, datetime
@@ -12,43 +12,46 @@ from sekft.tracking.condition import Condition
 from sekft.tracking.files import write_json
 from sekft.tracking.record import RUN, one_line
 from sekft.where import hf_job, ray, slurm
-from sekft.where.work import Handle, Work
+from sekft.where.job_spec import JobHandle, JobSpec
 
 SUBMISSION = "submission.json"
-PLACES = {Where.ray: ray, Where.slurm: slurm, Where.hf_job: hf_job}
+BACKENDS = {Where.ray: ray, Where.slurm: slurm, Where.hf_job: hf_job}
 
 
-def described(where: Where, work: Work) -> dict[str, Any]:
-    return PLACES[where].described(work)
+def describe(where: Where, job: JobSpec) -> dict[str, Any]:
+    return BACKENDS[where].describe(job)
 
 
-def submit(where: Where, work: Work, folder: Path) -> Handle:
-    """folder: of the run. Its submission.json says submitted, with the handle, or failed, with the reason. Raises WhereError."""
-    told = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-    told |= {"name": work.name, "submitted": described(where, work)}
-    Audit(folder).tell("submitting", where=where.value)  # before anybody there writes to it
+def submit(where: Where, job: JobSpec, folder: Path) -> JobHandle:
+    """Submit the job and write submission.json into the run's folder: submitted with the id, or failed with the error.
+
+    Raises WhereError.
+    """
+    record = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    record |= {"name": job.name, "submitted": describe(where, job)}
+    Audit(folder).tell("submitting", where=where.value)  # before the job itself can write to the audit log
     try:
-        handle = PLACES[where].submit(work)
+        handle = BACKENDS[where].submit(job)
     except WhereError as error:
-        write_json(folder / SUBMISSION, told | {"status": "failed", "id": None, "error": one_line(error)})
+        write_json(folder / SUBMISSION, record | {"status": "failed", "id": None, "error": one_line(error)})
         raise WhereError(f"where={where}: not submitted: {error}") from None
-    write_json(folder / SUBMISSION, told | {"status": "submitted", "id": handle.id, "error": None, **handle.about})
+    write_json(folder / SUBMISSION, record | {"status": "submitted", "id": handle.id, "error": None, **handle.details})
     return handle
 
 
-def unbegun(home: Path) -> list[Condition]:
-    """What was submitted from the folders below and left no run yet: it waits there, or it was never taken."""
+def not_started(home: Path) -> list[Condition]:
+    """Every submission in the folders below that has no run yet: it is queued, or was not accepted."""
     files = [file for file in sorted(home.rglob(SUBMISSION)) if not (file.parent / RUN).exists()]
     return [_condition(file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in files]
 
 
-def _condition(folder: Path, told: dict[str, Any]) -> Condition:
-    command = str(told.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
-    return Condition(folder, command, told["status"], told["error"] or f"{told['where']}: {told['id']}, no sign of it yet")
+def _condition(folder: Path, record: dict[str, Any]) -> Condition:
+    command = str(record.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
+    return Condition(folder, command, record["status"], record["error"] or f"{record['where']}: {record['id']}, not started yet")
 
 
-def ended(folder: Path, error: str | None = None, status: str = "") -> None:
-    """What was submitted has come to its end."""
+def record_end(folder: Path, error: str | None = None, status: str = "") -> None:
+    """Write into submission.json how the job ended. status: by default done, or failed with an error."""
     if (folder / SUBMISSION).exists():
-        told = json.loads((folder / SUBMISSION).read_text(encoding="utf-8"))
-        write_json(folder / SUBMISSION, told | {"status": status or ("failed" if error else "done"), "error": error})
+        record = json.loads((folder / SUBMISSION).read_text(encoding="utf-8"))
+        write_json(folder / SUBMISSION, record | {"status": status or ("failed" if error else "done"), "error": error})

@@ -228,7 +228,7 @@ def test_a_sweep_killed_in_a_job_goes_on_from_its_checkpoint_to_the_same_bytes(c
         (cwd / "killed" / "2" / "checkpoints" / half).mkdir(exist_ok=True)
     (cwd / "killed" / "2" / "checkpoints" / "checkpoint-9" / "whole.json").write_text('{"optimizer.pt": 9}')
     second = run_command("train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd)
-    assert "killed/0: done before; skipped" in second.stdout and "killed/2: was cut off; goes on from checkpoint-" in second.stdout
+    assert "killed/0: done before; skipped" in second.stdout and "killed/2: interrupted; resumes from checkpoint-" in second.stdout
     assert "job killed/1 failed: failed before: step" in second.stderr and second.returncode == 1
     assert (cwd / "killed" / "0" / "run.json").read_bytes() == finished
     assert digest(cwd / "killed" / "2" / "adapter") == digest(alone / "adapter") and losses(cwd / "killed" / "2") == losses(alone)

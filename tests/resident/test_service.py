@@ -13,7 +13,7 @@ import pytest
 
 from sekft.errors import JobError
 from sekft.resident.commands import RemoteCommands
-from sekft.where.resident import ask, events
+from sekft.where.resident import events, request
 from tests.conftest import run_command
 from tests.process import Command, start
 
@@ -49,7 +49,7 @@ def hot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def answers(socket: Path) -> bool:
     try:
-        return bool(ask(socket, "GET", "/status"))
+        return bool(request(socket, "GET", "/status"))
     except JobError:
         return False
 
@@ -62,7 +62,7 @@ def until(true: Callable[[], object], seconds: float = 180) -> None:
 
 
 def submit(socket: Path, folder: Path, *words: str) -> str:
-    return str(ask(socket, "POST", "/jobs", {"words": list(words), "typed_in": str(folder)})["job"])
+    return str(request(socket, "POST", "/jobs", {"words": list(words), "typed_in": str(folder)})["job"])
 
 
 def ended(socket: Path, job: str) -> dict[str, object]:
@@ -70,11 +70,11 @@ def ended(socket: Path, job: str) -> dict[str, object]:
 
 
 def steps(socket: Path, job: str) -> int:
-    return len(ask(socket, "GET", f"/jobs/{job}/losses"))
+    return len(request(socket, "GET", f"/jobs/{job}/losses"))
 
 
 def test_a_command_on_the_resident_base_gives_what_a_separate_process_gives(hot: Path, tmp_path: Path):
-    loaded = ask(hot, "GET", "/status")["base"]
+    loaded = request(hot, "GET", "/status")["base"]
     here = run_command("train", *SHORT, "hydra.run.dir=there", f"resident={hot}", cwd=tmp_path)
     assert here.returncode == 0, here.stderr
     assert "loss: " in here.stdout and "adapter: there/adapter" in here.stdout
@@ -83,9 +83,9 @@ def test_a_command_on_the_resident_base_gives_what_a_separate_process_gives(hot:
     job = here.stdout.split()[1]
     lines = list(events(hot, job))
     assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3] and lines[-1]["status"] == "done"
-    (adapter,) = [item for item in ask(hot, "GET", "/adapters") if item["job"] == job]
+    (adapter,) = [item for item in request(hot, "GET", "/adapters") if item["job"] == job]
     assert adapter["kind"] == "adapter" and Path(adapter["path"]) == tmp_path / "there" / "adapter"
-    assert ask(hot, "GET", "/status")["base"].rpartition(";")[2] == loaded.rpartition(";")[2] == " 1 loaded so far"
+    assert request(hot, "GET", "/status")["base"].rpartition(";")[2] == loaded.rpartition(";")[2] == " 1 loaded so far"
     alone = run_command("train", *SHORT, "model.device=cpu", "hydra.run.dir=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     file = Path("adapter") / "adapter_model.safetensors"
@@ -95,28 +95,28 @@ def test_a_command_on_the_resident_base_gives_what_a_separate_process_gives(hot:
 def test_a_waiting_and_a_running_job_can_be_cancelled_and_the_base_stays(hot: Path, tmp_path: Path):
     first, second = submit(hot, tmp_path, "train", *LONG), submit(hot, tmp_path, "train", *SHORT)
     until(lambda: steps(hot, first) > 2)
-    worker = ask(hot, "GET", "/status")["worker_pid"]
-    assert ask(hot, "DELETE", f"/jobs/{second}")["status"] == "cancelled"
-    ask(hot, "DELETE", f"/jobs/{first}")
+    worker = request(hot, "GET", "/status")["worker_pid"]
+    assert request(hot, "DELETE", f"/jobs/{second}")["status"] == "cancelled"
+    request(hot, "DELETE", f"/jobs/{first}")
     cancelled = ended(hot, first)
     assert (cancelled["status"], cancelled["exit_status"]) == ("cancelled", 130)
     (run,) = cancelled["runs"]
     assert json.loads((Path(run) / "run.json").read_text())["status"] == "interrupted"
     with pytest.raises(JobError, match=f"job {first}: cancelled already"):
-        ask(hot, "DELETE", f"/jobs/{first}")
+        request(hot, "DELETE", f"/jobs/{first}")
     assert ended(hot, submit(hot, tmp_path, "train", *SHORT))["status"] == "done"
-    assert ask(hot, "GET", "/status")["worker_pid"] == worker
+    assert request(hot, "GET", "/status")["worker_pid"] == worker
 
 
 def test_a_killed_worker_fails_its_job_and_the_next_job_has_a_new_base(hot: Path, tmp_path: Path):
     first, second = submit(hot, tmp_path, "train", *LONG), submit(hot, tmp_path, "train", *SHORT)
     until(lambda: steps(hot, first) > 2)
-    before = ask(hot, "GET", "/status")
+    before = request(hot, "GET", "/status")
     assert before["running"] == first and before["queued"] == [second]
     os.kill(before["worker_pid"], signal.SIGKILL)
     assert ended(hot, first)["error"] == "the worker was killed by SIGKILL"
     assert ended(hot, second)["status"] == "done"
-    assert ask(hot, "GET", "/status")["worker_pid"] != before["worker_pid"]
+    assert request(hot, "GET", "/status")["worker_pid"] != before["worker_pid"]
 
 
 def point(name: str, typed: str) -> dict[str, object]:
@@ -125,40 +125,40 @@ def point(name: str, typed: str) -> dict[str, object]:
 
 def test_decision_points_are_used_once_and_released_by_a_job_without_an_adapter(hot: Path, tmp_path: Path):
     for name in ("one", "two", "one"):
-        assert ask(hot, "POST", "/samples", point(name, "cat motd"))["job"] is None
+        assert request(hot, "POST", "/samples", point(name, "cat motd"))["job"] is None
     with pytest.raises(JobError, match="sample one: a different one with this id was posted before"):
-        ask(hot, "POST", "/samples", point("one", "ls"))
+        request(hot, "POST", "/samples", point("one", "ls"))
     with pytest.raises(JobError, match="sample: .*nothing is typed"):
-        ask(hot, "POST", "/samples", point("three", " "))
+        request(hot, "POST", "/samples", point("three", " "))
     order = {"typed_in": str(tmp_path), "samples": True}
     steps_of = ["sandbox=bwrap", "tracker=none", "eval=none", "rehearsal=false", "trainer.max_steps=2"]
-    failed = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of, "lora.r=-1"]})["job"]
+    failed = request(hot, "POST", "/jobs", order | {"words": ["train", *steps_of, "lora.r=-1"]})["job"]
     assert ended(hot, failed)["status"] == "failed"
-    assert [sample["job"] for sample in ask(hot, "GET", "/samples")] == [None, None]
+    assert [sample["job"] for sample in request(hot, "GET", "/samples")] == [None, None]
     (tmp_path / "more.jsonl").write_text(json.dumps(point("four", "ls")) + "\n")
     assert RemoteCommands(hot).run(["post", str(tmp_path / "more.jsonl")]) == 0
-    learned = ask(hot, "POST", "/jobs", order | {"words": ["train", *steps_of]})["job"]
+    learned = request(hot, "POST", "/jobs", order | {"words": ["train", *steps_of]})["job"]
     done = ended(hot, learned)
     assert done["status"] == "done", list(events(hot, learned))
-    assert [sample["job"] for sample in ask(hot, "GET", "/samples")] == [learned] * 3
+    assert [sample["job"] for sample in request(hot, "GET", "/samples")] == [learned] * 3
     summary = json.loads((Path(done["runs"][0]) / "summary.json").read_text())
     assert summary["data"]["rows"] == 3
     with pytest.raises(JobError, match="samples: 0 wait"):
-        ask(hot, "POST", "/jobs", order | {"words": ["train"]})
+        request(hot, "POST", "/jobs", order | {"words": ["train"]})
 
 
 def test_every_refusal_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     nobody = run_command("train", f"resident={tmp_path / 'nobody'}", cwd=tmp_path)
-    assert nobody.returncode == 1 and nobody.stderr.startswith(f"sekft.train: resident={tmp_path / 'nobody'}: nobody serves there;")
+    assert nobody.returncode == 1 and nobody.stderr.startswith(f"sekft.train: resident={tmp_path / 'nobody'}: nothing listens there;")
     for body, message in (
         ({"words": ["dance"], "typed_in": "/"}, "words: found 'dance', allowed first: train, eval,"),
         ({"words": ["train"], "typed_in": "/nowhere"}, "typed_in: /nowhere: no such folder"),
         ({"words": "train"}, "words: Input should be a valid array"),
     ):
         with pytest.raises(JobError, match=message):
-            ask(hot, "POST", "/jobs", body)
+            request(hot, "POST", "/jobs", body)
     with pytest.raises(JobError, match="job 99: no such job"):
-        ask(hot, "GET", "/jobs/99/losses")
+        request(hot, "GET", "/jobs/99/losses")
     second = run_command("resident", f"socket={tmp_path / 'other'}", f"queue={hot.parent / 'outputs/resident/queue'}", cwd=tmp_path)
     assert second.returncode == 1 and "outputs/resident/queue: in use by another service" in second.stderr
     assert RemoteCommands(hot).run(["list"]) == 0 and RemoteCommands(hot).run(["status"]) == 0 and RemoteCommands(hot).run(["cancel"]) == 1
@@ -170,7 +170,7 @@ def test_a_service_that_was_killed_or_stopped_continues_its_job(tmp_path: Path):
     with service(tmp_path) as (socket, process):
         first, second = submit(socket, tmp_path, "train", *steps_of, "hydra.run.dir=cut"), submit(socket, tmp_path, "train", *SHORT)
         until(lambda: steps(socket, first) > 4)
-        worker = ask(socket, "GET", "/status")["worker_pid"]
+        worker = request(socket, "GET", "/status")["worker_pid"]
         process.kill()
         until(lambda: not Path(f"/proc/{worker}").exists(), 60)
     with service(tmp_path) as (socket, process):
@@ -181,7 +181,7 @@ def test_a_service_that_was_killed_or_stopped_continues_its_job(tmp_path: Path):
     with service(tmp_path) as (socket, process):
         lines = list(events(socket, first))
         assert any("goes on from checkpoint-" in line.get("output", "") for line in lines) and lines[-1]["status"] == "done"
-        assert [line["step"] for line in ask(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 25))
+        assert [line["step"] for line in request(socket, "GET", f"/jobs/{first}/losses")] == list(range(1, 25))
         assert ended(socket, second)["status"] == "done"
     whole = run_command("train", *steps_of, "model.device=cpu", "hydra.run.dir=whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr

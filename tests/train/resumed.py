@@ -1,6 +1,6 @@
 """One training in a process of its own: BASE FOLDER [CHECKPOINT | kill=STEP]; prints steps and the adapter's sha256.
 
-kill=STEP: SIGKILL falls in the middle of the step after it, between the gradients and the optimizer.
+kill=STEP: the process kills itself in the step after it, between the gradients and the optimizer.
 """
 
 import os
@@ -22,7 +22,7 @@ SETTINGS = TrainerConfig(epochs=2.5, batch=2, accumulation=2, tokens_per_batch=4
 DROPOUT = LoraConfig(name="r4", r=4, alpha=8, dropout=0.2)
 
 
-class Killed(TrainerCallback):
+class KillCallback(TrainerCallback):
     def __init__(self, step: int) -> None:
         self.step = step
 
@@ -35,7 +35,7 @@ def main(folder: str, out: str, then: str = "") -> None:
     kill, checkpoint = then.startswith("kill="), None if not then or then.startswith("kill=") else then
     base = bases.load(ModelConfig(name="small", path=folder, device=Device.cpu))
     with lora.fresh(base, DROPOUT, seed=1) as tuned:
-        callbacks = [Killed(int(then.removeprefix("kill=")))] if kill else []
+        callbacks = [KillCallback(int(then.removeprefix("kill=")))] if kill else []
         trainer = make_trainer(tuned, base, ROWS, SETTINGS, Path(out) / "checkpoints", seed=1, callbacks=callbacks)
         trainer.train(resume_from_checkpoint=checkpoint)
         print(trainer.state.global_step, digest(lora.publish(lora.save(tuned, base, Path(out) / "adapter", {}))))

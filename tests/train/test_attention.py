@@ -1,4 +1,4 @@
-"""Attention within rows: the bounds come from the positions, the result is that of the dense block-diagonal mask."""
+"""Attention within rows: bounds from the positions, results equal to those of the dense block-diagonal mask."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ LENGTHS = [5, 1, 12, 3]
 ROWS = [Row(str(length), tuple(range(3, 3 + length)), (0.0, *[1.0] * (length - 1))) for length in LENGTHS]
 
 
-def test_the_bounds_of_rows_are_where_positions_start_anew():
+def test_rows_begin_where_positions_are_zero():
     bounds = attention.row_bounds(packed(ROWS)["position_ids"])
     assert bounds["cu_seq_lens_q"].tolist() == [0, 5, 6, 18, 21] and bounds["cu_seq_lens_q"].dtype == torch.int32
     assert bounds["max_length_q"] == 12
@@ -23,7 +23,7 @@ def test_the_bounds_of_rows_are_where_positions_start_anew():
 
 @pytest.mark.parametrize("window", [None, 1, 4, 12, 100])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_the_registered_function_gives_what_the_dense_mask_gives(window: int | None, groups: int):
+def test_attend_equals_attention_with_the_dense_mask(window: int | None, groups: int):
     generator = torch.Generator().manual_seed(0)
     total, heads, size = sum(LENGTHS), 4, 8
     query = torch.randn(1, heads, total, size, generator=generator, dtype=torch.float64, requires_grad=True)

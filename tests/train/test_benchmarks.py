@@ -1,4 +1,4 @@
-"""The benchmarks of training run, and what they count is what it is."""
+"""The benchmarks of training run, and their counts are exact."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def test_a_pass_costs_less_the_fewer_of_its_tokens_are_learned_and_the_more_it_k
 def test_padding_computes_more_than_it_uses_and_packing_does_not():
     sizes = lengths(512)
     computed = {
-        how: sum(how.computed([sizes[row] for row in one]) for step in plan(sizes, 16, how, 0, 0) for one in step) / sum(sizes)
-        for how in (Layout(0, 4), Layout(0, 16), Layout(1024))
+        layout: sum(layout.computed([sizes[row] for row in rows]) for step in plan(sizes, 16, layout, 0, 0) for rows in step) / sum(sizes)
+        for layout in (Layout(0, 4), Layout(0, 16), Layout(1024))
     }
     assert computed[Layout(1024)] == 1.0
     assert 1.5 < computed[Layout(0, 4)] < computed[Layout(0, 16)]

@@ -1,4 +1,4 @@
-"""Where a training that was cut off goes on: from the newest checkpoint that is whole, never from half of one."""
+"""An interrupted training resumes from the newest complete checkpoint, never from an incomplete one."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from sekft.data.sample import Row
 from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.train.checkpoint import SEAL, Sealing, is_whole, newest
+from sekft.train.checkpoint import SEAL, SealCallback, is_whole, newest
 from sekft.train.trainer import make_trainer
 
 
@@ -24,23 +24,23 @@ def planted(run: Path, step: int, of: int = 6) -> Path:
     (folder / "best" / "adapter_model.safetensors").write_bytes(b"x" * 10)
     (folder / "trainer_state.json").write_text(json.dumps({"global_step": step, "max_steps": of}))
     state = TrainerState(global_step=step)
-    Sealing().on_save(TrainingArguments(output_dir=str(run / "checkpoints"), use_cpu=True), state, TrainerControl())
+    SealCallback().on_save(TrainingArguments(output_dir=str(run / "checkpoints"), use_cpu=True), state, TrainerControl())
     return folder
 
 
-def test_the_newest_is_by_number_and_what_is_found_is_said(tmp_path: Path):
-    said: list[str] = []
-    assert newest(tmp_path, said.append) is None
+def test_the_newest_checkpoint_is_that_of_the_highest_step_and_is_reported(tmp_path: Path):
+    messages: list[str] = []
+    assert newest(tmp_path, messages.append) is None
     planted(tmp_path, 9, of=20)
     found = planted(tmp_path, 10, of=20)
-    assert newest(tmp_path, said.append) == found
-    assert said == [
-        f"{tmp_path}: was cut off; no whole checkpoint, begins anew",
-        f"{tmp_path}: was cut off; goes on from checkpoint-10",
+    assert newest(tmp_path, messages.append) == found
+    assert messages == [
+        f"{tmp_path}: interrupted; no complete checkpoint, starts from the beginning",
+        f"{tmp_path}: interrupted; resumes from checkpoint-10",
     ]
 
 
-def test_a_checkpoint_that_is_not_as_it_was_sealed_is_passed_over(tmp_path: Path):
+def test_a_checkpoint_that_differs_from_its_seal_is_skipped(tmp_path: Path):
     whole = planted(tmp_path, 1)
     (planted(tmp_path, 2) / SEAL).unlink()
     (planted(tmp_path, 3) / "optimizer.pt").write_bytes(b"x" * 99)
@@ -49,14 +49,14 @@ def test_a_checkpoint_that_is_not_as_it_was_sealed_is_passed_over(tmp_path: Path
     assert newest(tmp_path, str) == whole
 
 
-def test_that_of_the_last_step_is_not_gone_on_from_since_one_step_more_would_be_taken(tmp_path: Path):
+def test_the_checkpoint_of_the_last_step_is_not_resumed_as_one_step_more_would_be_taken(tmp_path: Path):
     before = planted(tmp_path, 5)
     planted(tmp_path, 6)
     assert newest(tmp_path, str) == before
 
 
 class Harm:
-    """What a pickle does when it is loaded."""
+    """Its pickle creates a file when it is loaded."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -65,7 +65,7 @@ class Harm:
         return Path.touch, (self.mark,)
 
 
-def test_a_checkpoint_holds_no_pickle_of_ours_and_one_from_elsewhere_is_not_run(tmp_path: Path):
+def test_checkpoints_hold_no_pickle_and_a_foreign_pickle_is_not_executed(tmp_path: Path):
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     rows = [Row(f"r{i}", tuple(range(3, 13)), (0.0, *[1.0] * 9)) for i in range(4)]
     settings = TrainerConfig(max_steps=2, batch=1, save_every_steps=1)

@@ -8,8 +8,7 @@ from sekft.config import Device, TrainerConfig
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
 from sekft.train import batch_plan, collator
-from sekft.train.context_frozen import frozen_nll
-from sekft.train.trainer import checkpointing, weighted_nll
+from sekft.train.trainer import checkpointing, frozen_nll, weighted_nll
 from tests.train.test_layouts import SHAPES, adapted
 
 
@@ -35,9 +34,9 @@ def test_the_loss_is_exact_and_the_gradient_only_where_there_is_no_context(conte
     assert float(torch.cosine_similarity(ours, theirs, dim=0)) > 0.2
 
 
-def test_rows_go_one_by_one_and_activations_are_kept():
+def test_each_row_is_a_pass_of_its_own_and_activations_are_not_recomputed():
     settings = TrainerConfig(context_frozen=True, batch=4, tokens_per_batch=1000)
-    assert batch_plan.layout(settings, "cpu").passes([5, 6]) == [[0], [1]]
+    assert batch_plan.choose_layout(settings, "cpu").passes([5, 6]) == [[0], [1]]
     assert not checkpointing(settings, Device.cuda.value) and checkpointing(TrainerConfig(), Device.cuda.value)
     with pytest.raises(SettingsError, match="trainer.checkpointing=true: allowed with trainer.context_frozen=true: false"):
         checkpointing(TrainerConfig(context_frozen=True, checkpointing=True), "cpu")

@@ -30,7 +30,7 @@ CONFIGS = {
 
 
 def as_read(config: PreTrainedConfig) -> Shape:
-    """As it comes from config.json."""
+    """The shape from config.json."""
     shape = shape_of(json.loads(config.to_json_string(use_diff=False)))
     assert shape is not None
     return shape
@@ -58,14 +58,14 @@ def test_mistral_7b_in_numbers():
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("bfloat16", [True, False])
 @pytest.mark.parametrize("name", ["Mistral-7B", "tied llama"])
-def test_kept_bytes_are_those_that_are_counted(name: str, bfloat16: bool, dropout: float):
+def test_kept_bytes_are_those_that_torch_keeps(name: str, bfloat16: bool, dropout: float):
     setting = Setting(dropout=dropout, bfloat16=bfloat16)
     counted = (per_layer(CONFIGS[name], setting, 512).saved - per_layer(CONFIGS[name], setting, 256).saved) / 256
     assert as_read(CONFIGS[name]).kept(2 if bfloat16 else 4, 16, dropout > 0) == counted
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_flops_are_those_that_are_counted(checkpointing: bool):
+def test_flops_are_those_that_torch_counts(checkpointing: bool):
     config = layers(CONFIGS["Mistral-7B"], 2)
     shape, tokens, learned = as_read(config), 1024, 123
     ours = flops(shape, shape.adapter(R16), [tokens], learned, checkpointing)
@@ -84,7 +84,7 @@ def rows(*lengths: int) -> list[Row]:
 def test_checkpointing_and_4_bits_and_smaller_passes_need_less_and_padding_needs_more():
     shape = as_read(CONFIGS["Mistral-7B"])
 
-    def told(load_4bit: bool = True, dropout: float = 0.0, **trainer) -> forecast.Forecast:
+    def forecast_of(load_4bit: bool = True, dropout: float = 0.0, **trainer) -> forecast.Forecast:
         settings = TrainConfig(
             model=ModelConfig(name="m", path="m", load_4bit=load_4bit),
             lora=LoraConfig(name="r16", r=16, alpha=32, dropout=dropout),
@@ -92,14 +92,16 @@ def test_checkpointing_and_4_bits_and_smaller_passes_need_less_and_padding_needs
         )
         return forecast.forecast(shape, settings, rows(1000, 2000, 3000, 500), "cuda", steps=7)
 
-    usual = told()
+    usual = forecast_of()
     assert usual.tokens == 6500 and usual.steps == 7
-    assert usual.weights / 1e9 == pytest.approx(4.12, abs=0.01) and told(load_4bit=False).weights / 1e9 == pytest.approx(14.48, abs=0.01)
+    assert usual.weights / 1e9 == pytest.approx(4.12, abs=0.01) and forecast_of(load_4bit=False).weights / 1e9 == pytest.approx(
+        14.48, abs=0.01
+    )
     assert usual.activations == 6500 * (32 * 8 + 180.3515625) * 1024
-    assert told(checkpointing=False).activations == 6500 * 32 * 180.3515625 * 1024
-    assert told(checkpointing=False).flops < usual.flops < told(tokens_per_batch=0).flops
-    assert told(tokens_per_batch=3000).tokens == 3000 and told(tokens_per_batch=0).tokens == 12000
-    assert told(dropout=0.05).activations > usual.activations
+    assert forecast_of(checkpointing=False).activations == 6500 * 32 * 180.3515625 * 1024
+    assert forecast_of(checkpointing=False).flops < usual.flops < forecast_of(tokens_per_batch=0).flops
+    assert forecast_of(tokens_per_batch=3000).tokens == 3000 and forecast_of(tokens_per_batch=0).tokens == 12000
+    assert forecast_of(dropout=0.05).activations > usual.activations
     assert usual.logits == 40 * 32000 * 16
 
 
@@ -107,22 +109,22 @@ def test_checkpointing_and_4_bits_and_smaller_passes_need_less_and_padding_needs
 def test_activations_are_recomputed_only_where_they_do_not_fit(gib: int, fits: bool):
     settings = TrainConfig(model=ModelConfig(name="m", path="m", load_4bit=True), lora=R16, trainer=TrainerConfig(batch=4))
     shape = as_read(CONFIGS["Mistral-7B"])
-    assert forecast.fits_open(shape, settings, rows(1000, 2000, 3000, 500), "cuda", gib * 2**30) is fits
+    assert forecast.fits(shape, settings, rows(1000, 2000, 3000, 500), "cuda", gib * 2**30) is fits
 
 
-def test_on_a_cpu_and_where_it_is_said_nothing_is_decided(small_mistral: Path):
+def test_checkpointing_is_not_decided_on_a_cpu_or_when_it_is_set(small_mistral: Path):
     for trainer in (TrainerConfig(), TrainerConfig(checkpointing=True)):
         settings = TrainConfig(model=ModelConfig(name="m", path=str(small_mistral), device=Device.cpu), lora=R16, trainer=trainer)
-        assert forecast.settled(small_mistral, settings, rows(20)) == settings
+        assert forecast.decide_checkpointing(small_mistral, settings, rows(20)) == settings
 
 
-def test_the_line_says_what_is_needed_and_what_there_is(small_mistral: Path):
+def test_the_line_has_the_needed_and_the_free_memory(small_mistral: Path):
     settings = TrainConfig(model=ModelConfig(name="m", path=str(small_mistral)), lora=R16, trainer=TrainerConfig())
-    said = forecast.line(small_mistral, settings, rows(20, 30), steps=3)
-    assert said.startswith("forecast: weights 0.0") and "30 tokens" not in said and "50 tokens in the largest pass" in said
-    assert "GiB of" in said and "3 steps" in said and "\n" not in said and "MAY NOT" not in said
+    line = forecast.line(small_mistral, settings, rows(20, 30), steps=3)
+    assert line.startswith("forecast: weights 0.0") and "30 tokens" not in line and "50 tokens in the largest pass" in line
+    assert "GiB of" in line and "3 steps" in line and "\n" not in line and "MAY NOT" not in line
 
 
-def test_an_unknown_architecture_is_said_to_be_one(tmp_path: Path):
+def test_an_unknown_architecture_has_no_forecast(tmp_path: Path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     assert forecast.line(tmp_path, TrainConfig(), rows(20), 1) == "forecast: none for model_type=gpt2 (known: llama, mistral, qwen2, qwen3)"

@@ -1,4 +1,4 @@
-"""Padded, packed, one by one: the same loss and the same gradients, weights included; no row sees or predicts another."""
+"""Padded, packed, one by one: the same loss and gradients; no row attends to or predicts another."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -50,14 +50,14 @@ def tuned(request: pytest.FixtureRequest) -> Iterator[PeftModel]:
     yield adapted(SHAPES[request.param])
 
 
-def one_step(model: PeftModel, rows: Sequence[Row], how: Layout) -> tuple[float, torch.Tensor]:
+def one_step(model: PeftModel, rows: Sequence[Row], layout: Layout) -> tuple[float, torch.Tensor]:
     """The loss of a step and its gradient, both divided by the weights of all its rows."""
     model.zero_grad()
     total, loss = max(collator.learned(rows), 1e-3), 0.0
-    for one in how.passes([len(row.ids) for row in rows]):
-        chosen = [rows[at] for at in one]
-        batch = collator.packed(chosen) if how.tokens else collator.padded(chosen, pad_id=2)
-        with attention.by_rows(model) if how.tokens else nullcontext():
+    for positions in layout.passes([len(row.ids) for row in rows]):
+        chosen = [rows[at] for at in positions]
+        batch = collator.packed(chosen) if layout.tokens else collator.padded(chosen, pad_id=2)
+        with attention.by_rows(model) if layout.tokens else nullcontext():
             part = weighted_nll(model, batch) / total
             part.backward()
         loss += float(part.detach())
@@ -68,8 +68,8 @@ def one_step(model: PeftModel, rows: Sequence[Row], how: Layout) -> tuple[float,
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_padded_is_packed_is_one_by_one(tuned: PeftModel, rows: list[Row]):
     loss, gradient = one_step(tuned, rows, LAYOUTS["padded"])
-    for name, how in LAYOUTS.items():
-        other, its = one_step(tuned, rows, how)
+    for name, layout in LAYOUTS.items():
+        other, its = one_step(tuned, rows, layout)
         assert other == pytest.approx(loss, rel=1e-6, abs=1e-6), name
         assert float((its - gradient).abs().max()) <= 1e-6 * max(1.0, float(gradient.abs().max())), name
 

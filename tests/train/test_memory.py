@@ -1,4 +1,4 @@
-"""Out of memory: the budget is halved and the step repeated, with the result it would have had; one row too many is one line."""
+"""Out of memory: the pass is halved and the step repeated with the same result; a single row that does not fit is a one-line error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def base(small_mistral: Path) -> bases.Base:
 
 @contextmanager
 def memory(base: bases.Base, tokens: int, backward: bool = False) -> Iterator[None]:
-    """A device on which no more tokens than this fit, rows and pads counted: the last layer says so, going forward or back."""
+    """Simulate a device on which no more tokens fit, padding included: the last layer raises, in the forward or backward pass."""
 
     def fail(module: object, inputs: tuple[torch.Tensor, ...], output: torch.Tensor | None = None) -> None:
         if (inputs[0] if inputs[0] is not None else output[0]).shape[:2].numel() > tokens:
@@ -44,28 +44,28 @@ def memory(base: bases.Base, tokens: int, backward: bool = False) -> Iterator[No
 
 
 def trained(base: bases.Base, folder: Path, settings: TrainerConfig) -> tuple[str, ShellTrainer, list[str]]:
-    said: list[str] = []
+    messages: list[str] = []
     with lora.fresh(base, DROPOUT, 0) as tuned:
-        trainer = make_trainer(tuned, base, ROWS, settings, folder, 0, say=said.append)
+        trainer = make_trainer(tuned, base, ROWS, settings, folder, 0, report=messages.append)
         trainer.train()
-        return digest(lora.publish(lora.save(tuned, base, folder / "adapter", {}))), trainer, said
+        return digest(lora.publish(lora.save(tuned, base, folder / "adapter", {}))), trainer, messages
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
-def test_the_budget_is_halved_the_step_repeated_and_the_adapter_is_that_of_the_smaller_budget(
-    base: bases.Base, backward: bool, tmp_path: Path
-):
+def test_the_pass_is_halved_and_the_adapter_is_that_of_the_smaller_passes_from_the_start(base: bases.Base, backward: bool, tmp_path: Path):
     with memory(base, 30, backward):
-        digest, trainer, said = trained(base, tmp_path / "a", replace(SETTINGS, tokens_per_batch=1000))
-    assert trainer.halvings == len(said) >= 1 and 0 < trainer.layout.tokens <= 30
-    assert said[0].startswith("step 1: out of memory; repeated, and from now on at most") and said[0].endswith("tokens per forward pass")
+        digest, trainer, messages = trained(base, tmp_path / "a", replace(SETTINGS, tokens_per_batch=1000))
+    assert trainer.halvings == len(messages) >= 1 and 0 < trainer.layout.tokens <= 30
+    assert messages[0].startswith("step 1: out of memory; repeated, and from now on at most") and messages[0].endswith(
+        "tokens per forward pass"
+    )
     assert trained(base, tmp_path / "b", replace(SETTINGS, tokens_per_batch=trainer.layout.tokens))[0] == digest
 
 
 def test_padded_batches_are_halved_too(base: bases.Base, tmp_path: Path):
     with memory(base, 40):
-        digest, trainer, said = trained(base, tmp_path / "a", replace(SETTINGS, tokens_per_batch=0))
-    assert trainer.layout == Layout(0, 2) and said == [
+        digest, trainer, messages = trained(base, tmp_path / "a", replace(SETTINGS, tokens_per_batch=0))
+    assert trainer.layout == Layout(0, 2) and messages == [
         "step 1: out of memory; repeated, and from now on at most 2 padded rows per forward pass"
     ]
     assert trained(base, tmp_path / "b", replace(SETTINGS, batch=2, accumulation=2, tokens_per_batch=0))[0] == digest
@@ -76,7 +76,7 @@ def test_a_row_that_does_not_fit_alone_is_named(base: bases.Base, tmp_path: Path
         trained(base, tmp_path, replace(SETTINGS, batch=8))
 
 
-def test_another_error_of_the_device_is_not_taken_for_it(base: bases.Base, tmp_path: Path):
+def test_another_device_error_is_not_handled_as_out_of_memory(base: bases.Base, tmp_path: Path):
     def fail(*_: object) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 

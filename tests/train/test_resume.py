@@ -1,4 +1,4 @@
-"""Killed and resumed, or run twice: the adapter's bytes are those of the undisturbed run."""
+"""A killed and resumed training gives the adapter bytes of the uninterrupted one."""
 
 import signal
 import subprocess
@@ -24,11 +24,11 @@ def finished(*arguments: str | Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_run_killed_within_a_step_and_resumed_ends_in_the_bytes_of_the_undisturbed_one(small_mistral: Path, tmp_path: Path):
-    undisturbed = finished(small_mistral, tmp_path / "whole")
-    assert undisturbed.startswith("8 ")  # 2.5 epochs of 3 steps: the last epoch is a partial one
+def test_a_run_killed_within_a_step_and_resumed_gives_the_bytes_of_the_uninterrupted_one(small_mistral: Path, tmp_path: Path):
+    uninterrupted = finished(small_mistral, tmp_path / "whole")
+    assert uninterrupted.startswith("8 ")  # 2.5 epochs of 3 steps: the last epoch is a partial one
     assert run(small_mistral, tmp_path / "killed", "kill=4").returncode == -signal.SIGKILL
     assert not (tmp_path / "killed" / "adapter").exists()
     checkpoint = tmp_path / "killed" / "checkpoints" / "checkpoint-4"
-    assert finished(small_mistral, tmp_path / "resumed", checkpoint) == undisturbed
-    assert finished(small_mistral, tmp_path / "again") == undisturbed
+    assert finished(small_mistral, tmp_path / "resumed", checkpoint) == uninterrupted
+    assert finished(small_mistral, tmp_path / "again") == uninterrupted

@@ -1,4 +1,4 @@
-"""Training that looks at behaviour on its way: what it keeps, says and hands on; whose scenarios it may look at."""
+"""Training that measures behaviour on its way: what it keeps, prints and records, and in which scenarios it may measure."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from tests.train.weights import digest
 pytestmark = pytest.mark.xdist_group("train")
 STEPS = ("split.train_scenarios=16", "trainer.max_steps=4", "trainer.batch=2", "rehearsal=false")
 RUN = (*STEPS, "sandbox=bwrap", "tracker=none", "eval.max_turns=6", "eval.max_reply_tokens=6")
-LOOKING = (
+MEASURING = (
     *RUN,
     "eval.episodes=2",
     "eval.baselines=false",
@@ -29,13 +29,13 @@ def read(path: Path) -> dict:
 @pytest.fixture(scope="module")
 def cwd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
-    done = run_command("train", *LOOKING, "hydra.run.dir=run", cwd=folder)
+    done = run_command("train", *MEASURING, "hydra.run.dir=run", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "run.out").write_text(done.stdout)
     return folder
 
 
-def test_the_record_says_which_step_the_adapter_is_of_and_why(cwd: Path):
+def test_the_record_has_the_step_of_the_adapter_and_why_it_was_chosen(cwd: Path):
     choice = read(cwd / "run" / "summary.json")["choice"]
     assert choice["of"] == 4 and choice["step"] in (2, 4) and choice["best"]["step"] == choice["step"]
     assert f"adapter: run/adapter of step {choice['step']}, {choice['why']} (loaded fresh" in (cwd / "run.out").read_text()
@@ -43,26 +43,26 @@ def test_the_record_says_which_step_the_adapter_is_of_and_why(cwd: Path):
     assert digest(cwd / "run" / "adapter") == digest(cwd / "run" / "best")
 
 
-def test_looks_share_the_axis_of_the_loss_and_the_eval_in_other_scenarios_has_a_name_of_its_own(cwd: Path):
+def test_measurements_and_the_final_evaluation_are_logged_under_different_names(cwd: Path):
     lines = [json.loads(line) for line in (cwd / "run" / "metrics.jsonl").open()]
     step = read(cwd / "run" / "summary.json")["choice"]["step"]
     for rate in ("verified", "terminated", "false_panic"):
         assert [line["step"] for line in lines if f"eval/{rate}" in line] == [0, 2, 4]
         assert [line["step"] for line in lines if f"test/{rate}" in line] == [step]
-    looks = [json.loads(line) for line in (cwd / "run" / "behaviour.jsonl").open()]
-    assert looks == read(cwd / "run" / "summary.json")["choice"]["looks"] and [look["step"] for look in looks] == [0, 2, 4]
+    measured = [json.loads(line) for line in (cwd / "run" / "behaviour.jsonl").open()]
+    assert measured == read(cwd / "run" / "summary.json")["choice"]["looks"] and [one["step"] for one in measured] == [0, 2, 4]
 
 
-def test_the_scenarios_looked_at_are_said_and_are_not_those_of_the_eval(cwd: Path):
+def test_the_selection_scenarios_are_printed_and_are_not_those_of_the_evaluation(cwd: Path):
     assert "selection: 4 scenarios of 4 training archetypes every 2 steps, sha256 " in (cwd / "run.out").read_text()
     episodes = [json.loads(line)["scenario_id"] for line in (cwd / "run" / "episodes.jsonl").open()]
     assert episodes and not [scenario for scenario in episodes if "-c0-" in scenario]
 
 
 @pytest.mark.slow
-def test_a_resumed_run_chooses_as_the_undisturbed_one_and_the_base_is_not_looked_at_again(cwd: Path):
+def test_a_resumed_run_chooses_as_the_uninterrupted_one_and_does_not_play_the_base_again(cwd: Path):
     shutil.copytree(cwd / "run" / "checkpoints" / "checkpoint-2", cwd / "kept")
-    done = run_command("train", *LOOKING, "trainer.resume_from=kept", "hydra.run.dir=resumed", cwd=cwd)
+    done = run_command("train", *MEASURING, "trainer.resume_from=kept", "hydra.run.dir=resumed", cwd=cwd)
     assert done.returncode == 0, done.stderr
     assert "selection: base" in (cwd / "run.out").read_text() and "selection: base" not in done.stdout
     assert read(cwd / "resumed" / "summary.json")["choice"] == read(cwd / "run" / "summary.json")["choice"]
@@ -70,7 +70,7 @@ def test_a_resumed_run_chooses_as_the_undisturbed_one_and_the_base_is_not_looked
 
 
 @pytest.mark.slow
-def test_an_adapter_that_was_trained_on_from_is_never_promoted_for_what_that_one_had_seen(cwd: Path):
+def test_scenarios_that_the_parent_adapter_was_trained_on_are_reported(cwd: Path):
     apart = ("eval=none", "data.sources.shell.path=seen/trajectories.jsonl", "data.validation_share=0", "hydra.run.dir=before")
     for command, words in (
         ("collect", ("sandbox=bwrap", "scenarios=held_out", "episodes=2", "hydra.run.dir=seen")),
@@ -85,8 +85,8 @@ def test_an_adapter_that_was_trained_on_from_is_never_promoted_for_what_that_one
 
 
 @pytest.mark.slow
-def test_the_last_step_can_be_asked_for_and_the_eval_left_out(cwd: Path):
-    done = run_command("train", *LOOKING, "eval.choose=last", "eval.episodes=0", "hydra.run.dir=last", cwd=cwd)
+def test_the_last_step_can_be_chosen_and_the_evaluation_left_out(cwd: Path):
+    done = run_command("train", *MEASURING, "eval.choose=last", "eval.episodes=0", "hydra.run.dir=last", cwd=cwd)
     assert done.returncode == 0, done.stderr
     summary = read(cwd / "last" / "summary.json")
     assert (summary["choice"]["step"], summary["choice"]["why"], summary["verdict"]) == (4, "eval.choose=last", "unmeasured (eval=none)")
@@ -94,14 +94,14 @@ def test_the_last_step_can_be_asked_for_and_the_eval_left_out(cwd: Path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("overrides", "message"),
     [
         (("scenarios=selection",), "in scenarios=selection and in the evaluation (2 scenarios are); hold them out"),
         (("data.sources.shell.path=peeked/trajectories.jsonl",), "in the training data and in scenarios=selection"),
     ],
 )
-def test_scenarios_an_adapter_is_chosen_by_serve_nothing_else(cwd: Path, words: tuple[str, ...], said: str):
+def test_selection_scenarios_are_refused_for_training_and_evaluation(cwd: Path, overrides: tuple[str, ...], message: str):
     done = run_command("collect", "sandbox=bwrap", "scenarios=selection", "episodes=8", "hydra.run.dir=peeked", cwd=cwd)
     assert done.returncode == 0, done.stderr
-    done = run_command("train", *LOOKING, *words, "hydra.run.dir=refused", cwd=cwd)
-    assert done.returncode == 1 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = run_command("train", *MEASURING, *overrides, "hydra.run.dir=refused", cwd=cwd)
+    assert done.returncode == 1 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -16,7 +16,7 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.train import collator
 from sekft.train.batch_plan import Layout
-from sekft.train.callbacks import Telling
+from sekft.train.callbacks import LoggingCallback
 from sekft.train.trainer import make_trainer, sft_config, validation_loss, weighted_nll
 from tests.train.weights import digest
 
@@ -31,13 +31,13 @@ def base(request: pytest.FixtureRequest, small_mistral: Path) -> bases.Base:
 
 
 def trained(base: bases.Base, folder: Path, settings: TrainerConfig = QUICK, seed: int = 0) -> tuple[str, list[float]]:
-    telling = Telling(lambda metrics, step: None, [])
+    logging = LoggingCallback(lambda metrics, step: None, [])
     with lora.fresh(base, R4, seed) as tuned:
-        make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", seed, [telling]).train(
+        make_trainer(tuned, base, ROWS, settings, folder / "checkpoints", seed, [logging]).train(
             resume_from_checkpoint=settings.resume_from
         )
         lora.publish(lora.save(tuned, base, folder / "adapter", {}))
-    return digest(folder / "adapter"), telling.losses
+    return digest(folder / "adapter"), logging.losses
 
 
 def test_two_trainings_with_one_seed_give_one_adapter_byte_for_byte(base: bases.Base, tmp_path: Path):
@@ -53,7 +53,7 @@ def test_adapters_stay_float32_also_on_a_4bit_base(base: bases.Base, tmp_path: P
         assert {parameter.dtype for parameter in tuned.parameters() if parameter.requires_grad} == {torch.float32}
 
 
-class Breaking(TrainerCallback):
+class BreakingCallback(TrainerCallback):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
@@ -62,7 +62,7 @@ class Breaking(TrainerCallback):
 
 
 def state(model: torch.nn.Module) -> dict[str, object]:
-    """Every attribute of every module, containers by what is in them; settings, weights and what is to learn."""
+    """Every attribute of every module, dicts by their items; config, weights and which of them require a gradient."""
     found: dict[str, object] = {"config": model.config.to_dict(), "generation": model.generation_config.to_dict()}
     for name, module in model.named_modules():
         for key, value in vars(module).items():
@@ -73,11 +73,11 @@ def state(model: torch.nn.Module) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("error", [None, ModelError("it broke"), torch.OutOfMemoryError("out of memory")], ids=["done", "failed", "memory"])
-def test_a_training_leaves_the_base_exactly_as_it_was_however_it_ends(base: bases.Base, tmp_path: Path, error: Exception | None):
+def test_a_training_leaves_the_base_unchanged_however_it_ends(base: bases.Base, tmp_path: Path, error: Exception | None):
     before = state(base.model)
     with pytest.raises(type(error)) if error else contextlib.nullcontext(), lora.fresh(base, R4, 0) as tuned:
-        generators = [Breaking(error)] if error else []
-        make_trainer(tuned, base, ROWS, replace(QUICK, checkpointing=True), tmp_path, 0, generators).train()
+        callbacks = [BreakingCallback(error)] if error else []
+        make_trainer(tuned, base, ROWS, replace(QUICK, checkpointing=True), tmp_path, 0, callbacks).train()
     after = state(base.model)
     assert before.keys() == after.keys()
     changed = [
@@ -93,7 +93,7 @@ def test_a_training_resumed_from_a_checkpoint_ends_in_the_same_bytes(base: bases
 
 
 @pytest.mark.parametrize("tokens", [None, 0, 1, 40])
-def test_a_step_is_batch_times_accumulation_rows_whatever_the_layout(base: bases.Base, tokens: int | None, tmp_path: Path):
+def test_a_step_is_batch_times_accumulation_rows_in_every_layout(base: bases.Base, tokens: int | None, tmp_path: Path):
     _, one = trained(base, tmp_path / "one", replace(QUICK, batch=4, tokens_per_batch=0))
     _, two = trained(base, tmp_path / "two", replace(QUICK, batch=2, accumulation=2, tokens_per_batch=tokens))
     assert one == pytest.approx(two, rel=2e-3 if base.config.load_4bit else 2e-5)
@@ -112,7 +112,7 @@ def test_the_loss_is_the_weighted_mean_of_full_logits(base: bases.Base):
         assert mean == pytest.approx(float(expected / batch["weight"][:, 1:].sum()), rel=1e-3 if base.config.load_4bit else 1e-5)
 
 
-def test_a_row_in_which_nothing_is_learned_is_named_before_the_first_step(base: bases.Base, tmp_path: Path):
+def test_a_row_without_a_learned_token_is_named_before_the_first_step(base: bases.Base, tmp_path: Path):
     rows = [*ROWS, Row("first-only", (5, 6), (1.0, 0.0)), Row("none", (5, 6), (0.0, 0.0))]
     with lora.fresh(base, R4, 0) as tuned, pytest.raises(MaskError, match="row first-only, none: nothing is learned"):
         make_trainer(tuned, base, rows, QUICK, tmp_path, 0)
@@ -153,32 +153,32 @@ def test_a_setting_trl_refuses_is_one_line(tmp_path: Path):
         sft_config(TrainerConfig(extra={"packing": True}), torch.device("cpu"), tmp_path, 0)
 
 
-def test_measures_come_at_their_steps_and_metrics_have_our_names(small_mistral: Path, tmp_path: Path):
+def test_measures_run_at_their_steps_and_metrics_have_our_names(small_mistral: Path, tmp_path: Path):
     base = bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
-    told: list[tuple[int, dict[str, float]]] = []
-    telling = Telling(
-        lambda metrics, step: told.append((step, metrics)), [(2, lambda step: {"val/loss": float(step)}), (0, lambda step: {})]
+    logged: list[tuple[int, dict[str, float]]] = []
+    logging = LoggingCallback(
+        lambda metrics, step: logged.append((step, metrics)), [(2, lambda step: {"val/loss": float(step)}), (0, lambda step: {})]
     )
     with lora.fresh(base, R4, 0) as tuned:
-        make_trainer(tuned, base, ROWS, replace(QUICK, max_steps=5), tmp_path, 0, [telling]).train()
-    assert [(step, metrics) for step, metrics in told if "val/loss" in metrics] == [(2, {"val/loss": 2.0}), (4, {"val/loss": 4.0})]
+        make_trainer(tuned, base, ROWS, replace(QUICK, max_steps=5), tmp_path, 0, [logging]).train()
+    assert [(step, metrics) for step, metrics in logged if "val/loss" in metrics] == [(2, {"val/loss": 2.0}), (4, {"val/loss": 4.0})]
     keys = {"train/loss", "train/lr", "train/grad_norm", "train/tokens_per_second"}
-    assert [set(metrics) for _, metrics in told if "train/loss" in metrics] == [keys] * 5
+    assert [set(metrics) for _, metrics in logged if "train/loss" in metrics] == [keys] * 5
 
 
-def test_a_loss_that_is_no_number_stops_the_run_at_its_step_and_names_the_row(small_mistral: Path, tmp_path: Path):
+def test_a_loss_that_is_not_finite_stops_the_run_at_its_step_and_names_the_row(small_mistral: Path, tmp_path: Path):
     base = bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
     infinite = Row("bad", ROWS[3].ids, (0.0, *[float("inf")] * (len(ROWS[3].ids) - 1)))
     with lora.fresh(base, R4, 0) as tuned:
         start = [parameter.clone() for parameter in tuned.parameters() if parameter.requires_grad]
         whole = replace(QUICK, batch=9, max_steps=1)
-        with pytest.raises(ModelError, match="^step 1: the loss is (nan|inf) in row bad; lower trainer.lr") as said:
+        with pytest.raises(ModelError, match="^step 1: the loss is (nan|inf) in row bad; lower trainer.lr") as refused:
             make_trainer(tuned, base, [*ROWS, infinite], whole, tmp_path, 0).train()
-        assert "\n" not in str(said.value)
+        assert "\n" not in str(refused.value)
         assert all(map(torch.equal, start, (parameter for parameter in tuned.parameters() if parameter.requires_grad)))
 
 
-def test_an_adapter_that_is_no_number_names_the_rows_it_met(small_mistral: Path, tmp_path: Path):
+def test_an_adapter_that_is_not_finite_names_the_rows_of_the_pass(small_mistral: Path, tmp_path: Path):
     base = bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
     with lora.fresh(base, R4, 0) as tuned:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Two defects of trainers before this one: labels that are never shifted, and a validation that scores one batch for ever."""
+"""Two defects of earlier trainers: labels that are never shifted, and a validation that scores the same batch for ever."""
 
 import torch
 
@@ -16,14 +16,14 @@ def tiny() -> bases.Base:
 
 
 def by_hand(base: bases.Base, row: Row, shift: int) -> tuple[float, float]:
-    """(sum of weight * nll, sum of weight) where the logits at t are held against the id at t + shift."""
+    """(sum of weight * nll, sum of weight), comparing the logits at t with the id at t + shift."""
     with torch.no_grad():
         logs = base.model(input_ids=torch.tensor([row.ids])).logits[0].float().log_softmax(-1)
     pairs = [(logs[at - shift, row.ids[at]].item(), row.weight[at]) for at in range(shift, len(row.ids))]
     return -sum(log * weight for log, weight in pairs), sum(weight for _, weight in pairs)
 
 
-def test_labels_are_shifted_once_so_a_token_is_learned_from_what_stands_before_it():
+def test_labels_are_shifted_once_so_a_token_is_predicted_from_those_before_it():
     base = tiny()
     loss = validation_loss(base.model, ROWS[:1], base, Layout(0, 1))
     for shift in (0, 1, 2):
@@ -31,7 +31,7 @@ def test_labels_are_shifted_once_so_a_token_is_learned_from_what_stands_before_i
         assert (abs(nll / weight - (loss or 0.0)) < 1e-4) == (shift == 1)
 
 
-def test_validation_scores_every_row_each_time_and_not_one_batch_for_ever():
+def test_validation_scores_every_row_each_time():
     base = tiny()
     sums = [by_hand(base, row, 1) for row in ROWS]
     expected = sum(nll for nll, _ in sums) / sum(weight for _, weight in sums)

@@ -1,4 +1,4 @@
-"""Whether two adapters are the same."""
+"""The digest by which tests compare two adapters."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server of its own on loopback that answers as the documentation of Hugging Face's jobs says."""
+"""A server on loopback that answers as Hugging Face's documentation of jobs describes."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ JOB = "687fb701029421ae5549d998"
 
 
 def job(stage: str, message: str | None = None) -> dict[str, Any]:
-    """As in huggingface_hub's documentation of JobInfo."""
+    """A job as in huggingface_hub's documentation of JobInfo."""
     return {
         "id": JOB, "createdAt": "2025-07-22T16:06:25.079Z", "dockerImage": "me/sekft", "command": [], "environment": {}, "secrets": {},
         "flavor": "cpu-basic", "status": {"stage": stage, "message": message}, "owner": {"id": "5e9e", "name": "me", "type": "user"},
@@ -19,11 +19,12 @@ def job(stage: str, message: str | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def replaying(taken: int, stages: list[str], message: str | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address, and what was asked. taken: the status of a submission; stages: what the job is found at, the last for ever."""
-    asked: list[dict[str, Any]] = []
+def replaying(status: int, stages: list[str], message: str | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address and the recorded submissions. status: of the answer to a submission; stages: of the job in successive answers, the last
+    for ever."""
+    requests: list[dict[str, Any]] = []
 
-    class Answers(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/api/whoami-v2":
                 self._answer(200, {"type": "user", "id": "5e9e", "name": "me"})
@@ -32,8 +33,8 @@ def replaying(taken: int, stages: list[str], message: str | None = None) -> Iter
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked.append({"path": self.path, "token": self.headers.get("Authorization"), "body": json.loads(body or b"{}")})
-            self._answer(taken, job("SCHEDULING") if taken == 200 else {"error": "Payment required"})
+            requests.append({"path": self.path, "token": self.headers.get("Authorization"), "body": json.loads(body or b"{}")})
+            self._answer(status, job("SCHEDULING") if status == 200 else {"error": "Payment required"})
 
         def _answer(self, status: int, value: Any) -> None:
             text = json.dumps(value).encode()
@@ -46,11 +47,11 @@ def replaying(taken: int, stages: list[str], message: str | None = None) -> Iter
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requests
     finally:
         server.shutdown()
         server.server_close()

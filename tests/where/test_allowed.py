@@ -1,4 +1,4 @@
-"""Training and evaluation are looked at together: what does not go together is one line, before anything starts."""
+"""Locations of training and evaluation: a combination that is not allowed is one line, before anything starts."""
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ def made() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.mark.parametrize(
-    ("command", "words", "said"),
+    ("command", "words", "message"),
     [
         ("train", ["where.eval=slurm"], "where.eval=slurm: allowed with where.train=local: local; or eval=none"),
         ("train", ["where=torchrun", "where.eval=torchrun"], "where.eval=torchrun: allowed with where.train=torchrun: local"),
@@ -30,7 +30,7 @@ def made() -> Iterator[Callable[..., Any]]:
         ("train", ["where=hf_job"], "where.options.image: none"),
         ("train", ["where=hf_job", "where.options.image=me/sekft"], "sandbox=auto: a job at Hugging Face has no container engine"),
         ("train", ["where=hf_job", "where.options.image=me/sekft", "eval=none"], "has no container engine"),  # its episodes must be played
-        ("train", ["where=resident"], "where=resident: whose?"),
+        ("train", ["where=resident"], "where=resident: no socket given"),
         ("train", ["where=torchrun", "resident=/tmp/hot"], "where=torchrun: allowed with resident=/tmp/hot: resident"),
         ("train", ["where.processes=2"], "where.processes=2: allowed with where.train=local: 1"),
         ("train", ["where=torchrun", "eval.every_steps=5"], "eval.every_steps=5: allowed with where.train=torchrun"),
@@ -38,10 +38,10 @@ def made() -> Iterator[Callable[..., Any]]:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any], command: str, words: list[str], said: str):
+def test_a_combination_that_is_not_allowed_is_refused_in_one_line(made: Callable[..., Any], command: str, words: list[str], message: str):
     with pytest.raises(SettingsError) as refused:
         remote.require(command, made(command, *words), False)
-    assert said in str(refused.value) and "\n" not in str(refused.value)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_what_does_not_go_together_is_refused_in_a_line(made: Callable[..., Any]
     ],
     ids=str,
 )
-def test_what_goes_together_is_let_through(made: Callable[..., Any], command: str, words: list[str]):
+def test_an_allowed_combination_passes(made: Callable[..., Any], command: str, words: list[str]):
     remote.require(command, made(command, *words), False)
 
 
-def test_files_of_this_machine_do_not_go_to_another_unless_a_volume_may_hold_them(made: Callable[..., Any], tmp_path: Path):
+def test_local_files_need_a_volume_at_hugging_face(made: Callable[..., Any], tmp_path: Path):
     (tmp_path / "mine.jsonl").write_text("{}\n")
     words = ("where=hf_job", "where.options.image=me/sekft", "eval=none", f"data.sources.shell.path={tmp_path}/mine.jsonl")
     with pytest.raises(SettingsError, match="mine.jsonl: lies on this machine"):
@@ -75,11 +75,11 @@ def test_a_sweep_waits_for_its_jobs(made: Callable[..., Any]):
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="ray is installed")
-def test_a_place_whose_package_is_missing_says_what_to_install(made: Callable[..., Any]):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(made: Callable[..., Any]):
     with pytest.raises(SettingsError, match=r"where=ray: the package ray is not installed; pip install 'sekft\[remote\]'"):
         remote.require("train", made("train", "where=ray"), False)
 
 
-def test_what_is_not_of_this_machine_is_only_planned_until_it_is_said_to_be_live(made: Callable[..., Any]):
+def test_remote_runs_are_only_planned_without_live(made: Callable[..., Any]):
     starts = ("where=local", "where=torchrun", "dry_run=true", "where=slurm", "where=slurm live=true", "where=slurm live=true dry_run=true")
     assert [allowed.only_planned("train", made("train", *words.split())) for words in starts] == [False, False, True, True, False, True]

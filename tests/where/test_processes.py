@@ -1,4 +1,4 @@
-"""Training in several processes: the losses of one, in one run folder and one W&B run; and an evaluation here of what was trained elsewhere."""
+"""Training in several processes: the losses of a single one, in one run folder and one W&B run."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def curve(run: Path, key: str) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.xdist_group("train")
 def test_two_processes_give_the_losses_of_one_in_one_run(tmp_path: Path):
-    """The third step has one row, so that one process has none."""
+    """The third step has a single row, so one process has none."""
     one = run_command("train", *WORDS, "eval=none", "tracker=none", "hydra.run.dir=one", cwd=tmp_path)
     two = run_command("train", *WORDS, "eval=none", "where=torchrun", "hydra.run.dir=two", cwd=tmp_path)
     assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
@@ -26,5 +26,5 @@ def test_two_processes_give_the_losses_of_one_in_one_run(tmp_path: Path):
     assert len(curve(tmp_path / "two", "train/loss")) == 3 and (tmp_path / "two" / "adapter" / "adapter_model.safetensors").exists()
     assert len(list(tmp_path.glob("outputs/wandb/offline-run-*"))) == 1 and not (tmp_path / "outputs" / "train").exists()
     assert json.loads((tmp_path / "two" / "run.json").read_text())["status"] == "done"
-    told = {rank: (tmp_path / "two" / "training" / f"{rank}.told.jsonl").read_text() for rank in (0, 1)}
-    assert '"trained"' in told[0] and told[1] == ""
+    events = {rank: (tmp_path / "two" / "training" / f"{rank}.events.jsonl").read_text() for rank in (0, 1)}
+    assert '"result"' in events[0] and events[1] == ""

@@ -1,4 +1,4 @@
-"""A Unix socket that takes connections."""
+"""A Unix socket that accepts connections."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def listen(path: Path) -> socket.socket:
-    """For its owner only. A socket file that nobody listens on any more is replaced. Raises OSError for one that is in use."""
+    """Bind a socket that only its owner may use; a socket file without a listener is replaced. Raises OSError for one in use."""
     listener = socket.socket(socket.AF_UNIX)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         try:

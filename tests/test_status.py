@@ -50,7 +50,7 @@ def test_what_was_submitted_and_has_not_begun_is_shown(runs: Path):
 
 def test_what_was_changed_is_named_and_the_exit_status_says_so(runs: Path):
     whole = run_command("release", cwd=runs)
-    assert whole.returncode == 0 and "4 runs, 0 releases: every line follows the one before" in whole.stdout, whole.stderr
+    assert whole.returncode == 0 and "4 runs, 0 releases: every file is as it was recorded" in whole.stdout, whole.stderr
     summary = runs / "outputs" / "train" / "sweep" / "1" / "summary.json"
     summary.write_text(summary.read_text().replace("hold", "promote"))
     forged = run_command("release", "do=verify", "runs=[outputs/train,outputs/eval]", cwd=runs)

@@ -2,12 +2,9 @@
 
 import logging
 
-from sekft.tracking import secrets
-
 
 def echo(line: str) -> None:
-    """Say something to the person at the terminal, and to the log of the run."""
-    line = secrets.without(line)
+    """Print a line and write it to the log of the run."""
     print(line, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").info(line)

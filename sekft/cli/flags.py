@@ -1,6 +1,5 @@
-"""What is typed, before Hydra sees it: the flags of the predecessors' commands as overrides, by one table; secrets out of its sight."""
+"""The command line before Hydra reads it: flags of the predecessors as overrides, by one table; secrets are refused."""
 
-import os
 from collections.abc import Sequence
 
 from sekft.errors import SettingsError
@@ -44,21 +43,10 @@ def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
     return out
 
 
-def hidden(words: Sequence[str]) -> list[str]:
-    """Overrides without their secrets: these go into the environment, and `${oc.env:NAME}` is what Hydra writes down."""
-    long = [word for word in words if len(word.partition("=")[2]) >= secrets.SHORTEST]  # shorter ones are known by their names alone
-    shown = secrets.text("\n".join(long)).split("\n") if long else []  # at once: looking takes longer to begin than to do
-    return [_hidden(word, number, word in long and word not in shown) for number, word in enumerate(words)]
-
-
-def _hidden(word: str, number: int, found: bool) -> str:
-    key, equals, value = word.partition("=")
-    if not equals or key.startswith("-") or not (found or secrets.is_secret(key, value)):
-        return word
-    value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
-    secrets.know(value)
-    os.environ[name := f"SEKFT_SECRET_{number}"] = value
-    return f"{key}=${{oc.env:{name}}}"
+def require_no_secret(words: Sequence[str]) -> None:
+    """Raises SettingsError for an override that gives a secret as its value: `ps` and Hydra's files would show it."""
+    pairs = [word.partition("=") for word in words if not word.startswith("-")]
+    secrets.require_none({key.lstrip("+"): value for key, equals, value in pairs if equals})
 
 
 def wants_preview(argv: Sequence[str]) -> bool:

@@ -3,11 +3,12 @@
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sekft.cli import dry_run, recorded, sweep
 from sekft.cli.console import echo
-from sekft.cli.flags import hidden, to_overrides
+from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settings
 from sekft.cli.sweep import Sweeps
 from sekft.config.commands import COMMANDS, register
@@ -101,8 +102,9 @@ def launch(command: str, run: RunFunction, sweeps: Sweeps | None = None, plan: P
 def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
     """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
     words = to_overrides(command, sys.argv[1:])
+    require_no_secret(words)
     require_new_names(words)
-    sys.argv[1:] = hidden(recorded.line_of(command, words))
+    sys.argv[1:] = recorded.line_of(command, words)
     with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
         if (socket := elsewhere(words)) and not planned:
             from sekft.where.resident import run_job
@@ -136,11 +138,10 @@ def _start(
     command: str, run: RunFunction, cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
 ) -> float | None:
     """What a sweeper that searches makes the most of."""
-    for file in [*(this.folder / ".hydra").glob("*.yaml"), *([this.sweep / "multirun.yaml"] if this.sweep else [])]:
-        secrets.clean_yaml(file)
     if this.sweep:
         echo(f"== job {this.name}: {' '.join(this.overrides)}")
     clean: Any = settings(typed_last(cfg, this.overrides), node)
+    _require_no_secret(clean, this)
     if plan is not None:
         from sekft.where import remote
 
@@ -153,6 +154,17 @@ def _start(
         return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
     run(clean, this)
     return None
+
+
+def _require_no_secret(clean: Any, job: Job) -> None:
+    """Raises SettingsError for a secret in a recipe, and removes the copies that Hydra has written into the run's folder."""
+    try:
+        secrets.require_none(asdict(clean))
+    except SettingsError:
+        shutil.rmtree(job.folder / ".hydra", ignore_errors=True)
+        if job.sweep:
+            (job.sweep / "multirun.yaml").unlink(missing_ok=True)
+        raise
 
 
 def _leave(command: str, refused: list[Refused]) -> None:
@@ -223,7 +235,6 @@ def _asked_folder() -> str:
 
 def _say(command: str, message: str, error: BaseException | None = None) -> None:
     """error: what only the log tells, with its traceback."""
-    message = secrets.without(message)
     print(f"sekft.{command}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").error(message, exc_info=error)

@@ -30,7 +30,7 @@ from sekft.sandbox.session import Backend
 from sekft.scenario import document
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load
-from sekft.tracking import secrets, sums
+from sekft.tracking import sums
 from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import open_run
 from sekft.tracking.signals import terminating
@@ -69,7 +69,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
                 collection = play(settings, admitted, refused, backend, job.folder, seconds)
             with timed(seconds, "card"):
                 origin = collection.origin | {"refused": collection.refused}
-                card = secrets.clean(data_card.build(collection.episodes, collection.scenarios, tokenizer, origin))
+                card = data_card.build(collection.episodes, collection.scenarios, tokenizer, origin)
             exported = write(collection, card, settings, job.folder)
         summary = {name: card[name] for name in ("episodes", "kept", "outcomes", "rejects", "refused", "scenarios")} | {"exports": exported}
         rounded = {phase: round(value, 3) for phase, value in sorted(seconds.items())}
@@ -99,7 +99,7 @@ def write_conversations(settings: CollectConfig, name: str, job: Job) -> dict[st
     source_files(name, source)
     tokenizer = load_tokenizer(settings.model) if settings.export else None
     with terminating(), open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record:
-        card = secrets.clean(export.write(name, source, job.folder, tokenizer))
+        card = export.write(name, source, job.folder, tokenizer)
         write_json(job.folder / CARD, card)
         write_text(job.folder / PAGE, export.as_markdown(card))
         summary = {"command": "collect", "seed": settings.seed, "path": str(job.folder / export.LINES), **card}

@@ -115,7 +115,7 @@ class ServerConfig:
     host: str = "127.0.0.1"  # another than loopback needs a token
     port: int = between(0, 65535, default=8000)  # 0: any free port
     socket: str | None = None  # a Unix socket for its owner only, instead of host and port
-    token: str | None = None  # bearer token, by reference: '${oc.env:NAME}'; conf/serve.yaml reads SEKFT_TOKEN
+    token_env: str = "SEKFT_TOKEN"  # environment variable that holds the bearer token; without a value there no token is needed
     quiet: bool = False  # print no line per request
     temperature: float = between(0, 2, default=0.0)  # of a request without one; 0: greedy, as in the evaluation
     max_tokens: int = at_least(1, default=1024)  # of one reply: the most, and the value of a request without one

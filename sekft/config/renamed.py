@@ -19,6 +19,7 @@ KEYS: dict[str, str] = {  # old -> new; a group counts for every key in it
     "split.exam_bundles": "split.eval_scenarios",
     "repair.worlds": "repair.scenarios",
     "where.exam": "where.eval",
+    "serve.token": "serve.token_env",
     "hydra.sweeper.worlds": "hydra.sweeper.scenarios",
     "world": "scenario",  # sekft.chat
     "lives": "episodes",  # sekft.chat

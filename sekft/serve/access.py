@@ -2,17 +2,24 @@
 
 import asyncio
 import hmac
+import os
 import time
 from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sekft.config import ServerConfig
 from sekft.serve.refusal import Refusal
 
 OPEN = {"/health"}
 BODY_S = 30  # to send a body in
 DRAINED = 16  # times the limit that is read and thrown away, so that a client still sending hears why
+
+
+def bearer_token(config: ServerConfig) -> str | None:
+    """The token that requests must carry; None if its environment variable is not set or empty."""
+    return os.environ.get(config.token_env) or None
 
 
 class Door:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from sekft.config import ServerConfig
 from sekft.errors import RenderError
 from sekft.serve import response
-from sekft.serve.access import Door, read_body
+from sekft.serve.access import Door, bearer_token, read_body
 from sekft.serve.answer import CLIENT_GONE, OUR_FAULT, Events, as_json, whole
 from sekft.serve.refusal import Refusal
 from sekft.serve.request import Asked, ChatRequest, T, TokenizeRequest, read
@@ -108,7 +108,7 @@ def app(engine: Engine, config: ServerConfig, turns: Turns, say: Callable[[str],
 
     made = Starlette(
         routes=routes,
-        middleware=[Middleware(Door, token=config.token or None, say=say)],
+        middleware=[Middleware(Door, token=bearer_token(config), say=say)],
         exception_handlers={Refusal: _refused, HTTPException: _elsewhere, ClientDisconnect: _left, Exception: _our_fault},
         lifespan=lifespan,
     )

@@ -12,6 +12,7 @@ import uvicorn
 from sekft.cli import unix_socket
 from sekft.config import ServerConfig
 from sekft.errors import ServingError, SettingsError
+from sekft.serve.access import bearer_token
 from sekft.serve.app import app
 from sekft.serve.slots import Engine, Turns
 
@@ -20,8 +21,10 @@ SPARE_CONNECTIONS = 256  # beyond the queue: idle ones, and those about to be re
 
 def require_token(config: ServerConfig) -> None:
     """Raises SettingsError where others than this machine could come in without a token."""
-    if not (config.token or config.socket or is_loopback(config.host)):
-        raise SettingsError(f"serve.host={config.host}: open to others; allowed only with a token: SEKFT_TOKEN=... in the environment")
+    if not (bearer_token(config) or config.socket or is_loopback(config.host)):
+        raise SettingsError(
+            f"serve.host={config.host}: open to others; allowed only with a token: set {config.token_env} in the environment"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from sekft.errors import SekftError, SettingsError
-from sekft.tracking import secrets
 from sekft.tracking.audit import AUDIT, OPENED, Audit
 from sekft.tracking.digest import of_code
 from sekft.tracking.files import append_line, write_json
@@ -43,7 +42,7 @@ class Run:
 
     def know(self, **facts: Any) -> None:
         """What run.json says from now on, too: what was not known when the run was opened."""
-        self._about |= secrets.clean(facts)
+        self._about |= facts
         write_json(self.folder / RUN, self._about)
 
     def summary(self, values: Mapping[str, Any]) -> None:
@@ -81,15 +80,14 @@ def alone(folder: Path) -> Iterator[None]:
 def _open(
     folder: Path, command: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any]
 ) -> Iterator[Run]:
-    typed = [secrets.clean_word(word) for word in overrides]
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "command": command, "status": "running", "error": None}
-    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": typed}
-    opened |= manifest() | {"settings": secrets.clean(settings)}
-    opened |= {"code": of_code()["code"], "artefacts": AUDITED, **secrets.clean(facts)}
+    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
+    opened |= manifest() | {"settings": settings}
+    opened |= {"code": of_code()["code"], "artefacts": AUDITED, **facts}
     write_json(folder / RUN, opened)
     audit = Audit(folder)
-    audit.tell(OPENED, command=command, seed=seed, overrides=typed, git=opened["git"])
+    audit.tell(OPENED, command=command, seed=seed, overrides=list(overrides), git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
@@ -116,7 +114,7 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if not isinstance(error, SekftError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return secrets.without(text)[:LONGEST_ERROR]
+    return text[:LONGEST_ERROR]
 
 
 def set_aside(*paths: Path) -> None:

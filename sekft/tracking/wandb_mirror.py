@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 from sekft.config import Tracker, TrackerConfig
-from sekft.tracking import artifacts, secrets
+from sekft.tracking import artifacts
 from sekft.tracking.destination import Destination, choose, prepare
 from sekft.tracking.files import plain
 from sekft.tracking.record import one_line
@@ -116,7 +116,7 @@ def mirror(
     """
     names = {"name": name[:LONGEST_NAME], "group": group and group[:LONGEST_NAME], "job_type": job_type}
     labels = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags if tag))
-    shown = _open(tracker, names | {"config": secrets.clean(plain(settings)), "tags": labels, "notes": f"record in {folder}"})
+    shown = _open(tracker, names | {"config": plain(settings), "tags": labels, "notes": f"record in {folder}"})
     try:
         yield shown
     except BaseException:

@@ -100,7 +100,7 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
         (("serve.host=example.org",), ["serve.host=example.org", "only with a token"]),
         (("serve.port=70000",), ["serve.port", "70000", "0 to 65535"]),
         (("serve.queue=0",), ["serve.queue", "1 or more"]),
-        (("serve.host=127.0.0.1.1", "serve.token=x"), ["serve.host=127.0.0.1.1"]),
+        (("serve.host=127.0.0.1.1", "serve.token_env=HOME"), ["serve.host=127.0.0.1.1"]),
         (("serve.socket=/nowhere/s",), ["serve.socket=/nowhere/s", "No such file"]),
         (("adapter=nowhere",), ["adapter=nowhere", "adapter_config.json"]),
         (("adapter=[a,b]",), ["adapter", "allowed: a folder, or several by name"]),

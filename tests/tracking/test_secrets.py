@@ -1,86 +1,70 @@
-"""Secrets of settings are nowhere on the disk, whatever they are called and however they came in."""
+"""A setting that holds a secret is refused in one line that does not show it, and the secret is nowhere on the disk."""
 
-import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sekft.cli.flags import hidden
-from sekft.config import Tracker, TrackerConfig
+from sekft.cli.flags import require_no_secret
+from sekft.config.commands import COMMANDS
+from sekft.errors import SettingsError
 from sekft.tracking import secrets
-from sekft.tracking.record import one_line, open_run
-from sekft.tracking.wandb_mirror import mirror
 from tests.conftest import run_command
 
 NAMED, FORMED, URL = "correct horse", "hf_" + "aB3" * 12, "https://ada:sw0rdfish99@x.org/v1"
 SETTINGS = {
-    "agent": {"url": URL, "key_env": "OPENAI_API_KEY", "extra": {"api_key": NAMED, "note": FORMED}},
+    "agent": {"url": URL, "key_env": "OPENAI_API_KEY", "extra": {"api_key": NAMED, "notes": ["none", FORMED], "password": None}},
     "trainer": {"max_tokens": 9},
 }
-BARE = (NAMED, FORMED, "sw0rdfish99")
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> Iterator[None]:
-    secrets.known.clear()
-    yield
-    secrets.known.clear()
 
 
 def shown(folder: Path) -> list[str]:
-    return [f"{file}: {secret}" for file in folder.rglob("*") if file.is_file() for secret in BARE if secret.encode() in file.read_bytes()]
+    bare = (NAMED, FORMED, "sw0rdfish99")
+    return [f"{file}: {secret}" for file in folder.rglob("*") if file.is_file() for secret in bare if secret.encode() in file.read_bytes()]
 
 
-def test_the_record_of_a_run_shows_where_a_secret_was_and_not_which(tmp_path: Path):
-    words = [f"+agent.extra.api_key={NAMED}", f"agent.url={URL}", "seed=1"]
-    with pytest.raises(OSError), open_run(tmp_path, "collect", SETTINGS, words, 1):
-        raise OSError(f"{NAMED} was not accepted")
-    told = json.loads((tmp_path / "run.json").read_text())
-    assert shown(tmp_path) == [] and told["error"] == "OSError: [redacted] was not accepted"
-    assert told["settings"]["agent"]["key_env"] == "OPENAI_API_KEY" and told["settings"]["trainer"] == {"max_tokens": 9}
-    assert told["settings"]["agent"]["url"] == "https://ada:[basic auth credentials redacted]@x.org/v1"
-    assert told["overrides"][0] == "+agent.extra.api_key=[redacted]" and told["overrides"][2] == "seed=1"
+def test_a_secret_is_found_by_its_key_or_by_its_form():
+    assert sorted(secrets.found_in(SETTINGS)) == ["agent.extra.api_key", "agent.extra.notes", "agent.url"]
+    with pytest.raises(
+        SettingsError, match=r"^agent\.extra\.api_key: holds a secret; allowed: the name of an environment variable"
+    ) as refused:
+        secrets.require_none(SETTINGS)
+    assert NAMED not in str(refused.value)
 
 
-def test_what_is_typed_reaches_the_settings_and_not_what_hydra_writes(monkeypatch: pytest.MonkeyPatch):
-    words = ["lora=r4", "--cfg", f"agent.extra.api_key='{NAMED}'", f"agent.url={URL}", "serve.token=null", "model.token=${oc.env:T}"]
-    names = [f"SEKFT_SECRET_{number}" for number in (2, 3)]
-    for name in names:
-        monkeypatch.setenv(name, "")
-    assert hidden(words) == [
-        *words[:2],
-        "agent.extra.api_key=${oc.env:SEKFT_SECRET_2}",
-        "agent.url=${oc.env:SEKFT_SECRET_3}",
-        *words[4:],
-    ]
-    assert [os.environ[name] for name in names] == [NAMED, URL]
-    assert (
-        one_line(ValueError(f"no answer from {URL}")) == "ValueError: no answer from https://ada:[basic auth credentials redacted]@x.org/v1"
-    )
+def test_no_default_of_a_command_is_taken_for_a_secret():
+    from omegaconf import OmegaConf
+
+    for node in COMMANDS.values():
+        secrets.require_none(OmegaConf.to_container(OmegaConf.structured(node), enum_to_str=True))
 
 
-def test_a_key_typed_where_there_is_none_is_refused_and_written_nowhere(tmp_path: Path):
-    done = run_command("train", "+agent.token=correct-horse", "hydra.run.dir=run", cwd=tmp_path)
-    assert done.returncode == 1 and "unknown key agent" in done.stderr and "correct-horse" not in done.stderr
-    files = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert tmp_path / "run" / ".hydra" / "overrides.yaml" in files
-    assert not [file for file in files if "correct-horse" in file.read_text()]
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        (f"+agent.extra.api_key='{NAMED}'", "agent.extra.api_key"),
+        (f"agent.url={URL}", "agent.url"),
+        (f"agent.model={FORMED}", "agent.model"),
+        ("serve.token=short", "serve.token"),
+    ],
+)
+def test_an_override_with_a_secret_is_refused_before_anything_is_written(word: str, key: str, tmp_path: Path):
+    with pytest.raises(SettingsError, match=rf"^{key}: holds a secret; "):
+        require_no_secret(["lora=r4", "--cfg", word])
+    done = run_command("collect", word, "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith(f"sekft.collect: {key}: holds a secret; ") and done.stderr.count("\n") == 1
+    assert word.partition("=")[2] not in done.stderr and list(tmp_path.iterdir()) == []
 
 
-def test_a_secret_in_a_recipe_is_taken_out_of_what_hydra_has_written(tmp_path: Path):
-    file = tmp_path / "config.yaml"
-    file.write_text(f"agent:\n  url: {URL}\n  key_env: NAME\n  extra:\n    api_key: {NAMED}\n    note: {FORMED}\nserve:\n  token: null\n")
-    secrets.clean_yaml(file)
-    assert file.read_text() == (
-        "agent:\n  url: https://ada:[basic auth credentials redacted]@x.org/v1\n  key_env: NAME\n"
-        "  extra:\n    api_key: [redacted]\n    note: [api key redacted]\nserve:\n  token: null\n"
-    )
+def test_a_word_that_holds_no_secret_is_taken():
+    require_no_secret(["lora=r4", "serve.token_env=MY_TOKEN", "agent.key_env=OPENAI_API_KEY", "agent.extra.api_key=null", "-m"])
 
 
-def test_wandb_is_told_no_secret(tmp_path: Path):
-    tracker = TrackerConfig(kind=Tracker.wandb, folder=str(tmp_path / "wandb"))
-    with mirror(tracker, settings=SETTINGS, name="n", group=None, job_type="collect", tags=(), folder=tmp_path):
-        pass
-    assert list((tmp_path / "wandb").glob("offline-run-*")) and shown(tmp_path) == []
+@pytest.mark.parametrize("more", [(), ("seed=1,2", "-m")])
+def test_a_secret_in_a_recipe_is_refused_and_no_copy_of_it_is_left(more: tuple[str, ...], tmp_path: Path):
+    recipe = tmp_path / "own" / "agent" / "mine.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(f"kind: endpoint\nurl: {URL}\nextra: {{api_key: {NAMED}}}\n")
+    words = ("--config-dir", "own", "agent=mine", "hydra.run.dir=run", "hydra.sweep.dir=run", *more)
+    done = run_command("eval", *words, cwd=tmp_path)
+    assert done.returncode == 1 and "agent.extra.api_key: holds a secret; " in done.stderr and "Traceback" not in done.stderr
+    assert shown(tmp_path / "run") == [] and NAMED not in done.stderr + done.stdout and (tmp_path / "run").exists()

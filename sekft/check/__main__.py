@@ -39,7 +39,7 @@ Episodes = Mapping[str, Sequence[Trajectory]]  # by agent
 class Fault:
     """A rule of this check that a scenario breaks.
 
-    column: the agent, or `flaky`, or `apart`. episodes: how many the checker accepted; for `flaky`, how many different ones there were.
+    column: the agent, or `flaky`, or `unworkable`. episodes: how many the checker accepted; for `flaky`, how many different ones there were.
     """
 
     scenario: str
@@ -72,7 +72,7 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
         "scenarios": len(scenarios),
         "repeats": settings.repeats,
         "flaky": list(flaky),
-        "apart": unworkable,
+        "unworkable": unworkable,
         **pace,
     }
     summary["faults"] = [asdict(fault) for fault in faults]
@@ -144,7 +144,7 @@ def too_many_unworkable(scenarios: Sequence[Scenario]) -> list[Fault]:
     unworkable, blocked = sum(map(is_unworkable, scenarios)), sum(scenario.terminal is Terminal.panic for scenario in scenarios)
     if blocked < MIN_BLOCKED or unworkable <= blocked * MAX_UNWORKABLE_SHARE:
         return []
-    return [Fault("all", "apart", unworkable, blocked, "in more than a quarter of the blocked scenarios nothing can be done")]
+    return [Fault("all", "unworkable", unworkable, blocked, "in more than a quarter of the blocked scenarios nothing can be done")]
 
 
 def find_flaky(scenarios: Sequence[Scenario], episodes: Episodes) -> dict[str, int]:

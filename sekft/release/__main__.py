@@ -33,18 +33,20 @@ def verify(settings: ReleaseConfig) -> dict[str, Any]:
     if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
         raise SettingsError(f"runs: found {settings.runs}, allowed: a run, a folder with runs in it, or a list of them")
     folders = [Path(path) for path in given]
-    releases = sorted({file.parent for folder in folders for file in folder.rglob(sums.NAME) if (file.parent / "evidence").is_dir()})
+    release_folders = sorted({file.parent for folder in folders for file in folder.rglob(sums.NAME) if (file.parent / "evidence").is_dir()})
     runs = [run for folder in folders for run in below(folder) if run.name != "evidence"]
-    if not runs + releases:
+    if not runs + release_folders:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a run, a folder with runs in it, or a list of them")
-    faults = [fault for run in runs for fault in audit.faults(run)] + [fault for release in releases for fault in sums.faults(release)]
+    faults = [fault for run in runs for fault in audit.faults(run)] + [
+        fault for release in release_folders for fault in sums.faults(release)
+    ]
     for fault in faults:
         print(fault)
-    counts = f"{len(runs)} runs, {len(releases)} releases"
+    counts = f"{len(runs)} runs, {len(release_folders)} releases"
     if faults:
         raise DataError(f"{len(faults)} faults in the evidence of {counts}")
     print(f"{counts}: every file is as it was recorded")
-    return {"command": "release", "runs": len(runs), "releases": len(releases)}
+    return {"command": "release", "runs": len(runs), "releases": len(release_folders)}
 
 
 def approve(settings: ReleaseConfig) -> dict[str, Any]:

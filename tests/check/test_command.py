@@ -79,7 +79,7 @@ def test_a_failing_reference_and_a_flaky_reference_are_faults(job: Job, tmp_path
 def test_too_many_unworkable_scenarios_are_a_fault() -> None:
     stuck = [library.make(name, index) for name in ("copy", "sort", "grep", "head") for index in range(3, 32, 4)]
     assert check.too_many_unworkable(stuck) == []
-    assert check.too_many_unworkable([scenario for scenario in stuck if check.is_unworkable(scenario)])[0].column == "apart"
+    assert check.too_many_unworkable([scenario for scenario in stuck if check.is_unworkable(scenario)])[0].column == "unworkable"
 
 
 def test_one_archetype_can_be_checked_by_its_name() -> None:

@@ -63,7 +63,7 @@ def plan_evaluation(settings: Any, report: Report, plays: bool) -> None:
         scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
         report(describe(scenarios, settings.scenarios, settings.split))
         report(terminal.power_line(tuple(scenarios)))
-    report(choose.would_be(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, no episode is played")
+    report(choose.describe(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, no episode is played")
 
 
 def describe_work(settings: Any, job: Job) -> Iterator[str]:

@@ -1,77 +1,80 @@
-"""Which backend serves, found out before anything depends on it: the engine is swept, the image made, one line says which and why."""
+"""The choice of a backend, before anything depends on it; one printed line names it with the reason."""
 
 import logging
 import shutil
 from collections.abc import Callable
 
-from sekft.config import Backend as Wanted
+from sekft.config import Backend as BackendChoice
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image
 from sekft.sandbox.session import Backend
 
-Notice = Callable[[str], None]
+Report = Callable[[str], None]
 log = logging.getLogger("sekft")
 
 
-def backend(settings: SandboxConfig, notice: Notice = log.info, foreign: bool = False) -> Backend:
-    """The backend that was asked for; auto: an engine if one answers, else bwrap. Raises SandboxError with one line.
+def backend(settings: SandboxConfig, report: Report = log.info, foreign: bool = False) -> Backend:
+    """The backend of the settings, ready for use; auto: an engine if one answers, else bwrap. Raises SandboxError.
 
-    foreign: the scenarios come from outside the library; auto does not take them to bwrap, whose walls are weaker.
+    On an engine this removes left-over containers, makes the image and plays a trial episode.
+    report: gets one line about the backend; foreign: scenarios from outside the library, which auto does not run in bwrap, because its
+    isolation is weaker.
     """
     match settings.backend:
-        case Wanted.docker:
-            return _docker(settings, notice)
-        case Wanted.bwrap:
-            return _bwrap(settings, notice, "as asked")
-        case Wanted.auto:
-            return _either(settings, notice, foreign)
+        case BackendChoice.docker:
+            return _docker(settings, report)
+        case BackendChoice.bwrap:
+            return _bwrap(settings, report, "as asked")
+        case BackendChoice.auto:
+            return _either(settings, report, foreign)
 
 
-def would_be(settings: SandboxConfig, foreign: bool = False) -> str:
-    """The backend that would serve, as far as one can tell without sweeping, making or starting anything. Raises SandboxError."""
+def describe(settings: SandboxConfig, foreign: bool = False) -> str:
+    """One line about the backend that backend() would choose, without making or starting anything. Raises SandboxError."""
     try:
-        if settings.backend is not Wanted.bwrap:
+        if settings.backend is not BackendChoice.bwrap:
             from sekft.sandbox.backend import engine
 
-            found = engine.find()
-            return f"sandbox: docker ({found.name} {found.version} at {found.host}, image {image.known()})"
+            answering = engine.find()
+            where = f"{answering.name} {answering.version} at {answering.host}"
+            return f"sandbox: docker ({where}, image {image.known_name()})"
     except SandboxError as refused:
-        if settings.backend is Wanted.docker or foreign:
+        if settings.backend is BackendChoice.docker or foreign:
             raise
         reason = str(refused)
     else:
         reason = "as asked"
     if not shutil.which("bwrap"):
         raise SandboxError(f"no sandbox at all: {reason}; and bwrap is not installed")
-    return f"sandbox: bwrap ({reason}; root file system {image.known()})"
+    return f"sandbox: bwrap ({reason}; root file system {image.known_name()})"
 
 
-def _either(settings: SandboxConfig, notice: Notice, foreign: bool) -> Backend:
+def _either(settings: SandboxConfig, report: Report, foreign: bool) -> Backend:
     try:
-        return _docker(settings, notice)
+        return _docker(settings, report)
     except SandboxError as refused:
         if foreign:
             raise SandboxError(f"{refused}; scenarios from outside the library run under bwrap only if asked to: sandbox=bwrap") from None
         try:
-            return _bwrap(settings, notice, str(refused))
+            return _bwrap(settings, report, str(refused))
         except SandboxError as error:
             raise SandboxError(f"no sandbox at all: {refused}; and {error}") from None
 
 
-def _docker(settings: SandboxConfig, notice: Notice) -> Backend:
+def _docker(settings: SandboxConfig, report: Report) -> Backend:
     from sekft.sandbox.backend.docker import DockerBackend  # 0.3 s of imports
 
     made = DockerBackend(settings)
     swept = f", {made.swept} left-over containers removed" if made.swept else ""
     about = f"{made.engine.name} {made.engine.version} at {made.engine.host}, image {made.image}{swept}"
-    notice("; ".join([f"sandbox: docker ({about})", *made.faults]))
+    report("; ".join([f"sandbox: docker ({about})", *made.faults]))
     return made
 
 
-def _bwrap(settings: SandboxConfig, notice: Notice, reason: str) -> Backend:
+def _bwrap(settings: SandboxConfig, report: Report, reason: str) -> Backend:
     from sekft.sandbox.backend.bwrap import BwrapBackend
 
     made = BwrapBackend(settings)
-    notice(f"sandbox: bwrap ({reason}; walls missing: {', '.join(made.walls_missing())})")
+    report(f"sandbox: bwrap ({reason}; walls missing: {', '.join(made.walls_missing())})")
     return made

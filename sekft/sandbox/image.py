@@ -1,4 +1,4 @@
-"""The root file system of every place: made once from named Debian packages, kept by the digest of its recipe."""
+"""The root file system of every session: made once from a list of Debian packages, cached by the digest of its recipe."""
 
 import hashlib
 import os
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 RECIPE = Path(__file__).with_name("mkroot.sh")
 REPOSITORY = "sekft-base"
-OWN_BUILD = f"{REPOSITORY}:local"  # made by the user from the Dockerfile, where the host is no Debian
+OWN_BUILD = f"{REPOSITORY}:local"  # built by the user from the Dockerfile, where the host has no apt-get
 BUILD_S = 600.0
-ROOT_UID = 0x70000000  # owner of the unpacked files where we are root: places map it to their root, no account has it
+ROOT_UID = 0x70000000  # owner of the unpacked files if we are root; sessions map it to their root, and no account has it
 
 
 def cache_folder() -> Path:
@@ -34,7 +34,7 @@ def cache_folder() -> Path:
 
 
 def root_tar(cache: Path | None = None) -> Path:
-    """The tar of the root file system; built at the first call, in about ten seconds. Raises SandboxError."""
+    """The tar of the root file system; the first call builds it in about ten seconds. Raises SandboxError."""
     folder = _folder(cache)
     tar = folder / "root.tar"
     if not tar.exists():
@@ -45,15 +45,15 @@ def root_tar(cache: Path | None = None) -> Path:
     return tar
 
 
-def known(cache: Path | None = None) -> str:
-    """The name of the image if it was made before; nothing is made."""
+def known_name(cache: Path | None = None) -> str:
+    """The name of the image if it exists, else that of its recipe; nothing is built."""
     recipe = hashlib.sha256(RECIPE.read_bytes()).hexdigest()[:12]
     note = (cache or cache_folder()) / f"root-{recipe}" / "root.sha256"
     return f"{REPOSITORY}:{note.read_text()[:12]}" if note.exists() else f"to be made from recipe {recipe}"
 
 
 def root_folder(cache: Path | None = None) -> Path:
-    """The same, unpacked and readable for everyone. Raises SandboxError."""
+    """The root file system, unpacked and readable by everyone. Raises SandboxError."""
     tar = root_tar(cache)
     folder = tar.with_name("root")
     if not folder.exists():
@@ -65,7 +65,7 @@ def root_folder(cache: Path | None = None) -> Path:
 
 
 def docker_image(client: "docker.DockerClient", cache: Path | None = None) -> tuple[str, str]:
-    """(tag, digest) of the image in this engine; imported if it lacks it, never pulled. Raises SandboxError."""
+    """(tag, digest) of the image in this engine. A missing image is imported from the tar, never pulled. Raises SandboxError."""
     import docker.errors
 
     if not shutil.which("apt-get"):
@@ -75,12 +75,12 @@ def docker_image(client: "docker.DockerClient", cache: Path | None = None) -> tu
     tag = f"{REPOSITORY}:{digest[:12]}"
     try:
         if not _has(client, tag):
-            with _building(tar.parent):  # two imports at once leave an image without a name
+            with _building(tar.parent):  # two imports at the same time leave an image without a name
                 if not _has(client, tag):
                     changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", "ENV LANG=C.UTF-8", "WORKDIR /home/agent"]
                     changes += ["USER 1000:1000", 'CMD ["/bin/sh"]', "LABEL sekft=1"]
                     client.api.import_image_from_file(str(tar), repository=REPOSITORY, tag=digest[:12], changes=changes)
-                    if not _has(client, tag):  # podman 4 calls it latest, whatever it is told
+                    if not _has(client, tag):  # podman 4 ignores the tag and uses `latest`
                         client.api.tag(f"{REPOSITORY}:latest", REPOSITORY, digest[:12], force=True)
     except (docker.errors.DockerException, OSError) as error:
         raise SandboxError(f"the engine did not take the image {tag}: {one_line(error)}; is its disk full?") from None
@@ -88,7 +88,7 @@ def docker_image(client: "docker.DockerClient", cache: Path | None = None) -> tu
 
 
 def build(folder: Path, tar: Path) -> None:
-    """Run the recipe. Raises SandboxError with its last line."""
+    """Run the recipe. Raises SandboxError with the last line of its errors."""
     try:
         done = subprocess.run(
             ["/bin/sh", str(RECIPE), str(folder), str(tar)], capture_output=True, text=True, timeout=BUILD_S, stdin=subprocess.DEVNULL
@@ -101,7 +101,7 @@ def build(folder: Path, tar: Path) -> None:
 
 
 def unpack(tar: Path, folder: Path) -> None:
-    """tar into folder, owned by ROOT_UID where we may. Raises SandboxError."""
+    """Unpack tar into folder, owned by ROOT_UID if we are root. Raises SandboxError."""
     folder.mkdir(mode=0o755)
     try:
         with tarfile.open(tar) as archive:
@@ -111,7 +111,7 @@ def unpack(tar: Path, folder: Path) -> None:
 
 
 def tar_digest(tar: Path) -> str:
-    """Hex sha256 of the tar, computed once."""
+    """Hex SHA-256 of the tar, computed once and kept in a file beside it."""
     note = tar.with_name("root.sha256")
     if not note.exists():
         with tar.open("rb") as file:
@@ -134,7 +134,7 @@ def _folder(cache: Path | None) -> Path:
     folder = (cache or cache_folder()) / f"root-{recipe}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for part in (folder, folder.parent):  # whatever our umask is: episodes run as somebody else
+        for part in (folder, folder.parent):  # whatever our umask is: sessions run as another user
             part.chmod(0o755)
     except OSError as error:
         raise SandboxError(f"{folder} cannot be made: {error.strerror}; set XDG_CACHE_HOME to a folder you may write") from None
@@ -143,7 +143,7 @@ def _folder(cache: Path | None) -> Path:
 
 @contextmanager
 def _building(folder: Path) -> Iterator[Path]:
-    """A scratch folder beside the result, under a lock; a kill leaves nothing with the result's name."""
+    """A scratch folder beside the result, under a lock, so that a killed build leaves nothing with the result's name."""
     try:
         with FileLock(folder / "lock", timeout=2 * BUILD_S):
             for stale in folder.glob("work-*"):
@@ -172,7 +172,7 @@ def _own_build(client: "docker.DockerClient") -> tuple[str, str]:
     try:
         return OWN_BUILD, str(client.images.get(OWN_BUILD).id)
     except docker.errors.ImageNotFound:
-        how = f"docker build -t {OWN_BUILD} {RECIPE.parent}"
-        raise SandboxError(f"no image: this host has no apt-get to make one, and the engine has no {OWN_BUILD}; run: {how}") from None
+        command = f"docker build -t {OWN_BUILD} {RECIPE.parent}"
+        raise SandboxError(f"no image: this host has no apt-get to make one, and the engine has no {OWN_BUILD}; run: {command}") from None
     except docker.errors.DockerException as error:
-        raise SandboxError(f"the engine did not say whether it has {OWN_BUILD}: {one_line(error)}") from None
+        raise SandboxError(f"the engine gave no answer about the image {OWN_BUILD}: {one_line(error)}") from None

@@ -1,4 +1,4 @@
-"""What every backend puts into a place, the same bytes for each: the scenario's files, the variables, the sh texts it runs."""
+"""The content of a session, the same bytes for every backend: archives of the scenario's files, variables, sh texts."""
 
 import io
 import shlex
@@ -12,7 +12,7 @@ from sekft.sandbox.session import File
 HOME = "/home/agent"
 ROOTS = ("/usr/local", "/srv")  # not writable by the agent
 UID = 1000
-MTIME = 1700000000  # of all that is put: an episode must not show when it was played
+MTIME = 1700000000  # of every file: an episode must not show when it was played
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -26,10 +26,10 @@ ENVIRONMENT: Mapping[str, str] = {
     "TERM": "dumb",
     "PAGER": "cat",
     "MANPAGER": "cat",
-    "TIME_STYLE": "+2023-11-14",  # no clock in it: `ls -l` prints this day for every file, whenever the episode is played
+    "TIME_STYLE": "+2023-11-14",  # a fixed day: `ls -l` prints it for every file, whenever the episode is played
 }
 
-# The shell comes first: once its child is gone it would go on with the rest of the line.
+# The shell gets the signal first: it would go on with the rest of its line as soon as its child is gone.
 SIGNAL = r"""name=$1 shell=$2 keep=" 1 $$ $2 $3 "
 [ $name = KILL ] || kill -$name $shell
 kill -CONT $shell
@@ -38,16 +38,16 @@ for d in /proc/[0-9]*; do
  case $keep in *" $p "*) ;; *) kill -$name $p ;; esac
 done 2>/dev/null
 exit 0"""
-"""sh -c SIGNAL sh NAME SHELL_PID KEEP_PIDS, as the agent: what is not the agent's own is out of its reach."""
+"""sh -c SIGNAL sh NAME SHELL_PID KEEP_PIDS, run as the agent's user: a signal to every process that this user may signal."""
 
 UNTAR = "tar -x -p --no-same-owner -C /"
 
 
 def pack(files: Sequence[File], one_user: bool = False, own_home: bool = True) -> tuple[bytes, bytes]:
-    """(root's tar, agent's tar), with every parent folder, so that all times and modes are ours. Raises SandboxError.
+    """(tar of root's files, tar of the agent's files), with every parent folder, so that all times and modes are set. Raises SandboxError.
 
-    one_user: root's files will belong to the agent; they get for everyone what others may do, without writing.
-    own_home: the agent owns its home; podman cannot give it one, and only the owner may set its mode and time.
+    one_user: root and agent are the same user; root's files then get the permissions of `others`, without writing, for everyone.
+    own_home: whether the agent owns its home; under podman it does not, and only the owner can set its mode and time.
     """
     trees: tuple[dict[str, File], dict[str, File]] = ({}, {})
     for file in files:
@@ -89,18 +89,18 @@ def _tar(tree: Mapping[str, File], for_others: bool = False) -> bytes:
 
 
 def session_script(environment: Mapping[str, str], tar_bytes: int = 0) -> str:
-    """sh that becomes the session: first the agent's tar on its input, then commands, kept at 3; one output.
+    """sh text that becomes the session's shell. Its input: tar_bytes of the agent's tar, then commands, moved to descriptor 3.
 
-    What the session starts reads an empty input: nothing can wait for a human. Signals are as after a login: a shell
-    that was started in the background ignores INT for good, and so would all it starts.
+    Programs that the shell starts read an empty input, so that none can wait for a person. Signals have their defaults as after a login: a
+    shell that was started in the background ignores INT, and so would its children.
     """
-    lay_out = f"head -c {tar_bytes} | {UNTAR} || exit; " if tar_bytes else ""
+    unpack = f"head -c {tar_bytes} | {UNTAR} || exit; " if tar_bytes else ""
     session = f"exec {_env({**environment, **ENVIRONMENT})} /bin/sh -i +m /dev/fd/3 3<&0 </dev/null 2>&1"
-    return f"umask 022; {lay_out}cd {HOME}; {session}"
+    return f"umask 022; {unpack}cd {HOME}; {session}"
 
 
 def check_script(script_bytes: int, timeout_s: float) -> str:
-    """sh that reads the checker from its input and becomes it. As data, not as an argument: those end at 128 KiB."""
+    """sh text that reads the checker from its input and becomes it. The checker is no argument, because those are limited to 128 KiB."""
     run = f'script=$(head -c {script_bytes}); exec </dev/null; eval "$script"'
     return f"umask 022; cd {HOME} || cd /; exec {_env(ENVIRONMENT)} timeout -s KILL {timeout_s:.3f} /bin/sh -c {shlex.quote(run)} 2>&1"
 

@@ -1,4 +1,4 @@
-"""One episode's place: the protocol every backend fits, and the records that cross it."""
+"""The sandbox interface: the protocols Session and Backend that every backend implements, and their records."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ TurnKind = Literal["ready", "more", "exit", "panic", "gone", "lost", "broken"]
 
 @dataclass(frozen=True)
 class File:
-    """What is put into a place before its episode. mode: permission bits; content: text, or a symlink's target."""
+    """A file that is put into a session before its episode. mode: permission bits; content: text, or a symlink's target."""
 
     path: str
     content: str = ""
@@ -23,24 +23,24 @@ class File:
 
 @dataclass(frozen=True)
 class ShellTurn:
-    """What came of typing one text.
+    """What the shell shows after one typed text.
 
-    ready: the prompt is back; more: the shell waits for another line; exit, panic: the episode ended itself;
-    gone: the shell was replaced or killed; lost: no prompt can be brought back; broken: engine or container failed.
+    kind: ready, the prompt is back; more, the shell waits for another line; exit or panic, the agent ended the episode;
+    gone, the shell was replaced or killed; lost, no prompt can be brought back; broken, the engine or the sandbox failed.
     """
 
-    output: str  # as deployed: prefixes plain, head and tail kept
+    output: str  # as deployed: cleaned, head and tail of a long output
     kind: TurnKind
-    status: int | None = None  # of the last command; of the shell when it ended
+    status: int | None = None  # exit status of the last command, or of the shell if it ended
     cut_bytes: int = 0  # removed from the middle of the output
-    dropped_lines: int = 0  # text after the line that ended the episode or was interrupted: never typed
+    dropped_lines: int = 0  # lines after the one that ended the episode or was interrupted; they were not typed
     interrupted: str = ""  # the limit that stopped the command: timeout | flood
-    reason: str = ""  # panic's words, or why lost or broken
+    reason: str = ""  # argument of panic, or why the kind is lost or broken
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the checker said. status None: it did not finish in time, or the place failed (broken)."""
+    """The result of a checker. status: 0 means passed; None: it did not finish in time, or the sandbox failed (broken)."""
 
     status: int | None
     output: str = ""
@@ -48,27 +48,27 @@ class CheckResult:
 
 
 class Session(Protocol):
-    """Somewhere to live once: put, run any number of times, check once."""
+    """One shell in one sandbox, from start to removal: put once, run any number of times, check once."""
 
     def put(self, files: Sequence[File]) -> None:
-        """Lay the scenario out. Before the first run. Raises SandboxError."""
+        """Write the scenario's files, before the first run. Raises SandboxError."""
 
     def run(self, text: str, timeout_s: float) -> ShellTurn:
-        """Type one text, of one or more lines, and wait for the prompt, at most timeout_s per line."""
+        """Type one or more lines and wait for the prompt, at most timeout_s per line. Never raises: trouble is a kind of turn."""
 
     def check(self, script: str, timeout_s: float) -> CheckResult:
-        """Kill whatever the episode left running, then run the checker as agent in the home directory."""
+        """Kill all processes of the agent, then run the checker as the agent's user in its home."""
 
 
 class Backend(Protocol):
-    """A maker of places. open() may be called from many threads at once."""
+    """Opens sessions. open() may be called from many threads at once."""
 
     name: str
     settings: SandboxConfig
-    digest: str  # of the root file system that every place has: the same for all agents of an evaluation
+    digest: str  # of the root file system of every session
 
     def open(self, environment: Mapping[str, str]) -> AbstractContextManager[Session]:
-        """A fresh place with these variables; leaving the context removes it. Raises SandboxError.
+        """A fresh session with these environment variables; leaving the context removes it. Raises SandboxError.
 
-        A place is used in the thread that opened it.
+        A session is used in the thread that opened it.
         """

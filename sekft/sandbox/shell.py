@@ -1,7 +1,7 @@
-"""One shell session over a byte stream: type a text, know when it is done, with what status, and how it ended.
+"""The session's shell over a byte stream: types a text, detects its end, its status and how the session ended.
 
-The prompt is the marker: PS1 and PS2 carry a nonce, so the shell itself reports the end of a command, its status and
-the wish for another line, at no extra command. Backend-neutral: a backend gives the stream and a way to send signals.
+The prompts are the markers: PS1 and PS2 contain a nonce, so that the shell itself reports the end of a command, its status, or that it
+waits for another line, without an extra command. A backend provides the stream and a function that sends signals.
 """
 
 import re
@@ -17,31 +17,31 @@ from sekft.sandbox.text import OutputBuffer, typeable
 
 PANIC_STATUS = 86
 START_S = 20.0
-_GRACE_S = 0.7  # a rung of the interrupt ladder; INT took 0.1 s, KILL under load 0.9 s for two rungs
-_LAST_WORDS_S = 0.5  # what a program that panicked may still do
-_LONGEST_MARK = 2048  # bytes: panic's reason is at most 400 characters
+_GRACE_S = 0.7  # per step of an interrupt; INT took 0.1 s, KILL under load 0.9 s in two steps
+_LAST_WORDS_S = 0.5  # time for a program to end after it called panic
+_LONGEST_MARK = 2048  # bytes; the argument of panic is cut to 400 characters
 
 Signal = Callable[[str, int], None]
-"""signal(name, shell_pid): to every process of the agent; KILL spares the shell and wakes it. May raise SandboxError."""
+"""signal(name, shell_pid): sent to every process of the agent; KILL spares the shell and continues it. May raise SandboxError."""
 
 
 class Stream(Protocol):
-    """The shell's commands and output. send and pump raise OSError when the far end is gone."""
+    """The shell's input and output. send and pump raise OSError if the other end is gone."""
 
     def send(self, data: bytes) -> None: ...
 
     def pump(self, wait_s: float) -> bytes | None:
-        """What came within wait_s, possibly nothing; None at the end of the output."""
+        """The output that came within wait_s, possibly empty; None at its end."""
 
     def exit_code(self) -> int | None:
-        """Of the shell; None while it runs. Raises SandboxError when the engine cannot say."""
+        """Exit status of the shell; None while it runs. Raises SandboxError if it is unknown."""
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class _Event:
-    """Why waiting ended. synced: the number of a synchronisation mark."""
+    """Why waiting ended. status: exit status; the shell's pid for hello, the number of the mark for synced."""
 
     kind: TurnKind | Literal["timeout", "flood", "hello", "synced"]
     status: int | None = None
@@ -56,7 +56,7 @@ _KINDS: dict[str, TurnKind] = {
     "gone": "gone",
     "lost": "lost",
     "broken": "broken",
-    "timeout": "lost",  # the last four only if a session forges our marks
+    "timeout": "lost",  # this and the next three occur only if the agent forges our marks
     "flood": "lost",
     "hello": "lost",
     "synced": "lost",
@@ -64,26 +64,26 @@ _KINDS: dict[str, TurnKind] = {
 
 
 class Shell:
-    """An interactive dash in pipe mode. Never raises out of run: engine trouble is a ShellTurn of kind broken."""
+    """An interactive dash that reads from a pipe. run() never raises: trouble with the engine is a turn of kind broken."""
 
     def __init__(self, stream: Stream, signal: Signal, flood_bytes: int) -> None:
         self._stream, self._signal = stream, signal
         self._flood_bytes = flood_bytes
         self._nonce = secrets.token_hex(8)
         nonce = self._nonce.encode()
-        # PS2 has $? too, and the token demands digits: else `set`, which prints the raw variables, would pass for a prompt.
+        # PS2 has $?, too, and _token requires digits: otherwise the output of `set`, with the raw variables, would look like a prompt.
         self._ps1, self._ps2 = (b"\x1e%s:%d:$?:\x1f" % (nonce, number) for number in (1, 2))
         self._trap = b'printf "\\036%s:9:%%d:\\037" $? >&8' % nonce
-        # Bounded, and no mark begins inside another: else a flood of half-made marks costs us minutes, and one of 6,000 digits an int.
+        # Bounded, and no mark starts inside another: a flood of half marks took minutes, and a status of 6,000 digits is no int.
         self._token = re.compile(rb"\x1e(?:%s:(\d):(\d{1,9}):|panic:((?:[^\x1e\x1f]|\x1e(?!panic:|%s:)){0,1600}+))\x1f" % (nonce, nonce))
         self._pending = b""
         self._pid = 0
         self._panicked: str | None = None
         self._syncs = 0
-        self.over: TurnKind | None = None
+        self.ended: TurnKind | None = None
 
     def start(self) -> None:
-        """Wait for the shell and teach it the markers. Raises SandboxError."""
+        """Wait for the shell and set its markers. Raises SandboxError."""
         try:
             self._stream.send(self._greeting())
             while (event := self._wait(OutputBuffer(64), START_S)).kind == "hello":
@@ -94,9 +94,9 @@ class Shell:
             raise SandboxError(f"the session shell gave no prompt within {START_S:.0f} s ({event.kind} {event.reason})".rstrip())
 
     def run(self, text: str, timeout_s: float) -> ShellTurn:
-        """Type a text line by line, each at a prompt; stop at the first line that ends or overruns."""
-        if self.over:
-            return ShellTurn("", "broken", reason=f"typed after the end of the episode ({self.over})")
+        """Type a text line by line, each at a prompt; stop after a line that ends the session or is interrupted."""
+        if self.ended:
+            return ShellTurn("", "broken", reason=f"typed after the end of the episode ({self.ended})")
         lines = typeable(text).removesuffix("\n").split("\n")
         output, event, interrupted, fed = OutputBuffer(), _Event("ready"), "", 0
         try:
@@ -109,7 +109,7 @@ class Shell:
                 if interrupted or event.kind not in ("ready", "more"):
                     break
         except OSError:
-            event = self._ended()  # a shell that goes away while a line is on its way to it
+            event = self._ended()  # the shell ended while a line was sent to it
         except SandboxError as error:
             event = _Event("broken", reason=str(error))
         return self._turn(output, event, interrupted, len(lines) - fed)
@@ -120,19 +120,19 @@ class Shell:
     def _turn(self, output: OutputBuffer, event: _Event, interrupted: str, dropped_lines: int) -> ShellTurn:
         kind = _KINDS[event.kind]
         if kind not in ("ready", "more"):
-            self.over = kind
+            self.ended = kind
         text, cut = output.text()
         return ShellTurn(text, kind, event.status, cut, dropped_lines, interrupted, event.reason)
 
     def _greeting(self) -> bytes:
-        """The first line typed, unseen. OutputBuffer 8 stays the session's own whatever is done to 1 and 2."""
+        """The first line, which no agent sees. Descriptor 8 stays the session's output whatever the agent does to 1 and 2."""
         return (
             b"exec 3<&- 8>&1; panic() { /usr/bin/panic \"$@\"; exit %d; }; PS1='%s' PS2='%s'; "
             b"trap '%s' EXIT; printf '\\036%s:0:%%d:\\037' $$\n" % (PANIC_STATUS, self._ps1, self._ps2, self._trap, self._nonce.encode())
         )
 
     def _wait(self, output: OutputBuffer, timeout_s: float, flood_bytes: int | None = None) -> _Event:
-        """Read on until something is known. Everything before it goes to output."""
+        """Read until the next event; everything before it is added to output."""
         end = time.monotonic() + timeout_s
         while True:
             if event := self._next(output):
@@ -152,10 +152,10 @@ class Shell:
             self._pending += chunk
 
     def _next(self, output: OutputBuffer) -> _Event | None:
-        """The next mark in what was read; without one, all that cannot be the beginning of a mark is put out."""
+        """The event of the next mark in what was read. Without one, everything that cannot start a mark is added to output."""
         while match := self._token.search(self._pending):
             before, self._pending = self._pending[: match.start()], self._pending[match.end() :]
-            if self._panicked is None:  # what follows panic is not shown
+            if self._panicked is None:  # output after panic is not shown
                 output.add(self._plain(before))
             if match[3] is not None:
                 self._panicked = match[3].decode("utf-8", "replace") if self._panicked is None else self._panicked
@@ -175,7 +175,7 @@ class Shell:
         return None
 
     def _plain(self, data: bytes) -> bytes:
-        """Without what `set` and `trap` print of us: the agent never sees the harness."""
+        """The output without our markers and trap, which `set` and `trap` would show to the agent."""
         if self._nonce.encode() in data:
             data = data.replace(b"trap -- '%s' EXIT\n" % self._trap, b"")
             data = data.replace(self._ps1, b"$ ").replace(self._ps2, b"> ")
@@ -185,7 +185,7 @@ class Shell:
         return _Event("panic", PANIC_STATUS, " ".join((self._panicked or "").split()))
 
     def _ended(self) -> _Event:
-        """The output ended without an exit mark: replaced, killed, or hidden from us for good."""
+        """The event of an output that ended without an exit mark: the shell was replaced or killed, or has closed its output."""
         if self._panicked is not None:
             return self._panic()
         try:
@@ -197,15 +197,15 @@ class Shell:
         return _Event("gone", status)
 
     def _interrupt(self, output: OutputBuffer) -> _Event:
-        """INT, then KILL of all but the shell, then the prompt set anew; the first rung that brings a prompt back."""
+        """Send INT, then KILL to all but the shell, then reset the prompt; stop at the first step that brings a prompt back."""
         reset = b"exec 1>&8 2>&8; PS1='%s' PS2='%s'\n" % (self._ps1, self._ps2)
-        rungs: tuple[Callable[[], None], ...] = (
+        steps: tuple[Callable[[], None], ...] = (
             lambda: self._signal("INT", self._pid),
             lambda: self._signal("KILL", self._pid),
             lambda: self._stream.send(reset),
         )
-        for rung in rungs:
-            rung()
+        for step in steps:
+            step()
             event = self._wait(output, _GRACE_S)
             if event.kind == "ready":
                 event = self._synchronise(event, output)
@@ -214,13 +214,13 @@ class Shell:
         return _Event("lost", reason="no prompt came back after INT and KILL")
 
     def _synchronise(self, ready: _Event, output: OutputBuffer) -> _Event:
-        """Eat prompts that came twice: the command may have ended by itself just before the signal reached an idle shell."""
+        """Drop a second prompt: the command may have ended by itself just before the signal reached the idle shell."""
         self._syncs += 1
         status = ready.status or 0
-        sync = b"PS2='%s'; printf '\\036%s:5:%d:\\037'; (exit %d)\n"  # a PS2 taken away would cost a time limit each time
+        sync = b"PS2='%s'; printf '\\036%s:5:%d:\\037'; (exit %d)\n"  # without PS2 every unfinished line would wait for its time limit
         self._stream.send(sync % (self._ps2, self._nonce.encode(), self._syncs, status))
         synced = False
-        for _ in range(100):  # more prompts than that are forged
+        for _ in range(100):  # more prompts than these are forged
             event = self._wait(output, _GRACE_S)
             if event.kind == "synced" and event.status == self._syncs:
                 synced = True

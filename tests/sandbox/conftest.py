@@ -1,4 +1,4 @@
-"""The backends under test: bwrap as root may have it, bwrap as an ordinary user has it, an engine, and gVisor on one of our own."""
+"""The backends under test: bwrap as root, bwrap as an ordinary user, an engine, and gVisor on a dockerd of the tests."""
 
 import atexit
 import contextlib
@@ -20,7 +20,7 @@ from tests.dockerd import dockerd, missing
 
 SETTINGS = SandboxConfig(flood_bytes=1 << 20)
 BACKENDS = ["bwrap", "bwrap_one_user", pytest.param("docker", marks=pytest.mark.docker)]
-# Debian's is of 2022: no platform but ptrace works everywhere, and its own threads would count as the episode's processes
+# Debian's runsc is of 2022: only the platform ptrace works everywhere, and its threads would count as the session's processes
 RUNSC_ARGUMENTS = ["--network=none", "--platform=ptrace", "--ignore-cgroups"]
 RUNSC = pytest.param("runsc", marks=[pytest.mark.docker, pytest.mark.xdist_group("runsc")])
 
@@ -36,10 +36,10 @@ def made(name: str) -> Backend:
         from sekft.sandbox.backend.docker import DockerBackend
 
         try:
-            found = engine.find()
+            container_engine = engine.find()
         except SandboxError as error:
             pytest.skip(str(error))
-        return DockerBackend(SETTINGS, found)  # an engine that answers has to serve
+        return DockerBackend(SETTINGS, container_engine)  # an engine that answers must work
     if name == "bwrap" and not may_map_two_users():
         pytest.skip("not root: only bwrap_one_user can be tested")
     try:
@@ -49,7 +49,7 @@ def made(name: str) -> Backend:
 
 
 def gvisor() -> Backend:
-    """On a dockerd of this process alone: the machine's own knows no such runtime. SEKFT_TEST_RUNTIME=runsc: it has to be there."""
+    """On a dockerd of this process: the machine's own has no such runtime. SEKFT_TEST_RUNTIME=runsc: fail, do not skip, without it."""
     from sekft.sandbox.backend import engine
     from sekft.sandbox.backend.docker import DockerBackend
 
@@ -72,7 +72,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
 def walled(request: pytest.FixtureRequest) -> Backend:
-    """Only those where the agent is a user of its own."""
+    """Backends where the agent has a user of its own."""
     return made(request.param)
 
 

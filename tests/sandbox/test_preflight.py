@@ -40,7 +40,8 @@ def test_a_faulty_engine_is_said_in_the_one_line(monkeypatch: pytest.MonkeyPatch
     (line,) = notices
     assert line.startswith("sandbox: docker (")
     assert (
-        "; its text differs from other engines': ls -l says drwxr-xr-x 2 agent agent 40 2023-11-14 /home/agent | drwxr-xr-x 2 root" in line
+        "; its text differs from other engines': ls -l prints drwxr-xr-x 2 agent agent 40 2023-11-14 /home/agent | drwxr-xr-x 2 root"
+        in line
     )
 
 

@@ -1,4 +1,4 @@
-"""The session protocol, the same over every backend: what is typed comes to an end, and we know which."""
+"""The session's shell on every backend: each typed text ends, and its kind of end is detected."""
 
 import time
 
@@ -26,7 +26,7 @@ def test_status_is_that_of_the_last_command(session: Session) -> None:
     assert [run(session, text).status for text in ("true", "false", "(exit 5)", "nonsense", "")] == [0, 1, 5, 127, 127]
 
 
-def test_nothing_waits_for_a_human(session: Session) -> None:
+def test_no_command_waits_for_a_person(session: Session) -> None:
     started = time.monotonic()
     assert run(session, "cat; read x; echo $?") == ShellTurn("1\n", "ready", 0)
     assert time.monotonic() - started < 2
@@ -36,7 +36,7 @@ def test_many_lines_are_one_turn(session: Session) -> None:
     assert run(session, "for i in 1 2; do\n  echo $i\ndone\ncat <<E\nhome $HOME\n\nE\necho end").output == "1\n2\nhome /home/agent\n\nend\n"
 
 
-def test_an_open_quote_wants_more_and_the_next_text_goes_on(session: Session) -> None:
+def test_an_open_quote_waits_for_more_and_the_next_text_continues_it(session: Session) -> None:
     assert run(session, "echo 'a") == ShellTurn("", "more")
     assert run(session, "b'") == ShellTurn("a\nb\n", "ready", 0)
 
@@ -52,7 +52,7 @@ def test_an_error_that_ends_a_script_does_not_end_the_session(session: Session, 
     assert run(session, "echo alive").output == "alive\n"
 
 
-def test_exit_ends_with_its_status_and_what_follows_is_counted(session: Session) -> None:
+def test_exit_ends_with_its_status_and_the_lines_after_it_are_counted(session: Session) -> None:
     assert run(session, "echo bye; exit 5\nls\nls") == ShellTurn("bye\n", "exit", 5, dropped_lines=2)
     assert run(session, "ls").kind == "broken"
 
@@ -60,7 +60,7 @@ def test_exit_ends_with_its_status_and_what_follows_is_counted(session: Session)
 @pytest.mark.parametrize(
     ("text", "status"), [("false; exit", 1), ("set -e; false", 1), ("sleep 30 & exit 3", 3), ("exec 2>&- 1>&-; exit 4", 4)]
 )
-def test_every_way_to_exit_is_known_at_once(session: Session, text: str, status: int) -> None:
+def test_every_way_to_exit_is_detected_at_once(session: Session, text: str, status: int) -> None:
     started = time.monotonic()
     assert run(session, text) == ShellTurn("", "exit", status)
     assert time.monotonic() - started < 2
@@ -92,7 +92,7 @@ def test_panic_ends_the_episode_wherever_it_is_called(session: Session, text: st
     )
 
 
-def test_panic_needs_no_words(session: Session) -> None:
+def test_panic_needs_no_argument(session: Session) -> None:
     assert run(session, "panic") == ShellTurn("", "panic", 86)
 
 
@@ -111,7 +111,7 @@ def test_killing_everything_is_gone_too(session: Session) -> None:
 
 
 @pytest.mark.parametrize("text", ["sleep 100", "while :; do :; done", "trap '' INT TERM; sleep 100", "sleep 100 | cat", "kill -STOP $$"])
-def test_what_does_not_end_is_interrupted_and_the_session_goes_on(session: Session, text: str) -> None:
+def test_a_command_that_does_not_end_is_interrupted_and_the_session_goes_on(session: Session, text: str) -> None:
     started = time.monotonic()
     turn = run(session, f"cd /tmp; echo before; {text}\necho never", 0.3)
     assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
@@ -120,7 +120,7 @@ def test_what_does_not_end_is_interrupted_and_the_session_goes_on(session: Sessi
     assert run(session, "pwd") == ShellTurn("/tmp\n", "ready", 0)
 
 
-def test_what_cannot_be_interrupted_is_lost(walled_session: Session) -> None:
+def test_a_session_that_cannot_be_interrupted_is_lost(walled_session: Session) -> None:
     turn = run(walled_session, "trap '' INT; while :; do :; done", 0.2)
     assert (turn.kind, turn.interrupted) == ("lost", "timeout")
     assert walled_session.check("exit 7", 5).status == 7
@@ -136,7 +136,7 @@ def test_the_rest_of_an_interrupted_line_is_not_done(session: Session) -> None:
     assert session.check("test ! -e never", 5).status == 0
 
 
-def test_a_continuation_prompt_taken_away_is_set_anew(session: Session) -> None:
+def test_a_removed_continuation_prompt_is_restored(session: Session) -> None:
     turn = run(session, "PS2=\necho 'open\nnever", 0.3)
     assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
     assert run(session, "echo 'a").kind == "more"
@@ -150,7 +150,7 @@ def test_an_open_quote_may_go_on_for_many_turns(session: Session) -> None:
 
 
 @pytest.mark.parametrize("text", ["PS1='$ '", "exec >/dev/null 2>&1"])
-def test_a_prompt_taken_away_is_set_anew(walled_session: Session, text: str) -> None:
+def test_a_removed_prompt_is_restored(walled_session: Session, text: str) -> None:
     assert run(walled_session, text, 0.3).kind == "ready"
     assert run(walled_session, "echo alive").output == "alive\n"
 
@@ -207,7 +207,7 @@ def test_root_s_files_cannot_be_changed(session: Session) -> None:
 
 def test_the_scenario_looks_the_same_every_day(session: Session, backend: Backend) -> None:
     if faults := getattr(backend, "faults", ()):
-        pytest.xfail(f"known and said by the preflight: {faults}")
+        pytest.xfail(f"reported by the preflight: {faults}")
     run_sh = File("/home/agent/run", "#!/bin/sh\n", 0o755)
     session.put([File("/home/agent/notes/today", "x\n"), run_sh, File("/home/agent/l", "run", kind="symlink")])
     assert run(session, "touch new; ls -l; ls -ld notes; stat -c %Y notes notes/today run").output == (
@@ -226,7 +226,7 @@ def test_manual_pages_of_the_scenario_are_found(session: Session) -> None:
     assert run(session, "man nonsense").output == "man: no entry for nonsense\n"
 
 
-def test_the_checker_sees_the_state_and_none_of_the_session(session: Session) -> None:
+def test_the_checker_sees_the_files_and_nothing_of_the_session(session: Session) -> None:
     run(session, "echo done >result; export LEAK=1; (sleep 100; echo late) &")
     checked = session.check('test "$(cat result)" = done && test -z "$LEAK" && ! pgrep -u agent sleep && pwd; cat; exit 3', 5)
     assert (checked.status, checked.output, checked.broken) == (3, "/home/agent\n", False)
@@ -244,7 +244,7 @@ def test_a_checker_without_end_is_stopped(session: Session) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_checker_may_talk_and_be_long(session: Session) -> None:
+def test_a_checker_may_be_long_and_print_much(session: Session) -> None:
     checked = session.check("yes | head -c 1000000\n" + "# padding\n" * 20_000 + "exit 2", 10)
     assert checked.status == 2
     assert len(checked.output) == 65536
@@ -273,12 +273,12 @@ def test_both_backends_show_the_same_text() -> None:
         "panic stuck",
     ]
 
-    def live(name: str) -> list[ShellTurn]:
+    def play(name: str) -> list[ShellTurn]:
         with made(name).open({"DIRECTIVES": "/srv/directives"}) as session:
             session.put(scenario)
             return [session.run(text, 1.0) for text in texts]
 
     if faults := made("docker").faults:  # type: ignore[attr-defined]
-        pytest.xfail(f"known and said by the preflight: {faults}")
-    for ours, theirs in zip(live("bwrap"), live("docker"), strict=True):
+        pytest.xfail(f"reported by the preflight: {faults}")
+    for ours, theirs in zip(play("bwrap"), play("docker"), strict=True):
         assert ours == theirs

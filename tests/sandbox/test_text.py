@@ -1,4 +1,4 @@
-"""The deployed text is one text, whatever the command printed."""
+"""The deployed text: output cleaned and cut, then the prompt."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_a_turn_is_the_output_then_the_prompt(output: str, kind: str, turn: str)
 
 @pytest.mark.parametrize("kind", ["ready", "more"])
 @pytest.mark.parametrize("output", ["", "\n", "a", "a\n\n"])
-def test_a_turn_of_a_episode_that_goes_on_is_never_empty(kind: str, output: str) -> None:
+def test_a_turn_of_an_episode_that_goes_on_is_never_empty(kind: str, output: str) -> None:
     assert environment_turn(output, kind) != ""  # type: ignore[arg-type]
 
 
@@ -37,7 +37,7 @@ def test_errors_of_scripts_keep_their_line() -> None:
     assert clean_output(b"./a.sh: 3: foo: not found\n")[0] == "./a.sh: 3: foo: not found\n"
 
 
-def test_what_a_terminal_would_act_on_is_not_shown() -> None:
+def test_control_sequences_of_a_terminal_are_not_shown() -> None:
     raw = b"\x1b[31mred\x1b[0m\x07 N\bN\x08 tab\tcr\r\nnul\0 osc\x1b]0;title\x07.\x1bc"
     assert clean_output(raw)[0] == "red  tab\tcr\nnul osc."
 
@@ -51,7 +51,7 @@ def test_a_short_output_is_kept_whole(size: int) -> None:
     assert clean_output(b"x" * size, 100) == ("x" * size, 0)
 
 
-def test_a_long_output_keeps_head_and_tail_and_says_how_much_is_missing() -> None:
+def test_a_long_output_keeps_head_and_tail_and_the_number_of_bytes_between_them() -> None:
     text, cut = clean_output(b"HEAD" + b"x" * 1000 + b"TAIL", 8)
     assert (text, cut) == ("HEAD\n[... 1000 bytes cut ...]\nTAIL", 1000)
 
@@ -64,7 +64,7 @@ def test_a_cut_never_splits_a_character() -> None:
         assert len((head + tail).encode()) + cut == 500
 
 
-def test_the_text_does_not_depend_on_the_pieces_it_came_in() -> None:
+def test_the_text_does_not_depend_on_how_the_output_is_divided() -> None:
     raw = b"".join(b"%d line\n" % number for number in range(100_000))
     whole = clean_output(raw)
     pieces = OutputBuffer()

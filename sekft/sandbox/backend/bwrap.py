@@ -1,9 +1,9 @@
-"""Episodes in bubblewrap: namespaces over the common root file system, no daemon, ten times as many episodes per second as an engine.
+"""Sessions in bubblewrap: namespaces over the root file system, no daemon, ten times as many episodes per second as an engine.
 
-Covers: no network; everything but sized tmpfs read-only; own processes, users, hostname; no capability, no setuid; limits
-per process on memory, file size, CPU time, open files, and on the number of processes; the episode ends with the thread that
-opened it, and by itself after session_s. Where we are root, the agent is another user than the control process and than the
-owner of /usr/local and /srv, as on an engine.
+Covers: no network; everything but sized tmpfs read-only; own processes, users and host name; no capability, no setuid; limits per process
+on memory, file size, CPU time and open files, a limit on the number of processes; the session ends with the thread that opened it, and by
+itself after session_s. If we are root, the agent is not the user of the control process, nor the owner of /usr/local and /srv, as on an
+engine.
 Does not cover: see walls_missing().
 """
 
@@ -22,24 +22,24 @@ from sekft.sandbox.backend.control import Control, PipeStream, may_map_two_users
 from sekft.sandbox.session import CheckResult, File, ShellTurn
 from sekft.sandbox.shell import Shell
 
-_OUTPUT_BYTES = 65536  # of the checker
+_OUTPUT_BYTES = 65536  # kept of a checker's output
 _CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_SETUID",
     "CAP_SETGID",
     "CAP_SYS_CHROOT",
     "CAP_KILL",
-)  # of the control process, to become or end the agent
+)  # the control process needs them to become the agent and to end it
 _DROP = "chroot --userspec=1000:1000 --groups= --skip-chdir /"
 
 
 class BwrapBackend:
-    """Fits place.Backend. A place must be used in the thread that opened it, and dies with that thread."""
+    """Implements session.Backend. A session must be used in the thread that opened it, and ends with that thread."""
 
     name = "bwrap"
 
     def __init__(self, settings: SandboxConfig, root: Path | None = None, two_users: bool | None = None) -> None:
-        """Makes the root file system and tries one place; two_users None: if the host lets us. Raises SandboxError."""
+        """Makes the root file system and opens a trial session. two_users None: if the host allows it. Raises SandboxError."""
         if not shutil.which("bwrap"):
             raise SandboxError("bwrap is not installed: run apt-get install bubblewrap, or use sandbox=docker")
         self.settings = settings
@@ -50,7 +50,7 @@ class BwrapBackend:
             pass
 
     def walls_missing(self) -> tuple[str, ...]:
-        """What an engine keeps in and this backend does not, one phrase each."""
+        """The parts of an engine's isolation that this backend lacks, one phrase each."""
         always = ("memory is limited per process, not in sum", "no share of CPU", "no limit on inodes", "no seccomp filter")
         if self.two_users:
             return (*always, "the agent may make user namespaces of its own")
@@ -79,32 +79,32 @@ class BwrapBackend:
         return [*options, "--chdir", "/"]
 
     def _command(self) -> list[str]:
-        """What control.sh is called with."""
+        """The arguments of control.sh."""
         settings = self.settings
         limits = [str(settings.session_s), str(settings.pids), str(settings.memory_mb * 1024), str(settings.home_mb * 1024)]
         return [*limits, _DROP if self.two_users else ""]
 
 
 class BwrapSession:
-    """Fits place.Place."""
+    """Implements session.Session."""
 
     def __init__(self, control: Control, settings: SandboxConfig, environment: Mapping[str, str]) -> None:
         self._control, self._settings, self._environment = control, settings, environment
-        self._session: Shell | None = None
+        self._shell: Shell | None = None
         self._laid_out = False
 
     def put(self, files: Sequence[File]) -> None:
         self._laid_out = True
         for owner, tar in zip(("root", "agent"), layout.pack(files, one_user=not self._control.two_users), strict=True):
             if status := self._control.request(owner, tar):
-                raise SandboxError(f"{owner}'s files did not go into the place: tar ended with {status} on {len(tar)} bytes")
+                raise SandboxError(f"{owner}'s files were not written: tar ended with {status} on {len(tar)} bytes")
 
     def run(self, text: str, timeout_s: float) -> ShellTurn:
         try:
-            session = self._session or self._start()
+            shell = self._shell or self._start()
         except SandboxError as error:
             return ShellTurn("", "broken", reason=str(error))
-        return session.run(text, timeout_s)
+        return shell.run(text, timeout_s)
 
     def check(self, script: str, timeout_s: float) -> CheckResult:
         text = script.encode("utf-8", "surrogateescape")
@@ -119,13 +119,13 @@ class BwrapSession:
 
     def _start(self) -> Shell:
         if not self._laid_out:
-            self.put(())  # modes and times of the folders
+            self.put(())  # sets modes and times of the folders
         if self._control.request("session", layout.session_script(self._environment).encode()):
             raise SandboxError("the session shell did not start")
-        session = Shell(PipeStream(self._control), self._control.signal, self._settings.flood_bytes)
-        session.start()
-        self._session = session
-        return session
+        shell = Shell(PipeStream(self._control), self._control.signal, self._settings.flood_bytes)
+        shell.start()
+        self._shell = shell
+        return shell
 
 
 def _tmpfs(path: str, size_mb: int, mode: str) -> list[str]:
@@ -134,6 +134,6 @@ def _tmpfs(path: str, size_mb: int, mode: str) -> list[str]:
 
 @cache
 def _no_nested_users() -> tuple[str, ...]:
-    """Newer than 0.7 only."""
+    """Options that forbid user namespaces inside; bwrap has them since 0.8."""
     usage = subprocess.run(["bwrap", "--help"], capture_output=True, text=True).stdout
     return ("--disable-userns",) if "--disable-userns" in usage else ()

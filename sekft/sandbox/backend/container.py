@@ -1,4 +1,4 @@
-"""One container with every wall, running and without an episode yet: its name, and the connection it exists by."""
+"""Fresh containers: how they are isolated, made and removed, and the connection that each of them lives by."""
 
 import contextlib
 import re
@@ -16,8 +16,8 @@ from sekft.sandbox import layout
 from sekft.sandbox.backend import engine
 from sekft.sandbox.backend.docker_exec import SocketStream, attach
 
-# The first process: root without capabilities. A request is a size and a tar, or a question: what do we fail by in here? Answered
-# without a fork, which may be one too many. The end of its input is the end of the container.
+# The first process, root without capabilities. A request is a size and a tar, or `?`: what keeps us from starting a process in here? It
+# answers without a fork, because there may be no room for one. The container ends with the input of this process.
 STOPPED, FULL = b"3", b"4"
 _LIFELINE = r"""umask 022; touch -d @MTIME /tmp /run
 hindered() {
@@ -33,19 +33,19 @@ while read -r size; do
 done"""
 
 
-_unremoved: set[tuple[str, str]] = set()  # (engine, name)
+_unremoved: set[tuple[str, str]] = set()  # (engine's URL, container's name)
 
 
 @dataclass(frozen=True)
 class Container:
-    """Fits any episode: nothing of one is in it yet. Owned by one thread at a time; serves one episode, then it is removed."""
+    """A running container without a scenario. Owned by one thread at a time; serves one session, then it is removed."""
 
     name: str
     lifeline: SocketStream
     since_s: float  # on the monotonic clock
 
     def alive(self) -> bool:
-        """Its first process says nothing unasked; when it ends, or the engine does, so does the connection."""
+        """Whether the connection is open: it closes when the first process or the engine ends."""
         try:
             return self.lifeline.pump(0) == b""
         except OSError:
@@ -58,21 +58,21 @@ class Container:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes containers of one image by one set of walls. Any thread may call it."""
+    """Makes containers of one image with the same isolation. Any thread may call it."""
 
     settings: SandboxConfig
     engine: engine.ContainerEngine
     image: str
 
     def make(self, spare_s: int = 0) -> Container:
-        """spare_s: how long it may wait for its episode; session_s counts from then. Raises SandboxError."""
+        """Make and start a container. spare_s: added to session_s, as it may wait for its session. Raises SandboxError."""
         client = self.engine.client()
-        name = f"sekft-{secrets.token_hex(8)}"  # known before it exists: an interrupt may come while it is made
+        name = f"sekft-{secrets.token_hex(8)}"  # chosen before the container exists, so that an interrupt while it is made can remove it
         lifeline: SocketStream | None = None
         try:
             with engine.trouble("the engine could not make the container"):
                 client.api.create_container_from_config(self.config(client, self.settings.session_s + spare_s), name)
-            lifeline = attach(client, name)  # before the start, and the input closes with this connection
+            lifeline = attach(client, name)  # before the start: the input closes with this connection
             with engine.trouble("the engine could not start the container"):
                 client.api.start(name)
         except BaseException:
@@ -83,7 +83,7 @@ class Maker:
         return Container(name, lifeline, time.monotonic())
 
     def config(self, client: docker.DockerClient, session_s: int) -> dict[str, Any]:
-        """Every wall; none of them cost anything that could be measured."""
+        """The container's configuration with all limits; none of them has a measurable cost."""
         settings = self.settings
         memory = settings.memory_mb << 20
         host = client.api.create_host_config(
@@ -92,14 +92,14 @@ class Maker:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],
             ipc_mode="private",
-            init=True,  # zombies count as processes
+            init=True,  # init reaps zombies, which count as processes
             auto_remove=True,
             runtime=settings.runtime,
             mem_limit=memory,
             memswap_limit=memory,
             pids_limit=settings.pids,
             nano_cpus=int(settings.cpus * 1e9),
-            shm_size=1 << 20,  # where /dev/shm is not ours: see _tmpfs
+            shm_size=1 << 20,  # for engines where _tmpfs does not mount /dev/shm
             tmpfs=self._tmpfs(),
             ulimits=self._ulimits(),
             log_config=LogConfig(type="none"),
@@ -120,36 +120,36 @@ class Maker:
         )
 
     def _lifeline(self) -> str:
-        words = {"MTIME": layout.MTIME, "UNTAR": layout.UNTAR, "FULL": self.settings.pids * 3 // 4}
-        return re.sub("MTIME|UNTAR|FULL", lambda found: str(words[found[0]]), _LIFELINE)
+        values = {"MTIME": layout.MTIME, "UNTAR": layout.UNTAR, "FULL": self.settings.pids * 3 // 4}
+        return re.sub("MTIME|UNTAR|FULL", lambda match: str(values[match[0]]), _LIFELINE)
 
     def _tmpfs(self) -> dict[str, str]:
-        settings, common = self.settings, "rw,exec,nosuid,nodev"  # exec: an engine's own default is noexec
-        # podman refuses owner and inodes; there the modes of the image's folders serve
+        settings, common = self.settings, "rw,exec,nosuid,nodev"  # exec: the engine's default is noexec
+        # podman refuses owner and inodes; the modes of the image's folders do there
         agent, root = ("", "") if self.engine.podman else (",uid=1000,gid=1000,nr_inodes=8k", ",nr_inodes=8k")
-        walls = {
+        mounts = {
             "/tmp": f"{common},size={settings.tmp_mb}m,mode=1777{root}",
             "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755",
             layout.HOME: f"{common},size={settings.home_mb}m,mode=0755{agent}",
         }
         if not self.engine.podman:
-            # an engine's own has no limit on inodes: 130,000 empty files ate the memory and took the container along
-            walls["/dev/shm"] = "rw,noexec,nosuid,nodev,size=1m,mode=1777,nr_inodes=1k"
-        return walls | dict.fromkeys(layout.ROOTS, f"{common},size=8m,mode=0755{root}")
+            # the engine's default has no limit on inodes: 130,000 empty files used up the memory and ended the container
+            mounts["/dev/shm"] = "rw,noexec,nosuid,nodev,size=1m,mode=1777,nr_inodes=1k"
+        return mounts | dict.fromkeys(layout.ROOTS, f"{common},size=8m,mode=0755{root}")
 
     def _ulimits(self) -> list[Ulimit]:
         limits = {"nofile": 256, "core": 0}
         if self.engine.podman:
-            limits["nproc"] = 4096  # its own default is more than a root without capabilities may set
+            limits["nproc"] = 4096  # its default is more than root without capabilities may set
         return [Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()]
 
 
 def remove(client: docker.DockerClient, name: str) -> None:
-    """Now; or, where the engine does not answer, together with the next one that is removed there."""
+    """Remove a container now, or together with the next one if the engine does not answer."""
     url = client.api.base_url
     _unremoved.add((url, name))
-    with contextlib.suppress(docker.errors.DockerException, OSError):  # no answer: the others would wait for the same
-        for each in [left for left in list(_unremoved) if left[0] == url]:
+    with contextlib.suppress(docker.errors.DockerException, OSError):  # no answer: the next removal would wait, too
+        for each in [other for other in list(_unremoved) if other[0] == url]:
             with contextlib.suppress(docker.errors.APIError):  # auto_remove was faster: 404, 409
                 client.api.remove_container(each[1], force=True)
             _unremoved.discard(each)

@@ -1,4 +1,4 @@
-"""The host's end of one bwrap episode: starts it, maps its users, asks control.sh for things, ends it."""
+"""The host's side of one bwrap sandbox: starts it, maps its users, sends requests to control.sh, ends it."""
 
 import contextlib
 import fcntl
@@ -23,15 +23,14 @@ from sekft.sandbox.backend import pipe
 SCRIPT = Path(__file__).with_name("control.sh")
 REQUEST_S = 20.0
 _ADVICE = "allow unprivileged user namespaces, run as root, or use sandbox=docker"
-_AGENTS = 1 << 20
-_AGENT_UIDS = itertools.count(random.SystemRandom().randrange(_AGENTS))  # kernels before 5.14 count RLIMIT_NPROC per host uid
-
-
+_AGENTS = 1 << 20  # user ids for agents
+# one user id per session: kernels before 5.14 count RLIMIT_NPROC per uid of the host
+_AGENT_UIDS = itertools.count(random.SystemRandom().randrange(_AGENTS))
 _NOBODY = 65534
 
 
 def may_map_two_users() -> bool:
-    """Root with all user ids: inside a container of its own, root may have only some."""
+    """Whether we are root and have all user ids; inside a container root may have only some of them."""
     if os.geteuid() != 0:
         return False
     first, _, count = (int(word) for word in Path("/proc/self/uid_map").read_text().split()[:3])
@@ -39,7 +38,7 @@ def may_map_two_users() -> bool:
 
 
 class Control:
-    """One bwrap process and its pipes. All waiting is bounded, all trouble is SandboxError."""
+    """One bwrap process and its pipes. Every wait is bounded; every failure is a SandboxError."""
 
     def __init__(self, options: Sequence[str], arguments: Sequence[str], two_users: bool) -> None:
         self.two_users = two_users
@@ -51,7 +50,7 @@ class Control:
         self._replies = b""
 
     def start(self) -> None:
-        """Start the episode and wait for its control process. Raises SandboxError."""
+        """Start bwrap and wait for the control process. Raises SandboxError."""
         inside: dict[int, int] = {}
         try:
             self._requests = self._pipe(inside, 0, we_write=True)
@@ -59,7 +58,7 @@ class Control:
             self._errors = self._pipe(inside, 2)
             self.commands = self._pipe(inside, 3, we_write=True)
             self.output = self._pipe(inside, 4)
-            self.report = self._pipe(inside, 5)
+            self.checker_output = self._pipe(inside, 5)
             self._start(inside)
         except OSError as error:
             raise SandboxError(f"bwrap did not start: {image.one_line(error)}; {_ADVICE}") from None
@@ -76,12 +75,12 @@ class Control:
             pipe.write_all(self._pipe(inside, number, we_write=True), data, 0)
             self._close_last()
         command = ["bwrap", "--args", "8", "/bin/sh", "/run/place", *self._arguments]
-        if os.geteuid() == 0:  # never root itself: its processes are not limited in number
-            for number in (3, 4, 5):  # /dev/fd/3, /dev/stdout: only the owner of a pipe may open it again
+        if os.geteuid() == 0:  # never as root, whose number of processes is not limited
+            for number in (3, 4, 5):  # only the owner of a pipe may open it again, as /dev/fd/3 or /dev/stdout
                 os.fchown(inside[number], agent, agent)
             user = f"+{image.ROOT_UID if self.two_users else agent}"
             command = ["chroot", f"--userspec={user}:{user}", "--groups=", "--skip-chdir", "/", *command]
-        # posix_spawn, not subprocess: it renumbers descriptors, and does not copy the page tables of a process full of torch
+        # posix_spawn, not subprocess: it renumbers descriptors, and does not copy the page tables of a large process
         self._pid = os.posix_spawn(
             shutil.which(command[0], path=_PATH) or command[0],
             command,
@@ -90,7 +89,7 @@ class Control:
                 *((os.POSIX_SPAWN_DUP2, end, number) for number, end in inside.items()),
                 *((os.POSIX_SPAWN_CLOSE, end) for end in _inheritable()),
             ],
-            # Python ignores these, and ignoring is inherited: `yes | head` would complain of a broken pipe
+            # Python ignores these signals, and children inherit that: `yes | head` would report a broken pipe
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             setsigmask=[],
         )
@@ -99,27 +98,27 @@ class Control:
         if self.two_users:
             self._map_users(info, mapped, agent)
         if self._line(REQUEST_S) != b"ready":
-            raise SandboxError(f"bwrap did not start: {self._complaint()}; {_ADVICE}")
+            raise SandboxError(f"bwrap did not start: {self._error_line()}; {_ADVICE}")
 
     def _map_users(self, info: int, mapped: int, agent: int) -> None:
-        """Root inside is one powerless user of the host, the agent another; bwrap waits until this is so."""
+        """Map root and the agent inside to two users of the host without rights; bwrap waits for it."""
         text, end = b"", time.monotonic() + REQUEST_S
         while not text.rstrip().endswith(b"}"):
             chunk = pipe.read_some(info, end - time.monotonic())
             if not chunk:
-                raise SandboxError(f"bwrap did not start: {self._complaint()}; {_ADVICE}")
+                raise SandboxError(f"bwrap did not start: {self._error_line()}; {_ADVICE}")
             text += chunk
         for kind in ("uid", "gid"):
             Path(f"/proc/{json.loads(text)['child-pid']}/{kind}_map").write_text(f"0 {image.ROOT_UID} 1\n{layout.UID} {agent} 1\n")
         pipe.write_all(mapped, b"x", 1)
 
     def request(self, command: str, body: bytes = b"", *words: object) -> int:
-        """The status of one thing done inside. Raises SandboxError when no answer comes."""
+        """The exit status of one request to control.sh. Raises SandboxError when no answer comes."""
         nonce = self._ask(command, body, *words)
         return int(self._answer(nonce, REQUEST_S))
 
     def signal(self, name: str, shell_pid: int) -> None:
-        """Without effect where the agent keeps us from it. Raises SandboxError."""
+        """Send a signal to the agent's processes; without effect if the agent prevents it. Raises SandboxError."""
         end = time.monotonic() + REQUEST_S
         try:
             nonce = self._ask("signal", layout.SIGNAL.encode(), name, shell_pid)
@@ -131,7 +130,7 @@ class Control:
                 raise
 
     def exit_code(self) -> int | None:
-        """The session shell's; None if it still runs after a second."""
+        """Exit status of the session's shell; None if it still runs after a second."""
         try:
             for _ in range(50):
                 words = self._answer(self._ask("code"), REQUEST_S).split()
@@ -145,31 +144,31 @@ class Control:
         return None
 
     def check(self, body: bytes, wrapper_bytes: int, timeout_s: float, output_bytes: int) -> tuple[int, bytes]:
-        """(status, output) of a checker, its wrapper before it in body. Raises SandboxError."""
+        """(status, output) of a checker. body: wrapper, then checker. Raises SandboxError."""
         nonce, end = self._ask("check", body, wrapper_bytes), time.monotonic() + timeout_s
         reply, output = None, b""
         while True:
-            chunk = pipe.read_some(self.report, 0.02 if reply is None else 0)
+            chunk = pipe.read_some(self.checker_output, 0.02 if reply is None else 0)
             output += (chunk or b"")[: output_bytes - len(output)]
             if not chunk and reply is not None:
                 return int(reply), output
             if reply is None:
                 reply = self._reply(nonce, 0)
             if time.monotonic() > end:
-                raise SandboxError(f"the checker's end did not come within {timeout_s:.0f} s")
+                raise SandboxError(f"the checker did not end within {timeout_s:.0f} s")
 
     def held_by_agent(self) -> bool:
-        """Killed or stopped by it: where it is the same user, `kill -9 -1` and `kill -STOP -1` take the control process along."""
+        """Whether the agent killed or stopped the control process: `kill -9 -1` and `kill -STOP -1` do if both are the same user."""
         if self.two_users or self._held:
             return self._held
-        with contextlib.suppress(psutil.Error, ValueError):  # ended already, or about to
+        with contextlib.suppress(psutil.Error, ValueError):  # it has ended, or is about to
             (first,) = psutil.Process(self._pid).children()
             self._held = min(first.children(), key=psutil.Process.create_time).status() == psutil.STATUS_STOPPED
         self._held = self._held or self._wait() == 137
         return self._held
 
     def close(self) -> None:
-        """End the episode: the first process of the pid namespace dies with bwrap, and all others with it."""
+        """End the session: the first process of the pid namespace dies with bwrap, and all others with it."""
         if self._pid and self._wait(0) is None:
             os.kill(self._pid, signal.SIGKILL)
             self._wait(REQUEST_S)
@@ -194,39 +193,39 @@ class Control:
         return reply
 
     def _reply(self, nonce: bytes, wait_s: float) -> bytes | None:
-        """The rest of the line that begins with the nonce; other lines are not for us, or not from control.sh."""
+        """The rest of the line that begins with the nonce; other lines are late answers or forged. None: not within wait_s."""
         end = time.monotonic() + wait_s
         while (line := self._line(end - time.monotonic())) is not None:
-            if found := re.fullmatch(rb"%s ((?:running )?\d{1,3})" % nonce, line):
-                return found[1]
+            if match := re.fullmatch(rb"%s ((?:running )?\d{1,3})" % nonce, line):
+                return match[1]
         return None
 
     def _line(self, wait_s: float) -> bytes | None:
-        """None: not within wait_s. Raises SandboxError at the end."""
+        """The next line of control.sh; None if there is none within wait_s. Raises SandboxError at the end of its output."""
         end = time.monotonic() + wait_s
         while b"\n" not in self._replies:
             chunk = pipe.read_some(self._answers, end - time.monotonic())
             if chunk is None:
-                raise SandboxError(f"the control process is gone: {self._complaint()}")
+                raise SandboxError(f"the control process is gone: {self._error_line()}")
             if not chunk:
                 return None
             self._replies += chunk
         line, _, self._replies = self._replies.partition(b"\n")
         return line
 
-    def _complaint(self) -> str:
-        """The last thing said on stderr, or how it ended."""
+    def _error_line(self) -> str:
+        """The last line on stderr, or the exit status."""
         lines = (pipe.read_some(self._errors, 0.2) or b"").decode("utf-8", "replace").split("\n")
-        said = [line for line in lines if line.strip()]
-        return said[-1].strip() if said else f"exit status {self._wait()}"
+        printed = [line for line in lines if line.strip()]
+        return printed[-1].strip() if printed else f"exit status {self._wait()}"
 
     def _wait(self, wait_s: float = 1.0) -> int | None:
-        """The exit status of bwrap, as a shell tells it; None while it runs."""
+        """The exit status of bwrap as a shell would give it; None while it runs."""
         end = time.monotonic() + wait_s
         while self._status is None:
             try:
                 pid, status = os.waitpid(self._pid, os.WNOHANG)
-            except ChildProcessError:  # somebody waited for all children of this process
+            except ChildProcessError:  # other code waited for all children of this process
                 pid, status = self._pid, 0
             if pid:
                 code = os.waitstatus_to_exitcode(status)
@@ -238,9 +237,9 @@ class Control:
         return self._status
 
     def _pipe(self, inside: dict[int, int], number: int, we_write: bool = False) -> int:
-        """A new pipe: the far end will be descriptor `number` inside, our own is returned, non-blocking."""
+        """A new pipe: returns our end, non-blocking; the other end becomes descriptor `number` inside."""
         ends = os.pipe()
-        # out of the way of 0..9, which the far ends are renumbered to one after the other
+        # above 9, because the other ends are renumbered to 0..9 one after the other
         moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
         for end in ends:
             os.close(end)
@@ -254,7 +253,7 @@ class Control:
 
 
 class PipeStream:
-    """Fits shell.Stream."""
+    """Implements shell.Stream over the pipes of a Control."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -267,17 +266,17 @@ class PipeStream:
         return pipe.read_some(self._control.output, wait_s)
 
     def close(self) -> None:
-        """The control process closes all."""
+        """Nothing: Control.close() closes all pipes."""
 
 
 def _inheritable() -> list[int]:
-    """Descriptors somebody left open for every child: not for this one."""
-    found = []
+    """Descriptors that other code of this process left open for its children; ours must not have them."""
+    descriptors = []
     for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # that of the listing itself
+        with contextlib.suppress(OSError):  # the descriptor of this listing
             if int(entry.name) > 9 and os.get_inheritable(int(entry.name)):
-                found.append(int(entry.name))
-    return found
+                descriptors.append(int(entry.name))
+    return descriptors
 
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -16,16 +16,16 @@ from sekft.sandbox.backend import engine, pipe
 
 SEND_S = 20.0
 _NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_END_S = 1.0  # the engine learns of an exit after the output has ended
+_END_S = 1.0  # the engine knows of an exit only after the output has ended
 
 
 class SocketStream:
-    """Fits shell.Stream. Output comes in frames: one byte of channel, three of nothing, four of length."""
+    """Implements shell.Stream. Output comes in frames: one byte of channel, three zero bytes, four of length."""
 
-    def __init__(self, client: docker.DockerClient, kept: Any, exec_id: str = "") -> None:
-        """kept: what the SDK returned; closing it alone leaves the descriptor open."""
-        self._client, self._kept, self._exec_id = client, kept, exec_id
-        self._socket: socket.socket = getattr(kept, "_sock", kept)
+    def __init__(self, client: docker.DockerClient, wrapper: Any, exec_id: str = "") -> None:
+        """wrapper: the object that the SDK returned; closing it alone leaves the descriptor open."""
+        self._client, self._wrapper, self._exec_id = client, wrapper, exec_id
+        self._socket: socket.socket = getattr(wrapper, "_sock", wrapper)
         self._socket.setblocking(False)
         self._frames = b""
 
@@ -68,25 +68,25 @@ class SocketStream:
     def exit_code(self) -> int | None:
         end = time.monotonic() + _END_S
         while True:
-            with engine.trouble("the engine does not know the session any more"):
-                found = self._client.api.exec_inspect(self._exec_id)
-            if not found["Running"]:
-                if found["ExitCode"] == 137:
-                    self._require_container(found["ContainerID"])
-                return int(found["ExitCode"])
+            with engine.trouble("the engine has no such exec any more"):
+                state = self._client.api.exec_inspect(self._exec_id)
+            if not state["Running"]:
+                if state["ExitCode"] == 137:
+                    self._require_container(state["ContainerID"])
+                return int(state["ExitCode"])
             if time.monotonic() > end:
                 return None
             time.sleep(0.02)
 
     def _require_container(self, container: str) -> None:
-        """A shell is killed by its own doing, or because its container ended: then that is what happened."""
+        """Raises SandboxError if the container has ended: then that killed the shell, not the agent."""
         time.sleep(0.2)  # the end of an exec is known before that of its container
         with engine.trouble("the container has ended"):
             if not self._client.api.inspect_container(container)["State"]["Running"]:
                 raise SandboxError("the container has ended")
 
     def read(self, timeout_s: float, cap_bytes: int, until: bytes | None = None) -> tuple[bytes, bool]:
-        """(the first cap_bytes until the end, whether the end came in time). until: a last line that is not waited past."""
+        """(the first cap_bytes of output, whether its end came in time). until: stop reading when the output ends with it."""
         end, output = time.monotonic() + timeout_s, b""
         while (left := end - time.monotonic()) > 0:
             chunk = self.pump(min(left, 1.0))
@@ -98,32 +98,32 @@ class SocketStream:
         return output, False
 
     def line(self, timeout_s: float) -> bytes:
-        """One line and no more is expected. Raises SandboxError."""
+        """The next line, without white space around it. Raises SandboxError if there is none in time."""
         end, output = time.monotonic() + timeout_s, b""
         while not output.endswith(b"\n"):
             left = end - time.monotonic()
             chunk = self.pump(left) if left > 0 else None
             if chunk is None:
-                raise SandboxError(f"the container said nothing within {timeout_s:.0f} s")
+                raise SandboxError(f"the container gave no answer within {timeout_s:.0f} s")
             output += chunk
         return output.strip()
 
     def close(self) -> None:
-        """First the socket, then its wrapper: with output unread, the engine takes 20 s to remove a container."""
-        for close in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close, self._kept.close):
+        """Close the socket before its wrapper: with unread output the engine takes 20 s to remove a container."""
+        for close in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close, self._wrapper.close):
             with contextlib.suppress(OSError):
                 close()
 
 
 def execute(client: docker.DockerClient, container: str, script: str, user: str) -> SocketStream:
-    """Start sh -c script in a running container. Raises SandboxError."""
+    """Start sh -c script in a running container as user. Raises SandboxError."""
     with engine.trouble("the engine could not start a shell in the container"):
         made = client.api.exec_create(container, ["/bin/sh", "-c", script], stdin=True, user=user, workdir="/")
-        # socket=True: without it the SDK waits for the end, whatever its time-out says
+        # without socket=True the SDK waits for the end, regardless of its time-out
         return SocketStream(client, client.api.exec_start(made["Id"], socket=True), made["Id"])
 
 
 def attach(client: docker.DockerClient, container: str) -> SocketStream:
-    """The input and output of the first process. Raises SandboxError."""
+    """Connect to input and output of the container's first process. Raises SandboxError."""
     with engine.trouble("the engine could not attach to the container"):
         return SocketStream(client, client.api.attach_socket(container, {"stdin": 1, "stdout": 1, "stream": 1}))

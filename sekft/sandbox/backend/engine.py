@@ -1,4 +1,4 @@
-"""The container engine: which one answers, a client for every thread, and the sweep of what dead owners left."""
+"""The container engine: finding one that answers, a client for every thread, the removal of containers of dead owners."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ _KEPT = threading.local()
 
 @dataclass(frozen=True)
 class ContainerEngine:
-    """One that answered. arguments: what docker.DockerClient takes."""
+    """An engine that answered. arguments: of docker.DockerClient."""
 
     host: str
     name: str  # as it calls itself
@@ -41,7 +41,7 @@ class ContainerEngine:
         return "podman" in self.name.lower()
 
     def client(self) -> docker.DockerClient:
-        """This thread's own: a client is one pool of connections, and its sockets are not to be shared. Raises SandboxError."""
+        """The client of this thread: threads must not share the sockets of its connection pool. Raises SandboxError."""
         kept: _Clients = _KEPT.__dict__.setdefault("clients", _Clients())
         if self not in kept:
             with trouble(f"the engine at {self.host}"):
@@ -50,7 +50,7 @@ class ContainerEngine:
 
 
 class _Clients(dict[ContainerEngine, docker.DockerClient]):
-    """Of one thread, closed at its end: clients are cycles, 10 sockets each would stay until the collector comes."""
+    """The clients of one thread, closed at its end: they are reference cycles, and 10 sockets each would stay until a collection."""
 
     def __del__(self) -> None:
         for client in self.values():
@@ -71,11 +71,11 @@ def find() -> ContainerEngine:
 
 
 def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(host, arguments of DockerClient). A host that was named is the only one: another engine would be a surprise."""
+    """(host, arguments of DockerClient) of the engines to try. A configured host is the only one: another engine would be a surprise."""
     if host := os.environ.get("DOCKER_HOST"):
         yield host, docker.utils.kwargs_from_env()
         return
-    with contextlib.suppress(Exception):  # a broken ~/.docker is not ours to complain about
+    with contextlib.suppress(Exception):  # a broken ~/.docker is no reason to fail
         context = docker.context.ContextAPI.get_current_context()
         if context and context.Name != "default":
             yield context.Host, {"base_url": context.Host, **({"tls": context.TLSConfig} if context.TLSConfig else {})}
@@ -88,27 +88,27 @@ def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
         home / ".colima/default/docker.sock",
     )
     for path in (*sockets, runtime / "podman/podman.sock", Path("/run/podman/podman.sock")):
-        with contextlib.suppress(OSError):  # a folder that may not be looked into
+        with contextlib.suppress(OSError):  # a folder without permission
             if path.is_socket():
                 yield f"unix://{path}", {"base_url": f"unix://{path}"}
 
 
 def probe(host: str, arguments: dict[str, Any]) -> ContainerEngine:
-    """Ask for the version, at most PROBE_S: in a thread, because names are resolved without a time-out. Raises SandboxError."""
+    """Ask an engine for its version, at most PROBE_S long; in a thread, because name resolution has no time-out. Raises SandboxError."""
     answer: list[ContainerEngine | BaseException] = []
 
-    def ask() -> None:
+    def request_version() -> None:
         try:
             client = docker.DockerClient(timeout=PROBE_S, **{"version": "auto", **arguments})
             with contextlib.closing(client):
-                found = client.version()
-            name = (found.get("Components") or [{}])[0].get("Name", "Engine")
-            wanted = {**arguments, "version": client.api.api_version}
-            answer.append(ContainerEngine(host, name, found.get("Version", "?"), tuple(wanted.items())))
-        except Exception as error:  # whatever the SDK, requests or a ssh library raises means: not this one
+                version = client.version()
+            name = (version.get("Components") or [{}])[0].get("Name", "Engine")
+            kept = {**arguments, "version": client.api.api_version}
+            answer.append(ContainerEngine(host, name, version.get("Version", "?"), tuple(kept.items())))
+        except Exception as error:  # the SDK, requests and ssh libraries raise many classes; all mean: not this engine
             answer.append(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=request_version, daemon=True)
     thread.start()
     thread.join(PROBE_S + 0.2)
     if answer and isinstance(answer[0], ContainerEngine):
@@ -126,30 +126,31 @@ def _cause(error: Any) -> str:
         "Temporary failure in name resolution": "unknown host name",
         "timed out": f"no answer within {PROBE_S:.0f} s",
     }
-    return next((said for part, said in known.items() if part in text), text[:200])
+    return next((phrase for part, phrase in known.items() if part in text), text[:200])
 
 
 @contextlib.contextmanager
-def trouble(what: str) -> Iterator[None]:
-    """Whatever goes wrong between us and the engine, as SandboxError."""
+def trouble(action: str) -> Iterator[None]:
+    """Turn every error of a call to the engine into a SandboxError that begins with `action`."""
     try:
         yield
     except (docker.errors.DockerException, OSError) as error:  # requests' errors are OSErrors
-        raise SandboxError(f"{what}: {one_line(error)[:300]}") from None
+        raise SandboxError(f"{action}: {one_line(error)[:300]}") from None
 
 
 def info(client: docker.DockerClient) -> dict[str, Any]:
-    """What the engine says of itself. Raises SandboxError."""
-    with trouble("the engine said nothing of itself"):
+    """The engine's answer to `docker info`. Raises SandboxError."""
+    with trouble("the engine gave no information about itself"):
         return dict(client.info())
 
 
 def owner() -> str:
+    """The label of this process: host:pid."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def sweep(client: docker.DockerClient) -> int:
-    """Remove containers of our label whose owner on this host is dead, or whose time is over; how many. Raises SandboxError."""
+    """Remove containers with our label whose owner on this host is dead or whose deadline is over. Returns their number."""
     removed = 0
     with trouble("the engine could not be swept"):
         for container in client.containers.list(all=True, filters={"label": f"{LABEL}=1"}, ignore_removed=True):

@@ -1,4 +1,4 @@
-"""File descriptors with deadlines: whole writes and bounded reads that never block for longer than they were told."""
+"""Reads and writes of file descriptors that never block longer than a given time."""
 
 import os
 import select
@@ -6,7 +6,7 @@ import time
 
 
 def write_all(fd: int, data: bytes, timeout_s: float) -> None:
-    """Raises TimeoutError when the far end does not read, BrokenPipeError when it is gone. fd: non-blocking."""
+    """Write all data. fd: non-blocking. Raises TimeoutError if the other end does not read, BrokenPipeError if it is gone."""
     end, view = time.monotonic() + timeout_s, memoryview(data)
     while view:
         try:
@@ -19,7 +19,7 @@ def write_all(fd: int, data: bytes, timeout_s: float) -> None:
 
 
 def read_some(fd: int, wait_s: float) -> bytes | None:
-    """What is there within wait_s, possibly nothing; None at the end. fd: non-blocking."""
+    """The data that comes within wait_s, possibly empty; None at the end. fd: non-blocking."""
     if not wait(fd, select.POLLIN, wait_s):
         return b""
     try:
@@ -29,7 +29,7 @@ def read_some(fd: int, wait_s: float) -> bytes | None:
 
 
 def wait(fd: int, event: int, wait_s: float) -> bool:
-    """poll, not select: descriptors above 1023 are common where episodes are threads."""
+    """Whether the event comes within wait_s. poll, not select, which fails for descriptors above 1023."""
     poll = select.poll()
     poll.register(fd, event)
     return bool(poll.poll(max(0.0, wait_s) * 1000))

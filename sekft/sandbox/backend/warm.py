@@ -1,4 +1,4 @@
-"""A few containers made ahead, so that an episode need not wait for the engine: bounded, each handed out once, removed at exit."""
+"""A pool of containers made ahead, so that a session need not wait for the engine."""
 
 import atexit
 import contextlib
@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from sekft.errors import SandboxError
 from sekft.sandbox.backend.container import Container, Maker
 
-SPARE_S = 60  # what waited longer is made anew: a container ends itself session_s after this
+SPARE_S = 60  # longest wait in the pool: a container ends itself after this and session_s
 
 
 class WarmPool:
-    """At most `size` containers wait. The first episode asks for them, and each that takes one for the next.
+    """At most `size` waiting containers, each used for one session and removed at exit. The first take() starts to fill the pool.
 
-    Our end takes them along however it comes: each of them exists by a connection of ours.
+    They end with this process however it ends, because each exists only as long as its connection.
     """
 
     def __init__(self, maker: Maker, size: int) -> None:
@@ -27,25 +27,25 @@ class WarmPool:
         self._closed = False
 
     def take(self) -> Container | None:
-        """One that is alive, if one waits. Never blocks for the engine but to remove what is too old."""
+        """A waiting container that is alive, or None. Blocks only to remove containers that waited too long."""
         if not self._size or self._closed:
             return None
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix="warm")
-                atexit.register(self.close)  # comes after the end of the pool's thread
+                atexit.register(self.close)  # runs after the pool's thread has ended
         taken = None
         while taken is None and (container := self._next()):
             if container.alive() and time.monotonic() - container.since_s < SPARE_S:
                 taken = container
             else:
                 container.remove(self._maker.engine.client())
-        with contextlib.suppress(RuntimeError):  # the interpreter is on its way out
+        with contextlib.suppress(RuntimeError):  # the interpreter is shutting down
             self._pool.submit(self._fill)
         return taken
 
     def close(self) -> None:
-        """Remove those that wait; no more are made."""
+        """Remove the waiting containers and make no more."""
         self._closed = True
         if self._pool:
             self._pool.shutdown(wait=True, cancel_futures=True)
@@ -58,7 +58,7 @@ class WarmPool:
             return self._waiting.popleft() if self._waiting else None
 
     def _fill(self) -> None:
-        """In the pool's only thread. An engine in trouble is told to the episode that needs it."""
+        """Runs in the pool's only thread. Errors are left to the session that will need the engine."""
         with contextlib.suppress(SandboxError):
             while not self._closed and len(self._waiting) < self._size:
                 self._waiting.append(self._maker.make(SPARE_S))

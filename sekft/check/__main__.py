@@ -39,7 +39,7 @@ Episodes = Mapping[str, Sequence[Trajectory]]  # by agent
 class Fault:
     """A rule of this check that a scenario breaks.
 
-    column: the agent, or `flaky`, or `unworkable`. episodes: how many the checker accepted; for `flaky`, how many different ones there were.
+    column: the agent, `flaky` or `unworkable`. episodes: how many of `of` the checker accepted; for `flaky`, how many were different.
     """
 
     scenario: str

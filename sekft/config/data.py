@@ -36,7 +36,7 @@ class SourceConfig:
     min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: turns without a label are used, too
     filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
     calls: Calls = Calls.text  # gptme: tool calls as text, or shell calls as an episode at a shell prompt
-    tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: data/tinystories/task/
+    tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: data/tinystories/tasks.py
     follow_ups: int = 2  # tinystories: most further questions about a story in the same conversation
     redact: bool = True  # gptme: replace secrets by their kind
     noise: float = 0.0  # shell with path null: share of the reference's episodes that take a detour and recover; drawn from split.seed

@@ -1,6 +1,7 @@
-"""Prepared rows on disk, under a name that everything that decides them is part of: a change gives another name, never stale rows.
+"""The cache of prepared rows, in files named by a digest of everything that decides the rows: a change gives another file.
 
-Decides: settings of data and mask, the files of the sources by content, tokenizer and template, seed, sekft's code, library versions.
+The digest covers the settings of data and mask, the content of the sources' files, tokenizer and template, the evaluation's scenarios,
+the seed, sekft's code and the versions of its libraries.
 """
 
 import contextlib
@@ -22,37 +23,37 @@ from sekft.tracking.digest import of_code, of_path, of_value
 from sekft.tracking.files import replacing
 
 FOLDER = Path("outputs/data")
-KEPT = 16  # files; the oldest go
+MAX_FILES = 16  # older ones are deleted
 
 
-def file_of(how: DataRecipe) -> Path:
-    """Where these rows lie if they were made before. Raises DataError for a source that is not there."""
-    data = {key: value for key, value in asdict(how.data).items() if key not in ("sources", "cache")}
+def cache_file(recipe: DataRecipe) -> Path:
+    """The file for the rows of this recipe, whether it exists or not. Raises DataError if a source has no files."""
+    data = {key: value for key, value in asdict(recipe.data).items() if key not in ("sources", "cache")}
     read = [
         {**asdict(source), "name": name, "path": [[file.name, of_path(file)] for file in sources.source_files(name, source)]}
-        for name, source in how.data.sources.items()
+        for name, source in recipe.data.sources.items()
     ]
-    about = {"data": data, "sources": read, "mask": asdict(how.mask), "max_tokens": how.max_tokens, "seed": how.seed}
-    rendered = {
-        "tokenizer": how.tokenizer.digest,
-        "stops": sorted(how.tokenizer.stop_ids),
-        "evaluation": [dumps(scenario) for scenario in how.evaluation],
+    settings = {"data": data, "sources": read, "mask": asdict(recipe.mask), "max_tokens": recipe.max_tokens, "seed": recipe.seed}
+    rendering = {
+        "tokenizer": recipe.tokenizer.digest,
+        "stops": sorted(recipe.tokenizer.stop_ids),
+        "evaluation": [dumps(scenario) for scenario in recipe.evaluation],
     }
-    return FOLDER / f"{of_value(about | rendered | of_code())}.npz"
+    return FOLDER / f"{of_value(settings | rendering | of_code())}.npz"
 
 
-def write(file: Path, made: PreparedData) -> None:
-    """Whole or not at all."""
-    about = {"groups": made.groups, "lines": made.lines, "counts": {**vars(made.counts)}}
+def write(file: Path, prepared: PreparedData) -> None:
+    """Write the rows, atomically, and delete the oldest files beside it beyond MAX_FILES."""
+    about = {"groups": prepared.groups, "lines": prepared.lines, "counts": {**vars(prepared.counts)}}
     with replacing(file, "wb") as stream:
-        np.savez(stream, about=_text(about), **_arrays("training", made.training), **_arrays("validation", made.validation))
-    with contextlib.suppress(FileNotFoundError):  # another process does the same
-        for old in sorted(file.parent.glob("*.npz"), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+        np.savez(stream, about=_text(about), **_arrays("training", prepared.training), **_arrays("validation", prepared.validation))
+    with contextlib.suppress(FileNotFoundError):  # another process deletes them, too
+        for old in sorted(file.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)[:-MAX_FILES]:
             old.unlink(missing_ok=True)
 
 
 def read(file: Path) -> PreparedData | None:
-    """None if there is none, or none that is whole."""
+    """The rows of a file; None if there is no such file or it is damaged."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
@@ -64,7 +65,7 @@ def read(file: Path) -> PreparedData | None:
 
 
 def _arrays(name: str, rows: tuple[Row, ...]) -> dict[str, Any]:
-    """ids, weight: of all rows, one after the other; lengths: of each."""
+    """ids and weight of all rows, concatenated; lengths: tokens of each row; about: id and kinds of each, as JSON."""
     return {
         f"{name}_ids": np.fromiter((id for row in rows for id in row.ids), np.int32),
         f"{name}_weight": np.fromiter((weight for row in rows for weight in row.weight), np.float32),

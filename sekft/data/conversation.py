@@ -1,4 +1,4 @@
-"""Turns recorded elsewhere as a conversation of ours: roles that alternate, from a user's turn to an assistant's."""
+"""Converts the turns of foreign records into a conversation: canonical messages from a user turn to an assistant turn."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -31,18 +31,18 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _parts(content: Any) -> Any:
-    """Text, or a list of parts that are all text."""
+def _joined_parts(content: Any) -> Any:
+    """The text of a list of text parts; anything else as it is."""
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type", "text") == "text" for part in content):
         return "".join(str(part.get("text", "")) for part in content)
     return content
 
 
-Text = Annotated[str, BeforeValidator(_parts), AfterValidator(_no_nul)]
+Text = Annotated[str, BeforeValidator(_joined_parts), AfterValidator(_no_nul)]
 
 
-class Turn(BaseModel):
-    """role: any of ROLES; fields that are not here are left unread."""
+class RawTurn(BaseModel):
+    """A turn of a foreign record; its role is a key of ROLES. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,23 +50,30 @@ class Turn(BaseModel):
     content: Text
 
 
-def conversation(turns: Sequence[tuple[Role, str]], system: System, stats: ReadStats) -> tuple[Message, ...] | None:
-    """Up to its last assistant turn; None, and counted, for one that is none. A system turn further down is what a tool said."""
-    lead = next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
-    leading = [text for _, text in turns[:lead] if text.strip() and system is System.fold]
-    said = [(role if role == "assistant" else "user", text) for role, text in turns[lead:] if text.strip()]
-    last = max((at for at, (role, _) in enumerate(said) if role == "assistant"), default=-1)
+def leading_system_turns(turns: Sequence[tuple[Role, str]]) -> int:
+    """The number of system turns before the first other turn."""
+    return next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
+
+
+def to_conversation(turns: Sequence[tuple[Role, str]], system: System, stats: ReadStats) -> tuple[Message, ...] | None:
+    """The turns up to the last assistant turn, in canonical form; None, and skipped in stats, if they are not a conversation.
+
+    Leading system turns are joined or dropped, as `system` asks. A later system turn is a tool's output and becomes a user turn.
+    """
+    leading = leading_system_turns(turns)
+    system_texts = [text for _, text in turns[:leading] if text.strip() and system is System.fold]
+    spoken = [(role if role == "assistant" else "user", text) for role, text in turns[leading:] if text.strip()]
+    last = max((at for at, (role, _) in enumerate(spoken) if role == "assistant"), default=-1)
     if last < 0:
-        stats.skip("nobody answers")
+        stats.skip("no assistant turn")
         return None
-    one_system: list[tuple[Role, str]] = [("system", "\n\n".join(leading))] if leading else []
-    messages = [Message(role=role, content=text) for role, text in (*one_system, *said[: last + 1])]
+    opening: list[tuple[Role, str]] = [("system", "\n\n".join(system_texts))] if system_texts else []
     try:
-        made = canonical(messages)
+        messages = canonical([Message(role=role, content=text) for role, text in (*opening, *spoken[: last + 1])])
     except RenderError as error:
         stats.skip(str(error).removeprefix("messages: ").partition(";")[0])
         return None
-    stats.change("system turns left out", lead if system is System.drop else 0)
-    stats.change("blank turns left out", sum(not text.strip() for _, text in turns[lead:]))
-    stats.change("turns after the last answer left out", len(said) - last - 1)
-    return made
+    stats.count_change("system turns dropped", leading if system is System.drop else 0)
+    stats.count_change("blank turns dropped", sum(not text.strip() for _, text in turns[leading:]))
+    stats.count_change("turns after the last answer dropped", len(spoken) - last - 1)
+    return messages

@@ -1,4 +1,4 @@
-"""Decision points: what stood before a turn, and what should have been typed there. One JSON line each, both ways. Schema version 1."""
+"""Decision points: a context and the continuation that should have been typed there; read and written as JSON Lines, schema 1."""
 
 import json
 import os
@@ -12,84 +12,84 @@ from sekft.data.lines import read_records
 from sekft.data.reader import ReadStats
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
+from sekft.tracking.files import write_text
 
 MAX_LINE_BYTES = 1 << 24
 
 
 class Decision(BaseModel):
-    """A line may give `messages` and the index `decision` of an assistant's turn among them instead of `context` and `own`."""
+    """One decision point. A line may give `messages` and the index `decision` of an assistant turn instead of `context` and `own`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     id: Annotated[str, StringConstraints(min_length=1)]
-    context: tuple[Message, ...]  # ends in what the environment said last
+    context: tuple[Message, ...]  # ends with a turn of the environment
     continuation: str  # the better turn; its stop token comes from the template
-    own: str = ""  # what the agent typed there itself, where that is known
+    own: str = ""  # what the agent typed there, where that is known
     reason: str = ""  # why the continuation is better
-    memories: tuple[str, ...] = ()  # what more would have helped to see it
-    scenario: str = ""  # scenario id: rows of one scenario never lie on both sides of a split
+    memories: tuple[str, ...] = ()  # facts that would have helped
+    scenario: str = ""  # scenario id, the group of the split
 
     @model_validator(mode="before")
     @classmethod
-    def cut(cls, line: Any) -> Any:
+    def from_messages(cls, line: Any) -> Any:
         if not isinstance(line, dict) or "messages" not in line:
             return line
         rest = {key: value for key, value in line.items() if key not in ("messages", "decision")}
         if taken := {"context", "own"} & rest.keys():
             raise ValueError(f"messages beside {', '.join(sorted(taken))}; allowed: one of them")
         messages, at = line["messages"], line.get("decision")
-        turns = [index for index, one in enumerate(messages) if one.get("role") == "assistant"] if _are_messages(messages) else []
+        turns = [index for index, message in enumerate(messages) if message.get("role") == "assistant"] if _are_messages(messages) else []
         if type(at) is not int or at not in turns:
-            raise ValueError(
-                f"decision: found {at!r}, allowed: the index of an assistant's turn, {', '.join(map(str, turns)) or 'none here'}"
-            )
+            indices = ", ".join(map(str, turns)) or "none in these messages"
+            raise ValueError(f"decision: found {at!r}, allowed: the index of an assistant turn, {indices}")
         return {**rest, "context": messages[:at], "own": messages[at].get("content")}
 
     @field_validator("continuation")
     @classmethod
-    def said(cls, continuation: str) -> str:
+    def not_blank(cls, continuation: str) -> str:
         if not continuation.strip():
-            raise ValueError("nothing is typed; allowed: a text that is not blank")
+            raise ValueError("blank; allowed: the text that should have been typed")
         return continuation
 
     @model_validator(mode="after")
-    def begins_where_it_is_typed(self) -> "Decision":
+    def context_ends_with_environment(self) -> "Decision":
         if not self.context or self.context[-1].role != "user":
             found = f"a turn of the {self.context[-1].role}" if self.context else "nothing"
-            raise ValueError(f"context: ends in {found}; allowed: what the environment said last")
+            raise ValueError(f"context: ends in {found}; allowed: a turn of the environment")
         return self
 
     @property
     def hint(self) -> str:
-        """What would have helped: the reason, and the memories."""
+        """The reason and the memories, one a line."""
         return "\n".join(filter(None, (self.reason, *self.memories)))
 
 
 def dumps(decision: Decision) -> str:
-    """One JSON line, newline included."""
+    """The decision point as a JSON line, newline included."""
     return decision.model_dump_json() + "\n"
 
 
 def read(paths: Sequence[Path], max_line_bytes: int, stats: ReadStats) -> Iterator[Decision]:
-    """Those of *.jsonl(.gz) files, in order. An id that was there before is a line that cannot be read."""
+    """The decision points of *.jsonl(.gz) files, in order. Rejected in stats: invalid lines and repeated ids."""
     seen: dict[str, str] = {}
-    for where, decision in read_records(paths, Decision, max_line_bytes, stats):
-        if (before := seen.setdefault(decision.id, where)) != where:
-            stats.reject(where, f"id: {json.dumps(decision.id)} stands in {before} too; allowed: once")
+    for location, decision in read_records(paths, Decision, max_line_bytes, stats):
+        if (first := seen.setdefault(decision.id, location)) != location:
+            stats.reject(location, f"id: {json.dumps(decision.id)} is in {first}, too; allowed: once")
         else:
             yield decision
 
 
 def load(path: Path) -> list[Decision]:
-    """All of one file. Raises DataError naming file and line of the first that is none."""
+    """The decision points of one file. Raises DataError naming file and line of the first invalid one."""
     if not path.is_file():
         raise DataError(f"{path}: no such file of decision points")
     return list(read([path], MAX_LINE_BYTES, ReadStats()))
 
 
 def append(decision: Decision, path: Path) -> None:
-    """Whole or not at all, behind what is there."""
+    """Append the decision point in one write and flush it to disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -100,9 +100,9 @@ def append(decision: Decision, path: Path) -> None:
 
 
 def write(decisions: Sequence[Decision], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(map(dumps, decisions)), encoding="utf-8")
+    """Replace the file by these decision points, atomically."""
+    write_text(path, "".join(map(dumps, decisions)))
 
 
 def _are_messages(messages: Any) -> bool:
-    return isinstance(messages, list) and all(isinstance(one, dict) for one in messages)
+    return isinstance(messages, list) and all(isinstance(message, dict) for message in messages)

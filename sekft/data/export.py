@@ -1,4 +1,4 @@
-"""A source as it would be learned from, written down: one conversation a line, a data card, and on request the text a model is fed."""
+"""Exports a source: its conversations as JSONL, a data card and, on request, the rendered text of a chosen base."""
 
 import csv
 import json
@@ -25,91 +25,107 @@ CARD_VERSION = 1
 
 
 @dataclass
-class Seen:
-    """Filled sample by sample."""
+class ExportStats:
+    """What was exported; filled sample by sample."""
 
-    turns: Counter[int] = field(default_factory=Counter)  # conversations, by how many
+    turns: Counter[int] = field(default_factory=Counter)  # number of conversations by number of turns
     characters: int = 0
-    replies: int = 0
-    times: list[float] = field(default_factory=list)  # first and last
-    texts: int = 0
-    refused: Counter[str] = field(default_factory=Counter)  # renderings, by reason
+    assistant_turns: int = 0
+    times: list[float] = field(default_factory=list)  # [first, last], seconds since 1970; empty: unknown
+    texts: int = 0  # rendered
+    refused: Counter[str] = field(default_factory=Counter)  # conversations that cannot be rendered, by reason
 
     def add(self, sample: Sample) -> None:
         self.turns[len(sample.messages)] += 1
         self.characters += sum(len(message.content) for message in sample.messages)
-        self.replies += sum(message.role == "assistant" for message in sample.messages)
+        self.assistant_turns += sum(message.role == "assistant" for message in sample.messages)
         if sample.time is not None:
             self.times = [min([sample.time, *self.times]), max([sample.time, *self.times])]
 
 
 def write(name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenizer | None) -> dict[str, Any]:
-    """Everything under its name only when it is whole; returns the card. tokenizer: whose text train.csv and train.jsonl hold, the
-    same in both; None: neither. Raises DataError, SettingsError."""
-    stats, seen = ReadStats(source.max_bad), Seen()
+    """Write the source's files into folder, each atomically, and return its card. Raises DataError, SettingsError.
+
+    tokenizer: of the base whose text train.csv and train.jsonl hold, the same in both; None: they are not written.
+    """
+    stats, exported = ReadStats(source.max_bad), ExportStats()
     with ExitStack() as stack:
         lines = stack.enter_context(replacing(folder / LINES))
-        texts = [stack.enter_context(replacing(folder / at)) for at in (TEXT_LINES, TEXT_TABLE)] if tokenizer else []
+        texts = [stack.enter_context(replacing(folder / name)) for name in (TEXT_LINES, TEXT_TABLE)] if tokenizer else []
         table = csv.writer(texts[1]) if texts else None
         if table:
             table.writerow(["text"])
         for sample in stream(name, source, stats):
-            seen.add(sample)
+            exported.add(sample)
             lines.write(_dumps(as_line(sample)))
             if tokenizer and table:
-                for text in _texts(sample, tokenizer, seen):
+                for text in _texts(sample, tokenizer, exported):
                     texts[0].write(_dumps({"text": text}))
                     table.writerow([text])
-    return card(name, source, stats, seen)
+    return data_card(name, source, stats, exported)
 
 
 def as_line(sample: Sample) -> dict[str, Any]:
-    """As source=hub reads it again; what is not known is not there."""
+    """The sample as a row that source=hub reads; unknown fields are absent."""
     about = {"id": sample.id, "group": sample.group, "archetype": sample.archetype, "time": sample.time}
     messages = [{"role": message.role, "content": message.content} for message in sample.messages]
     return {**{key: value for key, value in about.items() if value not in ("", None)}, "messages": messages}
 
 
-def card(name: str, source: SourceConfig, stats: ReadStats, seen: Seen) -> dict[str, Any]:
-    """What was read, and what became of the rest; the same for the same files and settings."""
-    turns = sorted(seen.turns.elements())
+def data_card(name: str, source: SourceConfig, stats: ReadStats, exported: ExportStats) -> dict[str, Any]:
+    """The card as in card.json: what was read, skipped (left_out), changed and exported; the same for the same files and settings."""
+    turns = sorted(exported.turns.elements())
     return {
         "card_version": CARD_VERSION,
         "source": name,
         "settings": {key: value for key, value in asdict(source).items() if key != "path"},
         "files": {f"{file.parent.name}/{file.name}": of_path(file) for file in source_files(name, source)},
-        "conversations": seen.turns.total(),
-        "assistant_turns": seen.replies,
+        "conversations": exported.turns.total(),
+        "assistant_turns": exported.assistant_turns,
         "turns": {"shortest": turns[0], "median": turns[len(turns) // 2], "longest": turns[-1]},
-        "characters": seen.characters,
-        "from_to": [datetime.fromtimestamp(time, UTC).isoformat() for time in seen.times],
+        "characters": exported.characters,
+        "from_to": [datetime.fromtimestamp(time, UTC).isoformat() for time in exported.times],
         "left_out": dict(sorted(stats.skipped.items())),
         "changed": dict(sorted(stats.changed.items())),
         "bad": {"rows": len(stats.invalid), "first": stats.invalid[:3]},
-        "texts": {"written": seen.texts, "refused": dict(sorted(seen.refused.items()))},
+        "texts": {"written": exported.texts, "refused": dict(sorted(exported.refused.items()))},
     }
 
 
 def as_markdown(card: dict[str, Any]) -> str:
-    """Plain values as a list, then a table of every group of counts that holds any."""
+    """The card as a page: its plain values, a table for each group of counts, and what was dropped and why."""
     lines = [f"# Data card: {card['source']}", ""]
     lines += [f"- {name}: {value}" for name, value in card.items() if not isinstance(value, dict)]
-    for title in ("turns", "left_out", "changed", "files"):
-        if card[title]:
-            lines += ["", f"## {title.replace('_', ' ')}", "", "| what | |", "|---|---|"]
-            lines += [f"| {what} | {count} |" for what, count in card[title].items()]
-    return "\n".join([*lines, "", f"Bad rows: {card['bad']['rows']}. Texts: {card['texts']['written']}.", ""])
+    titles = {
+        "turns": ("Turns of a conversation", "turns"),
+        "left_out": ("Records dropped, by reason", "records"),
+        "changed": ("Changes to conversations", "number"),
+        "files": ("Files", "digest"),
+    }
+    for key, (title, column) in titles.items():
+        if card[key]:
+            lines += ["", f"## {title}", "", f"| | {column} |", "|---|---|"]
+            lines += [f"| {name} | {value} |" for name, value in card[key].items()]
+    refused = card["texts"]["refused"]
+    reasons = f": {', '.join(f'{reason} {count}' for reason, count in refused.items())}" if refused else ""
+    lines += [
+        "",
+        f"Invalid records dropped: {card['bad']['rows']}{'; the first: ' + card['bad']['first'][0] if card['bad']['first'] else ''}.",
+    ]
+    return "\n".join(
+        [*lines, f"Texts written: {card['texts']['written']}; conversations that cannot be rendered: {sum(refused.values())}{reasons}.", ""]
+    )
 
 
-def _texts(sample: Sample, tokenizer: ChatTokenizer, seen: Seen) -> Iterator[str]:
-    """What is trained on, special tokens written out, up to the last stop token."""
+def _texts(sample: Sample, tokenizer: ChatTokenizer, exported: ExportStats) -> Iterator[str]:
+    """The text of each training row, special tokens written out."""
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
     except RenderError as error:
-        seen.refused[str(error).partition(": ")[2]] += 1
+        exported.refused[str(error).partition(": ")[2]] += 1
         return
     for rendered in renderings:
-        seen.texts += 1
+        exported.texts += 1
         yield rendered.text
 
 

@@ -1,4 +1,4 @@
-"""Where the files of a source lie: shipped with sekft, on the disk, or on the Hub."""
+"""Finding the files of a source: shipped with sekft, on the disk, or on the Hub."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,35 +6,35 @@ from pathlib import Path
 
 from sekft.errors import DataError
 
-SHIPPED = "sekft:"
+SHIPPED = "sekft:"  # prefix of a path into data/shipped/
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def find_files(path: str, suffixes: Sequence[str]) -> list[Path]:
-    """The file itself, or those of a folder whose names end in one of the suffixes, by name; if it has none, those below it.
+    """The file itself, or the files of a folder with one of the suffixes, sorted by name; if there is none, those of its subfolders.
 
-    Raises DataError if there is none at all.
+    path: a file, a folder, a Hub dataset id, or sekft:NAME for a file that ships. Raises DataError if no file is found.
     """
-    place = located(path, suffixes)
-    if place.is_file():
-        return [place]
-    found = _in(place.iterdir(), suffixes) or _in(place.rglob("*"), suffixes)
+    location = locate(path, suffixes)
+    if location.is_file():
+        return [location]
+    found = _with_suffix(location.iterdir(), suffixes) or _with_suffix(location.rglob("*"), suffixes)
     if not found:
         raise DataError(f"{path}: no {' or '.join(f'*{suffix}' for suffix in suffixes)} in this folder")
     return found
 
 
-def _in(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+def _with_suffix(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
     return sorted(file for file in paths if file.is_file() and file.name.endswith(tuple(suffixes)))
 
 
-def located(path: str, suffixes: Sequence[str]) -> Path:
-    """The file or folder on this machine. A Hub dataset id is looked up in the local cache, then fetched. Raises DataError."""
+def locate(path: str, suffixes: Sequence[str]) -> Path:
+    """The file or folder on this machine; a Hub dataset is taken from the local cache or downloaded. Raises DataError."""
     if path.startswith(SHIPPED):
         return Path(__file__).parent / "shipped" / path.removeprefix(SHIPPED)
-    place = Path(path).expanduser()
-    if place.exists():
-        return place
+    location = Path(path).expanduser()
+    if location.exists():
+        return location
     if not HUB_ID.fullmatch(path) or path.endswith(tuple(suffixes)):
         raise DataError(f"{path}: no such file or folder")
     return _from_hub(path, suffixes)

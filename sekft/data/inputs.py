@@ -1,4 +1,4 @@
-"""Which files and folders decide a run by what is in them."""
+"""The files and folders whose content decides the result of a training or an evaluation."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,20 +12,23 @@ from sekft.scenario.split import is_foreign
 
 
 def training_inputs(settings: TrainConfig) -> list[Path]:
-    """The data, the base, what is trained on from, the scenarios of the evaluation. Scenarios that are drawn follow from settings and code."""
+    """Base, adapters, scenarios of the user's own, files of the sources, checkpoint and parent run of a training.
+
+    Generated scenarios are not among them: they follow from settings and code.
+    """
     resumed = [Path(settings.trainer.resume_from)] if settings.trainer.resume_from else []
     parent = [Path(settings.parent) / "adapter"] if settings.parent else []
-    asked = [Path(settings.repair.after) / "iteration.json"] if settings.repair.after else []
-    return [*_of_eval(settings), *_of_sources(settings.data), *resumed, *parent, *asked]
+    repaired = [Path(settings.repair.after) / "iteration.json"] if settings.repair.after else []
+    return [*_eval_files(settings), *_data_files(settings.data), *resumed, *parent, *repaired]
 
 
 def eval_inputs(settings: EvalCommandConfig) -> list[Path]:
-    """What an endpoint answers with is not seen."""
-    return list(_of_eval(settings))
+    """Base, adapters and scenarios of an evaluation; the model behind an endpoint is not a file and not among them."""
+    return list(_eval_files(settings))
 
 
-def _of_sources(data: DataConfig) -> Iterator[Path]:
-    """The files that are read; the path as it stands where there are none, which the job itself will say."""
+def _data_files(data: DataConfig) -> Iterator[Path]:
+    """The files of every source; the path as given if there are none, which the job itself refuses."""
     for name, source in data.sources.items():
         if source.path:
             try:
@@ -34,17 +37,17 @@ def _of_sources(data: DataConfig) -> Iterator[Path]:
                 yield Path(source.path)
 
 
-def _of_eval(settings: TrainConfig | EvalCommandConfig) -> Iterator[Path]:
+def _eval_files(settings: TrainConfig | EvalCommandConfig) -> Iterator[Path]:
     yield base_folder(settings.model, weights=True)
     adapters = settings.adapter.values() if isinstance(settings.adapter, Mapping) else [settings.adapter]
-    adapters = [_current(path) for path in adapters if path]
-    named = [*adapters, settings.model.template, settings.scenarios if is_foreign(settings.scenarios) else None]
-    yield from (Path(str(path)) for path in named if path)
+    adapters = [_current_release(path) for path in adapters if path]
+    paths = [*adapters, settings.model.template, settings.scenarios if is_foreign(settings.scenarios) else None]
+    yield from (Path(str(path)) for path in paths if path)
     if settings.eval.suite is not Suite.none:
         yield from find_files(settings.eval.suite_path, (".txt",))
 
 
-def _current(adapter: str) -> Path:
-    """Of a stage of releases the one that counts now."""
-    there = Path(adapter) / "current"
-    return there.resolve() if there.is_symlink() else Path(adapter)
+def _current_release(adapter: str) -> Path:
+    """The adapter's folder; of a folder of releases the one that `current` links to."""
+    current = Path(adapter) / "current"
+    return current.resolve() if current.is_symlink() else Path(adapter)

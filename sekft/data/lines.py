@@ -1,4 +1,4 @@
-"""Lines of JSON, plain or gzipped, one at a time: whatever is wrong with one is said in a line of its own."""
+"""Reading JSON Lines, plain or gzipped, one line at a time; an invalid line is reported with its file and number."""
 
 import gzip
 import re
@@ -15,78 +15,83 @@ from sekft.data.reader import ReadStats
 from sekft.errors import DataError, validation_line
 
 JSONL = (".jsonl", ".jsonl.gz")
-CHUNK = 1 << 20
-T = TypeVar("T", bound=BaseModel)
+CHUNK_BYTES = 1 << 20
+Record = TypeVar("Record", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Line:
-    where: str  # file:number
-    text: bytes
+    location: str  # file:number, numbers from 1
+    text: bytes  # without its line end
 
 
-def read_records(files: Sequence[Path], model: type[T], max_bytes: int, stats: ReadStats) -> Iterator[tuple[str, T]]:
-    """(where, record) of every line that is one; the others are refused. Raises DataError for a file that holds no line."""
+def read_records(files: Sequence[Path], model: type[Record], max_bytes: int, stats: ReadStats) -> Iterator[tuple[str, Record]]:
+    """(location, record) of every valid line, in order; invalid ones go to stats. Raises DataError, also for an empty file."""
     for line in read_lines(files, max_bytes, stats):
         if (record := parse_line(line, model, stats)) is not None:
-            yield line.where, record
+            yield line.location, record
 
 
 def read_lines(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator[Line]:
-    """Every line that is not blank and not too long."""
+    """Every line that is not blank, in order. A line over max_bytes is rejected without being held in memory.
+
+    Raises DataError for an empty file and for damaged gzip.
+    """
     for file in files:
-        before, number = len(stats.invalid), 0
+        invalid_before, number = len(stats.invalid), 0
         with closing(open_file(file)) as stream:
-            for number, text in _bounded(stream, file, max_bytes, stats):
+            for number, text in _bounded_lines(stream, file, max_bytes, stats):
                 yield Line(f"{file}:{number}", text)
-        if not number and len(stats.invalid) == before:
-            raise DataError(f"{file}: empty; allowed: one JSON object a line")
+        if not number and len(stats.invalid) == invalid_before:
+            raise DataError(f"{file}: empty; allowed: one JSON object per line")
 
 
-def parse_line(line: Line, model: type[T], stats: ReadStats) -> T | None:
+def parse_line(line: Line, model: type[Record], stats: ReadStats) -> Record | None:
+    """The line as a record of the model; None, and rejected in stats, if it is not one."""
     try:
         return model.model_validate_json(line.text)
     except ValidationError as error:
-        stats.reject(line.where, _why(line.text, error))
+        stats.reject(line.location, _problem(line.text, error))
         return None
 
 
 def open_file(file: Path) -> IO[bytes]:
+    """The file for reading, decompressed if its name ends in .gz."""
     return cast(IO[bytes], gzip.open(file, "rb")) if file.suffix == ".gz" else file.open("rb")
 
 
-def _bounded(stream: IO[bytes], file: Path, max_bytes: int, stats: ReadStats) -> Iterator[tuple[int, bytes]]:
+def _bounded_lines(stream: IO[bytes], file: Path, max_bytes: int, stats: ReadStats) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         while text := stream.readline(max_bytes + 1):
             number += 1
             if len(text) > max_bytes and not text.endswith(b"\n"):
-                length = len(text) + _skip(stream)
+                length = len(text) + _skip_line(stream)
                 stats.reject(f"{file}:{number}", f"a line of {length} bytes; allowed: max_line_bytes={max_bytes}")
             elif text.strip():
                 yield number, text.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{file}:{number + 1}: not whole gzip: {error}") from None
+        raise DataError(f"{file}:{number + 1}: damaged gzip: {error}") from None
 
 
-def _skip(stream: IO[bytes]) -> int:
-    """To the end of the line; the bytes that were passed over."""
-    passed = 0
-    while text := stream.readline(CHUNK):
-        passed += len(text)
+def _skip_line(stream: IO[bytes]) -> int:
+    """Read to the end of the line; the number of bytes read."""
+    skipped = 0
+    while text := stream.readline(CHUNK_BYTES):
+        skipped += len(text)
         if text.endswith(b"\n"):
             break
-    return passed
+    return skipped
 
 
-def _why(text: bytes, error: ValidationError) -> str:
-    """In one short line: the encoding before the syntax before the types."""
+def _problem(text: bytes, error: ValidationError) -> str:
+    """The first problem of the line: its encoding, else its JSON syntax, else a field."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as broken:
         return f"not UTF-8: byte 0x{text[broken.start]:02x} at {broken.start}"
     if b"\0" in text:
         return f"a NUL byte at {text.index(0)}"
-    said = validation_line(error)
-    broken_json = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", said)
-    return f"{broken_json[1]} at character {broken_json[2]}" if broken_json else said
+    problem = validation_line(error)
+    syntax = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", problem)
+    return f"{syntax[1]} at character {syntax[2]}" if syntax else problem

@@ -1,4 +1,4 @@
-"""Many samples are rendered by several processes; the rows and counts are those of one."""
+"""Renders samples in several processes, with the rows and counts that one process gives."""
 
 import multiprocessing
 import os
@@ -12,35 +12,35 @@ from sekft.data.accounting import Counts
 from sekft.data.sample import Row, Sample
 from sekft.rendering.tokenizer import ChatTokenizer
 
-WORTH_IT = 4000  # samples: below, starting processes costs more than it saves
-CHUNK = 1000
+MIN_SAMPLES = 4000  # with fewer, starting processes costs more than it saves
+CHUNK_SAMPLES = 1000
 
-_given: tuple[ChatTokenizer, MaskConfig, DataConfig, int]  # of a worker
+_arguments: tuple[ChatTokenizer, MaskConfig, DataConfig, int]  # of serial.make_rows, in a worker process
 
 
 def make_rows(
     samples: Sequence[Sample], tokenizer: ChatTokenizer, mask: MaskConfig, data: DataConfig, max_tokens: int, processes: int = 0
 ) -> tuple[list[Row], Counts]:
-    """As sekft.data.sample.rows. processes: 0: as many as there are cores."""
+    """The same as sekft.data.sample.make_rows. processes: 0 means one per core."""
     processes = processes or os.cpu_count() or 1
-    if processes == 1 or len(samples) < WORTH_IT:
+    if processes == 1 or len(samples) < MIN_SAMPLES:
         return serial.make_rows(samples, tokenizer, mask, data, max_tokens)
-    chunks = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
-    given = (tokenizer.folder, tokenizer.template_name, mask, data, max_tokens)
+    chunks = [samples[start : start + CHUNK_SAMPLES] for start in range(0, len(samples), CHUNK_SAMPLES)]
+    arguments = (tokenizer.folder, tokenizer.template_name, mask, data, max_tokens)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
-    out: list[Row] = []
+    rows: list[Row] = []
     counts = Counts()
-    with ProcessPoolExecutor(min(processes, len(chunks)), context, _begin, given) as pool:
-        for made, counted in pool.map(_rows, chunks):
-            out += made
-            counts.add_all(counted)
-    return out, counts
+    with ProcessPoolExecutor(min(processes, len(chunks)), context, _start_worker, arguments) as pool:
+        for chunk_rows, chunk_counts in pool.map(_make_rows, chunks):
+            rows += chunk_rows
+            counts.add_all(chunk_counts)
+    return rows, counts
 
 
-def _begin(folder: Path, template: str | None, mask: MaskConfig, data: DataConfig, max_tokens: int) -> None:
-    global _given
-    _given = (ChatTokenizer(folder, template), mask, data, max_tokens)
+def _start_worker(folder: Path, template: str | None, mask: MaskConfig, data: DataConfig, max_tokens: int) -> None:
+    global _arguments
+    _arguments = (ChatTokenizer(folder, template), mask, data, max_tokens)
 
 
-def _rows(samples: Sequence[Sample]) -> tuple[list[Row], Counts]:
-    return serial.make_rows(samples, *_given)
+def _make_rows(samples: Sequence[Sample]) -> tuple[list[Row], Counts]:
+    return serial.make_rows(samples, *_arguments)

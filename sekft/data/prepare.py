@@ -1,4 +1,4 @@
-"""From the sources of a run to its rows: read, split, without near-duplicates, rendered, mixed; kept on disk for the next run."""
+"""Prepares the rows of a run: reads its sources, splits, drops near-duplicates, renders and mixes; cached for the next run."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,88 +20,92 @@ from sekft.scenario.leak import leaks
 Check = Callable[[Collection[str]], None]
 
 
-def prepare_data(how: DataRecipe, check: Check = lambda groups: None) -> PreparedData:
-    """check: of the groups, before anything is rendered. Raises DataError, SettingsError, MaskError."""
-    source_shares(how.data)
-    file = cache.file_of(how) if how.data.cache else None
-    if file and (known := cache.read(file)) is not None:
-        check(known.groups)
-        return replace(known, lines=(*known.lines, f"data: as prepared before, {file}"))
-    made = _made(how, check)
+def prepare_data(recipe: DataRecipe, check: Check = lambda groups: None) -> PreparedData:
+    """The rows of a recipe, from the cache if they were prepared before. Raises DataError, SettingsError, MaskError.
+
+    check: called with the groups before anything is rendered; what it raises passes through.
+    """
+    source_shares(recipe.data)  # refuses weights that cannot be mixed before anything is read
+    file = cache.cache_file(recipe) if recipe.data.cache else None
+    if file and (cached := cache.read(file)) is not None:
+        check(cached.groups)
+        return replace(cached, lines=(*cached.lines, f"data: read from the cache, {file}"))
+    prepared = _prepare(recipe, check)
     if file:
-        cache.write(file, made)
-    return made
+        cache.write(file, prepared)
+    return prepared
 
 
-def _made(how: DataRecipe, check: Check) -> PreparedData:
-    said: list[str] = []
-    samples = sources.read(how.data, said.append)
+def _prepare(recipe: DataRecipe, check: Check) -> PreparedData:
+    lines: list[str] = []
+    samples = sources.read(recipe.data, lines.append)
     groups = tuple(sorted({sample.group for sample in samples}))
     check(groups)
-    training, validation = split_samples(samples, how.data, how.seed)
-    if left := len(samples) - len(training) - len(validation):
-        said.append(f"left out of training: {left} samples of other sources, of scenarios or archetypes that validation has")
-    said += _leaks(samples, how.evaluation)
-    apart = drop_near_duplicates(training, validation, how.data)
-    said += apart.lines()
-    learned, counts = _rendered(apart.training, how, said)
-    held, held_counts = make_rows(validation, how.tokenizer, how.mask, how.data, how.max_tokens)
-    said += [f"data: {counts.line()}; validation: {held_counts.rows} rows{_whence(validation, how.data)}", *counts.bars()]
-    return PreparedData(tuple(learned), tuple(held), counts, groups, tuple(said))
+    training, validation = split_samples(samples, recipe.data, recipe.seed)
+    if dropped := len(samples) - len(training) - len(validation):
+        lines.append(f"dropped from training: {dropped} samples of other sources that share a scenario or archetype with validation")
+    lines += _leak_lines(samples, recipe.evaluation)
+    deduplicated = drop_near_duplicates(training, validation, recipe.data)
+    lines += deduplicated.lines()
+    training_rows, counts = _training_rows(deduplicated.training, recipe, lines)
+    validation_rows, validation_counts = make_rows(validation, recipe.tokenizer, recipe.mask, recipe.data, recipe.max_tokens)
+    of_sources = f" of {', '.join(sorted({sample.source for sample in validation}))}" if len(recipe.data.sources) > 1 and validation else ""
+    lines += [f"data: {counts.line()}; validation: {validation_counts.rows} rows{of_sources}", *counts.bars()]
+    return PreparedData(tuple(training_rows), tuple(validation_rows), counts, groups, tuple(lines))
 
 
-def _leaks(samples: Sequence[Sample], evaluation: Sequence[Scenario]) -> list[str]:
-    """Of conversations from outside; episodes are held apart by their scenarios, see sekft.check for what these show."""
-    foreign = [sample for sample in samples if sample.is_chat]
-    if not evaluation or not foreign:
+def _leak_lines(samples: Sequence[Sample], evaluation: Sequence[Scenario]) -> list[str]:
+    """A line if conversations from outside hold text of the evaluation. Episodes are not searched: they are split by scenario."""
+    outside = [sample for sample in samples if sample.is_chat]
+    if not evaluation or not outside:
         return []
-    found = leaks(evaluation, (message.content for sample in foreign for message in sample.messages))
-    return [f"leak: {found.line()}; of {len(foreign)} conversations from outside"] if found else []
+    leaked = leaks(evaluation, (message.content for sample in outside for message in sample.messages))
+    return [f"leak: {leaked.line()}; in {len(outside)} conversations from outside"] if leaked else []
 
 
-def _rendered(samples: Sequence[Sample], how: DataRecipe, said: list[str]) -> tuple[list[Row], Counts]:
-    """The rows of every source, and of several the mix."""
-    made: dict[str, list[Row]] = {}
-    counted: dict[str, Counts] = {}
-    for name in how.data.sources:
+def _training_rows(samples: Sequence[Sample], recipe: DataRecipe, lines: list[str]) -> tuple[list[Row], Counts]:
+    """The rows of every source, mixed if there are several, and their counts. Raises DataError if a source loses too many."""
+    rows: dict[str, list[Row]] = {}
+    counts: dict[str, Counts] = {}
+    for name in recipe.data.sources:
         own = [sample for sample in samples if sample.source == name]
-        made[name], counted[name] = make_rows(own, how.tokenizer, how.mask, how.data, how.max_tokens)
-        try:
-            require_enough(counted[name], how.data)
-        except DataError as error:
-            raise (DataError(f"data.sources.{name}: {error}") if len(how.data.sources) > 1 else error) from None
-    chosen = mix_rows(made, how.data, how.seed)
-    source_of = {id(row): name for name, one in made.items() for row in one}
-    counts = _together(counted, chosen) if len(made) > 1 else counted[next(iter(made))]
-    counts.sources = dict(Counter(source_of[id(row)] for row in chosen))
-    if len(made) == 1:
-        return chosen, counts
-    said += _proportions(made, chosen)
-    return chosen, counts
+        rows[name], counts[name] = make_rows(own, recipe.tokenizer, recipe.mask, recipe.data, recipe.max_tokens)
+        _require_enough(name, counts[name], recipe.data)
+    mixed = mix_rows(rows, recipe.data, recipe.seed)
+    source_of = {id(row): name for name, own_rows in rows.items() for row in own_rows}
+    total = _mixed_counts(counts, mixed) if len(rows) > 1 else counts[next(iter(rows))]
+    total.sources = dict(Counter(source_of[id(row)] for row in mixed))
+    if len(rows) > 1:
+        lines += _mix_lines(rows, mixed, source_of)
+    return mixed, total
 
 
-def _together(counted: Mapping[str, Counts], chosen: Sequence[Row]) -> Counts:
-    """Of the rows that were chosen; what was dropped is that of all sources."""
+def _require_enough(name: str, counts: Counts, data: DataConfig) -> None:
+    try:
+        require_enough(counts, data)
+    except DataError as error:
+        raise (DataError(f"data.sources.{name}: {error}") if len(data.sources) > 1 else error) from None
+
+
+def _mixed_counts(by_source: Mapping[str, Counts], mixed: Sequence[Row]) -> Counts:
+    """The counts of the mixed rows, with the losses of all sources."""
     counts = Counts()
-    for row in chosen:
+    for row in mixed:
         counts.add(len(row.ids), dict(row.kinds))
-    for one in counted.values():
-        counts.take_over(one)
+    for own in by_source.values():
+        counts.add_losses(own)
     return counts
 
 
-def _proportions(made: Mapping[str, Sequence[Row]], chosen: Sequence[Row]) -> list[str]:
-    """What of each source is in the mix, in rows and tokens."""
-    source_of = {id(row): name for name, one in made.items() for row in one}
-    total = sum(len(row.ids) for row in chosen)
-    said = []
-    for name, one in made.items():
-        own = [row for row in chosen if source_of[id(row)] == name]
+def _mix_lines(rows: Mapping[str, Sequence[Row]], mixed: Sequence[Row], source_of: Mapping[int, str]) -> list[str]:
+    """A line per source: its rows and tokens in the mix."""
+    total = sum(len(row.ids) for row in mixed)
+    lines = []
+    for name, available in rows.items():
+        own = [row for row in mixed if source_of[id(row)] == name]
         tokens = sum(len(row.ids) for row in own)
-        seen = len({id(row) for row in own})
-        said.append(f"mix: {name}: {len(own)} rows ({seen} of {len(one)}), {tokens} tokens, {100 * tokens / total:.1f} %")
-    return said
-
-
-def _whence(validation: Sequence[Sample], data: DataConfig) -> str:
-    return f" of {', '.join(sorted({sample.source for sample in validation}))}" if len(data.sources) > 1 and validation else ""
+        distinct = len({id(row) for row in own})
+        lines.append(
+            f"mix: {name}: {len(own)} rows ({distinct} of its {len(available)}), {tokens} tokens, {100 * tokens / total:.1f} % of the mix"
+        )
+    return lines

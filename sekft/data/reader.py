@@ -1,4 +1,4 @@
-"""What a source is to the mixer: a function that streams samples and says of everything else what became of it."""
+"""The interface of a source reader, and the statistics it fills while it reads."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,43 +12,42 @@ from sekft.errors import DataError
 
 @dataclass
 class ReadStats:
-    """Filled while a source is read. left_out: well-formed records that are not learned from; bad: what cannot be read;
-    changed: what of samples is not as it was recorded."""
+    """What became of the records of one source; filled while it is read."""
 
-    max_bad: int = 0
+    max_bad: int = 0  # invalid records that are allowed, data.sources.NAME.max_bad
     read: int = 0  # samples
-    skipped: Counter[str] = field(default_factory=Counter)  # by reason
-    changed: Counter[str] = field(default_factory=Counter)  # by what was done
-    invalid: list[str] = field(default_factory=list)  # file:line and what is wrong, in order
+    skipped: Counter[str] = field(default_factory=Counter)  # valid records that give no sample, by reason
+    changed: Counter[str] = field(default_factory=Counter)  # edits of records that give a sample, by kind of edit
+    invalid: list[str] = field(default_factory=list)  # "file:line: problem" of each record that cannot be read, in order
 
-    def skip(self, reason: str, amount: int = 1) -> None:
-        self.skipped[reason] += amount
+    def skip(self, reason: str) -> None:
+        self.skipped[reason] += 1
 
-    def change(self, what: str, amount: int = 1) -> None:
+    def count_change(self, change: str, amount: int = 1) -> None:
         if amount:
-            self.changed[what] += amount
+            self.changed[change] += amount
 
-    def reject(self, where: str, why: str) -> None:
-        """A row that cannot be read. Raises DataError if that is one too many."""
-        self.invalid.append(f"{where}: {why}")
+    def reject(self, location: str, problem: str) -> None:
+        """Count a record that cannot be read. Raises DataError if more than max_bad are invalid."""
+        self.invalid.append(f"{location}: {problem}")
         if len(self.invalid) > self.max_bad:
-            allowed = f" (the {len(self.invalid)}th bad row; allowed: max_bad={self.max_bad})" if self.max_bad else ""
-            raise DataError(f"{where}: {why}{allowed}")
+            bound = f" (invalid records: {len(self.invalid)}; allowed: max_bad={self.max_bad})" if self.max_bad else ""
+            raise DataError(f"{location}: {problem}{bound}")
 
     def lines(self) -> Iterator[str]:
-        """What was left out and changed, if anything, and the first bad row."""
+        """Lines for the user: what was skipped and why, what was changed, the first invalid record; nothing for a count of 0."""
         if self.skipped:
-            yield f"{self.read} keepers; left out: {_counts(self.skipped)}"
+            yield f"{self.read} samples read, {self.skipped.total()} records skipped: {_counts(self.skipped)}"
         if self.changed:
             yield f"changed: {_counts(self.changed)}"
         if self.invalid:
-            yield f"{len(self.invalid)} bad rows left out, allowed: max_bad={self.max_bad}; the first: {self.invalid[0]}"
+            yield f"{len(self.invalid)} invalid records skipped (allowed: max_bad={self.max_bad}); the first: {self.invalid[0]}"
 
 
 class Reader(Protocol):
-    """A source: samples in the order of its files, none held longer than it takes to yield it.
+    """Reads a source: yields its samples in the order of its files, holding one record at a time where the format allows.
 
-    name: under which the samples go; source.path is given. Raises DataError naming file and line where there is nothing to read.
+    name: of the source, which starts the samples' ids. source: its path is given. Raises DataError naming file and line.
     """
 
     def __call__(self, name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]: ...

@@ -1,4 +1,4 @@
-"""The prepared rows of a run, and what decides them."""
+"""What decides the rows of a run (DataRecipe), and the rows (PreparedData)."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ from sekft.scenario.document import Scenario
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """What decides the rows beside the sources."""
+    """Everything that decides the rows, besides the content of the sources' files."""
 
     tokenizer: ChatTokenizer
     mask: MaskConfig
     data: DataConfig
-    max_tokens: int
+    max_tokens: int  # of a row
     seed: int
-    evaluation: tuple[Scenario, ...] = ()  # whose text no conversation from outside should show
+    evaluation: tuple[Scenario, ...] = ()  # conversations from outside are searched for the text of these scenarios
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What a run trains and validates on. groups: the scenarios and conversations of both; said: what is to be told of it."""
+    """The rows a run trains and validates on."""
 
     training: tuple[Row, ...]
     validation: tuple[Row, ...]
     counts: Counts  # of the training rows
-    groups: tuple[str, ...]
-    lines: tuple[str, ...]
+    groups: tuple[str, ...]  # ids of all scenarios and conversations that were read, sorted
+    lines: tuple[str, ...]  # the report for the user: what was dropped and why, counts, histogram

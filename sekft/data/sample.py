@@ -1,4 +1,4 @@
-"""A sample is a conversation to learn from; a row is it as tokens with weights."""
+"""Samples (conversations to learn from) and rows (samples as token ids with weights)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,46 +16,48 @@ from sekft.rendering.tokenizer import ChatTokenizer
 
 @dataclass(frozen=True)
 class Sample:
+    """One conversation of a source."""
+
     id: str
-    group: str  # scenario id: rows of one scenario never lie on both sides of a split
-    source: str
+    group: str  # id of its scenario or conversation: the split never separates samples of one group
+    source: str  # name of the source
     messages: tuple[Message, ...]
-    failed: frozenset[int] = frozenset()  # turns whose command failed
-    decision: bool = False  # only the last turn was judged worth learning; the others are how it came about
-    is_chat: bool = False  # a conversation and no episode: nobody leaves it
-    archetype: str = ""  # what it is about, where that is known
+    failed: frozenset[int] = frozenset()  # indices of turns whose command failed
+    decision: bool = False  # a decision point: the last turn is the continuation to learn, the others are its context
+    is_chat: bool = False  # not an episode: no exit or panic is expected
+    archetype: str = ""  # of its scenario or task, where that is known
     time: float | None = None  # seconds since 1970, where that is known
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained on. ids, weight: (T,); kinds: how many tokens of each kind are learned."""
+    """One training row of T tokens."""
 
     id: str
-    ids: tuple[int, ...]
-    weight: tuple[float, ...]
-    kinds: tuple[tuple[str, int], ...] = ()
+    ids: tuple[int, ...]  # (T,)
+    weight: tuple[float, ...]  # (T,), 0: not learned
+    kinds: tuple[tuple[str, int], ...] = ()  # number of learned tokens by kind
 
 
 def decision_sample(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:
-    """One decision: what stood before it, and what should have been typed there. mask=continuation learns that and its stop token.
+    """A decision point as a sample: the context, and the continuation that should have been typed, learned by mask=continuation.
 
-    Raises DataError for a context after which it is not the assistant's turn.
+    Raises DataError unless the context ends with a user turn.
     """
     if not context or context[-1].role != "user":
         found = f"a turn of the {context[-1].role}" if context else "nothing"
-        raise DataError(f"{id}: the context ends in {found}; allowed: what the environment said last")
+        raise DataError(f"{id}: the context ends in {found}; allowed: a turn of the environment")
     return Sample(id, group, source, (*context, Message(role="assistant", content=continuation)), decision=True)
 
 
 def make_rows(
     samples: Iterable[Sample], tokenizer: ChatTokenizer, mask: MaskConfig, data: DataConfig, max_tokens: int
 ) -> tuple[list[Row], Counts]:
-    """Render, weigh and bound every sample. A sample the contract refuses is dropped and counted by reason.
+    """The rows of every sample and their counts; a sample that cannot be rendered or is too long is dropped, counted by reason.
 
-    Raises MaskError for a rule that breaks the contract. See accounting.require_enough for what may be lost.
+    Raises MaskError for a rule that breaks the render contract. accounting.require_enough checks how much was lost.
     """
-    out: list[Row] = []
+    rows: list[Row] = []
     counts = Counts()
     for sample in samples:
         renderings = render_fitting(sample, tokenizer, data.overlong, max_tokens, counts)
@@ -67,11 +69,11 @@ def make_rows(
             learned = count_learned(rendered, weight)
             counts.add(len(rendered.ids), learned)
             ends |= "terminal" in learned
-            out.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
+            rows.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
         counts.samples += bool(learning)
         if learning and not ends and not (sample.decision or sample.is_chat):
-            counts.miss_ending(sample.id)
-    return out, counts
+            counts.count_endless(sample.id)
+    return rows, counts
 
 
 def _row_id(sample: Sample, rendered: Rendered) -> str:
@@ -79,19 +81,19 @@ def _row_id(sample: Sample, rendered: Rendered) -> str:
 
 
 def render_fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
-    """The sample's renderings that are no longer than max_tokens; the others are cut or dropped, and counted."""
+    """The sample's renderings of at most max_tokens; longer ones are cut as overlong asks, or dropped, and counted."""
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
         if sample.decision:
             renderings = [replace(renderings[-1], decision=True)]
-        policy = Overlong.keep_last if sample.decision else overlong  # what was judged, and the landing, stay
+        policy = Overlong.keep_last if sample.decision else overlong  # keep the continuation and the landing
         cut = [shorten(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
     except RenderError as error:
         counts.drop(str(error).partition(": ")[2] or str(error), sample.id)
         return []
     for before, after in zip(renderings, cut, strict=True):
         counts.cut(len(before.messages) - len(after.messages))
-    fitting = [rendered for rendered in cut if len(rendered.ids) <= max_tokens]
-    if len(fitting) < len(cut):
-        counts.drop(f"longer than trainer.max_tokens={max_tokens}", sample.id, len(cut) - len(fitting))
-    return fitting
+    short = [rendered for rendered in cut if len(rendered.ids) <= max_tokens]
+    if len(short) < len(cut):
+        counts.drop(f"longer than trainer.max_tokens={max_tokens}", sample.id, len(cut) - len(short))
+    return short

@@ -1,4 +1,4 @@
-"""The sources of a run, each read by the module of its kind; what is left out is told."""
+"""The sources of a run: the reader of each kind, and reading all of them."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -31,11 +31,14 @@ SUFFIXES: dict[SourceKind, tuple[str, ...]] = {
     SourceKind.gptme: gptme.LOGS,
     SourceKind.tinystories: (".txt",),
 }
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def read(data: DataConfig, say: Say = lambda line: None) -> list[Sample]:
-    """The samples of every source, in the order of the sources; say: what was left out. Raises DataError, SettingsError."""
+def read(data: DataConfig, report: Report = lambda line: None) -> list[Sample]:
+    """The samples of every source, in the order of the sources. Raises DataError, SettingsError.
+
+    report: gets a line on the records that were skipped, changed or invalid.
+    """
     if not data.sources:
         raise SettingsError(f"data: no source chosen; allowed: one or more of {', '.join(SourceKind)}, as 'data=[shell]'")
     samples: list[Sample] = []
@@ -43,27 +46,27 @@ def read(data: DataConfig, say: Say = lambda line: None) -> list[Sample]:
         stats = ReadStats(source.max_bad)
         samples += stream(name, source, stats)
         for line in stats.lines():
-            say(f"data.sources.{name}: {line}")
+            report(f"data.sources.{name}: {line}")
     return samples
 
 
 def stream(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
-    """One source, sample by sample, as far as share and max_samples let it. Raises DataError where nothing is left, SettingsError."""
+    """The samples of one source, one at a time, cut by share and max_samples. Raises SettingsError, and DataError if there are none."""
     source_files(name, source)
     if not 0 < source.share <= 1:
         raise SettingsError(f"data.sources.{name}.share: found {source.share}, allowed: above 0, up to 1")
     for key in ("max_samples", "follow_ups"):
-        if (found := getattr(source, key)) < 0:
-            raise SettingsError(f"data.sources.{name}.{key}: found {found}, allowed: 0 or more")
+        if (value := getattr(source, key)) < 0:
+            raise SettingsError(f"data.sources.{name}.{key}: found {value}, allowed: 0 or more")
     used = (sample for sample in _counted(name, source, stats) if source.share == 1 or fraction(sample.id, 0) < source.share)
     yield from islice(used, source.max_samples or None)
     if not stats.read:
-        said = "; ".join(stats.lines()) or "no record in it"
-        raise DataError(f"data.sources.{name}.path={source.path}: nothing to learn from ({said})")
+        reasons = "; ".join(stats.lines()) or "no records"
+        raise DataError(f"data.sources.{name}.path={source.path}: no samples ({reasons})")
 
 
 def source_files(name: str, source: SourceConfig) -> list[Path]:
-    """What stream reads. Raises SettingsError, DataError."""
+    """The files that stream() reads. Raises SettingsError, DataError."""
     if not source.path:
         raise SettingsError(f"no value for data.sources.{name}.path (give it: data.sources.{name}.path=FILE_OR_FOLDER)")
     return find_files(source.path, SUFFIXES[source.kind])

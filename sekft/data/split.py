@@ -1,4 +1,4 @@
-"""One training and one validation side: a scenario, a conversation, an archetype or a time lies wholly on one of them."""
+"""The split into training and validation; a scenario, a conversation, an archetype or a time lies wholly on one side."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,9 +15,9 @@ def fraction(text: str, seed: int) -> float:
 
 
 def split_samples(samples: Sequence[Sample], data: DataConfig, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """(training, validation), each in the order of the samples; what another source has of what is held out is on neither.
+    """(training, validation) as data.validation_from and data.hold_out ask, each in the order of the samples.
 
-    Raises SettingsError, DataError.
+    Samples of other sources that share a group (or archetype) with validation are in neither. Raises SettingsError, DataError.
     """
     if unknown := [name for name in data.validation_from if name not in data.sources]:
         raise SettingsError(f"data.validation_from: found {unknown[0]}, allowed: {', '.join(data.sources)}")
@@ -30,17 +30,18 @@ def split_samples(samples: Sequence[Sample], data: DataConfig, seed: int) -> tup
         case HoldOut.time:
             held = latest(own, data.validation_share)
     by_archetype = data.hold_out is HoldOut.archetype
-    apart = {sample.archetype if by_archetype else sample.group for sample in held}
-    return [sample for sample in samples if (sample.archetype if by_archetype else sample.group) not in apart], held
+    held_keys = {sample.archetype if by_archetype else sample.group for sample in held}
+    training = [sample for sample in samples if (sample.archetype if by_archetype else sample.group) not in held_keys]
+    return training, held
 
 
 def split_by_hash(
     samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.group
 ) -> tuple[list[Sample], list[Sample]]:
-    """(training, validation), by a hash of what key says, a scenario's id: adding data moves no old row across."""
+    """(training, validation) by a hash of each sample's key, so that adding samples moves no old one to the other side."""
     validation = [sample for sample in samples if fraction(key(sample), seed) < validation_share]
     training = [sample for sample in samples if fraction(key(sample), seed) >= validation_share]
-    if not training or (validation_share > 0 and not validation):  # a handful of scenarios may fall on one side only
+    if not training or (validation_share > 0 and not validation):  # a few groups may all hash to one side
         groups = sorted({key(sample) for sample in samples}, key=lambda group: fraction(group, seed))
         chosen = set(groups[: max(1, round(validation_share * len(groups)))]) if len(groups) > 1 else set()
         validation = [sample for sample in samples if key(sample) in chosen]
@@ -49,11 +50,16 @@ def split_by_hash(
 
 
 def latest(samples: Sequence[Sample], share: float) -> list[Sample]:
-    """The conversations that began last, a share of them; those of one time stay together. Raises DataError for one without a time."""
+    """The samples of the latest-started share of groups; groups that started at one time stay together.
+
+    Raises DataError for a sample without a time.
+    """
     began: dict[str, float] = {}
     for sample in samples:
         if sample.time is None:
-            raise DataError(f"{sample.id}: says no time; allowed with data.hold_out=time: sources that do, see data.validation_from")
+            raise DataError(
+                f"{sample.id}: no time; allowed with data.hold_out=time: sources whose records have one, see data.validation_from"
+            )
         began[sample.group] = min(sample.time, began.get(sample.group, sample.time))
     times = sorted(began.values())
     first = times[-max(1, round(share * len(times)))] if share and len(times) > 1 else float("inf")
@@ -62,5 +68,5 @@ def latest(samples: Sequence[Sample], share: float) -> list[Sample]:
 
 def _archetype(sample: Sample) -> str:
     if not sample.archetype:
-        raise DataError(f"{sample.id}: of no archetype; allowed with data.hold_out=archetype: sources that name one")
+        raise DataError(f"{sample.id}: no archetype; allowed with data.hold_out=archetype: sources whose records have one")
     return sample.archetype

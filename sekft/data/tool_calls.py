@@ -1,4 +1,4 @@
-"""Tool calls in gptme's logs: fenced blocks, XML elements and `@tool(id): {...}`, and an episode at a prompt made of those to the shell."""
+"""Tool calls in gptme's logs (fenced blocks, XML elements, `@tool(id): {...}`), and shell calls as an episode at a prompt."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,55 +19,55 @@ OUTPUT = re.compile(r"```(?:stdout|stderr)?\n(.*?)\n?```", re.S)
 
 
 @dataclass(frozen=True)
-class Call:
+class ToolCall:
     tool: str
-    text: str  # of the shell: its command
-    start: int
+    text: str  # its argument; of a shell the command
+    start: int  # character in the message
 
 
-def calls(content: str) -> list[Call]:
-    """In the order of the text, in any of the three encodings."""
-    found = [Call(match[1], match[3].strip("\n"), match.start()) for match in FENCED.finditer(content)]
-    found += [Call(match[1], match[3].strip(), match.start()) for match in XML.finditer(content)]
-    found += _native(content)
+def find_tool_calls(content: str) -> list[ToolCall]:
+    """The tool calls of a message in any of the three encodings, in the order of the text."""
+    found = [ToolCall(match[1], match[3].strip("\n"), match.start()) for match in FENCED.finditer(content)]
+    found += [ToolCall(match[1], match[3].strip(), match.start()) for match in XML.finditer(content)]
+    found += _native_calls(content)
     return sorted(found, key=lambda call: call.start)
 
 
-def _native(content: str) -> Iterator[Call]:
-    """The arguments are one JSON object, which may hold braces and run over lines."""
+def _native_calls(content: str) -> Iterator[ToolCall]:
+    """The `@tool(id): {...}` calls. The arguments are one JSON object, which may hold braces and span lines."""
     for match in NATIVE.finditer(content):
-        for end in (closing.end() for closing in re.finditer(r"\}", content[match.end() :])):
+        for end in (brace.end() for brace in re.finditer(r"\}", content[match.end() :])):
             try:
                 arguments = from_json(content[match.end() : match.end() + end])
             except ValueError:
                 continue
-            yield Call(match[1], str(arguments.get("command", arguments.get("code", ""))), match.start())
+            yield ToolCall(match[1], str(arguments.get("command", arguments.get("code", ""))), match.start())
             break
 
 
 def to_episode(turns: Sequence[tuple[Role, str]], stats: ReadStats) -> list[tuple[Role, str]]:
-    """An episode at a prompt: what was asked for, the commands, what they printed. It ends before the first call of another tool.
+    """The turns as an episode at a prompt: the request, then commands and their output. It ends before the first other tool's call.
 
-    Prose around commands goes; so does an answer without a command, and what follows it up to the next one.
+    Prose around commands is dropped; so are answers without a command.
     """
     episode: list[tuple[Role, str]] = []
     for role, content in turns:
         if role != "assistant":
-            episode.append(("user", environment_turn(_printed(content), "ready")))
+            episode.append(("user", environment_turn(_output(content), "ready")))
             continue
-        made = calls(content)
-        if others := [call.tool for call in made if call.tool not in SHELL]:
-            stats.change(f"cut at a call of {others[0]}")
+        calls = find_tool_calls(content)
+        if others := [call.tool for call in calls if call.tool not in SHELL]:
+            stats.count_change(f"cut at a call of {others[0]}")
             break
-        if made:
-            episode.append(("assistant", "\n".join(call.text for call in made)))
+        if calls:
+            episode.append(("assistant", "\n".join(call.text for call in calls)))
         else:
-            stats.change("answers without a command left out")
+            stats.count_change("answers without a command dropped")
     return episode
 
 
-def _printed(content: str) -> str:
-    """Of a report of what a command did, what it printed."""
+def _output(content: str) -> str:
+    """What the command printed, if the message is gptme's report of a command; else the message."""
     if not content.startswith(("Ran ", "Executed ")):
         return content
     blocks = [match[1] for match in OUTPUT.finditer(content)]

@@ -1,4 +1,4 @@
-"""A tree of messages: built from nested or flat records without recursion, and its best path."""
+"""OpenAssistant's message trees: built from nested or flat records without recursion, and their best path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic_core import from_json
 
 from sekft.data.conversation import Text
-from sekft.data.deep import parse
 from sekft.data.lines import Line
 from sekft.data.reader import ReadStats
 from sekft.errors import validation_line
 
-LAST = 10**6  # rank of what nobody ranked
+UNRANKED = 10**6  # sorts behind every rank
 
 
 class Node(BaseModel):
-    """A message of OpenAssistant; fields that are not here are left unread."""
+    """A message. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,25 +55,64 @@ class Tree:
     children: dict[str, list[Node]]  # by the id of their parent, in the order of the file
 
 
-def flat(line: Line, stats: ReadStats) -> Tree | None:
-    """A nested tree; None, and refused, if it cannot be read."""
+def parse_tree(line: Line, stats: ReadStats) -> Tree | None:
+    """The nested tree of a line; None, and rejected in stats, if it cannot be read."""
     try:
-        found = parse(line.text)
-        if not isinstance(found, dict) or not isinstance(found.get("prompt"), dict):
+        document = _parse_json(line.text)
+        if not isinstance(document, dict) or not isinstance(document.get("prompt"), dict):
             raise ValueError("prompt: Field required")
-        nodes = _unnested(found["prompt"])
+        nodes = _flatten(document["prompt"])
     except ValidationError as error:
-        stats.reject(line.where, validation_line(error))
+        stats.reject(line.location, validation_line(error))
         return None
     except ValueError as error:
-        stats.reject(line.where, f"{error}".splitlines()[0])
+        stats.reject(line.location, f"{error}".splitlines()[0])
         return None
-    id = str(found.get("message_tree_id") or nodes[0].message_id)
-    return grown(id, found.get("tree_state"), [(line.where, node) for node in nodes], stats)
+    id = str(document.get("message_tree_id") or nodes[0].message_id)
+    return build_tree(id, document.get("tree_state"), [(line.location, node) for node in nodes], stats)
 
 
-def _unnested(prompt: dict[str, Any]) -> list[Node]:
-    """Every message, a parent before its replies. Raises ValueError for one that does not stand below its parent."""
+def _parse_json(text: bytes) -> Any:
+    """The JSON value of the text, however deep it is nested. Raises ValueError."""
+    try:
+        return from_json(text)
+    except ValueError as error:
+        if "recursion limit" not in str(error):
+            raise
+    import ijson
+
+    try:
+        return _build_json(ijson.basic_parse(text, use_float=True))
+    except ijson.JSONError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+
+
+def _build_json(events: Any) -> Any:
+    """The value of a stream of ijson's (event, value) pairs."""
+    root: list[Any] = []
+    stack: list[Any] = [root]
+    keys: list[str] = [""]
+    for event, value in events:
+        match event:
+            case "map_key":
+                keys[-1] = value
+            case "end_map" | "end_array":
+                stack.pop()
+                keys.pop()
+            case _:
+                made = {"start_map": {}, "start_array": []}.get(event, value)
+                if isinstance(stack[-1], dict):
+                    stack[-1][keys[-1]] = made
+                else:
+                    stack[-1].append(made)
+                if event.startswith("start_"):
+                    stack.append(made)
+                    keys.append("")
+    return root[0]
+
+
+def _flatten(prompt: dict[str, Any]) -> list[Node]:
+    """Every message, parents before their replies. Raises ValueError if a message's parent_id is not the message it is nested in."""
     nodes: list[Node] = []
     waiting: list[tuple[Any, str | None]] = [(prompt, None)]
     while waiting:
@@ -91,34 +130,35 @@ def _unnested(prompt: dict[str, Any]) -> list[Node]:
     return nodes
 
 
-def grown(id: str, state: str | None, found: Sequence[tuple[str, Node]], stats: ReadStats) -> Tree:
-    """The tree of these messages. Refused: an id for the second time, a second root, a message that no root leads to."""
+def build_tree(id: str, state: str | None, located: Sequence[tuple[str, Node]], stats: ReadStats) -> Tree:
+    """The tree of (location, message) pairs. Rejected in stats: a repeated id, a second root, a message that the root does not reach."""
     nodes: dict[str, Node] = {}
     children: dict[str, list[Node]] = {}
-    places: dict[str, str] = {}
+    locations: dict[str, str] = {}
     root: Node | None = None
-    for where, node in found:
+    for location, node in located:
         if node.message_id in nodes:
-            stats.reject(where, f"message {node.message_id}: for the second time in tree {id}")
+            stats.reject(location, f"message {node.message_id}: a second time in tree {id}")
             continue
-        nodes[node.message_id], places[node.message_id] = node, where
+        nodes[node.message_id], locations[node.message_id] = node, location
         if node.parent_id is None:
             if root is not None:
-                stats.reject(where, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}")
+                stats.reject(location, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}")
                 continue
             root = node
         else:
             children.setdefault(node.parent_id, []).append(node)
     reached = _reached(root, children)
     lost = {name for name in nodes if name not in reached and nodes[name].parent_id is not None}
-    for name in sorted(lost & {_top(name, nodes) for name in lost}):
-        gone = nodes[name].parent_id not in nodes
-        why = f"its parent {nodes[name].parent_id} is not there" if gone else f"its parents go round in a circle ({_circle(name, nodes)})"
-        stats.reject(places[name], f"message {name}: {why}")
+    for name in sorted(lost & {_topmost(name, nodes) for name in lost}):
+        missing = nodes[name].parent_id not in nodes
+        problem = f"its parent {nodes[name].parent_id} is missing" if missing else f"its parents form a cycle ({_cycle(name, nodes)})"
+        stats.reject(locations[name], f"message {name}: {problem}")
     return Tree(id, state, root, children)
 
 
 def _reached(root: Node | None, children: dict[str, list[Node]]) -> set[str]:
+    """The ids of the root and all messages below it."""
     reached: set[str] = set()
     waiting = [root] if root else []
     while waiting:
@@ -128,8 +168,8 @@ def _reached(root: Node | None, children: dict[str, list[Node]]) -> set[str]:
     return reached
 
 
-def _top(name: str, nodes: dict[str, Node]) -> str:
-    """The ancestor whose parent is missing, or the least of a circle."""
+def _topmost(name: str, nodes: dict[str, Node]) -> str:
+    """The ancestor whose parent is missing, or the smallest id of a cycle of ancestors."""
     seen: list[str] = []
     while name not in seen:
         seen.append(name)
@@ -140,7 +180,8 @@ def _top(name: str, nodes: dict[str, Node]) -> str:
     return min(seen[seen.index(name) :])
 
 
-def _circle(name: str, nodes: dict[str, Node]) -> str:
+def _cycle(name: str, nodes: dict[str, Node]) -> str:
+    """The cycle from this message on, up to five messages of it, for an error."""
     seen = [name]
     while (parent := nodes[seen[-1]].parent_id) not in (*seen, None) and len(seen) < 5:
         seen.append(str(parent))
@@ -148,38 +189,41 @@ def _circle(name: str, nodes: dict[str, Node]) -> str:
 
 
 def best_path(tree: Tree, langs: frozenset[str], min_quality: float, stats: ReadStats) -> list[Node]:
-    """From the root, each time to the best-ranked fit reply of the other role; of two prompts that nobody ranked, to the one
-    that was answered. Empty, and counted, where the root is not fit."""
+    """The path from the root that takes the best-ranked usable reply at every turn; of unranked prompts one that has replies.
+
+    Empty, and skipped in stats, if the root is not usable.
+    """
     if tree.root is None or tree.root.role != "prompter":
         stats.skip("a tree without a prompt")
         return []
-    if why := _unfit(tree.root, langs, min_quality):
-        stats.skip(f"the prompt is {why}")
+    if problem := _problem(tree.root, langs, min_quality):
+        stats.skip(f"the prompt is {problem}")
         return []
     path = [tree.root]
-    while replies := _fit(path[-1], tree, langs, min_quality, stats):
-        path.append(min(replies, key=lambda node: (LAST if node.rank is None else node.rank, not tree.children.get(node.message_id))))
+    while replies := _usable_replies(path[-1], tree, langs, min_quality, stats):
+        path.append(min(replies, key=lambda node: (UNRANKED if node.rank is None else node.rank, not tree.children.get(node.message_id))))
     return path
 
 
-def _fit(parent: Node, tree: Tree, langs: frozenset[str], min_quality: float, stats: ReadStats) -> list[Node]:
-    fit = []
+def _usable_replies(parent: Node, tree: Tree, langs: frozenset[str], min_quality: float, stats: ReadStats) -> list[Node]:
+    usable = []
     for node in tree.children.get(parent.message_id, []):
-        why = "of the same role as what it answers" if node.role == parent.role else _unfit(node, langs, min_quality)
-        if why:
-            stats.change(f"replies passed over: {why}")
+        problem = "of the same role as the message before" if node.role == parent.role else _problem(node, langs, min_quality)
+        if problem:
+            stats.count_change(f"replies not used: {problem}")
         else:
-            fit.append(node)
-    return fit
+            usable.append(node)
+    return usable
 
 
-def _unfit(node: Node, langs: frozenset[str], min_quality: float) -> str:
+def _problem(node: Node, langs: frozenset[str], min_quality: float) -> str:
+    """Why a message is not used; empty if it is."""
     if node.deleted:
         return "deleted"
     if node.review_result is False:
         return "rejected in review"
     if langs and node.lang not in langs:
-        return "of another language"
+        return "in another language"
     if min_quality and node.labels.get("quality", 0.0) < min_quality:
         return f"below quality {min_quality}"
     return ""

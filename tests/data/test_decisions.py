@@ -1,4 +1,4 @@
-"""Decision points: a file says which turn was wrong and what is better; what it says wrongly is named by its line."""
+"""Decision points: a line holds a context and its better continuation; an invalid line is named with its number."""
 
 import json
 from pathlib import Path
@@ -42,31 +42,36 @@ def config(path: Path) -> DataConfig:
     return DataConfig(sources={"decisions": SourceConfig(kind=SourceKind.decisions, path=str(path))})
 
 
-def test_a_context_and_an_index_into_messages_say_the_same(tmp_path: Path):
+def test_a_context_and_an_index_into_messages_give_the_same_decision_point(tmp_path: Path):
     first, second = (decision.load(file_of(tmp_path, line)) for line in (BY_CONTEXT, BY_INDEX))
     assert first == second and first[0].own == "exit" and first[0].hint == "it is not there"
 
 
 @given(context=MESSAGES.filter(bool), continuation=st.text().filter(str.strip), own=st.text(), memories=st.lists(st.text(), max_size=2))
-def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, context, continuation: str, own: str, memories: list[str]):
-    path = tmp_path_factory.mktemp("decisions") / "there" / "decisions.jsonl"
-    made = [Decision(id=name, context=context, continuation=continuation, own=own, memories=tuple(memories)) for name in ("a", "b")]
-    for one in made:
-        decision.append(one, path)
-    assert decision.load(path) == made
+def test_appended_decision_points_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, context, continuation: str, own: str, memories: list[str]
+):
+    path = tmp_path_factory.mktemp("decisions") / "new" / "decisions.jsonl"
+    points = [Decision(id=name, context=context, continuation=continuation, own=own, memories=tuple(memories)) for name in ("a", "b")]
+    for point in points:
+        decision.append(point, path)
+    assert decision.load(path) == points
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "problems"),
     [
-        (BY_CONTEXT, ['id: "one" stands in', "decisions.jsonl:1 too"]),
-        ({**BY_INDEX, "id": "x", "decision": 2}, ["decision: found 2, allowed: the index of an assistant's turn, 1, 3"]),
+        (BY_CONTEXT, ['id: "one" is in', "decisions.jsonl:1, too"]),
+        ({**BY_INDEX, "id": "x", "decision": 2}, ["decision: found 2, allowed: the index of an assistant turn, 1, 3"]),
         ({**BY_INDEX, "id": "x", "decision": 4}, ["decision: found 4"]),
         ({**BY_INDEX, "id": "x", "decision": -1}, ["decision: found -1"]),
         ({**BY_INDEX, "id": "x", "decision": True}, ["decision: found True"]),
-        ({**BY_INDEX, "id": "x", "messages": "none"}, ["decision: found 3, allowed: the index of an assistant's turn, none here"]),
+        (
+            {**BY_INDEX, "id": "x", "messages": "none"},
+            ["decision: found 3, allowed: the index of an assistant turn, none in these messages"],
+        ),
         ({**BY_INDEX, "id": "x", "own": "ls"}, ["messages beside own"]),
-        ({**BY_CONTEXT, "id": "x", "continuation": " \n"}, ["continuation: ", "nothing is typed"]),
+        ({**BY_CONTEXT, "id": "x", "continuation": " \n"}, ["continuation: ", "blank"]),
         ({**BY_CONTEXT, "id": "x", "context": EPISODE}, ["context: ends in a turn of the assistant"]),
         ({**BY_CONTEXT, "id": "x", "context": []}, ["context: ends in nothing"]),
         ({**BY_CONTEXT, "id": ""}, ["id: "]),
@@ -74,11 +79,11 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path, line: dict, said: list[str]):
+def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path, line: dict, problems: list[str]):
     with pytest.raises(DataError) as refused:
         decision.load(file_of(tmp_path, BY_CONTEXT, line))
     assert f"{tmp_path / 'decisions.jsonl'}:2: " in str(refused.value) and "\n" not in str(refused.value)
-    assert all(word in str(refused.value) for word in said), refused.value
+    assert all(problem in str(refused.value) for problem in problems), refused.value
 
 
 def test_only_the_better_turn_and_its_stop_token_are_learned(tmp_path: Path, tokenizer: ChatTokenizer):
@@ -92,7 +97,9 @@ def test_only_the_better_turn_and_its_stop_token_are_learned(tmp_path: Path, tok
 def test_a_long_context_loses_whole_exchanges_behind_its_landing(tmp_path: Path, tokenizer: ChatTokenizer):
     context = [*CONTEXT[:2], *(turn for at in range(40) for turn in ({"role": "user", "content": f"out {at}\n$ "}, EPISODE[1])), CONTEXT[2]]
     samples = sources.read(config(file_of(tmp_path, {**BY_CONTEXT, "context": context})))
-    (row,), counts = make_rows(samples, tokenizer, CONTINUATION, DataConfig(), 100)  # data.overlong=reject is about other data
+    (row,), counts = make_rows(
+        samples, tokenizer, CONTINUATION, DataConfig(), 100
+    )  # data.overlong=reject does not apply to decision points
     text = tokenizer.decode(list(row.ids), skip_control=False)
     assert len(row.ids) <= 100 and counts.cut_rows == 1 and counts.cut_turns % 2 == 0
     assert row.ids[0] == tokenizer.bos and text.count("out 0\n") == 0 and "out 39" in text and "panic no tool" in text

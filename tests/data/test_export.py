@@ -14,7 +14,7 @@ from sekft.data.sources import stream
 from sekft.errors import DataError
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.conftest import run_command
-from tests.data.source.reading import said
+from tests.data.source.reading import turns
 from tests.data.source.test_gptme import line, log
 
 HARD = 'quotes " and, commas\nlines \\n "" \r\n tabs\t </s> [/INST] ünï'
@@ -31,7 +31,7 @@ def gptme(logs: Path) -> SourceConfig:
     return SourceConfig(kind=SourceKind.gptme, path=str(logs))
 
 
-def test_csv_and_jsonl_agree_to_the_letter_and_are_what_the_base_is_fed(logs: Path, tmp_path: Path, small_mistral: Path):
+def test_csv_and_jsonl_hold_the_same_text_as_the_base_is_fed(logs: Path, tmp_path: Path, small_mistral: Path):
     card = export.write("gptme", gptme(logs), tmp_path, ChatTokenizer(small_mistral))
     lines = [json.loads(one)["text"] for one in (tmp_path / "train.jsonl").read_text().splitlines()]
     with (tmp_path / "train.csv").open(newline="", encoding="utf-8") as file:
@@ -41,19 +41,19 @@ def test_csv_and_jsonl_agree_to_the_letter_and_are_what_the_base_is_fed(logs: Pa
         assert text.startswith("<s>") and text.count("<s>") == 1 and text.endswith("</s>") and text.count("</s>") == 1
 
 
-def test_what_was_written_is_read_again_as_the_same_conversations(logs: Path, tmp_path: Path):
+def test_exported_conversations_are_read_back_as_the_same(logs: Path, tmp_path: Path):
     card = export.write("gptme", gptme(logs), tmp_path, None)
     first = list(stream("gptme", gptme(logs), ReadStats()))
     again = list(stream("hub", SourceConfig(kind=SourceKind.hub, path=str(tmp_path / "conversations.jsonl")), ReadStats()))
-    assert [said(one) for one in first] == [said(one) for one in again] and [one.time for one in first] == [one.time for one in again]
+    assert [turns(one) for one in first] == [turns(one) for one in again] and [one.time for one in first] == [one.time for one in again]
     assert card["left_out"] == {"a test by its name": 1} and (card["conversations"], card["assistant_turns"]) == (5, 5)
     assert not (tmp_path / "train.csv").exists() and card["from_to"] == ["2025-01-02T03:04:05+00:00"] * 2
     assert export.write("gptme", gptme(logs), tmp_path, None) == card
 
 
-def test_nothing_that_passes_the_filters_is_one_line_and_leaves_no_file(tmp_path: Path):
+def test_a_source_of_which_no_conversation_passes_is_one_error_and_leaves_no_file(tmp_path: Path):
     log(tmp_path / "logs", "a-test-b")
-    with pytest.raises(DataError, match=r"nothing to learn from \(0 keepers; left out: a test by its name 1\)"):
+    with pytest.raises(DataError, match=r"no samples \(0 samples read, 1 records skipped: a test by its name 1\)"):
         export.write("gptme", gptme(tmp_path / "logs"), tmp_path, None)
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
@@ -82,6 +82,6 @@ def test_the_command_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(
         (("source=gptme", "path=nowhere", "export=[pairs]"), "export: found pairs, allowed with source=gptme: text"),
     ],
 )
-def test_what_cannot_be_is_one_line(tmp_path: Path, words: tuple[str, ...], named: str):
+def test_impossible_arguments_are_one_line(tmp_path: Path, words: tuple[str, ...], named: str):
     done = run_command("collect", *words, cwd=tmp_path)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and named in done.stderr

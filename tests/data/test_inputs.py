@@ -1,4 +1,4 @@
-"""What decides a training by content: the files that its sources read, wherever they lie."""
+"""The files whose content decides a training."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Pat
         "home": SourceConfig(kind=SourceKind.shell, path="~"),
         "shipped": SourceConfig(kind=SourceKind.tinystories, path="sekft:tinystories.txt"),
         "gone": SourceConfig(kind=SourceKind.shell, path="gone.jsonl"),
-        "played": SourceConfig(kind=SourceKind.shell),
+        "generated": SourceConfig(kind=SourceKind.shell),
     }
     found = training_inputs(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
     assert [path.name for path in found] == ["a.jsonl", "b.jsonl", "tinystories.txt", "gone.jsonl"]
     assert all(path.exists() for path in found[:-1])
 
 
-def test_what_is_trained_on_from_counts_however_it_is_named_and_of_a_stage_what_counts_now(tmp_path: Path):
+def test_the_adapter_or_parent_run_counts_and_of_a_folder_of_releases_the_current_one(tmp_path: Path):
     model = ModelConfig(name="tiny", path="sekft:tiny")
     for release in ("0001-a", "0002-b"):
         (tmp_path / "prod" / release).mkdir(parents=True)

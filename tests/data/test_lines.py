@@ -1,4 +1,4 @@
-"""What others wrote is read a line at a time; whatever is wrong with a line is said with its place, and counted."""
+"""JSON Lines are read one at a time; an invalid line is reported with its file and number, and counted."""
 
 import gzip
 import json
@@ -37,24 +37,24 @@ def shell(path: Path, **more: object) -> SourceConfig:
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_line_is_named_with_its_file_and_number_and_is_one_line(tmp_path: Path, name: str):
-    text, said = BAD[name]
+    text, problem = BAD[name]
     (tmp_path / "a.jsonl").write_bytes(GOOD + b"\n\n" + text + b"\n" + GOOD + b"\n")
-    with pytest.raises(DataError, match=rf"^{tmp_path}/a.jsonl:3: {re.escape(said)}") as refused:
+    with pytest.raises(DataError, match=rf"^{tmp_path}/a.jsonl:3: {re.escape(problem)}") as refused:
         list(stream("shell", shell(tmp_path / "a.jsonl"), ReadStats()))
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_line_within_the_bound_costs_only_itself_and_is_told(tmp_path: Path, name: str):
+def test_an_invalid_line_within_the_bound_is_skipped_and_reported(tmp_path: Path, name: str):
     (tmp_path / "a.jsonl").write_bytes(GOOD + b"\n" + BAD[name][0] + b"\n" + GOOD)
     stats = ReadStats(max_bad=1)
     assert len(list(stream("shell", shell(tmp_path), stats))) == 2
-    assert [*stats.lines()] == [f"1 bad rows left out, allowed: max_bad=1; the first: {stats.invalid[0]}"]
+    assert [*stats.lines()] == [f"1 invalid records skipped (allowed: max_bad=1); the first: {stats.invalid[0]}"]
 
 
-def test_one_bad_line_too_many_says_how_many_are_allowed(tmp_path: Path):
+def test_the_error_for_one_invalid_line_too_many_gives_the_bound(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(b"x\n" * 3 + GOOD)
-    with pytest.raises(DataError, match=r"a.jsonl:3: .*the 3th bad row; allowed: max_bad=2"):
+    with pytest.raises(DataError, match=r"a.jsonl:3: .*invalid records: 3; allowed: max_bad=2"):
         list(stream("shell", shell(tmp_path), ReadStats(max_bad=2)))
 
 
@@ -66,17 +66,17 @@ def test_a_folder_is_read_in_the_order_of_names_zipped_or_not(tmp_path: Path):
     assert [sample.id[:3] for sample in stream("shell", shell(tmp_path), ReadStats())] == ["w#0", "w#1", "w#2"]
 
 
-def test_a_zip_that_is_cut_off_is_one_line(tmp_path: Path):
+def test_damaged_gzip_is_an_error_of_one_line(tmp_path: Path):
     with gzip.open(tmp_path / "a.jsonl.gz", "wb") as file:
         file.write(GOOD)
     whole = (tmp_path / "a.jsonl.gz").read_bytes()
     for broken in (whole[:-20], b"no gzip at all"):
         (tmp_path / "a.jsonl.gz").write_bytes(broken)
-        with pytest.raises(DataError, match=r"a.jsonl.gz:1: not whole gzip"):
+        with pytest.raises(DataError, match=r"a.jsonl.gz:1: damaged gzip"):
             list(stream("shell", shell(tmp_path), ReadStats()))
 
 
-def test_a_line_of_fifty_megabytes_is_never_held(tmp_path: Path):
+def test_a_line_of_fifty_megabytes_is_never_held_in_memory(tmp_path: Path):
     import tracemalloc
 
     (tmp_path / "a.jsonl").write_bytes(b'{"id": "' + b"x" * 50_000_000 + b'"}\n' + GOOD)
@@ -88,7 +88,7 @@ def test_a_line_of_fifty_megabytes_is_never_held(tmp_path: Path):
     assert peak < 8_000_000 and stats.invalid[0].endswith("a.jsonl:1: a line of 50000011 bytes; allowed: max_line_bytes=2000")
 
 
-def test_what_is_not_there_and_what_holds_nothing_is_refused(tmp_path: Path):
+def test_missing_and_empty_files_are_refused(tmp_path: Path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         find_files("nowhere", JSONL)
     with pytest.raises(DataError, match=r"no \*.jsonl or \*.jsonl.gz in this folder"):
@@ -100,13 +100,13 @@ def test_what_is_not_there_and_what_holds_nothing_is_refused(tmp_path: Path):
         find_files("someone/something", JSONL)
 
 
-def test_a_source_of_rejects_only_says_what_it_left_out(tmp_path: Path):
+def test_the_error_for_a_source_without_samples_counts_what_was_skipped(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(GOOD.replace(b'"kept": true', b'"kept": false'))
-    with pytest.raises(DataError, match=r"nothing to learn from \(0 keepers; left out: verified 1\)"):
+    with pytest.raises(DataError, match=r"no samples \(0 samples read, 1 records skipped: verified 1\)"):
         list(stream("shell", shell(tmp_path), ReadStats()))
 
 
-def test_share_and_cap_take_a_part_that_more_data_does_not_change(tmp_path: Path):
+def test_share_and_max_samples_take_a_subset_that_more_data_does_not_change(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(GOOD.replace(b"w#0", b"w#%d" % number) for number in range(40)))
     half = [sample.id for sample in stream("shell", shell(tmp_path, share=0.5), ReadStats())]
     assert 10 < len(half) < 30

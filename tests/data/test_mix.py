@@ -1,4 +1,4 @@
-"""Several sources as one set: in the proportions asked for, without what is said twice, the same every time."""
+"""Several sources as one training set: proportions, near-duplicates, cache."""
 
 import json
 from collections import Counter
@@ -73,14 +73,14 @@ def test_sources_take_turns_and_the_seed_decides_which_rows():
     assert mix_rows(given, few, 0) == mix_rows(given, few, 0) != mix_rows(given, few, 1)
 
 
-def test_one_source_alone_is_all_of_its_rows_in_their_order():
+def test_a_single_source_gives_all_of_its_rows_in_order():
     given = rows("a", [3, 1, 2])
     assert mix_rows({"a": given}, sources(a=1), 0) == given
-    with pytest.raises(SettingsError, match="a.weight=2: no other source to weigh it against; allowed: a.share"):
+    with pytest.raises(SettingsError, match="a.weight=2: there is no other source to weigh it against; allowed: data.sources.a.share"):
         mix_rows({"a": given}, sources(a=2), 0)
 
 
-def test_weights_that_make_no_sense_are_refused():
+def test_impossible_weights_are_refused():
     with pytest.raises(SettingsError, match="b: weight 0, epochs 1.0; allowed: above 0"):
         source_shares(sources(a=1, b=0))
     with pytest.raises(DataError, match="b: its share of the mix, 0 tokens, is less than its shortest row"):
@@ -132,7 +132,7 @@ def test_planted_near_duplicates_are_found_within_and_across_the_split():
         [talk("b/1", "b", near), talk("b/2", "b", far), talk("b/3", "b", [*far, "x"])], [talk("a/0", "a", WORDS)], data
     )
     assert (found.across, found.within) == ([("b/1", "a/0")], [("b/3", "b/2")]) and [one.id for one in found.training] == ["b/2"]
-    assert found.lines()[1] == "near-duplicates of validation left out of training: b 1; the first: b/1 is like a/0"
+    assert found.lines()[1] == "near-duplicates of validation dropped from training: b 1; the first: b/1 is like a/0"
     assert len(drop_near_duplicates([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
 
 
@@ -145,7 +145,7 @@ def episodes(count: int) -> list[dict[str, object]]:
     return made
 
 
-def how(folder: Path, **more: object) -> DataRecipe:
+def recipe(folder: Path, **more: object) -> DataRecipe:
     put(folder / "episodes.jsonl", episodes(300))
     trees = [
         tree(node(f"p{at}", "prompter", node(f"a{at}", "assistant", text=f"answer {at} {WORDS[at % 20]}")), f"t{at}") for at in range(60)
@@ -160,23 +160,23 @@ def how(folder: Path, **more: object) -> DataRecipe:
     return DataRecipe(tokenizer, MaskConfig(rule=MaskRule.assistant), data, 1024, 0)
 
 
-def test_shell_and_oasst_three_to_one_with_validation_of_shell_and_the_planted_twin_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_shell_and_oasst_are_mixed_three_to_one_without_the_planted_near_duplicate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    made = prepare_data(how(tmp_path))
+    made = prepare_data(recipe(tmp_path))
     tokens = Counter[str]()
     for row in made.training:
         tokens[row.id.split("/")[0] == "oasst"] += len(row.ids)
     assert abs(tokens[False] / tokens[True] / 3 - 1) < 0.01
     assert made.validation and not any(row.id.startswith("oasst") for row in made.validation)
     assert any(
-        "near-duplicates of each other left out of training: oasst 1; the first: oasst/ty is like oasst/tx" in line for line in made.lines
+        "near-duplicates of each other dropped from training: oasst 1; the first: oasst/ty is like oasst/tx" in line for line in made.lines
     )
     assert made.counts.rows == len(made.training) and made.counts.learned == sum(w > 0 for row in made.training for w in row.weight)
 
 
 def test_every_row_ends_on_an_assistant_turn_and_no_header_stands_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    given = how(tmp_path)
+    given = recipe(tmp_path)
     for row in (*(made := prepare_data(given)).training, *made.validation):
         assert row.ids[-1] in given.tokenizer.stop_ids and row.weight[-1] == 1
         assert list(row.ids).count(0) == 1 and row.ids[0] == given.tokenizer.bos == 0
@@ -186,58 +186,58 @@ def rows_of(made: PreparedData) -> list[Row]:
     return [*made.training, *made.validation]
 
 
-def test_prepared_rows_are_read_again_and_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_cached_rows_are_the_same_as_prepared_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    first, second = prepare_data(how(tmp_path)), prepare_data(how(tmp_path))
+    first, second = prepare_data(recipe(tmp_path)), prepare_data(recipe(tmp_path))
     assert rows_of(first) == rows_of(second) and first.counts == second.counts and first.groups == second.groups
-    assert second.lines[:-1] == first.lines and second.lines[-1].startswith("data: as prepared before, outputs/data/")
+    assert second.lines[:-1] == first.lines and second.lines[-1].startswith("data: read from the cache, outputs/data/")
     assert len(list((tmp_path / "outputs/data").iterdir())) == 1
 
 
-def test_a_planted_leak_of_the_eval_is_told_and_episodes_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_planted_leak_of_the_evaluation_is_reported_and_episodes_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from dataclasses import replace
 
     from sekft.scenario.library import make
 
     monkeypatch.chdir(tmp_path)
     evaluation = (make("copy", 1),)
-    given = replace(how(tmp_path), evaluation=evaluation)
+    given = replace(recipe(tmp_path), evaluation=evaluation)
     assert not any(line.startswith("leak:") for line in prepare_data(given).lines)
     planted = tree(node("pl", "prompter", node("al", "assistant", text=f"First: {evaluation[0].directives[0]}")), "tl")
     with (tmp_path / "x.trees.jsonl").open("a") as file:
         file.write(json.dumps(planted) + "\n")
-    [told] = [line for line in prepare_data(given).lines if line.startswith("leak:")]
-    assert "1 directive sentences" in told and told.endswith("conversations from outside")
+    [leak] = [line for line in prepare_data(given).lines if line.startswith("leak:")]
+    assert "1 directive sentences" in leak and leak.endswith("conversations from outside")
 
 
-def test_whatever_decides_rows_makes_them_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_change_of_whatever_decides_the_rows_gives_another_cache_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from dataclasses import replace
 
     from sekft.data import cache
 
     monkeypatch.chdir(tmp_path)
-    given = how(tmp_path)
-    before = cache.file_of(given)
+    given = recipe(tmp_path)
+    before = cache.cache_file(given)
     others = [replace(given, seed=1), replace(given, max_tokens=99), replace(given, mask=MaskConfig(rule=MaskRule.final))]
     others += [replace(given, data=replace(given.data, validation_share=0.2))]
     early = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template="chatml"))
     others += [replace(given, tokenizer=early)]
-    names = {cache.file_of(other) for other in others}
+    names = {cache.cache_file(other) for other in others}
     assert len(names) == len(others) and before not in names
-    assert cache.file_of(replace(given, data=replace(given.data, cache=False))) == before
+    assert cache.cache_file(replace(given, data=replace(given.data, cache=False))) == before
     put(tmp_path / "episodes.jsonl", episodes(301))
-    assert cache.file_of(given) != before
+    assert cache.cache_file(given) != before
 
 
-def test_a_file_that_is_broken_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_damaged_cache_file_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    first = prepare_data(how(tmp_path))
+    first = prepare_data(recipe(tmp_path))
     [file] = (tmp_path / "outputs/data").iterdir()
     file.write_bytes(file.read_bytes()[:1000])
-    assert rows_of(prepare_data(how(tmp_path))) == rows_of(first) and file.stat().st_size > 1000
+    assert rows_of(prepare_data(recipe(tmp_path))) == rows_of(first) and file.stat().st_size > 1000
 
 
-def test_what_is_not_asked_of_the_cache_is_not_left_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_cache_no_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    prepare_data(how(tmp_path, cache=False))
+    prepare_data(recipe(tmp_path, cache=False))
     assert not (tmp_path / "outputs").exists()

@@ -1,4 +1,4 @@
-"""What a long row loses: whole exchanges, never BOS, the landing or the ending; what is left could have been served."""
+"""Long rows lose whole exchanges, never BOS, the landing or the ending; the rest is a text that a server could be fed."""
 
 from collections import Counter
 from pathlib import Path
@@ -45,13 +45,13 @@ def failures(rendered: Rendered) -> set[Message]:
     ("policy", "expected"),
     [(Overlong.keep_last, [0, 7, 8, 9]), (Overlong.cut_middle, [0, 1, 8, 9]), (Overlong.reject, list(range(10)))],
 )
-def test_whole_exchanges_go_from_where_the_policy_says(small_mistral: Path, policy: Overlong, expected: list[int]):
+def test_whole_exchanges_are_cut_where_the_policy_says(small_mistral: Path, policy: Overlong, expected: list[int]):
     tokenizer = ChatTokenizer(small_mistral)
     [whole], [four] = render_all(numbered(10), tokenizer), render_all(numbered(10)[:8], tokenizer)
     assert left(shorten(whole, tokenizer, policy, len(four.ids))) == expected
 
 
-def test_what_is_left_fits_keeps_landing_and_ending_and_is_what_a_server_could_be_fed(tokenizer: ChatTokenizer):
+def test_a_cut_row_fits_keeps_landing_and_ending_and_starts_with_served_prompts(tokenizer: ChatTokenizer):
     cuts: Counter[int] = Counter()
 
     @FEW
@@ -81,7 +81,7 @@ def test_what_is_left_fits_keeps_landing_and_ending_and_is_what_a_server_could_b
 
 
 @pytest.mark.parametrize("policy", CUTS)
-def test_no_more_goes_than_must(tokenizer: ChatTokenizer, policy: Overlong):
+def test_no_more_is_cut_than_needed(tokenizer: ChatTokenizer, policy: Overlong):
     for rendered in render_all(numbered(12), tokenizer):
         length = len(rendered.ids)
         exchanges = len(rendered.messages) // 2
@@ -92,7 +92,7 @@ def test_no_more_goes_than_must(tokenizer: ChatTokenizer, policy: Overlong):
             assert left(shorten(rendered, tokenizer, policy, 1)) == left(rendered)  # nothing would help: it is not cut
 
 
-def test_what_was_cut_is_counted_and_a_failed_command_stays_failed(small_mistral: Path):
+def test_cut_turns_are_counted_and_a_failed_command_stays_failed(small_mistral: Path):
     tokenizer = ChatTokenizer(small_mistral)
     samples = [Sample("short", "w", "shell", tuple(numbered(2))), Sample("long", "v", "shell", tuple(numbered(20)), frozenset({37}))]
     limit = len(render_all(numbered(6), tokenizer)[0].ids)

@@ -1,4 +1,4 @@
-"""Samples, rows and mixing: nothing is lost without being counted."""
+"""Samples become rows; whatever is dropped is counted by reason."""
 
 import json
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
         require_enough(make_rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
 
 
-def test_a_source_without_a_path_or_a_choice_is_refused():
+def test_a_missing_source_path_or_file_is_refused():
     with pytest.raises(SettingsError, match="no value for data.sources.shell.path"):
         sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell)}))
     with pytest.raises(SettingsError, match="no source chosen"):
@@ -66,13 +66,13 @@ def test_a_source_without_a_path_or_a_choice_is_refused():
         sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))
 
 
-def test_learned_tokens_are_told_apart_by_what_they_are(tokenizer: ChatTokenizer):
+def test_learned_tokens_are_counted_by_kind(tokenizer: ChatTokenizer):
     _, counts = make_rows([sample(i, turns=3) for i in range(4)], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert set(counts.by_kind) == {"command", "terminal", "stop"}
     assert (counts.by_kind["terminal"], counts.by_kind["stop"], counts.by_kind.total()) == (4, 12, counts.learned)
 
 
-def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
+def test_a_sample_of_which_the_mask_learns_nothing_is_counted(tokenizer: ChatTokenizer):
     endless = Sample("endless", "w", "shell", sample(0, turns=2).messages[:2])
     terminal = MaskConfig(rule=MaskRule.terminal_only)
     made, counts = make_rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
@@ -80,11 +80,11 @@ def test_a_row_the_mask_learns_nothing_of_is_counted(tokenizer: ChatTokenizer):
     assert set(counts.by_kind) == {"terminal", "stop"} and "nothing is learned by mask=terminal_only 1 (endless)" in counts.line()
 
 
-def test_episodes_that_never_learn_to_leave_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
+def test_episodes_without_a_learned_ending_are_named_and_too_many_are_an_error(tokenizer: ChatTokenizer):
     endless = [Sample(f"endless{n}", "w", "shell", sample(0, turns=3).messages[:4]) for n in range(5)]
     _, counts = make_rows([sample(0), *endless], tokenizer, ASSISTANT, DataConfig(), 1024)
     assert counts.endless == 5 and "without a learned exit or panic: 5 (endless0, endless1, endless2)" in counts.line()
-    with pytest.raises(DataError, match="5 of 6 samples never learn to leave, allowed: data.max_endless_share=0.5"):
+    with pytest.raises(DataError, match="5 of 6 samples have no learned exit or panic, allowed: data.max_endless_share=0.5"):
         require_enough(counts, DataConfig())
     require_enough(counts, DataConfig(max_endless_share=0.9))
 
@@ -104,7 +104,7 @@ def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(nam
     require_enough(counts, DataConfig())
 
 
-def test_a_episode_is_no_decision_point_and_a_context_must_await_a_command(tokenizer: ChatTokenizer):
+def test_a_whole_episode_is_no_decision_point_and_a_context_ends_with_a_user_turn(tokenizer: ChatTokenizer):
     made, counts = make_rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
     assert not made and dict(counts.dropped) == {"nothing is learned by mask=continuation": 1}
     with pytest.raises(DataError, match="p: the context ends in a turn of the assistant"):

@@ -1,4 +1,4 @@
-"""Two sides that share nothing that must not be shared."""
+"""The split: groups, archetypes and times lie wholly on one side."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_a_handful_of_scenarios_still_gets_a_validation_side():
     assert split_by_hash([sample(0)], 0.5, seed=0) == ([sample(0)], [])
 
 
-def test_validation_is_of_the_chosen_sources_only_and_training_keeps_its_order():
+def test_validation_comes_from_the_chosen_sources_only_and_training_keeps_its_order():
     samples = [of(number, source) for number in range(40) for source in ("shell", "other")]
     training, validation = split_samples(samples, config(validation_from=["shell"]), 0)
     assert {one.source for one in validation} == {"shell"} and sum(one.source == "other" for one in training) == 40
@@ -45,7 +45,7 @@ def test_validation_is_of_the_chosen_sources_only_and_training_keeps_its_order()
         split_samples(samples, config(validation_from=["nobody"]), 0)
 
 
-def test_what_another_source_has_of_a_scenario_of_validation_is_learned_by_nobody():
+def test_samples_of_other_sources_that_share_a_scenario_with_validation_are_in_neither_set():
     episodes = [of(number) for number in range(40)]
     points = [replace(one, id=f"point/{one.id}", source="other") for one in episodes]
     training, validation = split_samples([*episodes, *points], config(validation_from=["shell"]), 0)
@@ -58,7 +58,7 @@ def test_an_archetype_lies_wholly_on_one_side():
     samples = [of(number, archetype="abcdefgh"[number % 8]) for number in range(64)]
     training, validation = split_samples(samples, config(hold_out=HoldOut.archetype), 0)
     assert validation and not {one.archetype for one in training} & {one.archetype for one in validation}
-    with pytest.raises(DataError, match="shell/0: of no archetype"):
+    with pytest.raises(DataError, match="shell/0: no archetype"):
         split_samples([of(0)], config(hold_out=HoldOut.archetype), 0)
 
 
@@ -68,5 +68,5 @@ def test_held_out_by_time_validation_is_what_began_last():
     began = {one.group: min(other.time or 0 for other in samples if other.group == one.group) for one in samples}
     assert max(began[one.group] for one in training) < min(began[one.group] for one in validation)
     assert 2 <= len({one.group for one in validation}) <= 3 and not {one.group for one in training} & {one.group for one in validation}
-    with pytest.raises(DataError, match="shell/0: says no time"):
+    with pytest.raises(DataError, match="shell/0: no time"):
         split_samples([of(0)], config(hold_out=HoldOut.time), 0)

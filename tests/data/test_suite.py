@@ -1,4 +1,4 @@
-"""eval=tinystories: what is asked, how it is score_answer, and that nobody learned from it."""
+"""eval=tinystories: its questions, the scores of answers, and that training never gets its stories."""
 
 import pytest
 
@@ -11,12 +11,12 @@ from sekft.data.tinystories.suite import load_questions, score_answer, score_ans
 SAMPLE = "sekft:tinystories.txt"
 
 
-def test_no_story_of_the_suite_is_given_to_training():
+def test_no_story_of_the_suite_is_in_training():
     stats = ReadStats()
     source = SourceConfig(kind=SourceKind.tinystories, path=SAMPLE)
     learned = {sample.group.partition("/")[2] for sample in stream("x", source, stats)}
     asked = {one.id.partition("/")[0] for one in load_questions(SAMPLE, 1000)}
-    assert not learned & asked and len(asked) == stats.skipped["held back for eval=tinystories"] > 30
+    assert not learned & asked and len(asked) == stats.skipped["held out for eval=tinystories"] > 30
     assert {one.id.partition("/")[0] for one in load_questions(SAMPLE, 5)} < asked
 
 

@@ -1,4 +1,4 @@
-"""Decision points: what should have been typed where, as mode=shell and mode=review of sekft.chat keep it."""
+"""Reads decision points, as sekft.chat with mode=shell and mode=review writes them."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,6 @@ from sekft.data.sample import Sample, decision_sample
 
 
 def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
-    """Of a *.jsonl(.gz) file, of a folder of them, or of a Hub dataset. One without a scenario is a group of its own."""
-    for one in decision.read(find_files(source.path or "", JSONL), source.max_line_bytes, stats):
-        yield decision_sample(one.id, one.scenario or one.id, name, one.context, one.continuation)
+    """One sample per decision point; one without a scenario is a group of its own."""
+    for point in decision.read(find_files(source.path or "", JSONL), source.max_line_bytes, stats):
+        yield decision_sample(point.id, point.scenario or point.id, name, point.context, point.continuation)

@@ -1,4 +1,4 @@
-"""Logs of gptme, a folder of <name>/conversation.jsonl: filtered by counted reasons, secrets redacted, tool calls as asked."""
+"""Reads logs of gptme (<name>/conversation.jsonl): filters conversations, redacts secrets, converts tool calls."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
 from sekft.config.data import Calls, Filter
-from sekft.data.conversation import Role, Text, conversation
+from sekft.data.conversation import Role, Text, leading_system_turns, to_conversation
 from sekft.data.files import find_files
 from sekft.data.lines import read_records
 from sekft.data.reader import ReadStats
@@ -23,8 +23,8 @@ AUTO_NAMED = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+){3}")  # date, then adjectiv
 CONFUSED = re.compile(r"\b(i apologi[sz]e|apologies|i'?m sorry|sorry,? (about|for)|confus(ed|ion)|my mistake)\b", re.I)
 
 
-class Said(BaseModel):
-    """A line of a log; fields that are not here are left unread."""
+class LogMessage(BaseModel):
+    """A line of a log. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,23 +34,23 @@ class Said(BaseModel):
     ui_only: bool = False
 
 
-def _auto_named(name: str, said: Sequence[Said]) -> bool:
+def _auto_named(name: str, messages: Sequence[LogMessage]) -> bool:
     return AUTO_NAMED.fullmatch(name) is not None
 
 
-def _test(name: str, said: Sequence[Said]) -> bool:
+def _test(name: str, messages: Sequence[LogMessage]) -> bool:
     return "-test-" in f"-{name}-"
 
 
-def _duplicates(name: str, said: Sequence[Said]) -> bool:
-    return max(Counter(one.content for one in said if one.role != "system").values(), default=0) > 1
+def _duplicates(name: str, messages: Sequence[LogMessage]) -> bool:
+    return max(Counter(message.content for message in messages if message.role != "system").values(), default=0) > 1
 
 
-def _confusion(name: str, said: Sequence[Said]) -> bool:
-    return any(one.role == "assistant" and CONFUSED.search(one.content) for one in said)
+def _confusion(name: str, messages: Sequence[LogMessage]) -> bool:
+    return any(message.role == "assistant" and CONFUSED.search(message.content) for message in messages)
 
 
-FILTERS: dict[Filter, tuple[str, Callable[[str, Sequence[Said]], bool]]] = {
+FILTERS: dict[Filter, tuple[str, Callable[[str, Sequence[LogMessage]], bool]]] = {  # reason, whether the conversation is skipped
     Filter.auto_named: ("auto-named", _auto_named),
     Filter.test: ("a test by its name", _test),
     Filter.duplicates: ("the same message twice", _duplicates),
@@ -59,33 +59,33 @@ FILTERS: dict[Filter, tuple[str, Callable[[str, Sequence[Said]], bool]]] = {
 
 
 def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
-    """One sample a conversation that no filter takes; its archetype is the name of its log, its time that of its first message."""
+    """One sample per conversation that passes source.filters; its time is that of its first message."""
     with looking():
         for file in find_files(source.path or "", LOGS):
             log = file.parent.name if file.name in LOGS else file.stem
-            said = [one for _, one in read_records([file], Said, source.max_line_bytes, stats)]
-            if reason := next((FILTERS[one][0] for one in source.filters if FILTERS[one][1](log, said)), None):
+            messages = [message for _, message in read_records([file], LogMessage, source.max_line_bytes, stats)]
+            if reason := next((FILTERS[filter][0] for filter in source.filters if FILTERS[filter][1](log, messages)), None):
                 stats.skip(reason)
-            elif turns := conversation(_turns(said, source, stats), source.system, stats):
-                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, is_chat=True, time=_time(said))
+            elif turns := to_conversation(_turns(messages, source, stats), source.system, stats):
+                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, is_chat=True, time=_time(messages))
 
 
-def _turns(said: Sequence[Said], source: SourceConfig, stats: ReadStats) -> list[tuple[Role, str]]:
-    shown: list[tuple[Role, str]] = [(one.role, one.content) for one in said if not one.ui_only]
-    stats.change("messages only for the screen left out", len(said) - len(shown))
+def _turns(messages: Sequence[LogMessage], source: SourceConfig, stats: ReadStats) -> list[tuple[Role, str]]:
+    turns: list[tuple[Role, str]] = [(message.role, message.content) for message in messages if not message.ui_only]
+    stats.count_change("messages only for the screen dropped", len(messages) - len(turns))
     if source.redact:
-        shown = [(role, _redacted(text, stats)) for role, text in shown]
+        turns = [(role, _redacted(text, stats)) for role, text in turns]
     if source.calls is Calls.text:
-        return shown
-    lead = next((at for at, (role, _) in enumerate(shown) if role != "system"), len(shown))
-    return [*shown[:lead], *to_episode(shown[lead:], stats)]
+        return turns
+    leading = leading_system_turns(turns)
+    return [*turns[:leading], *to_episode(turns[leading:], stats)]
 
 
 def _redacted(text: str, stats: ReadStats) -> str:
     clean, count = redacted(text)
-    stats.change("secrets redacted", count)
+    stats.count_change("secrets redacted", count)
     return clean
 
 
-def _time(said: Sequence[Said]) -> float | None:
-    return next((one.timestamp.timestamp() for one in said if one.timestamp), None)
+def _time(messages: Sequence[LogMessage]) -> float | None:
+    return next((message.timestamp.timestamp() for message in messages if message.timestamp), None)

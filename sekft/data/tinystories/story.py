@@ -1,4 +1,4 @@
-"""A record of TinyStories-Instruct: labelled fields in any order, up to `<|endoftext|>`."""
+"""Reads records of TinyStories-Instruct text: labelled fields in any order, up to `<|endoftext|>`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ FIELD = re.compile(rf"^({'|'.join(LABELS)}):[ \t]*", re.M)
 
 @dataclass(frozen=True)
 class Story:
-    """features, words: as listed, in order; sentence: the one that had to occur, or nothing."""
+    """The fields of one record."""
 
     text: str
     summary: str = ""
-    features: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    sentence: str = ""
+    features: tuple[str, ...] = ()  # in the order of the record
+    words: tuple[str, ...] = ()  # that the story should use
+    sentence: str = ""  # that the story should hold
 
     @property
     def id(self) -> str:
@@ -30,22 +30,25 @@ class Story:
 
 
 def stories(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator[Story]:
-    """Every record with a story and a summary. Refused: a field that stands twice, an end that is missing, what is not UTF-8."""
+    """Every record with a story and a summary; others are skipped in stats.
+
+    Rejected in stats: a repeated field, a missing end, text that is not UTF-8 or over max_bytes.
+    """
     for file in files:
         record: list[str] = []
         start = 1
         for line in read_lines([file], max_bytes, stats):
-            number = int(line.where.rpartition(":")[2])
+            number = int(line.location.rpartition(":")[2])
             try:
                 text = line.text.decode("utf-8")
             except UnicodeDecodeError as error:
-                stats.reject(line.where, f"not UTF-8: byte 0x{line.text[error.start]:02x} at {error.start}")
+                stats.reject(line.location, f"not UTF-8: byte 0x{line.text[error.start]:02x} at {error.start}")
                 continue
             start = start if record else number
             before, end, after = text.partition(END)
             record.append(before)
             if sum(map(len, record)) > max_bytes:
-                stats.reject(f"{file}:{start}", f"a record of more than max_line_bytes={max_bytes}")
+                stats.reject(f"{file}:{start}", f"a record of more than {max_bytes} bytes; allowed: max_line_bytes={max_bytes}")
                 record = []
             elif end:
                 yield from _read(record, f"{file}:{start}", stats)
@@ -54,23 +57,23 @@ def stories(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator
             stats.reject(f"{file}:{start}", f"a record without its {END}")
 
 
-def _read(record: Sequence[str], where: str, stats: ReadStats) -> Iterator[Story]:
+def _read(record: Sequence[str], location: str, stats: ReadStats) -> Iterator[Story]:
     text = "\n".join(record).strip()
     if "\0" in text:
-        stats.reject(where, f"a NUL at {text.index(chr(0))} of the record")
+        stats.reject(location, f"a NUL at {text.index(chr(0))} of the record")
         return
     found = fields(text)
-    twice = [label for label, values in found.items() if len(values) > 1]
-    if twice:
-        stats.reject(where, f"{twice[0]}: {len(found[twice[0]])} times in one record")
-    elif lacking := [label for label in ("Story", "Summary") if not found.get(label, [""])[0]]:
-        stats.skip(f"no {lacking[0].lower()}")
+    repeated = [label for label, values in found.items() if len(values) > 1]
+    if repeated:
+        stats.reject(location, f"{repeated[0]}: {len(found[repeated[0]])} times in one record; allowed: once")
+    elif missing := [label for label in ("Story", "Summary") if not found.get(label, [""])[0]]:
+        stats.skip(f"no {missing[0].lower()}")
     else:
         yield _story({label: values[0] for label, values in found.items()})
 
 
 def fields(text: str) -> dict[str, list[str]]:
-    """Label -> what stands behind it up to the next label."""
+    """The texts by label: from each label to the next one."""
     marks = list(FIELD.finditer(text))
     found: dict[str, list[str]] = {}
     for mark, end in zip(marks, [*(mark.start() for mark in marks[1:]), len(text)], strict=True):

@@ -1,4 +1,4 @@
-"""Reading a source in a test, as the mixer reads it."""
+"""Helpers that read a source in a test."""
 
 import json
 from collections.abc import Sequence
@@ -23,5 +23,5 @@ def put(path: Path, records: Sequence[Any]) -> Path:
     return path
 
 
-def said(sample: Sample) -> list[tuple[str, str]]:
+def turns(sample: Sample) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in sample.messages]

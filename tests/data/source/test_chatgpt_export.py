@@ -1,4 +1,4 @@
-"""A ChatGPT export: of every conversation the branch that was last looked at."""
+"""The ChatGPT export: the branch of every conversation that was last shown."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sekft.errors import DataError
-from tests.data.source.reading import read, said
+from tests.data.source.reading import read, turns
 
 
 def node(parent: str | None, role: str, text: Any, **more: Any) -> dict[str, Any]:
@@ -35,23 +35,23 @@ def put(folder: Path, *records: Any) -> Path:
     return folder
 
 
-def test_the_branch_that_was_looked_at_is_read_without_its_tools(tmp_path: Path):
+def test_the_shown_branch_is_read_without_tool_messages(tmp_path: Path):
     [sample], stats = read("chatgpt_export", put(tmp_path, GOOD))
-    assert said(sample) == [
+    assert turns(sample) == [
         ("user", "What is two and two?"), ("assistant", "Four."), ("user", "Thanks </s> bye"), ("assistant", "You are welcome."),
     ]  # fmt: skip
     assert (sample.id, sample.time) == ("chatgpt_export/c", 12.5)
-    assert stats.changed == {"messages left out: code": 1, "messages left out: to or from a tool": 1}
+    assert stats.changed == {"messages dropped: code": 1, "messages dropped: to or from a tool": 1}
 
 
 def test_without_a_current_node_the_last_leaf_is_taken_and_ids_count_once(tmp_path: Path):
     samples, stats = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": None}, GOOD))
-    assert len(samples) == 1 and stats.skipped == {"a conversation for the second time": 1}
+    assert len(samples) == 1 and stats.skipped == {"a conversation with the id of an earlier one": 1}
 
 
 HOSTILE = {
-    "a circle": (GOOD | {"mapping": MAPPING | {"u": node("last", "user", "x")}}, "its parents go round in a circle, at last"),
-    "a parent that is not there": (GOOD | {"mapping": {"last": node("gone", "user", "x")}}, "message gone is not there"),
+    "a cycle": (GOOD | {"mapping": MAPPING | {"u": node("last", "user", "x")}}, "its parents form a cycle, at last"),
+    "a missing parent": (GOOD | {"mapping": {"last": node("gone", "user", "x")}}, "message gone is missing, but named as a parent"),
     "a wrong type": (GOOD | {"mapping": [1]}, "mapping: Input should be a valid dictionary"),
     "a NUL": (GOOD | {"mapping": {"last": node(None, "user", "a\0b")}}, "a NUL at 1"),
     "a huge text": (GOOD | {"mapping": {"last": node(None, "user", "x" * 3000)}}, "3000 characters; allowed: max_line_bytes=2000"),
@@ -69,7 +69,7 @@ def test_a_broken_conversation_is_one_line_with_its_number(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("text", ['[{"mapping": {}}, {"map', "", "{}", "[", '["\xff"'])
-def test_what_is_no_whole_list_is_one_line(tmp_path: Path, text: str):
+def test_a_file_that_is_not_one_whole_list_is_an_error_of_one_line(tmp_path: Path, text: str):
     (tmp_path / "conversations.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match="conversations.json: ") as refused:
         read("chatgpt_export", tmp_path, max_bad=9)

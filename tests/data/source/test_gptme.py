@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from sekft.config.data import Calls, Filter, System
-from sekft.data.tool_calls import calls
+from sekft.data.tool_calls import find_tool_calls
 from sekft.errors import DataError
 from sekft.tracking.secrets import looking, redacted
-from tests.data.source.reading import put, read, said
+from tests.data.source.reading import put, read, turns
 
 
 def line(role: str, content: str, **more: Any) -> dict[str, Any]:
@@ -36,16 +36,16 @@ def log(folder: Path, name: str, *lines: dict[str, Any]) -> Path:
     return folder
 
 
-def test_a_log_becomes_turns_that_alternate_and_a_tools_word_is_the_environments(tmp_path: Path):
+def test_a_log_becomes_alternating_turns_and_tool_output_is_a_user_turn(tmp_path: Path):
     [sample], stats = read("gptme", log(tmp_path, "count-lines"), system=System.drop)
-    assert [role for role, _ in said(sample)] == ["user", "assistant", "user", "assistant"]
-    assert said(sample)[2][1].startswith("Ran command") and (sample.id, sample.time) == ("gptme/count-lines", 1735787045.0)
-    assert stats.changed == {"system turns left out": 1}
+    assert [role for role, _ in turns(sample)] == ["user", "assistant", "user", "assistant"]
+    assert turns(sample)[2][1].startswith("Ran command") and (sample.id, sample.time) == ("gptme/count-lines", 1735787045.0)
+    assert stats.changed == {"system turns dropped": 1}
     [folded], _ = read("gptme", tmp_path, system=System.fold)
-    assert said(folded)[0][1] == "You are helpful.\nHow many lines has notes.txt?"
+    assert turns(folded)[0][1] == "You are helpful.\nHow many lines has notes.txt?"
 
 
-def test_every_filter_counts_what_it_takes(tmp_path: Path):
+def test_every_filter_counts_what_it_skips(tmp_path: Path):
     log(tmp_path, "2025-01-02-happy-blue-whale")
     log(tmp_path, "eval-test-3")
     log(tmp_path, "twice", *LOG, LOG[1], LOG[4])
@@ -67,22 +67,22 @@ def test_every_filter_counts_what_it_takes(tmp_path: Path):
     ],
 )
 def test_every_encoding_of_a_call_gives_the_same_command(content: str):
-    assert [(call.tool, call.text) for call in calls(content)] == [("shell", "ls -l {a,b}")]
+    assert [(call.tool, call.text) for call in find_tool_calls(content)] == [("shell", "ls -l {a,b}")]
 
 
-def test_text_that_only_looks_like_a_call_is_none():
-    assert calls("```json\n{}\n```\n@someone(x): hello\n@shell(x): {broken") == []
+def test_text_that_only_looks_like_a_call_is_no_call():
+    assert find_tool_calls("```json\n{}\n```\n@someone(x): hello\n@shell(x): {broken") == []
 
 
-def test_as_episodes_the_commands_alone_are_typed_and_only_what_was_printed_is_shown(tmp_path: Path):
+def test_episodes_hold_only_commands_and_what_they_printed(tmp_path: Path):
     [sample], stats = read("gptme", log(tmp_path, "a"), calls=Calls.shell, system=System.drop)
-    assert said(sample) == [("user", "How many lines has notes.txt?\n$ "), ("assistant", "wc -l notes.txt")]
-    assert stats.changed["answers without a command left out"] == 1
+    assert turns(sample) == [("user", "How many lines has notes.txt?\n$ "), ("assistant", "wc -l notes.txt")]
+    assert stats.changed["answers without a command dropped"] == 1
     more = [line("assistant", '@shell(2): {"command": "ls"}'), line("system", "```stdout\na\n```"), line("assistant", "```ipython\n1\n```")]
     log(tmp_path, "a", *LOG[:4], *more)
     [sample], stats = read("gptme", tmp_path, calls=Calls.shell, system=System.drop)
-    assert [text for role, text in said(sample) if role == "assistant"] == ["wc -l notes.txt", "ls"]
-    assert said(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["cut at a call of ipython"] == 1
+    assert [text for role, text in turns(sample) if role == "assistant"] == ["wc -l notes.txt", "ls"]
+    assert turns(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["cut at a call of ipython"] == 1
 
 
 SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx",
@@ -93,9 +93,9 @@ SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "
 def test_no_part_of_a_secret_is_left(tmp_path: Path, secret: str):
     log(tmp_path, "a", line("user", f"use {secret} here\nand {secret}"), line("assistant", f"export KEY={secret}"))
     [sample], stats = read("gptme", tmp_path)
-    text = "".join(content for _, content in said(sample))
+    text = "".join(content for _, content in turns(sample))
     assert secret[4:] not in text and "redacted]" in text and stats.changed["secrets redacted"] >= 3
-    assert secret in "".join(content for _, content in said(read("gptme", tmp_path, redact=False)[0][0]))
+    assert secret in "".join(content for _, content in turns(read("gptme", tmp_path, redact=False)[0][0]))
 
 
 def test_a_private_key_goes_whole_and_ordinary_text_stays():

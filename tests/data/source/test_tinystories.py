@@ -1,4 +1,4 @@
-"""TinyStories-Instruct text: fields in any order, tasks that the same story always gives, and answers that can be score_answer."""
+"""TinyStories-Instruct text: fields in any order, tasks that depend on the story alone, measures of answers."""
 
 import random
 import re
@@ -10,12 +10,13 @@ import pytest
 
 from sekft.data.files import find_files
 from sekft.data.reader import ReadStats
-from sekft.data.source.tinystories import TASKS, conversations
+from sekft.data.source.tinystories import conversations
 from sekft.data.tinystories.exchange import holds, overlap, well_formed
 from sekft.data.tinystories.story import Story, stories
+from sekft.data.tinystories.tasks import TASKS
 from sekft.errors import DataError, SettingsError
 from tests.conftest import ROOT
-from tests.data.source.reading import read, said
+from tests.data.source.reading import read, turns
 
 TEXT = 'Tom had a red ball. "Give it to me," said Ann. Tom shared the ball. Tom learned that it is good to share.'
 FIELDS = {
@@ -60,7 +61,7 @@ def test_every_task_and_question_comes_with_its_answer(tmp_path: Path):
     assert asked["words"].required_words == ("ball", "share") and not asked["words"].needs_story
 
 
-def test_the_same_text_gives_the_same_rows_and_no_turn_order_of_chance(tmp_path: Path):
+def test_the_same_text_gives_the_same_samples_whatever_the_hash_seed(tmp_path: Path):
     (tmp_path / "x.txt").write_text(record(list(FIELDS)))
     reading = "from tests.data.source.reading import read; print(read('tinystories', Path(sys.argv[1]))[0])"
     command = [sys.executable, "-c", f"import sys; from pathlib import Path; {reading}", str(tmp_path)]
@@ -75,7 +76,7 @@ def test_follow_ups_stand_after_the_story_once(tmp_path: Path):
     assert {sample.group for sample in samples} == {samples[0].group} and len({sample.id for sample in samples}) == len(samples)
     assert [len(sample.messages) for sample in samples] == [2, 6, 6]
     for sample in samples[1:]:
-        assert ["Tom had" in text for role, text in said(sample) if role == "user"] == [True, False, False]
+        assert ["Tom had" in text for role, text in turns(sample) if role == "user"] == [True, False, False]
     alone, _ = read("tinystories", tmp_path, follow_ups=0, tasks=["questions"])
     assert [len(sample.messages) for sample in alone] == [2] * 4
 
@@ -92,23 +93,23 @@ def test_special_text_in_a_story_stays_text(tmp_path: Path):
         (record(list(FIELDS)).replace("<|endoftext|>", ""), r"x.txt:1: a record without its <\|endoftext\|>"),
         (record(list(FIELDS)) + record(list(FIELDS)).replace("red", "r\0d"), "x.txt:9: a NUL at"),
         ("x" * 20_000 + "\n", "x.txt:1: a line of 20001 bytes"),
-        ("some words\n" * 1200 + "<|endoftext|>\n", "x.txt:1: a record of more than max_line_bytes=10000"),
+        ("some words\n" * 1200 + "<|endoftext|>\n", "x.txt:1: a record of more than 10000 bytes; allowed: max_line_bytes=10000"),
     ],
 )
-def test_a_broken_record_is_one_line_with_its_place(tmp_path: Path, text: str, message: str):
+def test_a_broken_record_is_an_error_of_one_line_with_file_and_number(tmp_path: Path, text: str, message: str):
     with pytest.raises(DataError, match=message):
         one(tmp_path, text)
 
 
-def test_bytes_that_are_no_text_are_named(tmp_path: Path):
+def test_bytes_that_are_not_utf8_are_named(tmp_path: Path):
     (tmp_path / "x.txt").write_bytes(b"Summary: a\xff\nStory: b\n<|endoftext|>\n")
     with pytest.raises(DataError, match="x.txt:1: not UTF-8: byte 0xff at 10"):
         list(stories([tmp_path / "x.txt"], 100, ReadStats()))
 
 
-def test_stories_without_summary_or_for_the_second_time_are_counted_and_an_unknown_task_is_refused(tmp_path: Path):
+def test_stories_without_summary_and_repeated_ones_are_counted_and_an_unknown_task_is_refused(tmp_path: Path):
     (tmp_path / "x.txt").write_text(record(list(FIELDS)) * 2 + record(["Words"]))
-    assert read("tinystories", tmp_path)[1].skipped == {"a story for the second time": 1, "no summary": 1}
+    assert read("tinystories", tmp_path)[1].skipped == {"the same text as an earlier story": 1, "no summary": 1}
     with pytest.raises(SettingsError, match="tasks: found poem, allowed: one or more of summary, moral"):
         read("tinystories", tmp_path, tasks=["poem"])
 

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.process import start
 
@@ -22,6 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads would wait for 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+# `--hypothesis-profile=thorough`, as `make test-all` has it, draws more; both draw the same examples every time
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, print_blob=False)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

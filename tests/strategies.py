@@ -1,11 +1,9 @@
-"""Random conversations for property tests: shell text, blanks, control strings of every family; and how many to draw."""
+"""Random conversations for property tests: shell text, blanks, control strings of every family."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from sekft.rendering.messages import Message
 
-FEW = settings(max_examples=25, deadline=None, derandomize=True, print_blob=False)
 PIECES = [
     "ls -la",
     "cat a.txt",

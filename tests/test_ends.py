@@ -17,6 +17,8 @@ from tests.process import Command, start
 from tests.proxy import Relay
 from tests.sandbox.chaos import Daemon
 
+SIGNALS = [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.exhaustive) for number in (signal.SIGINT, signal.SIGKILL))]
+
 
 def read(path: Path) -> dict:
     return json.loads(path.read_text())
@@ -41,7 +43,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
     words = (*training, "eval.episodes=32", "workers=4")
     run = start("sekft.train", *words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -110,6 +112,7 @@ def require_whole(folder: Path) -> dict:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.exhaustive
 def test_an_engine_killed_in_an_eval_costs_time_if_it_comes_back_and_else_the_verdict(tmp_path: Path):
     import docker
 
@@ -166,7 +169,10 @@ def require_broken(folder: Path, before: set[str], errors: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "number"), [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=pytest.mark.docker)])
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=[pytest.mark.docker, pytest.mark.exhaustive])],
+)
 def test_an_eval_that_is_ended_keeps_the_episodes_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
     run = evaluation(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
     try:

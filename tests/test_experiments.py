@@ -29,6 +29,7 @@ def params(name: str) -> dict[str, list[str]]:
     return {key: str(values).split(",") for key, values in given.items()}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_job_of_a_recipe_composes_and_there_are_at_most_18(name: str):
     swept = params(name)

@@ -29,6 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_from_a_wheel_jobs_run_in_processes_of_joblib_that_load_the_base_once_each(installed: Path, tmp_path: Path):
     line = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2", "hydra.sweep.dir=jobs"]
     steps = ["trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16"]

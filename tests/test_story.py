@@ -27,7 +27,7 @@ def read(path: Path) -> dict:
 
 PLACES = [
     pytest.param("bwrap", marks=pytest.mark.xdist_group("story-bwrap")),
-    pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.xdist_group("story-docker")]),
+    pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.exhaustive, pytest.mark.xdist_group("story-docker")]),
 ]
 
 ANYWHERE = pytest.mark.parametrize("sandbox", PLACES[:1], indirect=True)  # what it shows does not depend on where episodes are played
@@ -197,6 +197,7 @@ def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
 
 
 @ANYWHERE
+@pytest.mark.exhaustive
 def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
     data = ("--data", "episodes/trajectories.jsonl", "--base", str(small_mistral))
     assert run_command("train", *data, "--inspect", cwd=story).returncode == 0
@@ -223,6 +224,7 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
 
 
 @ANYWHERE
+@pytest.mark.exhaustive
 def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
     done = run_command("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
                     "eval=none", *STEPS, sandbox, cwd=story)  # fmt: skip
@@ -242,6 +244,7 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
 
 
 @ANYWHERE
+@pytest.mark.exhaustive
 def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path, sandbox: str):
     done = run_command("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,9 @@ from sekft.sandbox.backend.engine import OWNER
 from tests.conftest import run_command
 from tests.process import start
 
+OTHERS = (signal.SIGINT, signal.SIGKILL, signal.SIGHUP)
+SIGNALS = [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.exhaustive) for number in OTHERS)]
+
 
 def chat(*words: str, cwd: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
     return run_command("chat", "model.device=cpu", *words, cwd=cwd, input=typed, DOCKER_HOST="unix:///nowhere")
@@ -63,7 +66,7 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_watched_episode_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
     import docker
 

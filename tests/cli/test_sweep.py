@@ -214,6 +214,7 @@ def test_a_job_after_one_that_failed_in_training_gives_the_losses_and_the_bytes_
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("sweep")
+@pytest.mark.exhaustive
 def test_a_sweep_killed_in_a_job_goes_on_from_its_checkpoint_to_the_same_bytes(cwd: Path, alone: Path):
     first = process.start("sekft.train", *SWEEP, "hydra.sweep.dir=killed", cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:

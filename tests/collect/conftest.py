@@ -29,7 +29,7 @@ def scenarios(count: int) -> list[Scenario]:
     return load("train", split, amount=count)
 
 
-@pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["bwrap", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.exhaustive])])
 def sandbox(request: pytest.FixtureRequest) -> str:
     return f"sandbox={request.param}"
 

@@ -62,6 +62,7 @@ def test_message_rows_are_keepers_and_end_with_an_assistant_turn():
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_trl_takes_the_pairs_of_a_collection_and_learns_for_five_steps(gather: Collect, tmp_path: Path):
     import torch
     from datasets import load_dataset

@@ -21,7 +21,6 @@ from sekft.rendering.messages import Message
 from tests.data.source.reading import put
 from tests.data.source.test_oasst import node, tree
 from tests.data.test_lines import EPISODE
-from tests.strategies import FEW
 
 
 def sources(**weights: float) -> DataConfig:
@@ -40,7 +39,6 @@ def sizes(chosen: list[Row], name: str) -> tuple[int, int]:
 LENGTHS = st.lists(st.integers(5, 60), min_size=200, max_size=300)
 
 
-@FEW
 @given(LENGTHS, LENGTHS, st.integers(1, 6))
 def test_the_mix_meets_the_weights_to_half_a_row(ours: list[int], theirs: list[int], weight: int):
     given = {"a": rows("a", ours), "b": rows("b", theirs)}

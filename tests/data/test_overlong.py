@@ -16,7 +16,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, prompt_ids, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, episodes
+from tests.strategies import episodes
 
 CUTS = [Overlong.cut_middle, Overlong.keep_last]
 
@@ -54,7 +54,6 @@ def test_whole_exchanges_are_cut_where_the_policy_says(small_mistral: Path, poli
 def test_a_cut_row_fits_keeps_landing_and_ending_and_starts_with_served_prompts(tokenizer: ChatTokenizer):
     cuts: Counter[int] = Counter()
 
-    @FEW
     @given(episodes(decisions=8), st.sampled_from(CUTS), st.integers(30, 110), st.frozensets(st.sampled_from([1, 3, 5, 7])))
     def holds(messages: list[Message], policy: Overlong, percent: int, failed: frozenset[int]) -> None:
         try:

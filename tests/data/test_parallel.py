@@ -10,7 +10,7 @@ from tests.data.test_rows import sample as made
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("template", "max_tokens"), [(None, 20), ("chatml", 100)])
+@pytest.mark.parametrize(("template", "max_tokens"), [(None, 20), pytest.param("chatml", 100, marks=pytest.mark.exhaustive)])
 def test_several_processes_make_the_same_rows_and_counts(template: str | None, max_tokens: int):
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny", template=template))
     samples = [made(number, turns=1 + number % 3, bad=number % 97 == 5) for number in range(MIN_SAMPLES + CHUNK_SAMPLES // 2)]

@@ -8,6 +8,6 @@ from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 
 
-@pytest.fixture(scope="session", params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(scope="session", params=["bwrap", pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.exhaustive])])
 def backend(request: pytest.FixtureRequest) -> Backend:
     return choose.backend(SandboxConfig(backend=Kind(request.param)))

@@ -16,7 +16,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, TokenKind, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, episodes
+from tests.strategies import episodes
 
 KEEPING = [rule for rule in MaskRule if rule is not MaskRule.everything]  # the rules that keep the contract
 
@@ -42,7 +42,6 @@ def weights(rendered: Rendered, rule: MaskRule, terminal_weight: float = 4.0) ->
 
 
 def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_stop(tokenizer: ChatTokenizer):
-    @FEW
     @given(episodes(leaves=False), st.frozensets(st.sampled_from([1, 3, 5])), st.booleans())
     def holds(messages: list[Message], failed: frozenset[int], decision: bool) -> None:
         for rendered in rows(messages, tokenizer, failed):
@@ -62,7 +61,6 @@ def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_s
 
 
 def test_rules_agree_where_they_must(tokenizer: ChatTokenizer):
-    @FEW
     @given(episodes(), st.frozensets(st.sampled_from([1, 3, 5])))
     def holds(messages: list[Message], failed: frozenset[int]) -> None:
         for rendered in rows(messages, tokenizer):

@@ -76,6 +76,7 @@ def test_another_seed_gives_another_base(made: Path, tmp_path: Path):
     assert weights(tmp_path / "other") != weights(made)
 
 
+@pytest.mark.exhaustive
 def test_a_killed_run_goes_on_to_the_same_bytes(made: Path, tmp_path: Path):
     folder = tmp_path / "killed"
     silent, words = subprocess.DEVNULL, (f"hydra.run.dir={folder}", *SMALL)

@@ -13,7 +13,7 @@ from sekft.rendering.messages import Message, canonical
 from sekft.rendering.render import Rendered, TokenKind, prepare, prompt_ids, render_all, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
-from tests.strategies import FEW, episodes, raw
+from tests.strategies import episodes, raw
 
 Made = Callable[[str], ChatTokenizer]
 
@@ -53,7 +53,6 @@ def written(rendered: Rendered, turn: int) -> list[int]:
 def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_stop_token(name: str, made: Made):
     tokenizer, seen = made(name), []
 
-    @FEW
     @given(episodes())
     def holds(messages: list[Message]) -> None:
         for rendered in kept(messages, tokenizer):
@@ -77,7 +76,6 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
 def test_a_decision_alone_is_the_whole_up_to_its_stop_token(name: str, made: Made):
     tokenizer = made(name)
 
-    @FEW
     @given(episodes())
     def holds(messages: list[Message]) -> None:
         for whole in kept(messages, tokenizer):
@@ -89,7 +87,6 @@ def test_a_decision_alone_is_the_whole_up_to_its_stop_token(name: str, made: Mad
     holds()
 
 
-@FEW
 @given(raw())
 def test_canonical_form_is_reached_once_and_alternates(messages: list[Message]):
     once = canonical(messages)
@@ -104,7 +101,6 @@ def test_the_saved_template_is_canonical_form_written_as_a_template(name: str, m
     server: Any = PreTrainedTokenizerFast.from_pretrained(tokenizer.folder)
     server.chat_template = tokenizer.canonical_template
 
-    @FEW
     @given(raw())
     def holds(messages: list[Message]) -> None:
         try:

@@ -20,11 +20,13 @@ def found() -> Found:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_difference_to_a_reference_is_explained(found: Found):
     assert not [(cell, name) for cell, told in found.items() for name, letters in told.items() if "?" in letters]
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_page_shows_what_is_found_now(found: Found):
     assert PAGE.read_text(encoding="utf-8").partition(MARK)[1:] == written(found).partition(MARK)[1:], "run python -m tests.rendering.table"
 

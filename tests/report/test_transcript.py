@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sekft.config import EvalConfig
@@ -28,7 +28,6 @@ def test_two_episodes_part_at_their_first_difference():
     assert parting(EPISODE, episode("w", "a", True, turns=())) == 1
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["typed", "shown"]), st.text(max_size=60)), max_size=8), st.integers(20, 200))
 def test_a_shortened_screen_keeps_head_and_tail_and_counts_the_rest(screen: list[tuple[str, str]], most: int):
     whole = [Piece(kind, text.encode("utf-8", "ignore").decode()) for kind, text in screen]

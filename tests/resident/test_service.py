@@ -108,6 +108,7 @@ def test_a_waiting_and_a_running_job_can_be_cancelled_and_the_base_stays(hot: Pa
     assert request(hot, "GET", "/status")["worker_pid"] == worker
 
 
+@pytest.mark.exhaustive
 def test_a_killed_worker_fails_its_job_and_the_next_job_has_a_new_base(hot: Path, tmp_path: Path):
     first, second = submit(hot, tmp_path, "train", *LONG), submit(hot, tmp_path, "train", *SHORT)
     until(lambda: steps(hot, first) > 2)
@@ -165,6 +166,7 @@ def test_every_refusal_is_one_line(hot: Path, tmp_path: Path, capsys: pytest.Cap
     assert "running: None" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_a_service_that_was_killed_or_stopped_continues_its_job(tmp_path: Path):
     steps_of = [*BARE, "trainer.max_steps=24", "trainer.save_every_steps=3"]
     with service(tmp_path) as (socket, process):

@@ -19,10 +19,13 @@ from sekft.sandbox.session import Backend, Session
 from tests.dockerd import dockerd, missing
 
 SETTINGS = SandboxConfig(flood_bytes=1 << 20)
-BACKENDS = ["bwrap", "bwrap_one_user", pytest.param("docker", marks=pytest.mark.docker)]
+AS_ROOT = os.geteuid() == 0
+# root has both forms of bwrap and tests one by default; an ordinary user has only the second
+ONE_USER = pytest.param("bwrap_one_user", marks=[pytest.mark.exhaustive] if AS_ROOT else [])
+BACKENDS = ["bwrap", ONE_USER, pytest.param("docker", marks=pytest.mark.docker)]
 # Debian's runsc is of 2022: only the platform ptrace works everywhere, and its threads would count as the session's processes
 RUNSC_ARGUMENTS = ["--network=none", "--platform=ptrace", "--ignore-cgroups"]
-RUNSC = pytest.param("runsc", marks=[pytest.mark.docker, pytest.mark.xdist_group("runsc")])
+RUNSC = pytest.param("runsc", marks=[pytest.mark.docker, pytest.mark.exhaustive, pytest.mark.xdist_group("runsc")])
 
 
 @cache

@@ -42,6 +42,7 @@ def test_a_recipe_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name in ("a", "b"):

@@ -9,7 +9,9 @@ from tests.sandbox.grammar.generator import episode
 from tests.sandbox.random_episodes import audited
 
 
-@pytest.mark.parametrize(("name", "episodes"), [("bwrap", 40), pytest.param("docker", 12, marks=pytest.mark.docker)])
+@pytest.mark.parametrize(
+    ("name", "episodes"), [("bwrap", 40), pytest.param("docker", 12, marks=[pytest.mark.docker, pytest.mark.exhaustive])]
+)
 def test_random_episodes_end_as_their_maker_knows_and_leave_nothing(
     name: str, episodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from tests.dockerd import dockerd, missing
 
 
 @pytest.mark.docker
+@pytest.mark.exhaustive
 def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     if lacking := missing():
         pytest.skip(lacking)

@@ -23,7 +23,7 @@ def backend() -> Backend:
     return choose.backend(SandboxConfig(backend=Kind.bwrap))
 
 
-@pytest.mark.parametrize("noise", [0.0, 1.0])
+@pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.exhaustive), 1.0])
 def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: Backend, noise: float) -> None:
     scenarios = [*SCENARIOS, *STUCK]
     agent = reference(scenarios, noise, seed=1)
@@ -31,7 +31,7 @@ def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: B
     assert not [as_text(episode) for episode in episodes if not episode.kept]
 
 
-@pytest.mark.parametrize("trick", ["touch", "link"])
+@pytest.mark.parametrize("trick", ["touch", pytest.param("link", marks=pytest.mark.exhaustive)])
 def test_a_cheat_solves_no_archetype(backend: Backend, trick: str) -> None:
     outside = library.make("symlink", 18)  # what it links to lies outside the home
     scenarios = [scenario for scenario in (*SCENARIOS, *STUCK, outside) if scenario.axes.blocker != Blocker.unreachable]

@@ -50,6 +50,7 @@ def test_fifty_raw_dialogues_are_fed_as_they_were_trained(server: Running, adapt
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fifty_raw_dialogues_are_fed_as_they_were_trained_on_mistrals_tokenizer(small_mistral: Path, tmp_path: Path):
     base = bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
     adapter = make_adapter(base, tmp_path / "adapter", 1)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sekft.errors import RenderError
@@ -29,7 +29,6 @@ TURNS = st.fixed_dictionaries(
 FIELDS = [*ChatRequest.model_fields, *sorted(HARMLESS), *NEUTRAL, "unknown"]
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(TURNS, max_size=4) | ANYTHING, st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3))
 def test_any_json_becomes_a_prompt_or_a_refusal_of_one_line(messages, changes):
     body = json.dumps({**GOOD, "messages": messages, **changes}).encode("utf-8", "surrogatepass")
@@ -43,7 +42,6 @@ def test_any_json_becomes_a_prompt_or_a_refusal_of_one_line(messages, changes):
             assert "\n" not in str(error)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_become_a_refusal(body: bytes):
     with pytest.raises(Refusal) as refused:

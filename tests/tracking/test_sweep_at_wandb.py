@@ -17,14 +17,14 @@ from tests.conftest import run_command
 from .job import KEY
 from .loopback import loopback
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sweep at W&B")]
 STEPS = ["trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16", "rehearsal=false"]
 TEST = ["eval.episodes=2", "eval.max_turns=2", "eval.baselines=false", "sandbox=bwrap"]
 LINE = ["-m", "lora=r4,r8", *STEPS, *TEST, "hydra.sweep.dir=sweep"]
 Heard = list[tuple[str, Any]]
 
 
-@pytest.fixture(scope="module", params=["at once", "later"])
+@pytest.fixture(scope="module", params=["at once", pytest.param("later", marks=pytest.mark.exhaustive)])
 def sent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Heard]:
     """The folder of the sweep's start, and what W&B's client sent of it."""
     folder = tmp_path_factory.mktemp("sent")

@@ -54,6 +54,7 @@ def test_padding_computes_more_than_it_uses_and_packing_does_not():
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_gpu_benchmark_runs_on_a_toy_shape_without_a_gpu(tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.gpu", "tiny=true", "steps=1", "only=T1,T4,T6", f"json={tmp_path / 'lines.jsonl'}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -15,6 +15,7 @@ def curve(run: Path, key: str) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("train")
 def test_two_processes_give_the_losses_of_one_in_one_run(tmp_path: Path):
     """The third step has a single row, so one process has none."""

@@ -9,16 +9,20 @@ from sekft.errors import SandboxError
 from tests.sandbox.attacks.__main__ import PAGE
 from tests.sandbox.attacks.arena import Arena, arena
 from tests.sandbox.attacks.attack import Attack, Seen
-from tests.sandbox.attacks.suite import ATTACKS, BACKENDS
+from tests.sandbox.attacks.suite import ATTACKS, BACKENDS, GROUPS
+from tests.sandbox.conftest import AS_ROOT
 
 pytestmark = pytest.mark.xdist_group("attacks")  # one after the other: each may take all that its walls leave it
 
 
-def _marks(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.docker] if name == "docker" else []
+def _marks(backend: str, attack: Attack) -> list[pytest.MarkDecorator]:
+    """By default the attacks on the walls meet the engine, and all attacks the form of bwrap that this user has."""
+    default = attack in GROUPS["The walls"] if backend == "docker" else backend == ("bwrap" if AS_ROOT else "bwrap_one_user")
+    named = {"docker": backend == "docker", "slow": attack.slow, "exhaustive": not default}
+    return [getattr(pytest.mark, name) for name, applies in named.items() if applies]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=_marks(name)) for name in BACKENDS])
+@pytest.fixture(scope="module")
 def attacked(request: pytest.FixtureRequest) -> Iterator[Arena]:
     from sekft.sandbox.backend.bwrap import may_map_two_users
 
@@ -32,7 +36,13 @@ def attacked(request: pytest.FixtureRequest) -> Iterator[Arena]:
 
 
 @pytest.mark.parametrize(
-    "attack", [pytest.param(attack, id=attack.name, marks=[pytest.mark.slow] if attack.slow else []) for attack in ATTACKS]
+    ("attacked", "attack"),
+    [
+        pytest.param(backend, attack, id=f"{backend}-{attack.name}", marks=_marks(backend, attack))
+        for backend in BACKENDS
+        for attack in ATTACKS
+    ],
+    indirect=["attacked"],
 )
 def test_an_attack_is_contained_harms_nobody_and_ends_as_it_should(attacked: Arena, attack: Attack) -> None:
     seen = attacked.play(attack)  # asserts that nobody else is harmed and nothing is left

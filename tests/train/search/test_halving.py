@@ -14,6 +14,7 @@ SHORT = [*BARE, "rehearsal=false", "split.train_scenarios=16", "trainer.max_step
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_those_that_behave_best_go_on_as_if_never_stopped_and_a_second_start_does_nothing_anew(tmp_path: Path):
     line = ("-m", "sweep=halving", "trainer.lr=1e-4,1e-3,4e-3", *SHORT, "hydra.sweep.dir=rungs")
     first = run_command("train", *line, cwd=tmp_path)

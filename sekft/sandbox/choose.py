@@ -2,15 +2,14 @@
 
 import logging
 import shutil
-from collections.abc import Callable
 
 from sekft.config import Backend as BackendChoice
 from sekft.config import SandboxConfig
+from sekft.config.job import Report
 from sekft.errors import SandboxError
 from sekft.sandbox import image
 from sekft.sandbox.session import Backend
 
-Report = Callable[[str], None]
 log = logging.getLogger("sekft")
 
 

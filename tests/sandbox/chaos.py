@@ -1,4 +1,4 @@
-"""Episodes of the reference while their engine, one of our own, is killed, restarted and stopped: none lost, none counted twice.
+"""Reference episodes while their engine, a dockerd of the test, is killed, restarted and stopped: none is lost or counted twice.
 
 python -m tests.sandbox.chaos episodes=200 kills=10 workers=4 seed=0
 """
@@ -29,7 +29,7 @@ from tests.dockerd import dockerd
 
 SPLIT = SplitConfig(name="archetype", held_out=["move", "sort"])
 STOPPED_S = 5.0
-BACK_S = 30.0
+RECOVERY_S = 30.0
 
 
 class Daemon:
@@ -47,7 +47,7 @@ class Daemon:
         return int((self._folder / "pid").read_text())
 
     def kill(self) -> None:
-        """Returns when it and its containerd are gone; what it started for its containers lives on."""
+        """Kill it and its containerd, and wait for both; the processes of its containers go on."""
         family = [self.process, *(child for child in self.process.children() if child.name() == "containerd")]
         self.process.kill()
         for process in family:
@@ -58,10 +58,10 @@ class Daemon:
             (self._folder / left).unlink(missing_ok=True)
 
     def start(self) -> float:
-        """Returns when it answers; seconds it took."""
+        """Start it and wait until it answers. Returns the seconds that took."""
         started = time.monotonic()
         with (self._folder / "log").open("ab") as log:
-            # tied to this thread: its containers go with us
+            # ends with this thread, and its containers with it
             self._restarted = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *self._command], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
@@ -70,7 +70,7 @@ class Daemon:
         return time.monotonic() - started
 
     def end(self) -> None:
-        """With all its containers; if it was started anew."""
+        """End it with all its containers, if start() was called."""
         if self._restarted and self._restarted.poll() is None:
             self._restarted.terminate()
             self._restarted.wait(30)
@@ -95,40 +95,41 @@ def _gone(process: psutil.Process) -> bool:
 
 
 def _await(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + BACK_S
+    end = time.monotonic() + RECOVERY_S
     while not condition():
         if time.monotonic() > end:
-            raise RuntimeError(f"the engine's processes did not come to where they should be within {BACK_S:.0f} s")
+            raise RuntimeError(f"the engine's processes did not change as expected within {RECOVERY_S:.0f} s")
         time.sleep(0.05)
 
 
 @dataclass
 class Report:
-    """What became of the episodes, and of the engine."""
+    """The results of the episodes and of the engine."""
 
     episodes: list[Trajectory]
-    booked: list[str]  # ids, as they were counted
-    retried: list[str]  # what was logged
+    counted: list[str]  # ids, as `done` was called
+    retried: list[str]  # log lines
     kills: int
     restart_s: list[float]
     seconds: float
     containers_left: int
 
-    def complaints(self) -> Iterator[str]:
+    def faults(self) -> Iterator[str]:
         ids = [episode.id for episode in self.episodes]
-        if sorted(self.booked) != sorted(ids) or len(set(ids)) != len(ids):
-            yield f"{len(ids)} episodes, {len(set(ids))} different ones, {len(self.booked)} counted"
+        if sorted(self.counted) != sorted(ids) or len(set(ids)) != len(ids):
+            yield f"{len(ids)} episodes, {len(set(ids))} different ones, {len(self.counted)} counted"
         for episode in self.episodes:
             if episode.ending is Ending.broken and not any(line.startswith(f"{episode.id} ") for line in self.retried):
                 yield f"{episode.id} is broken and was not played again: {episode.reason}"
             if episode.ending is not Ending.broken and not episode.kept:
-                yield f"{episode.id} was booked {episode.ending.value}, {episode.outcome.value} ({episode.reason}): the reference verifies everywhere"
+                result = f"{episode.ending.value}, {episode.outcome.value} ({episode.reason})"
+                yield f"{episode.id}: {result}, but the reference verifies in every scenario"
         if self.containers_left:
             yield f"{self.containers_left} containers are left"
 
 
-class _Heard(logging.Handler):
-    """What is said of episodes that are played once more."""
+class _RetryLog(logging.Handler):
+    """Collects the log lines of episodes that are played once more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,46 +141,46 @@ class _Heard(logging.Handler):
 
 
 def chaos(episodes: int, kills: int, workers: int, seed: int = 0) -> Report:
-    """Kills and one stop, spread over the series by the episodes that are done."""
-    random, heard, booked = Random(seed), _Heard(), list[str]()
+    """Kill the engine `kills` times and stop it once, at equal distances in finished episodes."""
+    random, retry_log, counted = Random(seed), _RetryLog(), list[str]()
     drawn = scenarios(SPLIT, "all")
     agent = reference(drawn)
-    wanted = [EpisodeRequest(drawn[index % len(drawn)], agent, index // len(drawn)) for index in range(episodes)]
+    requests = [EpisodeRequest(drawn[index % len(drawn)], agent, index // len(drawn)) for index in range(episodes)]
     config = EvalConfig(max_turns=40)
     with dockerd() as host, ThreadPoolExecutor(1) as beside:
         backend = DockerBackend(SandboxConfig(), engine.probe(host, {"base_url": host}))
         daemon, took_s, started = Daemon(host), list[float](), time.monotonic()
         logger = logging.getLogger("sekft")
-        logger.addHandler(heard)
+        logger.addHandler(retry_log)
         logger.setLevel(logging.INFO)
         try:
-            series = beside.submit(play_many, wanted, backend, config, workers, "chaos", lambda episode: booked.append(episode.id))
+            series = beside.submit(play_many, requests, backend, config, workers, "chaos", lambda episode: counted.append(episode.id))
             for number in range(kills):
-                _reach(series.done, booked, (number + 1) * episodes // (kills + 2))
+                _reach(series.done, counted, (number + 1) * episodes // (kills + 2))
                 time.sleep(random.uniform(0, 1))
                 daemon.kill()
                 time.sleep(random.uniform(0, 2))
                 took_s.append(daemon.start())
                 if number == kills // 2:
-                    _reach(series.done, booked, (number + 1.5) * episodes / (kills + 2))
+                    _reach(series.done, counted, (number + 1.5) * episodes / (kills + 2))
                     with daemon.stopped():
                         time.sleep(STOPPED_S)
             played = series.result()
             seconds = time.monotonic() - started
             left = _left(backend)
         finally:
-            logger.removeHandler(heard)
+            logger.removeHandler(retry_log)
             daemon.end()
-    return Report(played, booked, heard.lines, kills, took_s, seconds, left)
+    return Report(played, counted, retry_log.lines, kills, took_s, seconds, left)
 
 
-def _reach(over: Callable[[], bool], booked: Sequence[str], amount: float) -> None:
-    while not over() and len(booked) < amount:
+def _reach(over: Callable[[], bool], counted: Sequence[str], amount: float) -> None:
+    while not over() and len(counted) < amount:
         time.sleep(0.02)
 
 
 def _left(backend: DockerBackend) -> int:
-    """Containers of any state; after a moment, as an engine removes them in its own time."""
+    """Containers of any state that are left after a while: an engine removes them with a delay."""
     api = backend.engine.client().api
     end = time.monotonic() + 20
     while (left := len(api.containers(all=True))) and time.monotonic() < end:
@@ -193,15 +194,15 @@ def main(arguments: Sequence[str]) -> int:
     endings = Counter(episode.ending.value for episode in report.episodes)
     counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
     verified, slowest_s = sum(episode.kept for episode in report.episodes), max(report.restart_s, default=0)
-    print("\n".join(report.complaints()))
+    print("\n".join(report.faults()))
     print(f"{len(report.episodes)} episodes in {report.seconds:.0f} s, {report.kills} kills, one stop of {STOPPED_S:.0f} s")
-    print(f"  endings: {counts}; verified {verified}; counted {len(report.booked)}")
+    print(f"  endings: {counts}; verified {verified}; counted {len(report.counted)}")
     print(f"  played once more: {len(report.retried)}; still broken: {endings['broken']}")
     print(f"  the engine's slowest restart: {slowest_s:.1f} s; containers left: {report.containers_left}")
     for episode in report.episodes:
         if episode.ending is Ending.broken:
             print(f"  {episode.id}: {episode.reason[:160]}")
-    return 1 if any(report.complaints()) else 0
+    return 1 if any(report.faults()) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random episodes played on a backend and compared with what their maker knows; what a series leaves behind is counted.
+"""Random episodes, played on a backend and compared with their plan; counts what they leave behind.
 
 python -m tests.sandbox.random_episodes episodes=1000 seed=0 backends=bwrap,docker workers=4
 python -m tests.sandbox.random_episodes show=17 backends=bwrap
@@ -26,7 +26,7 @@ from sekft.sandbox.backend import engine
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Announcement, AnnouncementKind, Axes, Fixture, Limits, Provider, Scenario, Terminal
 from tests.sandbox.conftest import made
-from tests.sandbox.grammar.episode import Episode, Step
+from tests.sandbox.grammar.episode import PlannedEpisode, Step
 from tests.sandbox.grammar.generator import episode as generate
 
 LIMITS = EvalConfig(max_turns=200)
@@ -34,9 +34,9 @@ LIMITS = EvalConfig(max_turns=200)
 
 @dataclass(frozen=True)
 class Typist:
-    """Types an episode's steps, then ends it as it is to end. Fits rollout.agent.Agent."""
+    """Types the steps of a planned episode, then ends it as planned. Implements sekft.episode.agent.Agent."""
 
-    episode: Episode
+    episode: PlannedEpisode
     name: str = "typist"
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
@@ -46,7 +46,7 @@ class Typist:
         return Reply(" \n", full=self.episode.ending == "token_limit")
 
 
-def scenario(episode: Episode) -> Scenario:
+def scenario(episode: PlannedEpisode) -> Scenario:
     turns = len(episode.steps) + (0 if episode.ending == "turn_limit" else 1)
     return Scenario(
         id=f"random-{episode.seed}",
@@ -64,16 +64,16 @@ def scenario(episode: Episode) -> Scenario:
     )
 
 
-def live(episode: Episode, backend: Backend) -> Trajectory:
+def play_planned(episode: PlannedEpisode, backend: Backend) -> Trajectory:
     return play(scenario(episode), Typist(episode), backend, LIMITS)
 
 
-def differences(episode: Episode, played: Trajectory) -> Iterator[str]:
-    """What is not as its maker knows it, one line each."""
+def differences(episode: PlannedEpisode, played: Trajectory) -> Iterator[str]:
+    """The differences from the plan, one line each."""
     if played.ending.value != episode.ending:
         yield f"ending {played.ending.value} ({played.reason}), expected {episode.ending}"
     if played.checked is not True:
-        yield f"final files: checker said {played.checked}"
+        yield f"final files: checker {played.checked}"
     if len(played.commands) != len(episode.steps):
         yield f"{len(played.commands)} texts typed, expected {len(episode.steps)}"
     dropped = sum(step.dropped_lines for step in episode.steps)
@@ -85,14 +85,15 @@ def differences(episode: Episode, played: Trajectory) -> Iterator[str]:
     replies = [message.content for message in played.messages[1:]]
     for index, (step, command) in enumerate(zip(episode.steps, played.commands, strict=False)):
         shown = replies[2 * index + 1] if 2 * index + 1 < len(replies) else None
-        yield from (f"turn {index} {step.text[:80]!r}: {what}" for what in _of_step(step, command.status, replies[2 * index], shown))
+        for difference in _step_differences(step, command.status, replies[2 * index], shown):
+            yield f"turn {index} {step.text[:80]!r}: {difference}"
 
 
-def _of_step(step: Step, status: int | None, typed: str, shown: str | None) -> Iterator[str]:
+def _step_differences(step: Step, status: int | None, typed: str, shown: str | None) -> Iterator[str]:
     if status != step.status and (step.status is not None or step.kind != "ready"):
         yield f"status {status}, expected {step.status}"
     if typed != step.typed():
-        yield f"booked as {typed[:80]!r}, expected {step.typed()[:80]!r}"
+        yield f"recorded as {typed[:80]!r}, expected {step.typed()[:80]!r}"
     if step.shown() is not None and shown != step.shown():
         yield f"showed {_short(shown)}, expected {_short(step.shown())}"
     if step.kind == "more" and shown is not None and not shown.endswith("> "):
@@ -103,11 +104,11 @@ def _short(text: str | None) -> str:
     return repr(text if text is None or len(text) < 200 else text[:100] + "..." + text[-100:])
 
 
-def replay(episode: Episode, backend: Backend) -> str:
-    """The episode as a person reads it, and what its checker says."""
+def replay(episode: PlannedEpisode, backend: Backend) -> str:
+    """The transcript of a planned episode, the checker's result and the differences from the plan."""
     from sekft.episode.setup import files
 
-    played = live(episode, backend)
+    played = play_planned(episode, backend)
     with backend.open({}) as session:
         session.put(files(scenario(episode)))
         for step in episode.steps:
@@ -118,8 +119,8 @@ def replay(episode: Episode, backend: Backend) -> str:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What there is of each kind that a series may leave behind."""
+class Resources:
+    """Counts of everything that episodes may leave behind."""
 
     containers: int
     image_bytes: int  # of the engine
@@ -130,58 +131,58 @@ class Left:
     tmp_files: int
 
     @classmethod
-    def now(cls, backend: Backend) -> "Left":
-        containers, image_bytes = _of_engine(backend)  # first: it asks over connections that are kept
+    def now(cls, backend: Backend) -> "Resources":
+        containers, image_bytes = _engine_resources(backend)  # first, because it opens connections that stay open
         process, links = psutil.Process(), []
         for descriptor in Path("/proc/self/fd").iterdir():
-            with contextlib.suppress(OSError):  # that of the listing itself
+            with contextlib.suppress(OSError):  # the descriptor of this listing
                 links.append(str(descriptor.readlink()))
         sockets = sum(link.startswith("socket:") for link in links)
         files = sum(1 for _ in Path(tempfile.gettempdir()).rglob("*"))
         processes = len(process.children(recursive=True))
         return cls(containers, image_bytes, processes, process.num_threads(), len(links), sockets, files)
 
-    def more_than(self, before: "Left") -> dict[str, int]:
-        """What a series left: less than before is the end of something older."""
+    def more_than(self, before: "Resources") -> dict[str, int]:
+        """The increase of each count since `before`."""
         return {name: now - then for name, now in asdict(self).items() if now > (then := asdict(before)[name])}
 
 
-def _of_engine(backend: Backend) -> tuple[int, int]:
-    """(containers of ours, bytes of layers)."""
-    found = getattr(backend, "engine", None)
-    if found is None:
+def _engine_resources(backend: Backend) -> tuple[int, int]:
+    """(our containers, bytes of image layers)."""
+    container_engine = getattr(backend, "engine", None)
+    if container_engine is None:
         return 0, 0
-    api = found.client().api
+    api = container_engine.client().api
     ours = {"label": f"{engine.OWNER}={engine.owner()}"}
     return len(api.containers(all=True, filters=ours)), api.df()["LayersSize"]
 
 
-def series(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[Counter[str], list[str]]:
-    """(endings, complaints). Broken episodes are not retried here: there must be none."""
+def play_all(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[Counter[str], list[str]]:
+    """(endings, differences). Broken episodes are not played again: there must be none."""
     endings: Counter[str] = Counter()
-    complaints: list[str] = []
+    found_differences: list[str] = []
     episodes = [generate(seed) for seed in seeds]
     with ThreadPoolExecutor(workers, thread_name_prefix="episode") as pool:
-        for episode, played in zip(episodes, pool.map(lambda episode: live(episode, backend), episodes), strict=True):
+        for episode, played in zip(episodes, pool.map(lambda episode: play_planned(episode, backend), episodes), strict=True):
             endings[played.ending.value] += 1
-            complaints += [f"seed {episode.seed} on {backend.name}: {what}" for what in differences(episode, played)]
-    return endings, complaints
+            found_differences += [f"seed {episode.seed} on {backend.name}: {difference}" for difference in differences(episode, played)]
+    return endings, found_differences
 
 
-def audited(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[list[str], Left, Left]:
-    """A series, said in a few lines: (complaints, what was there before, what is there after)."""
-    series(backend, seeds[:workers], workers)  # what is made once, as the main thread's client, is there now
-    before, started = Left.now(backend), time.monotonic()
-    endings, complaints = series(backend, seeds, workers)
+def audited(backend: Backend, seeds: Sequence[int], workers: int) -> tuple[list[str], Resources, Resources]:
+    """Play all seeds and print the result: (differences, resources before, resources after)."""
+    play_all(backend, seeds[:workers], workers)  # makes what is made only once, as the client of the main thread
+    before, started = Resources.now(backend), time.monotonic()
+    endings, found_differences = play_all(backend, seeds, workers)
     took_s = time.monotonic() - started
     time.sleep(1)  # an engine removes its containers in its own time
-    after = Left.now(backend)
+    after = Resources.now(backend)
     counts = ", ".join(f"{ending} {count}" for ending, count in sorted(endings.items()))
-    print("\n".join([*complaints, f"{backend.name}: {len(seeds)} episodes in {took_s:.0f} s ({len(seeds) / took_s:.1f}/s): {counts}"]))
-    print(f"  {len(complaints)} differences")
-    for field in fields(Left):
+    print(*found_differences, f"{backend.name}: {len(seeds)} episodes in {took_s:.0f} s ({len(seeds) / took_s:.1f}/s): {counts}", sep="\n")
+    print(f"  {len(found_differences)} differences")
+    for field in fields(Resources):
         print(f"  {field.name:12} {getattr(before, field.name):>10} -> {getattr(after, field.name):>10}")
-    return complaints, before, after
+    return found_differences, before, after
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -193,11 +194,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     share, first, wrong = int(given["episodes"]) // len(backends), int(given["seed"]), False
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TMPDIR"] = tempfile.tempdir = folder  # whatever is left there is ours
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # whatever is left there was made here
         for index, backend in enumerate(backends):
             seeds = range(first + index * share, first + (index + 1) * share)
-            complaints, before, after = audited(backend, seeds, int(given["workers"]))
-            wrong = wrong or bool(complaints or after.more_than(before))
+            found_differences, before, after = audited(backend, seeds, int(given["workers"]))
+            wrong = wrong or bool(found_differences or after.more_than(before))
     return int(wrong)
 
 

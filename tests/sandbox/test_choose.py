@@ -1,4 +1,4 @@
-"""Which backend serves, and how fast we say no."""
+"""The choice of a backend, and how fast a refusal comes."""
 
 import time
 
@@ -21,23 +21,23 @@ def test_a_dead_engine_is_one_line_within_a_second_and_a_half(host: str, monkeyp
     assert "\n" not in str(caught.value)
 
 
-def test_without_an_engine_auto_is_bwrap_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_engine_auto_is_bwrap_and_prints_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    notices: list[str] = []
+    lines: list[str] = []
     try:
-        made = backend(SandboxConfig(), notices.append)
+        made = backend(SandboxConfig(), lines.append)
     except SandboxError as error:
         pytest.skip(str(error))
     assert made.name == "bwrap"
-    assert len(notices) == 1
-    assert "tcp://127.0.0.1:1" in notices[0]
-    assert "walls missing" in notices[0]
+    assert len(lines) == 1
+    assert "tcp://127.0.0.1:1" in lines[0]
+    assert "walls missing" in lines[0]
 
 
 @pytest.mark.docker
 def test_with_an_engine_auto_is_docker() -> None:
-    notices: list[str] = []
-    made = backend(SandboxConfig(), notices.append)
+    lines: list[str] = []
+    made = backend(SandboxConfig(), lines.append)
     if made.name != "docker":
-        pytest.skip(notices[0])
-    assert notices[0].startswith("sandbox: docker (")
+        pytest.skip(lines[0])
+    assert lines[0].startswith("sandbox: docker (")

@@ -1,4 +1,4 @@
-"""The root file system: made once, the same bytes each time, or a line that says why not."""
+"""The root file system: made once, with the same bytes each time, or refused in one line."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sekft.errors import SandboxError
 from sekft.sandbox import image
 
 
-def test_the_second_call_makes_nothing() -> None:
+def test_the_second_call_builds_nothing() -> None:
     tar = image.root_tar()
     before = tar.stat().st_mtime_ns
     assert image.root_tar() == tar

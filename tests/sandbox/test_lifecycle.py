@@ -1,4 +1,4 @@
-"""Nothing outlives its owner: not a container, not a process, whatever kills us."""
+"""No container and no process outlives its owner, however that ends."""
 
 import contextlib
 import os
@@ -21,9 +21,9 @@ from tests.sandbox.conftest import SETTINGS, made
 HOLD = """
 import sys, time
 from tests.sandbox.conftest import made
-with made(sys.argv[1]).open({}) as place:
-    place.run("sleep 1234 &", 5)
-    print(getattr(place, "_name", ""), flush=True)
+with made(sys.argv[1]).open({}) as session:
+    session.run("sleep 1234 &", 5)
+    print(getattr(session, "_name", ""), flush=True)
     time.sleep(60)
 """
 
@@ -38,7 +38,7 @@ def await_true(condition: Callable[[], bool], within_s: float = 3.0) -> bool:
 
 
 def hold(name: str) -> tuple[subprocess.Popen[str], str]:
-    """A process of its own that holds a place, and the name of its container."""
+    """A process that holds a session, and the name of its container."""
     root = Path(__file__).parents[2]
     held = subprocess.Popen([sys.executable, "-c", HOLD, name], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert held.stdout
@@ -48,7 +48,7 @@ def hold(name: str) -> tuple[subprocess.Popen[str], str]:
 def containers(name: str) -> list[str]:
     from sekft.sandbox.backend import engine
 
-    return [found.name for found in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"name": name})]
+    return [container.name for container in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"name": name})]
 
 
 @pytest.mark.docker
@@ -82,7 +82,7 @@ def test_no_process_of_a_bwrap_episode_outlives_its_owner(name: str, number: sig
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_exception_in_a_episode_ends_its_place(backend: Backend, error: type[BaseException]) -> None:
+def test_an_exception_ends_the_session(backend: Backend, error: type[BaseException]) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     name = ""
@@ -99,7 +99,7 @@ def test_an_exception_in_a_episode_ends_its_place(backend: Backend, error: type[
 
 @pytest.fixture
 def planted() -> Iterator[Callable[[dict[str, str]], str]]:
-    """Makes a container, never started, with these labels; says its name."""
+    """A function that makes a container with these labels, never started, and returns its name."""
     from sekft.sandbox.backend import engine
 
     backend = made("docker")
@@ -112,8 +112,8 @@ def planted() -> Iterator[Callable[[dict[str, str]], str]]:
 
     yield plant
     for name in names:
-        for found in client.containers.list(all=True, ignore_removed=True, filters={"name": name}):
-            found.remove(force=True)
+        for container in client.containers.list(all=True, ignore_removed=True, filters={"name": name}):
+            container.remove(force=True)
 
 
 @pytest.mark.docker
@@ -133,7 +133,7 @@ def test_the_sweep_removes_what_is_left_over_and_nothing_else(planted: Callable[
 
 
 @pytest.mark.docker
-def test_a_container_removed_behind_our_back_is_a_broken_episode_not_an_exception() -> None:
+def test_a_container_that_somebody_removes_is_a_broken_episode_not_an_exception() -> None:
     from sekft.sandbox.backend import engine
 
     with made("docker").open({}) as session:
@@ -167,12 +167,12 @@ def test_an_engine_that_is_gone_is_asked_once_for_each_container_it_would_not_re
         for number in range(20):
             remove(client, f"sekft-{number}")
         client.close()
-        server.shutdown(socket.SHUT_RDWR)  # wakes the one who accepts
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
     assert 20 <= asked <= 40
 
 
 @pytest.mark.parametrize("name", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
-def test_a_place_ends_itself_after_its_time(name: str) -> None:
+def test_a_session_ends_itself_after_its_time(name: str) -> None:
     import dataclasses
 
     backend = type(made(name))(dataclasses.replace(SETTINGS, session_s=2))  # type: ignore[call-arg]
@@ -183,7 +183,7 @@ def test_a_place_ends_itself_after_its_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bwrap", "bwrap_one_user"])
-def test_a_place_that_interrupted_a_command_still_ends_itself_after_its_time(name: str) -> None:
+def test_a_session_that_interrupted_a_command_still_ends_itself_after_its_time(name: str) -> None:
     import dataclasses
 
     backend = type(made(name))(dataclasses.replace(SETTINGS, session_s=3), two_users=name == "bwrap")  # type: ignore[call-arg]

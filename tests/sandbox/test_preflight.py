@@ -1,4 +1,4 @@
-"""What is found out before training starts: room on the disk, limits that hold, the text, the digest of what episodes are played in."""
+"""Checks of a backend before training starts: room on the disk, limits that hold, the text, the digest of the root file system."""
 
 import dataclasses
 import shutil
@@ -24,20 +24,20 @@ def test_an_engine_that_holds_its_limits_has_no_faults() -> None:
 
 
 @pytest.mark.docker
-def test_limits_that_a_episode_does_not_see_are_named(walled_session: Session) -> None:
-    """The same episode, asked for less than it was given: as if the engine had ignored it."""
+def test_limits_that_do_not_hold_are_named(walled_session: Session) -> None:
+    """The session has wider limits than the settings say, as if the engine had ignored them."""
     tight = dataclasses.replace(SETTINGS, memory_mb=SETTINGS.memory_mb // 4, pids=SETTINGS.pids // 4)
     info = {"SwapLimit": False, "CpuCfsQuota": False}
     assert preflight.faults(walled_session, tight, info)[0] == "limits not enforced: memory, swap, processes, CPU"
 
 
 @pytest.mark.docker
-def test_a_faulty_engine_is_said_in_the_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_faults_of_an_engine_are_in_the_one_printed_line(monkeypatch: pytest.MonkeyPatch) -> None:
     made("docker")
     monkeypatch.setattr(preflight, "_LISTING", "something else\n")
-    notices: list[str] = []
-    choose.backend(SandboxConfig(backend=Wanted.docker), notices.append)
-    (line,) = notices
+    lines: list[str] = []
+    choose.backend(SandboxConfig(backend=Wanted.docker), lines.append)
+    (line,) = lines
     assert line.startswith("sandbox: docker (")
     assert (
         "; its text differs from other engines': ls -l prints drwxr-xr-x 2 agent agent 40 2023-11-14 /home/agent | drwxr-xr-x 2 root"
@@ -45,7 +45,7 @@ def test_a_faulty_engine_is_said_in_the_one_line(monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_a_full_disk_is_said_with_its_place_and_both_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_full_disk_has_its_folder_and_both_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.require_disk("unix:///x", {"DockerRootDir": str(tmp_path)})
     free_mb = shutil.disk_usage(tmp_path).free >> 20
     monkeypatch.setattr(preflight, "LEAST_DISK_MB", free_mb + 1000)
@@ -53,14 +53,14 @@ def test_a_full_disk_is_said_with_its_place_and_both_numbers(tmp_path: Path, mon
         preflight.require_disk("unix:///x", {"DockerRootDir": str(tmp_path)})
 
 
-def test_the_disk_of_an_engine_elsewhere_is_not_ours_to_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_of_an_engine_on_another_host_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "LEAST_DISK_MB", 1 << 40)
     preflight.require_disk("tcp://elsewhere:2375", {"DockerRootDir": str(tmp_path)})
     preflight.require_disk("unix:///x", {"DockerRootDir": str(tmp_path / "inside a virtual machine")})
 
 
 @pytest.mark.docker
-def test_every_backend_tells_the_digest_of_the_same_root_file_system() -> None:
+def test_every_backend_has_the_digest_of_the_same_root_file_system() -> None:
     digests = {made(name).digest for name in ("bwrap_one_user", "docker")}
     assert len(digests) == 1
     assert digests.pop().startswith("sha256:")
@@ -76,8 +76,8 @@ def test_an_unknown_runtime_is_one_line_before_the_first_episode() -> None:
 
 @pytest.mark.docker
 @pytest.mark.xdist_group("runsc")
-def test_what_debian_s_gvisor_lacks_is_said() -> None:
-    """Its statx knows no AT_NO_AUTOMOUNT, so `ls -l` fails; where it is told to leave control groups alone, nobody counts."""
+def test_the_faults_of_debians_gvisor_are_named() -> None:
+    """Its statx has no AT_NO_AUTOMOUNT, so that `ls -l` fails; with --ignore-cgroups no limit holds."""
     limits, text = made("runsc").faults  # type: ignore[attr-defined]
     assert limits == "limits not enforced: memory, processes"
     assert "cannot access '/srv': Invalid argument" in text

@@ -1,4 +1,4 @@
-"""An engine that is not reached by a socket of this host: nothing is bind-mounted, so it may be anywhere."""
+"""An engine over TCP: nothing is bind-mounted, so that it may run on another host."""
 
 import functools
 import socket
@@ -15,7 +15,7 @@ from tests.dockerd import dockerd, missing
 
 @pytest.mark.docker
 @pytest.mark.exhaustive
-def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     if lacking := missing():
         pytest.skip(lacking)
     with socket.socket() as free:
@@ -23,10 +23,10 @@ def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None
         host = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     with dockerd("-H", host):
         monkeypatch.setenv("DOCKER_HOST", host)
-        notices: list[str] = []
-        backend = choose.backend(SandboxConfig(backend=Wanted.docker, warm=1), notices.append)
-        assert f" at {host}, " in notices[0]
-        for _ in range(2):  # the second was made ahead
+        lines: list[str] = []
+        backend = choose.backend(SandboxConfig(backend=Wanted.docker, warm=1), lines.append)
+        assert f" at {host}, " in lines[0]
+        for _ in range(2):  # the second container was made ahead
             with backend.open({"NUMBER": "1"}) as session:
                 session.put([File("/home/agent/note", "one\n"), File("/srv/rule", "two\n", owner="root")])
                 assert session.run("cat note /srv/rule; echo $NUMBER", 5) == ShellTurn("one\ntwo\n1\n", "ready", 0)
@@ -37,6 +37,6 @@ def test_a_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None
         backend._warm.close()  # type: ignore[attr-defined]
         left = functools.partial(backend.engine.client().containers.list, all=True)  # type: ignore[attr-defined]
         end = time.monotonic() + 20
-        while left() and time.monotonic() < end:  # where auto_remove was faster than we, it may still be at it
+        while left() and time.monotonic() < end:  # auto_remove may still be at work
             time.sleep(0.1)
         assert not left()

@@ -1,4 +1,4 @@
-"""What an episode cannot do, whatever it types."""
+"""What an agent cannot do, whatever it types."""
 
 import pytest
 
@@ -42,10 +42,10 @@ def test_the_agent_is_one_user_without_powers(walled: Backend) -> None:
         assert session.run("kill -9 1; chmod 777 /srv; chown agent /usr/local", 5).output.count("Operation not permitted") == 3
 
 
-def test_only_tools_of_the_root_file_system_are_there(session: Session) -> None:
+def test_only_tools_of_the_root_file_system_exist(session: Session) -> None:
     assert session.run("find / -xdev -perm /6000 -type f 2>/dev/null; command -v mount unshare apt-get perl python3", 10).output == ""
 
 
-def test_host_variables_do_not_come_in(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_the_host_are_not_visible(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
     assert "SECRET" not in session.run("env; cat /proc/1/environ 2>/dev/null | tr '\\0' '\\n'", 5).output

@@ -1,4 +1,4 @@
-"""Containers made ahead: the same episodes, nothing left of them, whatever ends us."""
+"""Containers made ahead: the same episodes, and nothing left however their owner ends."""
 
 import dataclasses
 import os
@@ -25,22 +25,22 @@ from tests.sandbox.conftest import SETTINGS
 from tests.sandbox.test_warm import await_true, of_process
 import os
 backend = DockerBackend(dataclasses.replace(SETTINGS, warm=2))
-with backend.open({}) as place:
-    place.run("true", 5)
+with backend.open({}) as session:
+    session.run("true", 5)
     assert await_true(lambda: len(of_process(os.getpid())) >= 3, 20)
     print("made", flush=True)
-    WHAT
+    THEN
 """
 
 
 def of_process(pid: int) -> set[str]:
-    """The containers that belong to a process of this host."""
+    """Names of the containers that a process of this host owns."""
     import socket
 
     from sekft.sandbox.backend import engine
 
     label = f"{engine.OWNER}={socket.gethostname()}:{pid}"
-    return {found.name for found in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"label": label})}
+    return {container.name for container in engine.find().client().containers.list(all=True, ignore_removed=True, filters={"label": label})}
 
 
 def backend_with(number: int):
@@ -50,7 +50,7 @@ def backend_with(number: int):
     return DockerBackend(dataclasses.replace(SETTINGS, warm=number))
 
 
-def live(backend, number: int) -> tuple[list[ShellTurn], CheckResult, str]:
+def play(backend, number: int) -> tuple[list[ShellTurn], CheckResult, str]:
     with backend.open({"NUMBER": str(number)}) as session:
         session.put([File("/home/agent/note", f"{number}\n"), File("/srv/rule", "one\n", owner="root")])
         texts = [
@@ -61,17 +61,17 @@ def live(backend, number: int) -> tuple[list[ShellTurn], CheckResult, str]:
         return [session.run(text, 5) for text in texts], session.check("cat note; ls /tmp", 5), session._name
 
 
-def test_episodes_in_containers_made_ahead_are_the_same_and_each_has_its_own() -> None:
+def test_episodes_in_containers_made_ahead_are_the_same_and_each_has_its_own_container() -> None:
     cold, ahead = backend_with(0), backend_with(2)
     try:
-        expected = [live(cold, number)[:2] for number in range(4)]
+        expected = [play(cold, number)[:2] for number in range(4)]
         found: dict[int, tuple[list[ShellTurn], CheckResult, str]] = {}
-        threads = [threading.Thread(target=lambda n=n: found.update({n: live(ahead, n)})) for n in range(4)]  # type: ignore[misc]
+        threads = [threading.Thread(target=lambda n=n: found.update({n: play(ahead, n)})) for n in range(4)]  # type: ignore[misc]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        again = [live(ahead, number) for number in range(4)]
+        again = [play(ahead, number) for number in range(4)]
         assert [found[number][:2] for number in range(4)] == expected
         assert [episode[:2] for episode in again] == expected
         assert len({episode[2] for episode in [*found.values(), *again]}) == 8
@@ -79,7 +79,7 @@ def test_episodes_in_containers_made_ahead_are_the_same_and_each_has_its_own() -
         ahead._warm.close()
 
 
-def test_one_that_waits_is_taken_and_replaced() -> None:
+def test_a_waiting_container_is_taken_and_replaced() -> None:
     backend = backend_with(2)
     try:
         assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
@@ -93,7 +93,7 @@ def test_one_that_waits_is_taken_and_replaced() -> None:
 
 
 @pytest.mark.parametrize("fault", ["removed", "old"])
-def test_one_that_is_no_use_any_more_is_not_handed_out(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_is_gone_or_too_old_is_not_used(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = backend_with(1)
     try:
         assert await_true(lambda: len(backend._warm._waiting) == 1, 20)
@@ -111,23 +111,23 @@ def test_one_that_is_no_use_any_more_is_not_handed_out(fault: str, monkeypatch: 
         backend._warm.close()
 
 
-def test_closing_removes_those_that_wait() -> None:
+def test_closing_removes_the_waiting_containers() -> None:
     backend, before = backend_with(2), of_process(os.getpid())
     assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
     names = {container.name for container in backend._warm._waiting}
     backend._warm.close()
     assert await_true(lambda: not names & of_process(os.getpid()))
-    with backend.open({}) as session:  # still of use, without any ahead
+    with backend.open({}) as session:  # still works, without containers made ahead
         assert session.run("true", 5).kind == "ready"
     assert await_true(lambda: of_process(os.getpid()) <= before - names)
 
 
 @pytest.mark.parametrize("end", ["return", "error", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_waits_on_after_its_owner(end: str | signal.Signals) -> None:
+def test_no_waiting_container_outlives_its_owner(end: str | signal.Signals) -> None:
     made("docker")
-    what = {"return": "pass", "error": "raise RuntimeError"}.get(end, "time.sleep(60)") if isinstance(end, str) else "time.sleep(60)"
+    then = {"return": "pass", "error": "raise RuntimeError"}.get(end, "time.sleep(60)") if isinstance(end, str) else "time.sleep(60)"
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-c", HOLD.replace("WHAT", what)]
+    command = [sys.executable, "-c", HOLD.replace("THEN", then)]
     held = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert held.stdout and held.stdout.readline() == "made\n"

@@ -1,4 +1,4 @@
-"""Where attacks are played: a backend, a neighbour that episodes through all of them, and a listener of the host."""
+"""The arena of the attacks: a backend, a neighbour session that must not notice them, and a listener on the host."""
 
 import contextlib
 import dataclasses
@@ -16,8 +16,8 @@ from sekft.sandbox.session import Backend, File, Session, ShellTurn
 from tests.sandbox.attacks.attack import CHECKED, Attack, Seen
 
 SETTINGS = SandboxConfig(session_s=60, flood_bytes=1 << 20)
-PORT = 20000 + os.getpid() % 12000  # below those the kernel gives away; two runs at once have their own
-ABSTRACT = f"\0sekft-attacked-{os.getpid()}"  # a socket without a file: open to all of its network namespace
+PORT = 20000 + os.getpid() % 12000  # below the kernel's ephemeral ports; different for two runs at the same time
+ABSTRACT = f"\0sekft-attacked-{os.getpid()}"  # a socket without a file, visible in its whole network namespace
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Arena:
     _walls: dict[str, Backend] = field(default_factory=dict)
 
     def play(self, attack: Attack) -> Seen:
-        """One episode of this attack. Raises AssertionError if anybody else was harmed."""
+        """Play one attack. Raises AssertionError if the neighbour was harmed or something is left."""
         before, reached, memory = _children(), self.listener.reached, psutil.Process().memory_info().rss
         backend = self._with(attack)
         started = time.monotonic()
@@ -42,7 +42,7 @@ class Arena:
         waited = max(waited, self.neighbour.slowest_since(started))
         assert _children() <= before, "processes of the episode are left"
         assert not name or self._is_gone(name), "the container is left"
-        self._open_a_fresh_one()
+        self._require_fresh_session()
         grown = (psutil.Process().memory_info().rss - memory) / 1e6
         return Seen(tuple(turns), checked, seconds, waited, self.listener.reached - reached, grown)
 
@@ -52,13 +52,13 @@ class Arena:
             self._walls[key] = make(self.name, dataclasses.replace(SETTINGS, **attack.settings)) if attack.settings else self.backend
         return self._walls[key]
 
-    def _open_a_fresh_one(self) -> None:
+    def _require_fresh_session(self) -> None:
         with self.backend.open({}) as session:
             assert session.run("echo fresh", 10) == ShellTurn("fresh\n", "ready", 0), "a fresh episode does not work"
             assert session.check(f"exit {CHECKED}", 10).status == CHECKED, "a fresh episode is not checked"
 
     def _is_gone(self, container: str) -> bool:
-        """Within a moment: its own removal may have begun before ours."""
+        """Whether the container is removed within a moment: auto_remove may be slower than we are."""
         client = self.backend.engine.client()  # type: ignore[attr-defined]
         for _ in range(100):
             if not client.containers.list(all=True, ignore_removed=True, filters={"name": container}):
@@ -69,7 +69,7 @@ class Arena:
 
 @contextlib.contextmanager
 def arena(name: str) -> Iterator[Arena]:
-    """Raises SandboxError where this backend does not work."""
+    """An arena on this backend. Raises SandboxError if it does not work here."""
     backend = make(name, SETTINGS)
     with Listener() as listener, Neighbour(make(name, dataclasses.replace(SETTINGS, session_s=1800))) as neighbour:
         yield Arena(name, backend, neighbour, listener)
@@ -87,14 +87,14 @@ def make(name: str, settings: SandboxConfig) -> Backend:
 
 
 class Neighbour:
-    """An episode in a thread of its own that answers again and again, and remembers what is its own."""
+    """A session in a thread of its own that answers again and again and checks that its state is unchanged."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._answers: list[tuple[float, float]] = []  # (when, after how many seconds)
+        self._answers: list[tuple[float, float]] = []  # (start, seconds)
         self._trouble = ""
         self._answered, self._over = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Neighbour":
         self._thread.start()
@@ -106,9 +106,9 @@ class Neighbour:
         self._thread.join(30)
 
     def answer_now(self) -> float:
-        """Seconds until the next whole answer. Raises AssertionError if none comes."""
+        """Seconds until the next complete answer. Raises AssertionError if none comes."""
         started = time.monotonic()
-        for _ in range(2):  # the first may have been on its way already
+        for _ in range(2):  # the first may have begun before the call
             self._answered.clear()
             assert self._answered.wait(30), "the neighbour does not answer"
             assert not self._trouble, f"the neighbour was harmed: {self._trouble}"
@@ -117,7 +117,7 @@ class Neighbour:
     def slowest_since(self, since: float) -> float:
         return max((seconds for when, seconds in self._answers if when >= since), default=0.0)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             with self._backend.open({}) as session:
                 session.put([File("/home/agent/mine", "my file\n"), File("/srv/ours", "our file\n", owner="root")])
@@ -136,7 +136,7 @@ class Neighbour:
 
 
 class Listener:
-    """Of the host's own loopback and of its abstract sockets; counts who comes."""
+    """Counts connections to the host's loopback and to an abstract socket."""
 
     def __enter__(self) -> "Listener":
         self.reached = 0
@@ -172,5 +172,5 @@ def _type(session: Session, attack: Attack) -> Iterator[ShellTurn]:
 
 
 def _children() -> set[int]:
-    """Processes we started, but for the neighbour's that come and go."""
+    """The child processes of this one."""
     return {process.pid for process in psutil.Process().children()}

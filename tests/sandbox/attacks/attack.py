@@ -1,4 +1,4 @@
-"""What an attack is: texts typed at the prompt, what must come of them, and what a backend is known to let out."""
+"""Attacks: texts typed at the prompt, the expected turns, and the walls that a backend is known to lack."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,21 +7,21 @@ from typing import Any
 
 from sekft.sandbox.session import CheckResult, ShellTurn
 
-CHECKED = 7  # what every checker ends with unless it was deceived: then with 0
+CHECKED = 7  # exit status of every checker that was not deceived
 DECEIVED = 0
 ONE_USER = "the control process and root's files belong to the agent's own user: chmod opens them"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One attack's episode, from outside."""
+    """What was observed of one attack."""
 
     turns: tuple[ShellTurn, ...]
     checked: CheckResult
-    seconds: float  # from open to removed
-    neighbour_s: float  # the slowest answer of an episode beside it
-    reached: int  # connections that arrived at a listener of the host
-    grown_mb: float  # of our own memory
+    seconds: float  # from opening the session to its removal
+    neighbour_s: float  # slowest answer of the neighbour
+    reached: int  # connections that arrived at the listener of the host
+    grown_mb: float  # growth of this process's memory
 
     @property
     def output(self) -> str:
@@ -29,21 +29,21 @@ class Seen:
 
     @property
     def shape(self) -> str:
-        """How the turns ended, and after a dash the checker's status: `ready/timeout ready - 7`."""
+        """The kinds of the turns, then the checker's status: `ready/timeout ready - 7`."""
         return f"{' '.join(map(_shape, self.turns))} - {'none' if self.checked.status is None else self.checked.status}"
 
     @property
-    def said(self) -> dict[str, str]:
-        """The lines `name: value` that an attack printed to tell what it reached; the last one counts."""
+    def printed(self) -> dict[str, str]:
+        """The lines `name: value` that an attack prints about its success; the last of a name counts."""
         return dict(line.split(": ", 1) for line in self.output.splitlines() if ": " in line)
 
 
 Escape = Callable[[Seen], str]
-"""What was not contained, in a few words; nothing if all was."""
+"""What was not contained, in a few words; empty if everything was."""
 
 
 def nothing(seen: Seen) -> str:
-    """For attacks that could only break the session: that is asserted of every episode."""
+    """For attacks on the session alone, whose expected turns are checked for every attack."""
     return ""
 
 
@@ -51,8 +51,8 @@ def nothing(seen: Seen) -> str:
 class Attack:
     """texts are typed one after the other until the episode ends.
 
-    shapes: patterns of Seen.shape; allowed are those under the backend's name, else those under "", else a prompt after every text.
-    missing: backend -> the wall it lacks, as the table says it; there the escape must be seen, everywhere else it must not.
+    shapes: allowed patterns of Seen.shape, by backend, "" for all others; without any, a prompt must come back after every text.
+    missing: by backend, the wall it lacks, as in the table; the escape must succeed there and nowhere else.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Attack:
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checker: str = f"exit {CHECKED}"
     missing: Mapping[str, str] = field(default_factory=dict)
-    timeout_s: float = 2.0  # of one line
+    timeout_s: float = 2.0  # per line
     check_s: float = 3.0
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of SandboxConfig, where the usual walls are too wide to be reached
+    settings: Mapping[str, Any] = field(default_factory=dict)  # fields of SandboxConfig, if the usual limits are too high to be reached
     slow: bool = False
 
     def allows(self, backend: str, shape: str) -> bool:
@@ -80,11 +80,11 @@ def deceived(seen: Seen) -> str:
 
 
 def more_than(limit: float, name: str, unit: str) -> Escape:
-    """The attack prints `name: number`; a number it did not get to print is none."""
-    return lambda seen: f"{seen.said[name]} {unit}" if float(seen.said.get(name, 0)) > limit else ""
+    """An escape if the attack prints `name: number` with a number above the limit."""
+    return lambda seen: f"{seen.printed[name]} {unit}" if float(seen.printed.get(name, 0)) > limit else ""
 
 
-def says(line: str, escape: str) -> Escape:
+def prints(line: str, escape: str) -> Escape:
     return lambda seen: escape if line in seen.output.splitlines() else ""
 
 

@@ -1,4 +1,4 @@
-"""Attacks on the checker: what it reads, what it runs with, when it runs, what it says."""
+"""Attacks on the checker: its input, its tools, its time, its output."""
 
 from tests.sandbox.attacks.attack import CHECKED, DECEIVED, ONE_USER, Attack, deceived, shapes
 

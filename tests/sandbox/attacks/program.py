@@ -1,6 +1,6 @@
-"""Machine code for what no tool of the image can try: a list of system calls as a tiny ELF program, typed by printf.
+"""Machine code for attacks that need more than the image's tools: system calls as a tiny ELF program, typed with printf.
 
-x86-64 Linux. Episodes have no compiler, but who can type can type bytes: the walls are the kernel's, not the missing tools.
+x86-64 Linux. A session has no compiler, but any bytes can be typed: the isolation must not depend on missing tools.
 """
 
 import platform
@@ -17,7 +17,7 @@ AF_UNIX, AF_INET, AF_PACKET, STREAM, DGRAM, RAW = 1, 2, 17, 1, 2, 3
 
 
 class Last:
-    """An argument: the result of the call before."""
+    """An argument: the result of the previous call."""
 
 
 LAST: Final = Last()
@@ -32,13 +32,13 @@ _OR_EXIT_WITH_ERRNO = b"\x48\x85\xc0\x79\x0b\xf7\xd8\x89\xc7" + _EXIT + b"\x49\x
 
 
 def typed(*calls: Call, path: str = "/tmp/program") -> str:
-    """sh that makes the program and runs it. It ends with 0, or with the errno of the first call that failed."""
+    """sh text that writes and runs the program, which ends with 0 or with the errno of the first call that failed."""
     text = "".join(f"\\{byte:03o}" for byte in elf(calls))
     return f"printf '{text}' >{path}; chmod +x {path}; {path}"
 
 
 def elf(calls: Sequence[Call]) -> bytes:
-    code = _code(calls, 0)[0]  # once for its length, which does not depend on the addresses
+    code = _code(calls, 0)[0]  # a first pass for the length, which does not depend on the addresses
     code, data = _code(calls, _BASE + _HEADERS + len(code))
     size = _HEADERS + len(code) + len(data)
     header = b"\x7fELF\x02\x01\x01" + bytes(9)

@@ -11,10 +11,10 @@ _SHARE = "set -- $(now) $(sleep 2; now); echo cores: $(echo $1 $2 $3 $4 | awk '{
 
 
 def _too_much(limits: dict[str, float], unit: str) -> Escape:
-    """Of what was printed as `place: amount`."""
+    """The directories whose printed amount, `directory: amount`, is above the limit."""
 
     def escape(seen: Seen) -> str:
-        over = [f"{session} {seen.said[session]}" for session, limit in limits.items() if float(seen.said.get(session, 0)) > limit]
+        over = [f"{path} {seen.printed[path]}" for path, limit in limits.items() if float(seen.printed.get(path, 0)) > limit]
         return f"{', '.join(over)} {unit}" if over else ""
 
     return escape
@@ -27,7 +27,7 @@ def _floods_us(seen: Seen) -> str:
 
 
 def _fill(command: str, measure: str) -> str:
-    """In every place, and all stay full; folders that are the agent's own are opened first."""
+    """Fill every directory, and leave all full; the agent's own ones are made writable first."""
     return f"for d in {_PLACES}; do chmod u+w $d; cd $d || continue; {command}; echo $d: $({measure}); done 2>/dev/null; cd"
 
 
@@ -67,7 +67,7 @@ ATTACKS = [
         timeout_s=10.0,
     ),
     Attack(
-        "disk fill in every place at once",
+        "disk fill in every directory at once",
         (
             _fill("head -c 100000000 /dev/zero >filler", "echo $(stat -c %s filler || echo 0) 1048576 | awk '{ print $1 / $2 }'"),
             "ls ~ >/tmp/x; echo alive",
@@ -76,7 +76,7 @@ ATTACKS = [
         timeout_s=20.0,
     ),
     Attack(
-        "inode fill in every place at once",
+        "inode fill in every directory at once",
         (_fill("seq 12000 | xargs -n 4000 touch", "ls | wc -l"), "ls / >/dev/null; echo alive"),
         _too_much(_INODES, "files"),
         missing={"bwrap": "no limit on inodes", "bwrap_one_user": "no limit on inodes"},

@@ -1,11 +1,11 @@
-"""Attacks on the session: its shell, its prompt, its output, our marks in it."""
+"""Attacks on the session: its shell, its prompt, its output and our marks in it."""
 
 from tests.sandbox.attacks.attack import ONE_USER, Attack, Seen, shapes
 
-# what PS1 holds; an episode reads it as easily as we do
+# the nonce, which PS1 contains: the agent can read it
 _NONCE = "n=${PS1#?}; n=${n%%:*}"
 _MARK = "mark() { printf '\\036%s:%s:%s:\\037' $n $1 $2; }"
-_KILLED = ("gone:137 - none", "ready - none")  # where the control process is the agent's own, it goes too, sooner or later
+_KILLED = ("gone:137 - none", "ready - none")  # a control process of the agent's own user is killed, too, sooner or later
 
 
 def _controls(seen: Seen) -> str:

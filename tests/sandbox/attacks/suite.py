@@ -4,7 +4,7 @@ from tests.sandbox.attacks import checker, resources, session, walls
 from tests.sandbox.attacks.attack import Attack
 
 GROUPS: dict[str, list[Attack]] = {
-    "Taking all there is": resources.ATTACKS,
+    "Using up resources": resources.ATTACKS,
     "The session": session.ATTACKS,
     "The checker": checker.ATTACKS,
     "The walls": walls.ATTACKS,

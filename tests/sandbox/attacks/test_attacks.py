@@ -1,4 +1,4 @@
-"""Every attack on every backend: what is contained, who else was harmed, how the episode ends."""
+"""Every attack on every backend is contained, harms no neighbour, and ends as expected."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.sandbox.attacks.attack import Attack, Seen
 from tests.sandbox.attacks.suite import ATTACKS, BACKENDS, GROUPS
 from tests.sandbox.conftest import AS_ROOT
 
-pytestmark = pytest.mark.xdist_group("attacks")  # one after the other: each may take all that its walls leave it
+pytestmark = pytest.mark.xdist_group("attacks")  # one after the other: each may use up all that its limits allow
 
 
 def _marks(backend: str, attack: Attack) -> list[pytest.MarkDecorator]:
@@ -44,8 +44,8 @@ def attacked(request: pytest.FixtureRequest) -> Iterator[Arena]:
     ],
     indirect=["attacked"],
 )
-def test_an_attack_is_contained_harms_nobody_and_ends_as_it_should(attacked: Arena, attack: Attack) -> None:
-    seen = attacked.play(attack)  # asserts that nobody else is harmed and nothing is left
+def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(attacked: Arena, attack: Attack) -> None:
+    seen = attacked.play(attack)  # asserts that the neighbour is not harmed and nothing is left
     assert not [turn for turn in seen.turns if turn.kind == "broken"]
     assert not seen.checked.broken
     assert attack.allows(attacked.name, seen.shape), (seen.shape, seen.turns, seen.checked)
@@ -61,16 +61,16 @@ def test_no_attack_has_the_name_of_another() -> None:
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 
-def test_an_engine_is_not_known_to_let_anything_out() -> None:
+def test_no_attack_on_an_engine_is_expected_to_succeed() -> None:
     assert not [attack.name for attack in ATTACKS if "docker" in attack.missing]
 
 
-def test_what_a_backend_lets_out_is_what_it_says_it_lacks() -> None:
+def test_the_expected_escapes_are_the_walls_that_a_backend_reports_as_missing() -> None:
     from sekft.sandbox.backend.bwrap import BwrapBackend
 
     for name, two_users in (("bwrap", True), ("bwrap_one_user", False)):
-        said = BwrapBackend.walls_missing(SimpleNamespace(two_users=two_users))  # type: ignore[arg-type]
-        assert {attack.missing[name] for attack in ATTACKS if name in attack.missing} == set(said)
+        missing = BwrapBackend.walls_missing(SimpleNamespace(two_users=two_users))  # type: ignore[arg-type]
+        assert {attack.missing[name] for attack in ATTACKS if name in attack.missing} == set(missing)
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the page is made by python -m tests.sandbox.attacks")

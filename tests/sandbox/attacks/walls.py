@@ -21,8 +21,8 @@ _NO_FILTER = "no seccomp filter"
 _NESTED = "the agent may make user namespaces of its own"
 
 
-def _said(name: str, escape: str) -> Escape:
-    return lambda seen: f"{escape} {seen.said[name]}".rstrip() if name in seen.said else ""
+def _printed(name: str, escape: str) -> Escape:
+    return lambda seen: f"{escape} {seen.printed[name]}".rstrip() if name in seen.printed else ""
 
 
 def _arrived(seen: Seen) -> str:
@@ -30,27 +30,27 @@ def _arrived(seen: Seen) -> str:
 
 
 def _worked(*numbers: str) -> Escape:
-    """`errno: 0` of a program means that the kernel let it."""
-    return lambda seen: ", ".join(what for what in numbers if seen.said.get(what) == "0")
+    """An escape if the program prints `errno: 0`: the kernel allowed the calls."""
+    return lambda seen: ", ".join(name for name in numbers if seen.printed.get(name) == "0")
 
 
-def _try(what: str, *calls: program.Call) -> str:
-    return f"{typed(*calls)}; echo {what}: $?"
+def _try(name: str, *calls: program.Call) -> str:
+    return f"{typed(*calls)}; echo {name}: $?"
 
 
 SHELL = [
-    Attack("writes to /proc and /sys", (_WRITTEN,), _said("written", "written:")),
+    Attack("writes to /proc and /sys", (_WRITTEN,), _printed("written", "written:")),
     Attack(
         "writing anywhere else",
         (_OPEN_DIRECTORIES,),
-        # message queues of the container's own, at most a few: see the fills
-        lambda seen: "" if seen.said.get("open") == "/dev/mqueue mqueue" else _said("open", "open to the agent:")(seen),
+        # message queues of the container, at most a few: see the attacks that fill directories
+        lambda seen: "" if seen.printed.get("open") == "/dev/mqueue mqueue" else _printed("open", "open to the agent:")(seen),
         timeout_s=10.0,
     ),
     Attack(
         "rewriting the scenario's own files",
         ("chmod -R u+w /srv /usr/local 2>/dev/null; echo x 2>/dev/null >/srv/x && echo rewritten: /srv",),
-        _said("rewritten", "rewritten:"),
+        _printed("rewritten", "rewritten:"),
         missing={"bwrap_one_user": ONE_USER},
     ),
     Attack(
@@ -60,7 +60,7 @@ SHELL = [
             "for d in sda vda nvme0n1 mem kmem port kmsg kvm fuse loop0 net/tun; do [ ! -e /dev/$d ] || echo there: $d; done; "
             "find /dev -type b | sed 's/^/there: /'",
         ),
-        lambda seen: _said("made", "made:")(seen) or _said("there", "there:")(seen),
+        lambda seen: _printed("made", "made:")(seen) or _printed("there", "there:")(seen),
     ),
     Attack(
         "setuid files",
@@ -69,7 +69,9 @@ SHELL = [
             "find / -xdev -perm /6000 -type f 2>/dev/null | sed 's/^/found: /'",
         ),
         lambda seen: (
-            _said("found", "found:")(seen) or _said("given", "given")(seen) or ("runs as root" if seen.said["runs as"] != "1000" else "")
+            _printed("found", "found:")(seen)
+            or _printed("given", "given")(seen)
+            or ("runs as root" if seen.printed["runs as"] != "1000" else "")
         ),
     ),
     Attack(
@@ -79,7 +81,7 @@ SHELL = [
             "for f in /proc/$$/fd/*; do "
             "case $(readlink $f) in pipe:*|/dev/null|/dev/fd/3|'') ;; *) echo open: $f $(readlink $f) ;; esac; done",
         ),
-        lambda seen: _said("terminal", "terminal")(seen) or _said("open", "open:")(seen),
+        lambda seen: _printed("terminal", "terminal")(seen) or _printed("open", "open:")(seen),
     ),
     Attack(
         "memory and variables of the first and the control process",
@@ -88,11 +90,11 @@ SHELL = [
             "head -c 1 /proc/$p/environ | grep -q . && echo read: /proc/$p/environ; "
             "ls /proc/$p/fd >/dev/null && echo seen: /proc/$p/fd; }; done 2>/dev/null",
         ),
-        lambda seen: _said("opened", "opened")(seen) or _said("read", "read")(seen) or _said("seen", "seen")(seen),
+        lambda seen: _printed("opened", "opened")(seen) or _printed("read", "read")(seen) or _printed("seen", "seen")(seen),
         missing={"bwrap_one_user": ONE_USER},
     ),
     Attack(
-        "names of other hosts (DNS)", ("getent ahosts example.com && echo resolved: yes",), _said("resolved", "resolved"), timeout_s=15.0
+        "names of other hosts (DNS)", ("getent ahosts example.com && echo resolved: yes",), _printed("resolved", "resolved"), timeout_s=15.0
     ),
     Attack(
         "the engine's socket",
@@ -100,7 +102,7 @@ SHELL = [
             "for s in $(find / -type s 2>/dev/null); do echo socket: $s; done; "
             "ls -d /var/run/docker* /run/docker* /run/containerd* /run/podman* 2>/dev/null | sed 's/^/socket: /'",
         ),
-        _said("socket", "there is"),
+        _printed("socket", "there is"),
         timeout_s=10.0,
     ),
 ]

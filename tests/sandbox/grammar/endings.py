@@ -1,26 +1,26 @@
-"""Every way an episode comes to its end by what is typed."""
+"""Cases that end an episode."""
 
 import shlex
 from collections.abc import Iterator
 
-from tests.sandbox.grammar.episode import Cases, Scenario, Step, spread
+from tests.sandbox.grammar.episode import Cases, ShellState, Step, spread
 
 ENDINGS = Cases()
 AFTER = ("ls", "echo never >never", "cat <<E", "exit 77", "panic late", "x='", "")
 
 
-def over(scenario: Scenario, text: str, kind: str, status: int | None, output: str | None = "", reason: str = "") -> Step:
-    """The last step; at times with lines behind it, which are never typed."""
-    dropped = scenario.random.choices(AFTER, k=scenario.random.choice((0, 0, 1, 3)))
-    newline = scenario.random.choice(("", "", "\n"))
+def over(state: ShellState, text: str, kind: str, status: int | None, output: str | None = "", reason: str = "") -> Step:
+    """The last step, at times with more lines, which are never typed."""
+    dropped = state.random.choices(AFTER, k=state.random.choice((0, 0, 1, 3)))
+    newline = state.random.choice(("", "", "\n"))
     return Step(
         "\n".join([text, *dropped]) + ("\n" if dropped and not dropped[-1] else newline), kind, status, output, len(dropped), reason
     )
 
 
 @ENDINGS.add(4)
-def exit_plainly(scenario: Scenario) -> Iterator[Step]:
-    number = scenario.random.choice((0, 0, 0, 1, 2, 42, 86, 127, 137, 255))
+def exit_plainly(state: ShellState) -> Iterator[Step]:
+    number = state.random.choice((0, 0, 0, 1, 2, 42, 86, 127, 137, 255))
     forms = (
         "exit {}",
         "  exit {}  ",
@@ -32,19 +32,19 @@ def exit_plainly(scenario: Scenario) -> Iterator[Step]:
         "command exit {}",
         "! exit {}",
     )
-    yield over(scenario, scenario.random.choice(forms).format(number), "exit", number)
+    yield over(state, state.random.choice(forms).format(number), "exit", number)
 
 
 @ENDINGS.add()
-def exit_with_the_last_status(scenario: Scenario) -> Iterator[Step]:
-    number = scenario.random.randrange(256)
+def exit_with_the_last_status(state: ShellState) -> Iterator[Step]:
+    number = state.random.randrange(256)
     yield Step(f"(exit {number})", status=number)
-    yield over(scenario, "exit", "exit", number)
+    yield over(state, "exit", "exit", number)
 
 
 @ENDINGS.add(3)
-def exit_inside(scenario: Scenario) -> Iterator[Step]:
-    number = scenario.random.randrange(256)
+def exit_inside(state: ShellState) -> Iterator[Step]:
+    number = state.random.randrange(256)
     forms = (
         "true && exit {} && echo never >never",
         "false || exit {}",
@@ -66,13 +66,13 @@ def exit_inside(scenario: Scenario) -> Iterator[Step]:
         "unset -f panic; exit {}",
         "cd /; exit {}",
     )
-    yield over(scenario, scenario.random.choice(forms).format(number), "exit", number)
+    yield over(state, state.random.choice(forms).format(number), "exit", number)
 
 
 @ENDINGS.add()
-def exit_over_several_lines(scenario: Scenario) -> Iterator[Step]:
-    number, word = scenario.random.randrange(256), scenario.plain()
-    lines = scenario.random.choice(
+def exit_over_several_lines(state: ShellState) -> Iterator[Step]:
+    number, word = state.random.randrange(256), state.plain()
+    lines = state.random.choice(
         (
             [f"for i in {word}", "do", f"exit {number}", "done"],
             [f"echo '{word}", f"' >/dev/null; exit {number}"],
@@ -80,38 +80,38 @@ def exit_over_several_lines(scenario: Scenario) -> Iterator[Step]:
             [f"{word}() {{", f"  exit {number}", f"}}; {word}"],
         )
     )
-    yield from spread(scenario, lines, number, kind="exit")
+    yield from spread(state, lines, number, kind="exit")
 
 
 @ENDINGS.add()
-def exit_from_a_file(scenario: Scenario) -> Iterator[Step]:
-    number = scenario.random.randrange(256)
-    typed, path = scenario.new_file()
-    scenario.files[path] = f"exit {number}\n".encode()
+def exit_from_a_file(state: ShellState) -> Iterator[Step]:
+    number = state.random.randrange(256)
+    typed, path = state.new_file()
+    state.files[path] = f"exit {number}\n".encode()
     yield Step(f"echo exit {number} >{typed}")
     yield Step(f"sh {typed}; echo $?", output=f"{number}\n")
     source = typed if path.startswith("/") and typed.strip("'").startswith("/") else f"./{typed}"
-    yield over(scenario, f". {source}", "exit", number)
+    yield over(state, f". {source}", "exit", number)
 
 
 @ENDINGS.add()
-def exit_by_alias(scenario: Scenario) -> Iterator[Step]:
+def exit_by_alias(state: ShellState) -> Iterator[Step]:
     yield Step("alias leave='exit 9'")
-    yield over(scenario, "leave", "exit", 9)
+    yield over(state, "leave", "exit", 9)
 
 
 @ENDINGS.add(2)
-def exit_by_error(scenario: Scenario) -> Iterator[Step]:
-    """set -e: the first failure is the end."""
-    number = scenario.random.randint(1, 255)
+def exit_by_error(state: ShellState) -> Iterator[Step]:
+    """set -e: the first failure ends the shell."""
+    number = state.random.randint(1, 255)
     yield Step("set -e")
     yield Step("false || true; if false; then :; fi; ! true; echo on", output="on\n")
-    yield over(scenario, f"(exit {number})", "exit", number)
+    yield over(state, f"(exit {number})", "exit", number)
 
 
 @ENDINGS.add(4)
-def panic(scenario: Scenario) -> Iterator[Step]:
-    why = scenario.random.choice(("", "no such disk", "it's gone", "naïve 日本 😀", "a  b", "x" * 390, "$HOME *", "-n"))
+def panic(state: ShellState) -> Iterator[Step]:
+    why = state.random.choice(("", "no such disk", "it's gone", "naïve 日本 😀", "a  b", "x" * 390, "$HOME *", "-n"))
     quoted = shlex.quote(why) if why else ""
     forms = (
         "panic {}",
@@ -134,22 +134,22 @@ def panic(scenario: Scenario) -> Iterator[Step]:
         "set -e; panic {}",
         "trap '' EXIT; panic {}",
     )
-    yield over(scenario, scenario.random.choice(forms).format(quoted), "panic", 86, reason=" ".join(why.split()))
+    yield over(state, state.random.choice(forms).format(quoted), "panic", 86, reason=" ".join(why.split()))
 
 
 @ENDINGS.add()
-def panic_in_a_program(scenario: Scenario) -> Iterator[Step]:
-    typed, path = scenario.new_file()
-    word = scenario.plain()
-    scenario.files[path] = f"#!/bin/sh\necho before\npanic {word}\n".encode()
+def panic_in_a_program(state: ShellState) -> Iterator[Step]:
+    typed, path = state.new_file()
+    word = state.plain()
+    state.files[path] = f"#!/bin/sh\necho before\npanic {word}\n".encode()
     yield Step(f"printf '%s\\n' '#!/bin/sh' 'echo before' 'panic {word}' >{typed}")
     calls = (f"sh {typed}", f"sh <{typed}", f"cat {typed} | sh", f'sh -c "$(cat {typed})"', f'eval "$(cat {typed})"')
-    yield over(scenario, scenario.random.choice(calls), "panic", 86, "before\n", word)
+    yield over(state, state.random.choice(calls), "panic", 86, "before\n", word)
 
 
 @ENDINGS.add(3)
-def gone(scenario: Scenario) -> Iterator[Step]:
-    text, status = scenario.random.choice(
+def gone(state: ShellState) -> Iterator[Step]:
+    text, status = state.random.choice(
         (
             ("exec true", 0),
             ("exec false", 1),
@@ -171,12 +171,12 @@ def gone(scenario: Scenario) -> Iterator[Step]:
             ("set -e; trap 'true' EXIT; false", 1),
         )
     )
-    yield over(scenario, text, "gone", status)
+    yield over(state, text, "gone", status)
 
 
 @ENDINGS.add(0.1)
-def lost(scenario: Scenario) -> Iterator[Step]:
-    """Out of reach for good: what ignores INT and never lets go, and a shell with no way to speak."""
-    text = scenario.random.choice(("trap '' INT; while :; do :; done", "exec >&- 2>&- 8>&-"))
-    step = over(scenario, text, "lost", None, None)
+def lost(state: ShellState) -> Iterator[Step]:
+    """Sessions that no signal brings back: a shell that ignores INT for ever, and one without an output."""
+    text = state.random.choice(("trap '' INT; while :; do :; done", "exec >&- 2>&- 8>&-"))
+    step = over(state, text, "lost", None, None)
     yield Step(step.text, step.kind, step.status, step.output, step.dropped_lines, overruns=True)

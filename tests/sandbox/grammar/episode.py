@@ -1,4 +1,4 @@
-"""A random episode as its maker knows it: what is typed, what comes of it, and what is left in the end."""
+"""A planned random episode: the texts to type, the expected turns, and the expected files in the end."""
 
 import hashlib
 import shlex
@@ -32,35 +32,37 @@ PROMPTS = {"ready": "$ ", "more": "> "}
 
 @dataclass(frozen=True)
 class Step:
-    """One text typed, and what must come of it. status, output None: not known beforehand."""
+    """One text to type and the expected turn. status, output: None if not known beforehand."""
 
     text: str
     kind: str = "ready"
     status: int | None = 0
     output: str | None = ""
     dropped_lines: int = 0
-    reason: str = ""  # panic's
-    overruns: bool = False  # the time limit, or the limit of the output
+    reason: str = ""  # argument of panic
+    overruns: bool = False  # whether it exceeds the time limit or the limit of the output
 
     def shown(self) -> str | None:
-        """The environment's turn after it; None: unknown, or the episode is over."""
+        """The environment turn after it; None: unknown, or the episode has ended."""
         if self.output is None or self.kind not in PROMPTS:
             return None
         return self.output + ("\n" if self.output and not self.output.endswith("\n") else "") + PROMPTS[self.kind]
 
     def typed(self) -> str:
+        """The lines that reach the shell."""
+        """The lines that reach the shell."""
         lines = self.text.removesuffix("\n").split("\n")
         return "\n".join(lines[: -self.dropped_lines]) if self.dropped_lines else self.text
 
     def then(self, other: "Step") -> "Step":
         """Both as one text."""
-        known = self.output is not None and other.output is not None
-        return replace(other, text=f"{self.text}\n{other.text}", output=f"{self.output}{other.output}" if known else None)
+        is_known = self.output is not None and other.output is not None
+        return replace(other, text=f"{self.text}\n{other.text}", output=f"{self.output}{other.output}" if is_known else None)
 
 
 @dataclass(frozen=True)
-class Episode:
-    """ending: as a trajectory names it. files: contents by path; folders: paths. What else there is, is wrong."""
+class PlannedEpisode:
+    """ending: of the trajectory; files: contents by path, folders: paths, in the end. No other file may exist then."""
 
     seed: int
     steps: tuple[Step, ...]
@@ -71,7 +73,7 @@ class Episode:
     folders: frozenset[str]
 
     def checker(self) -> str:
-        """sh that ends with 0 if home and /tmp hold exactly these files; else it says what differs."""
+        """sh that ends with 0 if home and /tmp hold exactly these files, else prints the difference."""
         listing = sorted([f"d {path}" for path in self.folders] + [f"f {path}" for path in self.files], key=str.encode)
         sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in self.files.items())
         return (
@@ -83,8 +85,8 @@ class Episode:
 
 
 @dataclass
-class Scenario:
-    """What is so at one moment of the making: everything a case may build upon."""
+class ShellState:
+    """The state of the shell and its files at one moment of the planning; cases read and change it."""
 
     random: Random
     files: dict[str, bytes] = field(default_factory=dict)
@@ -92,7 +94,7 @@ class Scenario:
     cwd: str = HOME
     status: int | None = 0
     variables: dict[str, str] = field(default_factory=dict)
-    functions: dict[str, str] = field(default_factory=dict)  # name: what it prints
+    functions: dict[str, str] = field(default_factory=dict)  # output by name
     used: set[str] = field(default_factory=set)
     names: int = 0
 
@@ -103,39 +105,39 @@ class Scenario:
         return self.random.choice(PLAIN)
 
     def name(self) -> str:
-        """Never used before, good for variables, functions and files."""
+        """An unused name for a variable, a function or a file."""
         self.names += 1
         return f"{self.plain()}_{self.names}"
 
     def new_file(self) -> tuple[str, str]:
-        """(as typed, path) of a file that is not there."""
+        """(as typed, path) of a file that does not exist."""
         name = self.name() + self.random.choice(("", "", ".txt", " x", "-é", "日"))
         if self.random.random() < 0.15:
             return shlex.quote(f"/tmp/{name}"), f"/tmp/{name}"
         return shlex.quote(name), f"{self.cwd}/{name}"
 
     def old_file(self) -> tuple[str, str] | None:
-        """The same of one that is there."""
+        """(as typed, path) of an existing file, if there is one."""
         paths = sorted(self.files)
         if not paths:
             return None
         path = self.random.choice(paths)
         return shlex.quote(path), path
 
-    def once(self, what: str) -> bool:
-        """True the first time."""
-        first = what not in self.used
-        self.used.add(what)
+    def once(self, key: str) -> bool:
+        """Whether the key is asked for the first time."""
+        first = key not in self.used
+        self.used.add(key)
         return first
 
 
-Case = Callable[[Scenario], Iterator[Step]]
-"""Yields the steps of one thing that is done, and leaves the scenario as it is after them; nothing if it does not fit in."""
+Case = Callable[[ShellState], Iterator[Step]]
+"""Yields the steps of one activity and updates the state; no step if the activity does not fit the state."""
 
 
 @dataclass(frozen=True)
 class Cases:
-    """A choice of cases, with weights."""
+    """Weighted cases."""
 
     cases: list[Case] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
@@ -152,22 +154,20 @@ class Cases:
         return random.choices(self.cases, self.weights)[0]
 
 
-def spread(
-    scenario: Scenario, lines: Sequence[str], status: int | None = 0, output: str | None = "", kind: str = "ready"
-) -> Iterator[Step]:
-    """One command of many lines, typed over one or more turns: all but the last leave the shell waiting for more."""
+def spread(state: ShellState, lines: Sequence[str], status: int | None = 0, output: str | None = "", kind: str = "ready") -> Iterator[Step]:
+    """One command of many lines, typed in one or more turns; after all but the last the shell waits for more."""
     open_lines: list[str] = []
     for line in lines[:-1]:
         open_lines.append(line)
         text = "\n".join(open_lines)
-        if text.strip() and not text.endswith("\n") and scenario.random.random() < 0.4:
+        if text.strip() and not text.endswith("\n") and state.random.random() < 0.4:
             yield Step(text, "more", None)
             open_lines = []
     yield Step("\n".join([*open_lines, lines[-1]]), kind, status, output)
 
 
 def text_of(content: bytes) -> str | None:
-    """What `cat` shows of it, if that is nothing but the text itself."""
+    """The text that `cat` shows of the content; None if it is cleaned or cut."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

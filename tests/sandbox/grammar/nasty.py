@@ -1,17 +1,17 @@
-"""What a shell survives, and a session must: errors, empty input, late output, floods, signals."""
+"""Cases that a shell survives and a session must survive: errors, empty input, late output, floods, signals."""
 
 from collections.abc import Iterator
 
-from tests.sandbox.grammar.episode import Cases, Scenario, Step
+from tests.sandbox.grammar.episode import Cases, ShellState, Step
 
 NASTY = Cases()
 KEEP_BYTES = 4096
 
 
 @NASTY.add(2)
-def empty_input(scenario: Scenario) -> Iterator[Step]:
-    """Nothing waits for a human: whoever reads, reads the end."""
-    text, status, output = scenario.random.choice(
+def empty_input(state: ShellState) -> Iterator[Step]:
+    """Programs that read find the end of the input: none waits for a person."""
+    text, status, output = state.random.choice(
         (
             ("cat", 0, ""),
             ('read x; echo "$?<$x>"', 0, "1<>\n"),
@@ -31,16 +31,16 @@ def empty_input(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add()
-def empty_input_to_file(scenario: Scenario) -> Iterator[Step]:
-    typed, path = scenario.new_file()
-    scenario.files[path] = b""
+def empty_input_to_file(state: ShellState) -> Iterator[Step]:
+    typed, path = state.new_file()
+    state.files[path] = b""
     yield Step(f"cat >{typed}")
 
 
 @NASTY.add(2)
-def refused(scenario: Scenario) -> Iterator[Step]:
-    name = scenario.name()
-    text, status, output = scenario.random.choice(
+def refused(state: ShellState) -> Iterator[Step]:
+    name = state.name()
+    text, status, output = state.random.choice(
         (
             (name, 127, f"sh: {name}: not found\n"),
             (f"./{name}", 127, f"sh: ./{name}: not found\n"),
@@ -60,8 +60,8 @@ def refused(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add(2)
-def syntax_error(scenario: Scenario) -> Iterator[Step]:
-    text, output = scenario.random.choice(
+def syntax_error(state: ShellState) -> Iterator[Step]:
+    text, output = state.random.choice(
         (
             ("if x; fi", 'sh: Syntax error: "fi" unexpected (expecting "then")\n'),
             (")", 'sh: Syntax error: ")" unexpected\n'),
@@ -82,19 +82,19 @@ def syntax_error(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add()
-def open_quote_called_off(scenario: Scenario) -> Iterator[Step]:
-    """The way out of an open quote: close it, and make the whole line impossible."""
-    sign = scenario.random.choice("'\"")
-    yield Step(f"echo {sign}{scenario.plain()} >never", "more", None)
-    yield Step(scenario.plain(), "more", None)
+def open_quote_called_off(state: ShellState) -> Iterator[Step]:
+    """Leave an open quote: close it and make the whole line a syntax error."""
+    sign = state.random.choice("'\"")
+    yield Step(f"echo {sign}{state.plain()} >never", "more", None)
+    yield Step(state.plain(), "more", None)
     yield Step(f"{sign} )", status=2, output='sh: Syntax error: ")" unexpected\n')
 
 
 @NASTY.add()
-def error_of_a_special_builtin(scenario: Scenario) -> Iterator[Step]:
-    """It would end a script; it does not end a session, but what follows on its line is not done."""
-    name = scenario.name()
-    text, output = scenario.random.choice(
+def error_of_a_special_builtin(state: ShellState) -> Iterator[Step]:
+    """Errors that would end a script; they do not end a session, but the rest of their line is not run."""
+    name = state.name()
+    text, output = state.random.choice(
         (
             ("export 1x=3; echo never >never", "sh: export: 1x: bad variable name\n"),
             (f"readonly {name}=1; {name}=2; echo never >never", f"sh: {name}: is read only\n"),
@@ -108,8 +108,8 @@ def error_of_a_special_builtin(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add()
-def exit_that_is_none(scenario: Scenario) -> Iterator[Step]:
-    number = scenario.random.randrange(256)
+def exit_that_is_none(state: ShellState) -> Iterator[Step]:
+    number = state.random.randrange(256)
     forms = (
         "(exit {0})",
         "sh -c 'exit {0}'",
@@ -123,12 +123,12 @@ def exit_that_is_none(scenario: Scenario) -> Iterator[Step]:
         "(exec sh -c 'exit {0}')",
         "exit {0} & wait $!",
     )
-    yield Step(scenario.random.choice(forms).format(number), status=number)
+    yield Step(state.random.choice(forms).format(number), status=number)
 
 
 @NASTY.add()
-def panic_that_is_none(scenario: Scenario) -> Iterator[Step]:
-    text, output = scenario.random.choice(
+def panic_that_is_none(state: ShellState) -> Iterator[Step]:
+    text, output = state.random.choice(
         (
             ("echo panic", "panic\n"),
             ("cat <<E\npanic\nE", "panic\n"),
@@ -139,15 +139,15 @@ def panic_that_is_none(scenario: Scenario) -> Iterator[Step]:
             ("true || panic", ""),
         )
     )
-    yield Step(text, status=0 if text[0] != "#" else scenario.status, output=output)
+    yield Step(text, status=0 if text[0] != "#" else state.status, output=output)
 
 
 @NASTY.add(2)
-def background(scenario: Scenario) -> Iterator[Step]:
-    """Late output comes in whichever turn it comes; waiting for it is the end of it."""
-    typed, path = scenario.new_file()
-    word = scenario.plain()
-    kind = scenario.random.choice(("late", "silent", "for ever", "killed"))
+def background(state: ShellState) -> Iterator[Step]:
+    """Output of a background process, which may come in any turn until `wait`."""
+    typed, path = state.new_file()
+    word = state.plain()
+    kind = state.random.choice(("late", "silent", "for ever", "killed"))
     if kind == "for ever":
         yield Step("(sleep 1000; echo never >never) & sleep 1000 & (trap '' TERM HUP INT; while :; do sleep 100; done) &")
     elif kind == "killed":
@@ -155,24 +155,24 @@ def background(scenario: Scenario) -> Iterator[Step]:
     else:
         loud = kind == "late"
         yield Step(f"(sleep 0.2; echo {word} >{typed}; {'echo ' + word if loud else ':'}) &", output=None if loud else "")
-        scenario.files[path] = f"{word}\n".encode()
-        for _ in range(scenario.random.randint(0, 2)):
-            yield Step(f"echo {scenario.plain()} >/dev/null", output=None if loud else "")
+        state.files[path] = f"{word}\n".encode()
+        for _ in range(state.random.randint(0, 2)):
+            yield Step(f"echo {state.plain()} >/dev/null", output=None if loud else "")
         yield Step("wait $!; echo waited", output=None if loud else "waited\n")
 
 
 @NASTY.add()
-def control_characters(scenario: Scenario) -> Iterator[Step]:
-    word = scenario.plain()
+def control_characters(state: ShellState) -> Iterator[Step]:
+    word = state.plain()
     forms = ("echo {}\r", "ec\x03ho {}", "\x1becho {}", "echo {}\x04", "\x00echo {}\x7f", "echo {}\x1a", "\x15echo\x08 {}\x85")
-    yield Step(scenario.random.choice(forms).format(word), output=f"{word}\n")
+    yield Step(state.random.choice(forms).format(word), output=f"{word}\n")
     yield Step("(exit 7)", status=7)
-    yield Step(scenario.random.choice("\x03\x04\x1a\x00\x7f"), status=7)
+    yield Step(state.random.choice("\x03\x04\x1a\x00\x7f"), status=7)
 
 
 @NASTY.add()
-def unusual_output(scenario: Scenario) -> Iterator[Step]:
-    text, output = scenario.random.choice(
+def unusual_output(state: ShellState) -> Iterator[Step]:
+    text, output = state.random.choice(
         (
             ("printf 'a\\377\\376b'", "a\ufffd\ufffdb"),
             ("printf 'a\\036b\\037c\\000d\\n'", "abcd\n"),
@@ -192,8 +192,8 @@ def unusual_output(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add()
-def much_output(scenario: Scenario) -> Iterator[Step]:
-    amount = scenario.random.randint(KEEP_BYTES + 1, 60_000)
+def much_output(state: ShellState) -> Iterator[Step]:
+    amount = state.random.randint(KEEP_BYTES + 1, 60_000)
     half = KEEP_BYTES // 2
     head, tail = "x" * half, "x" * half
     yield Step(f"head -c {amount} /dev/zero | tr '\\0' x", output=f"{head}\n[... {amount - KEEP_BYTES} bytes cut ...]\n{tail}")
@@ -202,60 +202,60 @@ def much_output(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add(0.5)
-def flood(scenario: Scenario) -> Iterator[Step]:
+def flood(state: ShellState) -> Iterator[Step]:
     yield Step("yes\necho never >never", status=130, output=None, dropped_lines=1, overruns=True)
 
 
 @NASTY.add()
-def long_line(scenario: Scenario) -> Iterator[Step]:
-    length = scenario.random.choice((10_000, 10_000, 30_000, 100_000))
-    typed, path = scenario.new_file()
-    scenario.files[path] = b"y" * length + b"\n"
+def long_line(state: ShellState) -> Iterator[Step]:
+    length = state.random.choice((10_000, 10_000, 30_000, 100_000))
+    typed, path = state.new_file()
+    state.files[path] = b"y" * length + b"\n"
     yield Step(f"echo {'y' * length} >{typed}")
     yield Step(f"x={'é' * 5000}; echo ${{#x}}", output=None)
 
 
 @NASTY.add()
-def tracing(scenario: Scenario) -> Iterator[Step]:
-    word = scenario.plain()
+def tracing(state: ShellState) -> Iterator[Step]:
+    word = state.plain()
     yield Step(f"set -x; echo {word}; set +x", output=f"+ echo {word}\n{word}\n+ set +x\n")
 
 
 @NASTY.add()
-def no_clobber(scenario: Scenario) -> Iterator[Step]:
-    typed, path = scenario.new_file()
-    scenario.files[path] = b"one\n"
+def no_clobber(state: ShellState) -> Iterator[Step]:
+    typed, path = state.new_file()
+    state.files[path] = b"one\n"
     yield Step(f"set -C; echo one >{typed}")
     yield Step(f"echo two >{typed}", status=2, output=None)
     yield Step("set +C")
 
 
 @NASTY.add()
-def unset_variables_are_errors(scenario: Scenario) -> Iterator[Step]:
-    name = scenario.name()
+def unset_variables_are_errors(state: ShellState) -> Iterator[Step]:
+    name = state.name()
     yield Step(f"set -u; echo ${name}; echo never >never", status=2, output=f"sh: {name}: parameter not set\n")
     yield Step("set +u")
 
 
 @NASTY.add()
-def output_closed(scenario: Scenario) -> Iterator[Step]:
+def output_closed(state: ShellState) -> Iterator[Step]:
     yield Step("exec 9>&1 >&-")
     yield Step("echo hidden", status=1, output=None)
     yield Step("exec >&9 9>&-; echo back", output="back\n")
 
 
 @NASTY.add()
-def output_to_file(scenario: Scenario) -> Iterator[Step]:
-    typed, path = scenario.new_file()
-    scenario.files[path] = b"hidden\nhm\n"
+def output_to_file(state: ShellState) -> Iterator[Step]:
+    typed, path = state.new_file()
+    state.files[path] = b"hidden\nhm\n"
     yield Step(f"exec 9>&1 >{typed}; echo hidden")
     yield Step("echo hm")
     yield Step("exec >&9 9>&-; echo back", output="back\n")
 
 
 @NASTY.add()
-def signals_to_the_shell(scenario: Scenario) -> Iterator[Step]:
-    text, status = scenario.random.choice(
+def signals_to_the_shell(state: ShellState) -> Iterator[Step]:
+    text, status = state.random.choice(
         (
             ("kill $$", 0),
             ("kill -9 -1", 0),
@@ -269,18 +269,18 @@ def signals_to_the_shell(scenario: Scenario) -> Iterator[Step]:
 
 
 @NASTY.add()
-def interrupts_ignored(scenario: Scenario) -> Iterator[Step]:
+def interrupts_ignored(state: ShellState) -> Iterator[Step]:
     yield Step("trap '' INT")
     yield Step("kill -INT $$; echo on", output="on\n")
     yield Step("trap - INT")
 
 
 @NASTY.add()
-def comment(scenario: Scenario) -> Iterator[Step]:
+def comment(state: ShellState) -> Iterator[Step]:
     yield Step("(exit 5)", status=5)
     yield Step("# it's a \" comment `", status=5)
 
 
 @NASTY.add()
-def own_exit_trap(scenario: Scenario) -> Iterator[Step]:
+def own_exit_trap(state: ShellState) -> Iterator[Step]:
     yield Step("(trap 'echo bye' EXIT; exit 3)", status=3, output="bye\n")

@@ -1,18 +1,18 @@
-"""What does not come to its end in time, and prompts taken away: the session goes on."""
+"""Cases that exceed the time limit or remove the prompt; the session goes on."""
 
 from collections.abc import Iterator
 
-from tests.sandbox.grammar.episode import Cases, Scenario, Step, spread
+from tests.sandbox.grammar.episode import Cases, ShellState, Step, spread
 
-OVERRUNS = Cases()  # at most one in an episode: each costs its time limit
+OVERRUNS = Cases()  # at most one in an episode, because each costs its time limit
 OVERRUN_S = 1.5
 
 
 @OVERRUNS.add(3)
-def overrun(scenario: Scenario) -> Iterator[Step]:
-    typed, path = scenario.new_file()
-    scenario.files[path] = b"before\n"
-    text, status = scenario.random.choice(
+def overrun(state: ShellState) -> Iterator[Step]:
+    typed, path = state.new_file()
+    state.files[path] = b"before\n"
+    text, status = state.random.choice(
         (
             ("sleep 1000", 130),
             ("sleep 1000; echo never >never", 130),
@@ -32,14 +32,14 @@ def overrun(scenario: Scenario) -> Iterator[Step]:
 
 
 @OVERRUNS.add()
-def prompt_taken_away(scenario: Scenario) -> Iterator[Step]:
-    text = scenario.random.choice(("unset PS1", "PS1=", "PS1='$ '", "exec >/dev/null 2>&1"))
+def prompt_taken_away(state: ShellState) -> Iterator[Step]:
+    text = state.random.choice(("unset PS1", "PS1=", "PS1='$ '", "exec >/dev/null 2>&1"))
     yield Step(f"{text}\necho never >never", status=None, output=None, dropped_lines=1, overruns=True)
     yield Step("echo on", output="on\n")
 
 
 @OVERRUNS.add()
-def continuation_taken_away(scenario: Scenario) -> Iterator[Step]:
+def continuation_taken_away(state: ShellState) -> Iterator[Step]:
     yield Step("PS2=")
     yield Step("echo 'open\nnever", status=130, output=None, dropped_lines=1, overruns=True)
-    yield from spread(scenario, ["echo 'back", "again'"], output="back\nagain\n")
+    yield from spread(state, ["echo 'back", "again'"], output="back\nagain\n")

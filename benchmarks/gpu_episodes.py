@@ -27,7 +27,7 @@ from benchmarks.evaluation import drawn
 from benchmarks.gpu import loaded, shaped
 from sekft.config import Engine
 from sekft.model.base import Base
-from sekft.model.generate import Draw, Speak
+from sekft.model.generate import GenerateReply, SamplingParameters
 from sekft.model.generators import generators
 from sekft.model.lora import loaded_all
 
@@ -62,14 +62,14 @@ class Scene:
 def sequential(scene: Scene) -> dict[str, Any]:
     """sekft's eval.engine=sequential: one episode after another, transformers' generate on the whole conversation."""
     with generators(scene.base, _one(scene), Engine.sequential, 1) as speaking:
-        return _told(scene, 1, _live(scene, {"tuned": speaking.speak["tuned"]}, 1))
+        return _told(scene, 1, _live(scene, {"tuned": speaking.by_name["tuned"]}, 1))
 
 
 def together(episodes: int) -> Callable[[Scene], dict[str, Any]]:
     def measure(scene: Scene) -> dict[str, Any]:
         with generators(scene.base, _one(scene), Engine.batched, episodes) as speaking:
-            seconds = _live(scene, {"tuned": speaking.speak["tuned"]}, episodes)
-        read = sum(count.read() for count in speaking.counts) / sum(count.needed() for count in speaking.counts)
+            seconds = _live(scene, {"tuned": speaking.by_name["tuned"]}, episodes)
+        read = sum(count.read() for count in speaking.counts) / sum(count.minimum() for count in speaking.counts)
         return _told(scene, episodes, seconds) | {"read_per_context": round(read, 3)}
 
     return measure
@@ -139,13 +139,13 @@ def one_by_one(scene: Scene) -> dict[str, Any]:
     seconds = 0.0
     for name, folder in scene.adapters.items():
         with generators(scene.base, {name: folder}, Engine.batched, EACH) as speaking:
-            seconds += _live(scene, speaking.speak, EACH)
+            seconds += _live(scene, speaking.by_name, EACH)
     return _told(scene, EACH * len(scene.adapters), seconds)
 
 
 def mixed(scene: Scene) -> dict[str, Any]:
     with generators(scene.base, scene.adapters, Engine.batched, EACH * len(scene.adapters)) as speaking:
-        return _told(scene, EACH * len(scene.adapters), _live(scene, speaking.speak, EACH))
+        return _told(scene, EACH * len(scene.adapters), _live(scene, speaking.by_name, EACH))
 
 
 CASES = {
@@ -167,13 +167,13 @@ def _one(scene: Scene) -> dict[str, Any]:
     return {"tuned": next(iter(scene.adapters.values()))}
 
 
-def _live(scene: Scene, speak: Mapping[str, Speak], episodes: int) -> float:
+def _live(scene: Scene, speak: Mapping[str, GenerateReply], episodes: int) -> float:
     """Wall seconds of so many episodes of every speaker, all at once."""
 
     def live(name: str, number: int) -> None:
         ids = scene.drawn(PROMPT, f"{number}")
         for turn in range(scene.turns):
-            ids = ids + speak[name](f"{number:03}", ids, Draw(scene.reply())) + scene.drawn(OBSERVATION, f"{number}/{turn}")
+            ids = ids + speak[name](f"{number:03}", ids, SamplingParameters(scene.reply())) + scene.drawn(OBSERVATION, f"{number}/{turn}")
             time.sleep(PAUSE_S)
 
     with ThreadPoolExecutor(episodes * len(speak)) as pool:

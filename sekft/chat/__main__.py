@@ -1,4 +1,4 @@
-"""Talk to a model, watch it live in a container and take over, judge what it should have typed, measure what it can."""
+"""A person beside a model: a conversation, a supervised episode, a review of decision points, measurements without episodes."""
 
 import sys
 from collections import Counter
@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.chat.candidates import of_episodes, ranked, with_own
-from sekft.chat.review import judged
-from sekft.chat.review import review as judge_all
+from sekft.chat.proposals import from_episodes, rank, with_own_turns
+from sekft.chat.review import judged_ids
+from sekft.chat.review import review as review_proposals
 from sekft.chat.watch import Watch
 from sekft.cli import prompt
 from sekft.cli.launch import launch
@@ -27,27 +27,25 @@ from sekft.episode.play import Stopped, play
 from sekft.episode.takeover import Watched
 from sekft.errors import ModelError, SettingsError
 from sekft.eval import score, suite_scores
-from sekft.model.adapter import require_adapter
+from sekft.model.adapter import require_adapter, require_fingerprint
 from sekft.model.locate import base_folder
-from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox import choose
-from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load
 from sekft.tracking.signals import terminating
 
 if TYPE_CHECKING:
-    from sekft.chat.talk import Talk
+    from sekft.chat.conversation import Conversation
     from sekft.model.base import Base
 
-NEW = "/new"
+NEW_CONVERSATION = "/new"
 EPISODE = "episode.jsonl"
 
 
 def run(settings: ChatConfig, job: Job) -> dict[str, Any]:
     adapter = Path(settings.adapter) if settings.adapter else None
     if settings.top_k and settings.mode is not Mode.talk:
-        raise SettingsError(f"top_k: found {settings.top_k} with mode={settings.mode.value}, allowed with mode=talk, which alone uses it")
+        raise SettingsError(f"top_k: found {settings.top_k} with mode={settings.mode.value}, allowed with mode=talk only")
     require_adapter(adapter)
     base_folder(settings.model, weights=True)
     match settings.mode:
@@ -61,74 +59,73 @@ def run(settings: ChatConfig, job: Job) -> dict[str, Any]:
             return review(settings, adapter)
 
 
-def loaded(settings: ChatConfig, adapter: Path | None) -> "Base":
-    """The base. Raises ModelError for an adapter that was trained on something else than it would be fed here."""
+def load_base(settings: ChatConfig, adapter: Path | None) -> "Base":
+    """Load the base. Raises ModelError for an adapter that was trained with another base, tokenizer, template or text version."""
     from sekft.model import base as bases
-    from sekft.model.lora import require_fingerprint
 
     base = bases.load(settings.model)
-    if adapter and not require_fingerprint(adapter, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)):
-        say(f"{adapter}: render unproven (no fingerprint.json)")
+    if adapter and not require_fingerprint(adapter, base):
+        report(f"{adapter}: render unproven (no fingerprint.json)")
     return base
 
 
 @contextmanager
-def talking(settings: ChatConfig, adapter: Path | None) -> "Iterator[Talk]":
-    from sekft.chat.talk import Talk
-    from sekft.model.generate import Draw
+def open_conversation(settings: ChatConfig, adapter: Path | None) -> "Iterator[Conversation]":
+    from sekft.chat.conversation import Conversation
+    from sekft.model.generate import SamplingParameters
     from sekft.model.generators import generators
 
-    base = loaded(settings, adapter)
-    draw = Draw(settings.max_tokens, settings.temperature, seed=settings.seed, top_k=settings.top_k)
-    with generators(base, {"model": adapter}, settings.eval.engine, rows=1) as speaking:
-        yield Talk(base, speaking.speak["model"], draw)
+    base = load_base(settings, adapter)
+    sampling = SamplingParameters(settings.max_tokens, settings.temperature, seed=settings.seed, top_k=settings.top_k)
+    with generators(base, {"model": adapter}, settings.eval.engine, rows=1) as models:
+        yield Conversation(base, models.by_name["model"], sampling)
 
 
 def talk(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
-    with talking(settings, adapter) as conversation:
+    with open_conversation(settings, adapter) as conversation:
         if settings.prompt is not None:
             answer(conversation, settings.prompt)
             return {"command": "chat", "turns": 1}
         turns = 0
-        for line in prompt.lines((NEW,), prompt.history_file("chat"), "you> "):
-            if line.strip() == NEW:
+        for line in prompt.lines((NEW_CONVERSATION,), prompt.history_file("chat"), "you> "):
+            if line.strip() == NEW_CONVERSATION:
                 conversation.messages = ()
                 continue
             try:
                 answer(conversation, line)
                 turns += 1
             except ModelError as error:
-                say(f"{error}; {NEW} begins another")
+                report(f"{error}; {NEW_CONVERSATION} begins another")
     return {"command": "chat", "turns": turns}
 
 
-def answer(conversation: "Talk", text: str) -> None:
-    """The reply, as it comes; Ctrl-C ends it where it is."""
+def answer(conversation: "Conversation", text: str) -> None:
+    """Print the reply while it is generated; Ctrl-C ends it."""
     with prompt.stoppable() as stopped:
 
-        def heard(piece: str) -> bool:
+        def on_text(piece: str) -> bool:
             print(piece, end="", flush=True)
             return stopped.is_set()
 
-        conversation.say(text, heard)
+        conversation.send(text, on_text)
     print()
 
 
 def shell(settings: ChatConfig, adapter: Path | None, job: Job) -> dict[str, Any]:
-    """One episode, each turn of it under the eyes of a person; what became of the scenario is said at the end."""
+    """Run one episode in which a person confirms or replaces each turn; print its outcome."""
     from sekft.model.agents import model_agents
 
-    scenario = chosen_scenario(settings)
-    backend = choose.backend(settings.sandbox, say, is_foreign(settings.scenarios))
+    scenario = select_scenario(settings)
+    backend = choose.backend(settings.sandbox, report, is_foreign(settings.scenarios))
     config = replace(settings.eval, temperature=settings.temperature)
     name = f"{settings.model.name}+adapter" if adapter else settings.model.name
     watch = Watch(scenario, Path(settings.decisions))
-    with model_agents(loaded(settings, adapter), {name: adapter}, config, settings.seed) as cast, terminating():
+    with model_agents(load_base(settings, adapter), {name: adapter}, config, settings.seed) as models, terminating():
         print(watch.opening(settings.scenario, settings.scenarios), flush=True)
         try:
-            episode = play(scenario, Watched(cast.agents[name], watch.decide, watch.taken), backend, config)
+            episode = play(scenario, Watched(models.agents[name], watch.decide, watch.record), backend, config)
         except Stopped:
-            print("left; nobody judged the scenario")
+            print("left; the scenario was not checked")
             return {"command": "chat", "outcome": None, "saved": watch.saved}
     trajectory.write([episode], job.folder / EPISODE)
     print(watch.closing(episode))
@@ -136,64 +133,69 @@ def shell(settings: ChatConfig, adapter: Path | None, job: Job) -> dict[str, Any
 
 
 def review(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
-    """Ranks what is proposed, then asks the person about each."""
+    """Rank the proposed decision points, then let the person judge each."""
     from sekft.model.agents import model_agents
     from sekft.model.divergence import divergence
-    from sekft.model.lora import loaded as tuned
+    from sekft.model.lora import loaded
 
     require_proposals(settings)
-    kept, left_out = Path(settings.decisions), Counter[str]()
-    base = loaded(settings, adapter)
-    with model_agents(base, {"model": adapter}, settings.eval, settings.seed) as cast:
-        proposed = list(proposals(settings, cast.agents["model"], judged(kept), left_out))
-    with tuned(base, adapter) if adapter else nullcontext(base.model) as model:
-        candidates = ranked(proposed, partial(divergence, base, model), left_out)
+    approved, left_out = Path(settings.decisions), Counter[str]()
+    base = load_base(settings, adapter)
+    with model_agents(base, {"model": adapter}, settings.eval, settings.seed) as models:
+        proposed = list(proposed_decisions(settings, models.agents["model"], judged_ids(approved), left_out))
+    with loaded(base, adapter) if adapter else nullcontext(base.model) as model:
+        proposals = rank(proposed, partial(divergence, base, model), left_out)
     for reason, count in sorted(left_out.items()):
-        say(f"left out: {reason}: {count}")
-    counts = judge_all(candidates, kept)
-    print(f"{', '.join(f'{name} {count}' for name, count in counts.items() if count) or 'nothing to judge'}; kept in {kept}")
+        report(f"left out: {reason}: {count}")
+    counts = review_proposals(proposals, approved)
+    print(f"{', '.join(f'{name} {count}' for name, count in counts.items() if count) or 'nothing to judge'}; kept in {approved}")
     return {"command": "chat", "judged": dict(counts)}
 
 
 def require_proposals(settings: ChatConfig) -> None:
+    """Raise SettingsError unless exactly one source of proposals is given."""
     given = [key for key in ("candidates", "episodes") if getattr(settings, key)]
     if len(given) != 1:
         raise SettingsError(
             f"mode=review: found {' and '.join(given) or 'neither candidates nor episodes'}, allowed: candidates=FILE or episodes=FILE"
         )
     if settings.episodes and not settings.hint:
-        raise SettingsError("hint: empty; allowed with episodes=FILE: what would have helped, a text or a file")
+        raise SettingsError("hint: found nothing, allowed with episodes=FILE: the hint that would have helped, as a text or a file")
 
 
-def proposals(settings: ChatConfig, agent: Agent, done: set[str], left_out: Counter[str]) -> Iterator[Decision]:
+def proposed_decisions(settings: ChatConfig, agent: Agent, judged: set[str], left_out: Counter[str]) -> Iterator[Decision]:
+    """The decision points to review. judged: ids that are skipped; left_out: counts turns that are not proposed, by reason."""
     if settings.episodes:
         episodes = trajectory.read(Path(settings.episodes))
-        yield from of_episodes(episodes, text_or_file(settings.hint), agent, left_out)
+        yield from from_episodes(episodes, text_or_file(settings.hint), agent, left_out)
     else:
-        yield from with_own((one for one in decision.load(Path(settings.candidates or "")) if one.id not in done), agent)
+        points = decision.load(Path(settings.candidates or ""))
+        yield from with_own_turns((point for point in points if point.id not in judged), agent)
 
 
 def suite(settings: ChatConfig, adapter: Path | None) -> dict[str, Any]:
-    """What is measured without running: the loss on a text that ships and, with eval=tinystories, answers; the base's beside it."""
+    """Measure base and adapter without episodes: the loss on a text that ships with sekft, and the answers of eval=tinystories."""
     from sekft.model import prose
-    from sekft.model.questions import replies
+    from sekft.model.agents import answer_questions
 
     adapters = {score.TUNED: adapter} if adapter else {}
-    base = loaded(settings, adapter)
-    read = prose.read(base, adapters)
-    print(f"loss of {prose.NAME}: {', '.join(f'{name} {loss:.3f}' for name, loss in read.losses.items())} nats a token of {read.tokens}")
+    base = load_base(settings, adapter)
+    measured = prose.measure(base, adapters)
+    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in measured.losses.items())
+    print(f"loss of {prose.NAME}: {losses} nats per token, {measured.tokens} tokens")
     if settings.eval.suite is Suite.none:
-        return {"command": "chat", prose.NAME: read.summary()}
-    asked = stories.load_questions(settings.eval.suite_path, settings.eval.suite_stories)
-    questions = {one.id: one.messages for one in asked}
-    given = replies(base, {score.BASE: None, **adapters}, questions, settings.eval, settings.seed)
-    told = suite_scores.compare_scores({agent: stories.score_answers(asked, own) for agent, own in given.items()})
-    for line in suite_scores.lines(told):
+        return {"command": "chat", prose.NAME: measured.summary()}
+    questions = stories.load_questions(settings.eval.suite_path, settings.eval.suite_stories)
+    messages = {question.id: question.messages for question in questions}
+    replies = answer_questions(base, {score.BASE: None, **adapters}, messages, settings.eval, settings.seed)
+    scores = suite_scores.compare_scores({agent: stories.score_answers(questions, own) for agent, own in replies.items()})
+    for line in suite_scores.lines(scores):
         print(line)
-    return {"command": "chat", prose.NAME: read.summary(), "suite": told}
+    return {"command": "chat", prose.NAME: measured.summary(), "suite": scores}
 
 
-def chosen_scenario(settings: ChatConfig) -> Scenario:
+def select_scenario(settings: ChatConfig) -> Scenario:
+    """Scenario number settings.scenario, counted from 1. Raises SettingsError if there are fewer."""
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.scenario)
     if len(scenarios) < settings.scenario:
         raise SettingsError(
@@ -202,8 +204,8 @@ def chosen_scenario(settings: ChatConfig) -> Scenario:
     return scenarios[settings.scenario - 1]
 
 
-def say(line: str) -> None:
-    """Beside what the model says."""
+def report(line: str) -> None:
+    """Print to standard error: standard output holds the model's text alone."""
     print(line, file=sys.stderr, flush=True)
 
 

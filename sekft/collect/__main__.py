@@ -23,7 +23,7 @@ from sekft.episode.pool import EpisodeRequest
 from sekft.episode.show import write_examples
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import ScenarioError, SettingsError
-from sekft.model.adapter import doubt, require_adapter
+from sekft.model.adapter import promotion_obstacle, require_adapter
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
@@ -247,7 +247,7 @@ def open_agent(settings: CollectConfig, scenarios: Sequence[Scenario]) -> Iterat
 
             base = bases.load(settings.model)
             adapter = Path(settings.adapter) if settings.adapter else None
-            doubt(base, adapter, scenarios, echo)
+            promotion_obstacle(base, adapter, scenarios, echo)
             name = f"{settings.model.name}+adapter" if adapter else settings.model.name
             with model_agents(base, {name: adapter}, settings.eval, settings.seed) as loaded:
                 yield loaded.agents[name]

@@ -44,11 +44,11 @@ def _from_hub(name: str, suffixes: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    from sekft.model.locate import reachable
+    from sekft.model.locate import hub_is_reachable
 
     patterns = [f"*{suffix}" for suffix in suffixes]
     try:
-        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns, local_files_only=not reachable()))
+        return Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns, local_files_only=not hub_is_reachable()))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         fetch = f"`hf download --repo-type dataset {name}`"
         raise DataError(f"{name}: no such file or folder, nor a dataset in the local hub cache; fetch it with {fetch}") from None

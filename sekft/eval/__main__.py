@@ -20,7 +20,7 @@ from sekft.eval.run import answer_suite, count_base_loads, endpoint_agents, eval
 from sekft.eval.scenarios import eval_scenarios
 from sekft.eval.score import NAMES
 from sekft.eval.summary import NO_EVALUATION, TUNED
-from sekft.model.adapter import adapters_of, doubt, require_adapter
+from sekft.model.adapter import adapter_folders, promotion_obstacle, require_adapter
 from sekft.model.locate import base_folder
 from sekft.sandbox import choose
 from sekft.scenario.split import is_foreign
@@ -36,7 +36,7 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     scenarios = eval_scenarios(settings)
     if not scenarios:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
-    adapters = adapters_of(settings.adapter, TUNED, NAMES)
+    adapters = adapter_folders(settings.adapter, TUNED, NAMES)
     remote = settings.agent.kind is AgentKind.endpoint
     require_agents(settings, {} if remote else adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
@@ -62,13 +62,13 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
 
 def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     """A run with eval.episodes=0: the questions of the suite, and no episodes."""
-    adapters = adapters_of(settings.adapter, TUNED, NAMES)
+    adapters = adapter_folders(settings.adapter, TUNED, NAMES)
     require_agents(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
         base = load_base(settings)
         track.know(**provenance.loaded_base_facts(base))
         for folder in adapters.values():
-            doubt(base, folder, (), echo)
+            promotion_obstacle(base, folder, (), echo)
         answers = answer_suite(base, adapters, settings.eval, settings.seed, track)
         summary: dict[str, Any] = {"command": "eval", "seed": settings.seed, "verdict": NO_EVALUATION.verdict, "suite": answers}
         finish(summary, job, track)
@@ -102,7 +102,7 @@ def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> 
 def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: Tracked) -> AgentSource:
     """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
     base = load_base(settings)
-    doubts = {name: doubt(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
+    doubts = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
     track.know(**provenance.loaded_base_facts(base))
     return local_agents(base, adapters, evaluation, doubts)
 

@@ -60,7 +60,7 @@ def local_agents(
         return model_agents(base, {**folders, **adapters}, evaluation.config, evaluation.seed)
 
     def measure_losses() -> dict[str, TextLoss]:
-        return {prose.NAME: TextLoss(**prose.read(base, adapters).summary())}
+        return {prose.NAME: TextLoss(**prose.measure(base, adapters).summary())}
 
     return AgentSource(tuple(adapters), dependencies, open_agents, doubts or {}, measure_losses)
 
@@ -157,10 +157,10 @@ def answer_suite(
 
     Returns the document `suite` of summary.json.
     """
-    from sekft.model.questions import replies
+    from sekft.model.agents import answer_questions
 
     questions = stories.load_questions(config.suite_path, config.suite_stories)
-    answers = replies(base, {BASE: None, **adapters}, {question.id: question.messages for question in questions}, config, seed)
+    answers = answer_questions(base, {BASE: None, **adapters}, {question.id: question.messages for question in questions}, config, seed)
     scores = suite_scores.compare_scores({agent: stories.score_answers(questions, own) for agent, own in answers.items()})
     with replacing(track.folder / ANSWERS) as file:
         for agent, own in answers.items():

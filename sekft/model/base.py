@@ -1,4 +1,4 @@
-"""The frozen base: loaded once per ModelConfig and process, and handed back as it was."""
+"""The frozen base: loaded once per process and settings, and restored after every use."""
 
 import copy
 import gc
@@ -27,16 +27,18 @@ from transformers import (
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model.locate import load_tokenizer
+from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.sandbox.text import TEXT_VERSION
 
 IDENTITY_BYTES = 1 << 20
 _loads = 0
-_resident: dict[ModelConfig, "Base"] = {}  # one at most
+_resident: dict[ModelConfig, "Base"] = {}  # holds at most one
 
 
 @dataclass(frozen=True)
 class Base:
-    """Model on its device in eval mode, its tokenizer, and the device."""
+    """A model in eval mode on its device, its tokenizer, and where it was loaded from."""
 
     model: PreTrainedModel
     tokenizer: ChatTokenizer
@@ -47,20 +49,24 @@ class Base:
     def identity(self) -> str:
         return identity(self.folder, self.config)
 
-    def about_device(self) -> dict[str, Any]:
-        """threads: on a CPU the order of a sum depends on how many there are."""
+    def fingerprint(self) -> dict[str, Any]:
+        """What an adapter on this base is trained with and must be served with."""
+        return fingerprint(self.tokenizer, self.identity(), TEXT_VERSION)
+
+    def device_record(self) -> dict[str, Any]:
+        """The device for run.json. threads: on a CPU they decide the order of a sum, and so its last bits."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
         return {"type": self.device.type, "name": name, "threads": torch.get_num_threads()}
 
     def memory_line(self) -> str:
-        """The most memory this process has used so far, on the device that matters."""
+        """The peak memory of this process so far: of the GPU if the base is on one, else of the machine."""
         if self.device.type == "cuda":
             return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory so far"
         return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory so far"
 
 
 def identity(folder: Path, model: ModelConfig) -> str:
-    """sha256 over the shape and the weights: of the seed if they are random, else head and tail of every weight file."""
+    """The SHA-256 of config.json and the weights: of the seed for random weights, else of head and tail of every weight file."""
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     if model.weights is Weights.random:
         digest.update(f"random {model.seed}".encode())
@@ -73,17 +79,17 @@ def identity(folder: Path, model: ModelConfig) -> str:
 
 
 def base_loads() -> int:
-    """How often a base was loaded in this process so far."""
+    """The number of bases loaded in this process so far."""
     return _loads
 
 
-def kept() -> Base | None:
-    """The resident base."""
+def resident() -> Base | None:
+    """The base that is loaded, if one is."""
     return next(iter(_resident.values()), None)
 
 
-def drop() -> None:
-    """Give the memory of the resident base back; who still holds it keeps it alive."""
+def unload() -> None:
+    """Free the memory of the resident base, unless the caller still refers to it."""
     _resident.clear()
     gc.collect()
     if torch.cuda.is_available():
@@ -91,18 +97,20 @@ def drop() -> None:
 
 
 def load(model: ModelConfig) -> Base:
-    """The resident base if the settings are its own; else it goes and another is loaded. Raises ModelError."""
+    """Return the resident base if it was loaded with these settings; else unload it and load another one. Raises ModelError."""
     global _loads
     if model in _resident:
         return _resident[model]
-    drop()  # before the next one comes: two may not fit
+    unload()  # before loading: two bases may not fit into memory
     tokenizer = load_tokenizer(model, weights=True)
     folder = tokenizer.folder
     device = pick_device(model.device)
     loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
     if tokenizer.vocab_size > loaded.config.get_text_config().vocab_size:
-        raise ModelError(f"{folder}: {tokenizer.vocab_size} tokens in the tokenizer, fewer embeddings in the model")
-    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length it meets: 90 ms per generated token on an H200
+        raise ModelError(
+            f"{folder}: {tokenizer.vocab_size} tokens in the tokenizer, fewer embeddings in the model; use the base's own tokenizer"
+        )
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length: 90 ms per generated token on an H200
     loaded.requires_grad_(False)
     loaded.eval()
     _loads += 1
@@ -111,56 +119,56 @@ def load(model: ModelConfig) -> Base:
 
 
 def pick_device(device: Device) -> torch.device:
-    """auto: cuda, else mps, else cpu. Raises ModelError for a device this machine lacks."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    name = next(name for name, found in there.items() if found) if device is Device.auto else device.value
-    if not there[name]:
-        raise ModelError(f"model.device={name}: not on this machine; allowed here: {', '.join(k for k, v in there.items() if v)}")
+    """The device to load on; auto: cuda, else mps, else cpu. Raises ModelError for a device that this machine lacks."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name, is_available in available.items() if is_available) if device is Device.auto else device.value
+    if not available[name]:
+        raise ModelError(f"model.device={name}: not on this machine; allowed here: {', '.join(k for k, v in available.items() if v)}")
     return torch.device(name)
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device computes in it, float32 elsewhere: results on CPU stay exact."""
+    """bfloat16 on a GPU that supports it, else float32, so that results on a CPU are exact."""
     return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
 def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:
-    """The same files as transformers sees them: for TRL, and for saving beside an adapter."""
+    """The base's tokenizer as transformers loads it, with the canonical template: for TRL, and to save beside an adapter."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base.folder)
     tokenizer.chat_template = base.tokenizer.canonical_template
     return tokenizer
 
 
 @contextmanager
-def untouched(base: Base) -> Iterator[None]:
-    """What TRL and PEFT leave on a base is taken off again, whatever it is: layers, hooks, wrapped methods, flags, settings.
+def restored(base: Base) -> Iterator[None]:
+    """Restore the base at the end: remove whatever TRL and PEFT put on it (layers, hooks, wrapped methods, flags, settings).
 
-    Weights are put back if they were replaced; none may be written to in place.
+    Weights that were replaced are put back; the caller must not write to a weight in place.
     """
     modules = list(base.model.modules())
-    things: dict[int, Any] = {id(module): module for module in modules}
+    objects: dict[int, Any] = {id(module): module for module in modules}
     for module in modules:
-        things |= {id(value): value for value in vars(module).values() if isinstance(value, PreTrainedConfig | GenerationConfig)}
-    attributes = [(thing, dict(vars(thing)), _contents(thing)) for thing in things.values()]
+        objects |= {id(value): value for value in vars(module).values() if isinstance(value, PreTrainedConfig | GenerationConfig)}
+    attributes = [(owner, dict(vars(owner)), _container_copies(owner)) for owner in objects.values()]
     weights = [(weight, weight.data, weight.requires_grad) for weight in base.model.parameters()]
     try:
         yield
     finally:
-        for thing, held, contents in attributes:
-            vars(thing).clear()
-            vars(thing).update(held)
-            for name, was in contents.items():
-                held[name].clear()
-                (held[name].extend if isinstance(was, list) else held[name].update)(was)
-        for weight, data, learns in weights:
+        for owner, before, containers in attributes:
+            vars(owner).clear()
+            vars(owner).update(before)
+            for name, contents in containers.items():
+                before[name].clear()
+                (before[name].extend if isinstance(contents, list) else before[name].update)(contents)
+        for weight, data, requires_grad in weights:
             if weight.data_ptr() != data.data_ptr() or weight.dtype != data.dtype:
                 weight.data = data
-            weight.requires_grad_(learns).grad = None
+            weight.requires_grad_(requires_grad).grad = None
 
 
-def _contents(thing: Any) -> dict[str, Any]:
-    """Of its attributes that can be changed in place; the containers stay the same objects, hooks are removed by them."""
-    return {name: copy.copy(value) for name, value in vars(thing).items() if isinstance(value, dict | list | set)}
+def _container_copies(owner: Any) -> dict[str, Any]:
+    """Copies of the attributes that can be changed in place. The containers themselves are kept: hooks hold references to them."""
+    return {name: copy.copy(value) for name, value in vars(owner).items() if isinstance(value, dict | list | set)}
 
 
 def _quantization(model: ModelConfig, device: torch.device) -> dict[str, Any]:
@@ -192,11 +200,11 @@ def _pretrained(folder: Path, model: ModelConfig, device: torch.device) -> PreTr
 
 
 def _random(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
-    """The true shape from config.json, weights drawn from model.seed; 4-bit goes through a saved copy, as real weights do."""
+    """A model of the shape in config.json with weights drawn from model.seed; 4-bit weights are loaded from a saved copy."""
     set_seed(model.seed)
-    own = model.trust_remote_code is not None
-    shape = AutoConfig.from_pretrained(folder, trust_remote_code=own)
-    drawn = AutoModelForCausalLM.from_config(shape, dtype=compute_dtype(device), attn_implementation="sdpa", trust_remote_code=own)
+    trusted = model.trust_remote_code is not None
+    shape = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
+    drawn = AutoModelForCausalLM.from_config(shape, dtype=compute_dtype(device), attn_implementation="sdpa", trust_remote_code=trusted)
     if not model.load_4bit:
         return drawn.to(device)
     with tempfile.TemporaryDirectory(prefix="sekft-random-") as copy:

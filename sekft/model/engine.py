@@ -1,4 +1,4 @@
-"""Many episodes, one model: replies that are wanted at the same time are generated together, each episode's past is read once."""
+"""Generation for many conversations with one model: concurrent replies form one batch, and each conversation is read only once."""
 
 import queue
 import threading
@@ -15,40 +15,40 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from sekft.model.batch import Batch, Past, keeps_columns
-from sekft.model.generate import Draw, Ended
-from sekft.model.stacked import NO_ADAPTER, Adapters, mixable
+from sekft.model.batch import Batch, CachedContext, can_cache
+from sekft.model.generate import SamplingParameters, ShouldStop
+from sekft.model.stacked import NO_ADAPTER, StackedAdapters, can_mix_rows
 
 
 @dataclass(eq=False)
-class Wanted:
-    """One reply, from the question to the answer. adapter None: the base."""
+class Request:
+    """One reply that a thread waits for. adapter None: the base."""
 
-    episode: str
+    conversation: str
     prompt: tuple[int, ...]
-    draw: Draw
+    sampling: SamplingParameters
     adapter: str | None
-    ended: Ended | None
+    should_stop: ShouldStop | None
     reply: list[int] = field(default_factory=list)
-    answer: "Future[list[int]]" = field(default_factory=Future)
+    result: "Future[list[int]]" = field(default_factory=Future)
     random: torch.Generator | None = None
 
-    def pick(self, logits: Tensor, highest: int) -> int:
-        """The next token, as transformers' generate picks it. logits: (V,); highest: where they are."""
-        if self.draw.temperature <= 0:
-            return highest
-        self.random = self.random or torch.Generator(logits.device).manual_seed(self.draw.seed)
-        scores = TemperatureLogitsWarper(self.draw.temperature)(None, logits[None])
-        if self.draw.top_k:
-            scores = TopKLogitsWarper(self.draw.top_k)(None, scores)
-        if self.draw.top_p < 1:
-            scores = TopPLogitsWarper(self.draw.top_p)(None, scores)
+    def choose(self, logits: Tensor, likeliest: int) -> int:
+        """The next token, chosen as transformers' generate does. logits: (V,); likeliest: their argmax."""
+        if self.sampling.temperature <= 0:
+            return likeliest
+        self.random = self.random or torch.Generator(logits.device).manual_seed(self.sampling.seed)
+        scores = TemperatureLogitsWarper(self.sampling.temperature)(None, logits[None])
+        if self.sampling.top_k:
+            scores = TopKLogitsWarper(self.sampling.top_k)(None, scores)
+        if self.sampling.top_p < 1:
+            scores = TopPLogitsWarper(self.sampling.top_p)(None, scores)
         return int(torch.multinomial(scores.softmax(-1), 1, generator=self.random))
 
 
 @dataclass
-class Counts:
-    """Tokens: read of prompts, read of replies, generated, and of the longest context of each episode so far."""
+class TokenCounts:
+    """Tokens so far: read of prompts, read of replies, generated; context: by conversation, the length of its longest context."""
 
     prefilled: int = 0
     decoded: int = 0
@@ -56,51 +56,58 @@ class Counts:
     context: dict[str, int] = field(default_factory=dict)
 
     def read(self) -> int:
-        """Through the model."""
+        """Tokens that went through the model."""
         return self.prefilled + self.decoded
 
-    def needed(self) -> int:
-        """If no token were read twice."""
+    def minimum(self) -> int:
+        """Tokens that would have to be read if none were read twice."""
         return sum(self.context.values())
 
 
-class Engine:
-    """A context manager; while it is open any thread may ask for replies.
+class BatchedEngine:
+    """A context manager; while it is open, any thread may request replies.
 
-    model: a base, or a PEFT model with every adapter that is asked for, in eval mode. rows: generated together, at most.
-    The pasts of twice as many episodes are kept; one that was dropped is read again.
+    model: a base, or a PEFT model with every adapter that will be requested, in eval mode. rows: replies generated together, at most.
+    The engine keeps the cached contexts of twice as many conversations; one that was dropped is read again.
     """
 
     def __init__(self, model: Any, stops: frozenset[int], rows: int) -> None:
-        tuned = isinstance(model, PeftModel)
-        self._model = model.get_base_model() if tuned else model
-        self._adapters = Adapters(model) if tuned else None
+        has_adapters = isinstance(model, PeftModel)
+        self._model = model.get_base_model() if has_adapters else model
+        self._adapters = StackedAdapters(model) if has_adapters else None
         self._stops, self._rows = stops, rows
-        self._asked: queue.SimpleQueue[Wanted | None] = queue.SimpleQueue()
-        self._unanswered: set[Wanted] = set()
-        self._pasts: OrderedDict[str, Past] = OrderedDict()
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._unanswered: set[Request] = set()
+        self._contexts: OrderedDict[str, CachedContext] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self.counts = Counts()
+        self.counts = TokenCounts()
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._asked.put(None)
+        self._requests.put(None)
         self._thread.join()
 
-    def reply(self, episode: str, prompt: Sequence[int], draw: Draw, adapter: str | None = None, ended: Ended | None = None) -> list[int]:
-        """The ids of one reply, its stop token included; waits for it. episode: whose next reply follows this one; empty: nobody's.
+    def reply(
+        self,
+        conversation: str,
+        prompt: Sequence[int],
+        sampling: SamplingParameters,
+        adapter: str | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> list[int]:
+        """Wait for one reply; return its ids, including the stop token.
 
-        ended: told the ids so far after every token; True ends it.
+        conversation: the key under which prompt and reply are kept for its next prompt; empty: keep nothing.
         """
-        wanted = Wanted(episode, tuple(prompt), draw, adapter, ended)
-        self._asked.put(wanted)
-        return wanted.answer.result()
+        request = Request(conversation, tuple(prompt), sampling, adapter, should_stop)
+        self._requests.put(request)
+        return request.result.result()
 
     def _run(self) -> None:
-        """Whatever goes wrong here goes wrong for everybody who has asked; who asks later begins anew."""
+        """Serve until the engine is closed. An error fails all requests that wait or run; later requests start afresh."""
         while True:
             try:
                 return self._serve()
@@ -108,120 +115,124 @@ class Engine:
                 self._fail(error)
 
     def _serve(self) -> None:
-        """Until the end is asked for."""
-        waiting: list[Wanted] = []
-        going: list[Wanted] = []
+        waiting: list[Request] = []
+        running: list[Request] = []
         batch: Batch | None = None
         try:
-            while self._listen(waiting, block=not (waiting or going)):
-                left = [one for one in going if not one.answer.done()]
-                room = min(len(waiting), self._rows - len(left))
-                if room > len(left) or 2 * len(left) <= len(going):  # each new batch is a copy of all that was read
-                    pasts = _leave(batch, going, left)
-                    new = [waiting.pop(0) for _ in range(room)]
-                    going, batch = self._join(left + new, pasts + self._prefill(new))
+            while self._receive(waiting, block=not (waiting or running)):
+                unfinished = [request for request in running if not request.result.done()]
+                free = min(len(waiting), self._rows - len(unfinished))
+                if free > len(unfinished) or 2 * len(unfinished) <= len(running):  # each new batch copies all cached contexts
+                    contexts = _take_out(batch, running, unfinished)
+                    new = [waiting.pop(0) for _ in range(free)]
+                    running, batch = self._start(unfinished + new, contexts + self._prefill(new))
                 if batch is not None:
-                    self.counts.decoded += sum(not one.answer.done() for one in going)
-                    self._pick(going, batch.read([[one.reply[-1]] for one in going]), batch.past)
+                    self.counts.decoded += sum(not request.result.done() for request in running)
+                    self._append_tokens(running, batch.forward([[request.reply[-1]] for request in running]), batch.context)
         finally:
             if batch is not None:
                 batch.close()
 
-    def _listen(self, waiting: list[Wanted], block: bool) -> bool:
-        """Whoever has asked so far waits, in the order of the episodes, so that the same episodes make the same batch. False: the end."""
-        while block or not self._asked.empty():
-            wanted = self._asked.get()
-            if wanted is None:
+    def _receive(self, waiting: list[Request], block: bool) -> bool:
+        """Add all requests made so far to those waiting, in the order of their keys: the same conversations then form the same batch.
+
+        Returns False when the engine is being closed.
+        """
+        while block or not self._requests.empty():
+            request = self._requests.get()
+            if request is None:
                 return False
-            waiting.append(wanted)
-            self._unanswered.add(wanted)
+            waiting.append(request)
+            self._unanswered.add(request)
             block = False
-        waiting.sort(key=lambda one: one.episode)
+        waiting.sort(key=lambda request: request.conversation)
         return True
 
-    def _join(self, members: Sequence[Wanted], pasts: Sequence[Past]) -> tuple[list[Wanted], Batch | None]:
-        """Those whose reply is not over yet, as one batch."""
-        going = [(one, past) for one, past in zip(members, pasts, strict=True) if not one.answer.done()]
-        if not going:
+    def _start(self, requests: Sequence[Request], contexts: Sequence[CachedContext]) -> tuple[list[Request], Batch | None]:
+        """One batch of the requests that are not finished yet."""
+        unfinished = [(request, context) for request, context in zip(requests, contexts, strict=True) if not request.result.done()]
+        if not unfinished:
             return [], None
-        more = max(one.draw.max_tokens - len(one.reply) for one, _ in going)
-        return [one for one, _ in going], Batch(self._model, [past for _, past in going], more, self._own([one for one, _ in going]))
+        running = [request for request, _ in unfinished]
+        more = max(request.sampling.max_tokens - len(request.reply) for request in running)
+        return running, Batch(self._model, [context for _, context in unfinished], more, self._assigned(running))
 
-    def _prefill(self, new: Sequence[Wanted]) -> list[Past]:
-        """Read what each prompt brings, and pick the first token of each reply."""
-        known = [self._pasts.pop(one.episode, Past()).before(one.prompt) for one in new]
-        unread = [one.prompt[len(past.ids) :] for one, past in zip(new, known, strict=True)]
-        for group in _alike([len(ids) for ids in unread]):
-            members = [new[at] for at in group]
-            batch = Batch(self._model, [known[at] for at in group], max(len(unread[at]) for at in group), self._own(members))
-            logits = batch.read([unread[at] for at in group])
+    def _prefill(self, new: Sequence[Request]) -> list[CachedContext]:
+        """Read what each prompt adds to its conversation, and choose the first token of each reply."""
+        contexts = [self._contexts.pop(request.conversation, CachedContext()).common_prefix(request.prompt) for request in new]
+        unread = [request.prompt[len(context.ids) :] for request, context in zip(new, contexts, strict=True)]
+        for group in _similar([len(ids) for ids in unread]):
+            requests = [new[at] for at in group]
+            more = max(len(unread[at]) for at in group)
+            batch = Batch(self._model, [contexts[at] for at in group], more, self._assigned(requests))
+            logits = batch.forward([unread[at] for at in group])
             batch.close()
             self.counts.prefilled += sum(len(unread[at]) for at in group)
             for row, at in enumerate(group):
-                known[at] = batch.past(row)
-            self._pick(members, logits, lambda row, group=group: known[group[row]])  # type: ignore[misc]
-        return known
+                contexts[at] = batch.context(row)
+            self._append_tokens(requests, logits, lambda row, group=group: contexts[group[row]])  # type: ignore[misc]
+        return contexts
 
-    def _pick(self, members: Sequence[Wanted], logits: Tensor, past: Callable[[int], Past]) -> None:
-        """One more token for each whose reply is not over. logits: (rows, V); past: of a row."""
-        highest = logits.argmax(-1).tolist()  # of all rows at once
-        for row, one in enumerate(members):
-            if one.answer.done():
+    def _append_tokens(self, requests: Sequence[Request], logits: Tensor, context: Callable[[int], CachedContext]) -> None:
+        """Add one token to each unfinished reply. logits: (rows, V); context: returns the cached context of a row."""
+        likeliest = logits.argmax(-1).tolist()  # of all rows at once
+        for row, request in enumerate(requests):
+            if request.result.done():
                 continue
-            one.reply.append(one.pick(logits[row], highest[row]))
+            request.reply.append(request.choose(logits[row], likeliest[row]))
             self.counts.generated += 1
-            ended = _has_ended(one)  # it hears the last token, too
-            if ended or one.reply[-1] in self._stops or len(one.reply) >= one.draw.max_tokens:
-                self._keep(one, past(row))
-                self._unanswered.discard(one)
-                if not one.answer.done():
-                    one.answer.set_result(one.reply)
+            stop = _should_stop(request)  # called for the last token, too
+            if stop or request.reply[-1] in self._stops or len(request.reply) >= request.sampling.max_tokens:
+                self._keep(request, context(row))
+                self._unanswered.discard(request)
+                if not request.result.done():
+                    request.result.set_result(request.reply)
 
-    def _keep(self, one: Wanted, past: Past) -> None:
-        if not one.episode:
+    def _keep(self, request: Request, context: CachedContext) -> None:
+        if not request.conversation:
             return
-        self.counts.context[one.episode] = len(one.prompt) + len(one.reply)
-        self._pasts[one.episode] = past
-        while len(self._pasts) > 2 * self._rows:
-            self._pasts.popitem(last=False)
+        self.counts.context[request.conversation] = len(request.prompt) + len(request.reply)
+        self._contexts[request.conversation] = context
+        while len(self._contexts) > 2 * self._rows:
+            self._contexts.popitem(last=False)
 
-    def _own(self, members: Sequence[Wanted]) -> AbstractContextManager[None]:
-        return self._adapters.of([one.adapter or NO_ADAPTER for one in members]) if self._adapters else nullcontext()
+    def _assigned(self, requests: Sequence[Request]) -> AbstractContextManager[None]:
+        return self._adapters.assigned([request.adapter or NO_ADAPTER for request in requests]) if self._adapters else nullcontext()
 
     def _fail(self, error: BaseException) -> None:
-        for one in self._unanswered:
-            if not one.answer.done():
-                one.answer.set_exception(error)
+        for request in self._unanswered:
+            if not request.result.done():
+                request.result.set_exception(error)
         self._unanswered.clear()
-        self._pasts.clear()
+        self._contexts.clear()
 
 
-def generated_together(model: Any) -> bool:
-    """Whether an Engine can be opened on it. model: a base or a PEFT model."""
+def can_batch(model: Any) -> bool:
+    """Whether a BatchedEngine can run the model. model: a base or a PEFT model."""
     bare: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    return keeps_columns(bare) and (bare is model or mixable(model))
+    return can_cache(bare) and (bare is model or can_mix_rows(model))
 
 
-def _has_ended(one: Wanted) -> bool:
-    """What its listener says. An error of his is his alone."""
+def _should_stop(request: Request) -> bool:
+    """Call the request's should_stop; an error in it fails this request alone."""
     try:
-        return one.ended is not None and one.ended(one.reply)
+        return request.should_stop is not None and request.should_stop(request.reply)
     except Exception as error:
-        one.answer.set_exception(error)
+        request.result.set_exception(error)
         return True
 
 
-def _leave(batch: Batch | None, going: Sequence[Wanted], left: Sequence[Wanted]) -> list[Past]:
-    """The pasts of those who go on in another batch than this one, which is over."""
+def _take_out(batch: Batch | None, running: Sequence[Request], unfinished: Sequence[Request]) -> list[CachedContext]:
+    """The cached contexts of the unfinished requests, taken out of a batch, which is closed."""
     if batch is None:
         return []
-    pasts = [batch.past(row) for row, one in enumerate(going) if one in left]
+    contexts = [batch.context(row) for row, request in enumerate(running) if request in unfinished]
     batch.close()
-    return pasts
+    return contexts
 
 
-def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices in groups within which no length is more than twice another: at most half of a group's columns are pads."""
+def _similar(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices in groups within which no length is more than twice another: at most half of a group's columns are padding."""
     order = sorted(range(len(lengths)), key=lambda at: lengths[at])
     while order:
         group = [at for at in order if lengths[at] <= 2 * lengths[order[0]]]

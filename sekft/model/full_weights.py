@@ -1,4 +1,4 @@
-"""All weights instead of an adapter, for lora=none: a copy of the base learns, the base stays what it is compared with."""
+"""Training of all weights instead of an adapter (lora=none): a copy of the base learns; the base itself stays for comparison."""
 
 import copy
 from collections.abc import Iterator
@@ -12,46 +12,44 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from sekft.errors import ModelError
 from sekft.model.base import Base, compute_dtype
 
-ADAPTER = "adapter_config.json"  # what tells an adapter from whole weights
-
-
-def is_whole(folder: Path) -> bool:
-    return (folder / "config.json").exists() and not (folder / ADAPTER).exists()
-
 
 @contextmanager
 def copied(base: Base) -> Iterator[PreTrainedModel]:
-    """A float32 copy that learns in every weight: small updates vanish in bfloat16. base: not quantised."""
+    """A float32 copy whose weights all learn; small updates would vanish in bfloat16. base: not quantised."""
     yield copy.deepcopy(base.model).float().requires_grad_(True)
 
 
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedModel]:
-    """Saved weights beside the base. Raises ModelError unless they are of the base's shape."""
+    """Load a full model beside the base. Raises ModelError unless all its weights have the shapes of the base's."""
     dtype = torch.float32 if trainable else compute_dtype(base.device)
     try:
-        tuned = AutoModelForCausalLM.from_pretrained(folder, device_map={"": base.device}, attn_implementation="sdpa", **_safe(dtype))
+        tuned = AutoModelForCausalLM.from_pretrained(
+            folder, device_map={"": base.device}, attn_implementation="sdpa", **_load_options(dtype)
+        )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from None
-    if (found := shape(tuned)) != (expected := shape(base.model)):
+    if (found := parameter_shapes(tuned)) != (expected := parameter_shapes(base.model)):
         name = min(found.items() ^ expected.items())[0]
-        here, there = found.get(name, "absent"), expected.get(name, "absent")
-        raise ModelError(f"{folder}: does not fit {base.config.name}: {name} is {here} here, {there} there")
+        raise ModelError(
+            f"{folder}: does not fit {base.config.name}: {name} is {found.get(name, 'absent')}, "
+            f"allowed: {expected.get(name, 'absent')}, as in the base"
+        )
     yield tuned.requires_grad_(trainable).eval()
 
 
-def _safe(dtype: torch.dtype) -> dict[str, Any]:
-    """Nothing that lies in a folder of weights is run."""
+def _load_options(dtype: torch.dtype) -> dict[str, Any]:
+    """Options that keep transformers from running code or pickles in the folder."""
     return {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
 
 
-def put_back(tuned: PreTrainedModel, folder: Path) -> None:
-    """Saved weights into the copy that learns."""
-    saved = AutoModelForCausalLM.from_pretrained(folder, **_safe(torch.float32))
+def restore_weights(tuned: PreTrainedModel, folder: Path) -> None:
+    """Load saved weights into the copy that learns."""
+    saved = AutoModelForCausalLM.from_pretrained(folder, **_load_options(torch.float32))
     tuned.load_state_dict(saved.state_dict())
 
 
-def shape(model: PreTrainedModel) -> dict[str, tuple[int, ...]]:
-    """Of every weight by name, whatever adapters are on the model."""
-    own = ((name.replace(".base_layer", ""), parameter) for name, parameter in model.named_parameters() if "lora_" not in name)
-    return {name: tuple(parameter.shape) for name, parameter in own}
+def parameter_shapes(model: PreTrainedModel) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight by name, leaving out adapters on the model."""
+    parameters = ((name.replace(".base_layer", ""), parameter) for name, parameter in model.named_parameters() if "lora_" not in name)
+    return {name: tuple(parameter.shape) for name, parameter in parameters}

@@ -1,4 +1,4 @@
-"""One base and what was trained on it, each speaking under its own name: generated together, or one reply after another."""
+"""Functions that generate replies, one for the base and one for each adapter on it or full model beside it."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,65 +9,75 @@ from typing import Any
 
 from peft import PeftModel
 
-from sekft.config import Engine as EngineKind
+from sekft.config import Engine
 from sekft.model import full_weights
+from sekft.model.adapter import is_full_model
 from sekft.model.base import Base
-from sekft.model.engine import Counts, Engine, generated_together
-from sekft.model.generate import Draw, Ended, Speak, generate
-from sekft.model.lora import chosen, loaded_all
+from sekft.model.engine import BatchedEngine, TokenCounts, can_batch
+from sekft.model.generate import GenerateReply, SamplingParameters, ShouldStop, generate
+from sekft.model.lora import activated, loaded_all
 
 
 @dataclass(frozen=True)
 class Generators:
-    """speak: by name. counts: of every engine at work; none where replies are generated one by one."""
+    """by_name: one generate function for each name. counts: of every engine; empty where replies are generated one by one."""
 
-    speak: dict[str, Speak]
-    counts: tuple[Counts, ...] = ()
+    by_name: dict[str, GenerateReply]
+    counts: tuple[TokenCounts, ...] = ()
 
 
 @contextmanager
-def generators(base: Base, folders: Mapping[str, Path | None], kind: EngineKind, rows: int) -> Iterator[Generators]:
-    """folders: what training saved, None for the base itself. Raises ModelError for one that does not fit."""
+def generators(base: Base, folders: Mapping[str, Path | None], kind: Engine, rows: int) -> Iterator[Generators]:
+    """Load what the folders hold and generate with it.
+
+    folders: by name, an adapter or a full model as training saves it, None for the base itself. rows: replies generated together, at most.
+    Raises ModelError for a folder that does not fit the base.
+    """
     with ExitStack() as stack:
-        own = {name: folder for name, folder in folders.items() if folder is not None and full_weights.is_whole(folder)}
-        # PEFT allows no dot in a name
-        slots = {name: f"slot_{at}" if folder else None for at, (name, folder) in enumerate(folders.items()) if name not in own}
+        full = {name: folder for name, folder in folders.items() if folder is not None and is_full_model(folder)}
+        # PEFT allows no dot in the name of an adapter
+        slots = {name: f"slot_{at}" if folder else None for at, (name, folder) in enumerate(folders.items()) if name not in full}
         adapters = {slot: folder for name, slot in slots.items() if slot and (folder := folders[name])}
         model = stack.enter_context(loaded_all(base, adapters)) if adapters else base.model
         groups = [stack.enter_context(generators_on(base, model, slots, kind, rows))] if slots else []
-        for name, folder in own.items():
+        for name, folder in full.items():
             weights = stack.enter_context(full_weights.loaded(base, folder, trainable=False))
             groups.append(stack.enter_context(generators_on(base, weights, {name: None}, kind, rows)))
-        speak = {name: generator for group in groups for name, generator in group.speak.items()}
-        yield Generators({name: speak[name] for name in folders}, tuple(count for group in groups for count in group.counts))
+        by_name = {name: generator for group in groups for name, generator in group.by_name.items()}
+        yield Generators({name: by_name[name] for name in folders}, tuple(count for group in groups for count in group.counts))
 
 
 @contextmanager
-def generators_on(base: Base, model: Any, slots: Mapping[str, str | None], kind: EngineKind, rows: int) -> Iterator[Generators]:
-    """slots: PEFT's name of each one's adapter on the model, None for the model without one. model: in eval mode.
+def generators_on(base: Base, model: Any, slots: Mapping[str, str | None], kind: Engine, rows: int) -> Iterator[Generators]:
+    """Generate with a loaded model and its adapters.
 
-    What cannot be generated together is generated one by one, whatever kind says: recurrent layers, DoRA.
+    slots: by name, PEFT's name of the adapter on the model, None for the model without an adapter. model: in eval mode. A model that
+    cannot generate in batches (recurrent layers, DoRA) generates one by one, whatever kind requests.
     """
-    if kind is EngineKind.sequential or not generated_together(model):
-        turn = threading.Lock()
-        yield Generators({name: _one_by_one(base, model, slot, turn) for name, slot in slots.items()})
+    if kind is Engine.sequential or not can_batch(model):
+        lock = threading.Lock()
+        yield Generators({name: _sequential(base, model, slot, lock) for name, slot in slots.items()})
         return
-    with Engine(model, base.tokenizer.stop_ids, rows) as engine:
-        yield Generators({name: _together(engine, name, slot) for name, slot in slots.items()}, (engine.counts,))
+    with BatchedEngine(model, base.tokenizer.stop_ids, rows) as engine:
+        yield Generators({name: _batched(engine, name, slot) for name, slot in slots.items()}, (engine.counts,))
 
 
-def _one_by_one(base: Base, model: Any, slot: str | None, turn: threading.Lock) -> Speak:
-    """The whole conversation is read anew for every reply."""
+def _sequential(base: Base, model: Any, slot: str | None, lock: threading.Lock) -> GenerateReply:
+    """One reply at a time; every reply reads its whole prompt."""
 
-    def speak(episode: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
-        with turn, chosen(model, slot) if isinstance(model, PeftModel) else ExitStack():
-            return generate(base, model, prompt, draw, ended)
+    def generate_reply(
+        conversation: str, prompt: list[int], sampling: SamplingParameters, should_stop: ShouldStop | None = None
+    ) -> list[int]:
+        with lock, activated(model, slot) if isinstance(model, PeftModel) else ExitStack():
+            return generate(base, model, prompt, sampling, should_stop)
 
-    return speak
+    return generate_reply
 
 
-def _together(engine: Engine, name: str, slot: str | None) -> Speak:
-    def speak(episode: str, prompt: list[int], draw: Draw, ended: Ended | None = None) -> list[int]:
-        return engine.reply(episode and f"{episode}@{name}", prompt, draw, slot, ended)
+def _batched(engine: BatchedEngine, name: str, slot: str | None) -> GenerateReply:
+    def generate_reply(
+        conversation: str, prompt: list[int], sampling: SamplingParameters, should_stop: ShouldStop | None = None
+    ) -> list[int]:
+        return engine.reply(conversation and f"{conversation}@{name}", prompt, sampling, slot, should_stop)
 
-    return speak
+    return generate_reply

@@ -1,4 +1,4 @@
-"""Where a base lies: shipped with sekft, a folder, or a hub id already in the cache. No torch."""
+"""The folder of a base: shipped with sekft, given as a folder, or downloaded from the Hugging Face hub. No torch."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.scenario.library import archetypes
 
 SHIPPED = "sekft:"
-NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its training left out
+NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its pre-training left out
 SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model", "README.md"]
 WEIGHT_FILES = ["*.safetensors"]
 CODE_FILES = ["*.py"]
@@ -20,9 +20,9 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
 def base_folder(model: ModelConfig, weights: bool) -> Path:
-    """The folder of the base; with `weights`, one that holds them unless they are random.
+    """The folder of a base. weights: require that it holds the weights, unless model.weights=random.
 
-    A hub id is looked up in the local cache first, then fetched. Raises ModelError saying what to fetch.
+    A hub id is looked up in the local cache and downloaded if the hub is reachable. Raises ModelError.
     """
     if model.trust_remote_code not in (None, model.path):
         raise ModelError(f"model.trust_remote_code={model.trust_remote_code}: allowed: null, or {model.path}, which is model.path")
@@ -32,32 +32,34 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
     if not folder.is_dir():
         folder = _from_hub(model, weights and model.weights is Weights.pretrained)
     if weights and model.weights is Weights.pretrained and not any(folder.glob("*.safetensors")):
-        raise ModelError(f"model.path={model.path}: no *.safetensors there{pickles(folder)}; allowed without weights: model.weights=random")
-    if model.trust_remote_code is None and (code := own_code(folder)):
         raise ModelError(
-            f"model.path={model.path}: brings Python code of its own ({code}), which is not run; allowed: a base whose shape transformers "
-            f"knows, or, once you have read that code, model.trust_remote_code={model.path}"
+            f"model.path={model.path}: no *.safetensors there{pickle_hint(folder)}; allowed without weights: model.weights=random"
+        )
+    if model.trust_remote_code is None and (code := custom_code(folder)):
+        raise ModelError(
+            f"model.path={model.path}: needs Python code of its own ({code}), which is not run; allowed: a base whose architecture is part "
+            f"of transformers, or, once you have read that code, model.trust_remote_code={model.path}"
         )
     return folder
 
 
-def own_code(folder: Path) -> str:
-    """What its config.json wants to be loaded from beside it; empty if nothing."""
+def custom_code(folder: Path) -> str:
+    """The classes that config.json loads from Python files in the folder; empty if none."""
     try:
-        wanted = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("auto_map") or {}
+        classes = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("auto_map") or {}
     except (OSError, ValueError, AttributeError):
         return ""
-    return ", ".join(map(str, wanted.values() if isinstance(wanted, dict) else [wanted]))
+    return ", ".join(map(str, classes.values() if isinstance(classes, dict) else [classes]))
 
 
-def pickles(folder: Path) -> str:
-    """Said of weights that are there and not read: whoever loads a pickle runs it."""
+def pickle_hint(folder: Path) -> str:
+    """A part of an error line that names a pickle in the folder; empty if there is none. Loading a pickle can run any code."""
     found = sorted(file.name for file in folder.glob("*") if file.suffix in PICKLES)
     return f", only {found[0]}, a pickle, which is never loaded" if found else ""
 
 
 def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
-    """Of the base's folder, with `weights` of one that holds them. Raises RenderError for one the base was not trained with."""
+    """The tokenizer in the base's folder. weights: as for base_folder. Raises RenderError if the base was trained with another one."""
     tokenizer = ChatTokenizer(base_folder(model, weights), model.template)
     if model.check_tokenizer:
         require_same_pieces(tokenizer.folder)
@@ -65,7 +67,7 @@ def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
 
 
 def never_saw(model: ModelConfig) -> tuple[str, ...]:
-    """Archetypes the weights were never shown, as the base's own folder says; empty where it says nothing. Raises ModelError."""
+    """The archetypes that the base was never trained on, read from NEVER_SAW in its folder; empty without that file. Raises ModelError."""
     if model.weights is Weights.random or not (file := base_folder(model, weights=False) / NEVER_SAW).exists():
         return ()
     try:
@@ -85,7 +87,7 @@ def _from_hub(model: ModelConfig, weights: bool) -> Path:
     name = model.path
     patterns = SMALL_FILES + (WEIGHT_FILES if weights else []) + (CODE_FILES if model.trust_remote_code else [])
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not reachable()))
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=not hub_is_reachable()))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
         raise ModelError(
             f"model.path={name}: neither a folder nor in the local hub cache; fetch it with `hf download {name}`, or give model.path=FOLDER"
@@ -94,7 +96,7 @@ def _from_hub(model: ModelConfig, weights: bool) -> Path:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """What is in the local hub cache is found, nothing is fetched."""
+    """Use only the local hub cache; download nothing."""
     from huggingface_hub import constants
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
@@ -104,8 +106,8 @@ def offline() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
-def reachable() -> bool:
-    """Whether the hub answers within a second; asked first, since the client retries for minutes."""
+def hub_is_reachable() -> bool:
+    """Whether the hub answers within one second. Call it before a download: the hub's client retries for minutes."""
     import socket
 
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE

@@ -1,8 +1,8 @@
-"""What is trained: an adapter put on a base and taken off, or all weights; saved with its fingerprint, loaded fresh and proven."""
+"""Adapters and full models in training: created on a base, saved with their fingerprint, loaded again and verified."""
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from transformers import set_seed
 from sekft.config import LoraConfig
 from sekft.errors import ModelError
 from sekft.model import full_weights
-from sekft.model.base import Base, hub_tokenizer, untouched
-
-FINGERPRINT = "fingerprint.json"
+from sekft.model.adapter import FINGERPRINT, is_full_model
+from sekft.model.base import Base, hub_tokenizer, restored
+from sekft.tracking.files import write_text
 
 
 def peft_config(lora: LoraConfig) -> PeftLora:
@@ -40,14 +40,14 @@ def peft_config(lora: LoraConfig) -> PeftLora:
 
 @contextmanager
 def fresh(base: Base, lora: LoraConfig, seed: int) -> Iterator[Any]:
-    """A new float32 adapter on the base, drawn from seed, or a copy of the base if lora.r is 0; the base is as before at the end."""
+    """A new float32 adapter on the base, initialised from seed; for lora.r = 0 a copy of the base. The base is restored at the end."""
     with full_weights.copied(base) if lora.r == 0 else _adapter(base, lora, seed) as tuned:
         yield tuned
 
 
 @contextmanager
 def _adapter(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
-    with untouched(base):
+    with restored(base):
         set_seed(seed)
         try:
             tuned = get_peft_model(base.model, peft_config(lora))
@@ -62,19 +62,17 @@ def _adapter(base: Base, lora: LoraConfig, seed: int) -> Iterator[PeftModel]:
 
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool = False) -> Iterator[Any]:
-    """What `save` left: the adapter on the base, or the weights beside it. Raises ModelError if nothing there fits; the base is clean."""
+    """Load what `save` wrote: an adapter on the base, or a full model beside it. Raises ModelError if it does not fit the base."""
     with (
-        full_weights.loaded(base, folder, trainable)
-        if full_weights.is_whole(folder)
-        else loaded_all(base, {"default": folder}, trainable) as tuned
+        full_weights.loaded(base, folder, trainable) if is_full_model(folder) else loaded_all(base, {"default": folder}, trainable) as tuned
     ):
         yield tuned
 
 
 @contextmanager
 def loaded_all(base: Base, folders: Mapping[str, Path], trainable: bool = False) -> Iterator[PeftModel]:
-    """Saved adapters on the base, at least one, by names without a dot; the first is active. Raises ModelError as `loaded` does."""
-    with untouched(base):
+    """Load saved adapters on the base; the first one is active. folders: at least one, by names without a dot. Raises ModelError."""
+    with restored(base):
         tuned: PeftModel | None = None
         try:
             for name, folder in folders.items():
@@ -90,8 +88,8 @@ def loaded_all(base: Base, folders: Mapping[str, Path], trainable: bool = False)
 
 
 @contextmanager
-def chosen(tuned: PeftModel, name: str | None) -> Iterator[None]:
-    """The adapter of that name is active, or none is."""
+def activated(tuned: PeftModel, name: str | None) -> Iterator[None]:
+    """Make the adapter of that name the active one; None: disable all adapters."""
     if name is None:
         with tuned.disable_adapter():
             yield
@@ -102,121 +100,96 @@ def chosen(tuned: PeftModel, name: str | None) -> Iterator[None]:
 
 
 def _attach(tuned: PeftModel | None, name: str, folder: Path, base: Base, trainable: bool) -> PeftModel:
-    """The base with one more adapter; what a failed one has put on it is taken off again."""
+    """Add one adapter to the base, or to the PEFT model on it. Raises ModelError, with what the adapter added removed."""
     try:
         config = PeftConfig.from_pretrained(str(folder))
         config.inference_mode = not trainable
         if tuned is None:
-            made = get_peft_model(base.model, config, adapter_name=name)
+            attached = get_peft_model(base.model, config, adapter_name=name)
         else:
             tuned.add_adapter(name, config)
-            made = tuned
+            attached = tuned
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {_first_line(error)}") from None
     try:
-        _fill(made, name, folder, base)
+        _load_weights(attached, name, folder, base)
     except ModelError:
         if tuned is None:
-            made.unload()
+            attached.unload()
         raise
-    return made
+    return attached
 
 
-def _fill(tuned: PeftModel, name: str, folder: Path, base: Base) -> None:
+def _load_weights(tuned: PeftModel, name: str, folder: Path, base: Base) -> None:
     try:
         weights = load_file(folder / "adapter_model.safetensors")
-        report: Any = set_peft_model_state_dict(tuned, weights, adapter_name=name)
+        keys: Any = set_peft_model_state_dict(tuned, weights, adapter_name=name)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder}: does not fit {base.config.name}: {_said(error)}") from None
-    lost = [*report.unexpected_keys, *(key for key in report.missing_keys if "lora_" in key and name in key.split("."))]
-    if lost:
-        raise ModelError(f"{folder}: does not fit {base.config.name}: {len(lost)} tensors have no counterpart, {lost[0]} among them")
+        raise ModelError(f"{folder}: does not fit {base.config.name}: {_first_line(error)}") from None
+    unmatched = [*keys.unexpected_keys, *(key for key in keys.missing_keys if "lora_" in key and name in key.split("."))]
+    if unmatched:
+        raise ModelError(
+            f"{folder}: does not fit {base.config.name}: {len(unmatched)} tensors have no counterpart, for example {unmatched[0]}"
+        )
 
 
-def _said(error: Exception) -> str:
-    """The line of an error that says something; torch's first one only announces it."""
+def _first_line(error: Exception) -> str:
+    """The first informative line of an error: torch's first line only announces a list of errors."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[1] if len(lines) > 1 and lines[0].startswith("Error(s) in loading") else lines[0]
 
 
 def as_float32(model: Any) -> None:
-    """TRL casts adapters on a quantised base to bfloat16, where small updates vanish; ours stay float32."""
+    """Cast adapter weights to float32: TRL casts those on a quantised base to bfloat16, where small updates vanish."""
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()
 
 
 def save(tuned: Any, base: Base, folder: Path, fingerprint: dict[str, Any]) -> Path:
-    """adapter_model.safetensors or model.safetensors, its config, tokenizer, template and fingerprint, in <folder>.partial: see publish."""
+    """Write the adapter or full model with config, tokenizer, template and fingerprint to <folder>.partial; return that folder.
+
+    `publish` renames it once it is verified. Raises ModelError if it cannot be written.
+    """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         tuned.save_pretrained(str(partial), safe_serialization=True)
     except SafetensorError as error:
-        raise ModelError(f"{partial}: cannot be written, is the disk full? {_said(error)}") from None
+        raise ModelError(f"{partial}: cannot be written, is the disk full? {_first_line(error)}") from None
     (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
-    _in_order(partial / "adapter_config.json")
+    _sort_module_names(partial / "adapter_config.json")
     hub_tokenizer(base).save_pretrained(partial)
-    (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=1) + "\n")
+    write_text(partial / FINGERPRINT, json.dumps(fingerprint, indent=1) + "\n")
     return partial
 
 
-def _in_order(config: Path) -> None:
-    """PEFT keeps names of modules in sets: the same adapter would have other bytes in every process."""
+def _sort_module_names(config: Path) -> None:
+    """PEFT keeps module names in sets, so that the same adapter would have other bytes in every process."""
     if config.exists():
-        found = json.loads(config.read_text())
-        ordered = {key: sorted(value) if isinstance(value, list) and key.endswith("modules") else value for key, value in found.items()}
-        config.write_text(json.dumps(ordered, indent=2, sort_keys=True))
+        settings = json.loads(config.read_text())
+        ordered = {key: sorted(value) if isinstance(value, list) and key.endswith("modules") else value for key, value in settings.items()}
+        write_text(config, json.dumps(ordered, indent=2, sort_keys=True))
 
 
-def put_back(tuned: Any, base: Base, folder: Path) -> None:
-    """What `save` left in a folder, as the weights of the model that is trained. Raises ModelError if it does not fit."""
-    if full_weights.is_whole(folder):
-        full_weights.put_back(tuned, folder)
+def restore_weights(tuned: Any, base: Base, folder: Path) -> None:
+    """Load what `save` wrote into the model in training. Raises ModelError if it does not fit."""
+    if is_full_model(folder):
+        full_weights.restore_weights(tuned, folder)
     else:
-        _fill(tuned, tuned.active_adapter, folder, base)
+        _load_weights(tuned, tuned.active_adapter, folder, base)
 
 
 def publish(partial: Path) -> Path:
-    """Give a proven adapter its name."""
+    """Rename <name>.partial to <name>, replacing a folder of that name."""
     folder = partial.with_name(partial.name.removesuffix(".partial"))
     shutil.rmtree(folder, ignore_errors=True)
     return partial.replace(folder)
 
 
-def fingerprint_of(folder: Path) -> dict[str, Any] | None:
-    """What the adapter was trained with; None for one made elsewhere: `render unproven`. Raises ModelError."""
-    file = folder / FINGERPRINT
-    try:
-        found = json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ModelError(f"{file}: not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise ModelError(f"{file}: found a {type(found).__name__}, allowed: an object")
-    return found
-
-
-def require_fingerprint(folder: Path, expected: dict[str, Any]) -> bool:
-    """False if there is none. Raises ModelError if an expected value differs: what was trained is not what would be served."""
-    found = fingerprint_of(folder)
-    for key in expected if found is not None else ():
-        if found is not None and found.get(key) != expected[key]:
-            raise ModelError(f"{folder}: trained with {key} {str(found.get(key))[:40]}, here it is {str(expected[key])[:40]}")
-    return found is not None
-
-
-def learned_from(scenarios: Iterable[str], adapter: str | None) -> dict[str, Any]:
-    """Scenarios, and those that the adapter it was trained on from had learned from before; unproven: nobody knows all of those."""
-    before = fingerprint_of(Path(adapter)) if adapter else {}
-    known = {"scenarios": sorted({*scenarios, *(before or {}).get("scenarios", ())})}
-    return known | ({"unproven": True} if before is None or before.get("unproven") else {})
-
-
 @torch.no_grad()
 def probe(model: Any, base: Base, ids: Sequence[int]) -> torch.Tensor:
-    """Logits (T, V) of one row on the CPU, in eval mode."""
+    """The logits (T, V) of one row of T ids, computed in eval mode, on the CPU."""
     training = model.training
     model.eval()
     logits = model(input_ids=torch.tensor([list(ids)], device=base.device), use_cache=False).logits[0].float().cpu()
@@ -225,20 +198,20 @@ def probe(model: Any, base: Base, ids: Sequence[int]) -> torch.Tensor:
 
 
 def prove(base: Base, folder: Path, ids: Sequence[int], trained: torch.Tensor) -> float:
-    """Load the saved adapter fresh: it must give the trained logits, and others than the base.
+    """Load the saved adapter again and verify that it gives the trained logits, and not those of the base.
 
-    trained: (T, V). Returns the largest difference to the base's logits. Raises ModelError.
+    trained: (T, V), the logits of ids before saving. Returns the largest difference from the base's logits. Raises ModelError.
     """
     bare = probe(base.model, base, ids)
     with loaded(base, folder) as tuned:
-        again = probe(tuned, base, ids)
+        reloaded = probe(tuned, base, ids)
     scale = float(trained.abs().max()) + 1e-9
-    drift = float((again - trained).abs().max()) / scale
+    drift = float((reloaded - trained).abs().max()) / scale
     if drift > (1e-5 if base.device.type == "cpu" and not base.config.load_4bit else 2e-2):
-        raise ModelError(f"{folder}: loaded fresh it does not give the trained logits (relative difference {drift:.1e})")
-    moved = float((again - bare).abs().max())
-    if moved == 0.0:
+        raise ModelError(f"{folder}: loaded again, it does not give the trained logits (relative difference {drift:.1e})")
+    effect = float((reloaded - bare).abs().max())
+    if effect == 0.0:
         raise ModelError(
-            f"{folder}: the adapter changes nothing; refused (is trainer.lr 0 in every step? see trainer.warmup, trainer.max_steps)"
+            f"{folder}: the adapter changes nothing; refused: is trainer.lr 0 in every step? see trainer.warmup and trainer.max_steps"
         )
-    return moved
+    return effect

@@ -1,4 +1,4 @@
-"""How well a model still reads ordinary English: its mean loss on a text that ships with sekft and has nothing to do with shells."""
+"""The mean loss of models on ordinary English: a text that ships with sekft and is unrelated to shells."""
 
 import hashlib
 from collections import Counter
@@ -21,9 +21,11 @@ FILE = Path(__file__).with_name(f"{NAME}.txt")  # passages, a blank line between
 
 
 @dataclass(frozen=True)
-class Read:
-    """losses: by agent, nats per predicted token; comparable for one tokenizer only. unigram: of a reader
-    who knows no more than how often each token is in it."""
+class ProseLoss:
+    """Losses in nats per predicted token, comparable only between models with the same tokenizer.
+
+    losses: by agent. unigram: the loss of the unigram model of this text, for comparison.
+    """
 
     tokens: int
     unigram: float
@@ -39,33 +41,36 @@ def digest() -> str:
 
 
 def passages(tokenizer: ChatTokenizer) -> list[list[int]]:
-    """Each passage by itself, as plain text: the tokenizer's beginning of a text if it has one, no template."""
+    """The ids of each passage as plain text, without a chat template; each begins with the BOS token if the tokenizer has one."""
     begin = [] if tokenizer.bos is None else [tokenizer.bos]
     return [begin + tokenizer.encode(text)[0] for text in FILE.read_text(encoding="ascii").strip().split("\n\n")]
 
 
-def read(base: Base, folders: Mapping[str, Path]) -> Read:
-    """The base, and what was trained on it by name, each in one forward pass in eval mode, in the precision they live in."""
+def measure(base: Base, folders: Mapping[str, Path]) -> ProseLoss:
+    """Measure the base and what was trained on it, each in one forward pass in eval mode and in its own precision.
+
+    folders: of adapters or full models, by name.
+    """
     rows = passages(base.tokenizer)
-    losses = {"base": loss(base.model, rows, base.device)}
+    losses = {"base": mean_loss(base.model, rows, base.device)}
     for name, folder in folders.items():
         with loaded(base, folder) as tuned:
-            losses[name] = loss(tuned, rows, base.device)
-    return Read(sum(len(row) - 1 for row in rows), unigram(rows), losses)
+            losses[name] = mean_loss(tuned, rows, base.device)
+    return ProseLoss(sum(len(row) - 1 for row in rows), unigram_entropy(rows), losses)
 
 
-def unigram(rows: list[list[int]]) -> float:
-    """Entropy of the tokens that are predicted, in nats a token."""
+def unigram_entropy(rows: list[list[int]]) -> float:
+    """The entropy of the predicted tokens in nats per token."""
     counts = Counter(token for row in rows for token in row[1:]).values()
     return -sum(count * log(count / sum(counts)) for count in counts) / sum(counts)
 
 
 @torch.no_grad()
-def loss(model: Any, rows: list[list[int]], device: torch.device) -> float:
-    """Mean over all tokens but the first of each row; nats. model: in eval mode."""
+def mean_loss(model: Any, rows: list[list[int]], device: torch.device) -> float:
+    """The mean loss in nats over all tokens but the first of each row. model: in eval mode."""
     longest = max(map(len, rows))
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=device)
     real = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows], device=device)
-    keep = F.pad(real[:, 1:], (0, 1)) > 0  # places a next token follows
+    keep = F.pad(real[:, 1:], (0, 1)) > 0  # positions that are followed by a token
     logits = model(input_ids=ids, attention_mask=real, use_cache=False).logits[keep].float()
     return float(F.cross_entropy(logits, F.pad(ids[:, 1:], (0, 1))[keep]))

@@ -1,62 +1,62 @@
-"""The text of a reply while its tokens come: decoded after its prompt, cut at stop strings, told once it is settled. No torch."""
+"""The text of a reply, decoded while its tokens are generated: after its prompt, cut at stop strings. No torch."""
 
 from collections.abc import Sequence
 
 from sekft.rendering.tokenizer import ChatTokenizer
 
-UNFINISHED = "\ufffd"  # how a decoder writes half a character
+UNFINISHED = "\ufffd"  # what a decoder gives for an incomplete character
 
 
-def text_of(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
-    """What was typed: decoded after its prompt, since a token's text depends on what stands before it."""
-    return _raw(prompt, reply, tokenizer).removeprefix(tokenizer.separator)
+def decode_reply(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
+    """The text of the reply, decoded after its prompt: the text of a token depends on the token before it."""
+    return _decode(prompt, reply, tokenizer).removeprefix(tokenizer.separator)
 
 
-def cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop string in it, and whether there was one."""
-    ends = [at for at in (text.find(one) for one in stop) if at >= 0]
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first stop string in it, and whether it contains one."""
+    ends = [at for at in (text.find(string) for string in stop) if at >= 0]
     return (text[: min(ends)], True) if ends else (text, False)
 
 
-class Unfolding:
-    """One reply as it comes, token by token, in pieces that join to its final text."""
+class ReplyStream:
+    """One reply as a stream of text pieces that join to its final text."""
 
     def __init__(self, prompt: Sequence[int], tokenizer: ChatTokenizer, stop: Sequence[str]) -> None:
         self._anchor = list(prompt[-1:])
         self._tokenizer = tokenizer
         self._stop = stop
-        self._told = 0  # characters
+        self._sent = 0  # characters
 
-    def piece(self, reply: Sequence[int]) -> tuple[str, bool]:
-        """What is new and settled, and whether a stop string has come. reply: all of its ids so far."""
-        raw = _raw(self._anchor, reply, self._tokenizer)
-        text, stopped = cut(raw.removeprefix(self._tokenizer.separator), self._stop)
-        if stopped or not self._settled(raw, reply):
+    def settled(self, reply: Sequence[int]) -> tuple[str, bool]:
+        """The new text that no further token can change, and whether the text contains a stop string. reply: all of its ids so far."""
+        raw = _decode(self._anchor, reply, self._tokenizer)
+        text, stopped = cut_at_stop(raw.removeprefix(self._tokenizer.separator), self._stop)
+        if stopped or not self._is_settled(raw, reply):
             return "", stopped
-        return self._new(text[: len(text) - _half_a_stop(text, self._stop)]), False
+        return self._unsent(text[: len(text) - _partial_stop(text, self._stop)]), False
 
-    def rest(self, reply: Sequence[int]) -> tuple[str, str, bool]:
+    def finish(self, reply: Sequence[int]) -> tuple[str, str, bool]:
         """The last piece, the whole text, and whether a stop string ended it."""
-        text, stopped = cut(text_of(self._anchor, reply, self._tokenizer), self._stop)
-        return self._new(text), text, stopped
+        text, stopped = cut_at_stop(decode_reply(self._anchor, reply, self._tokenizer), self._stop)
+        return self._unsent(text), text, stopped
 
-    def _new(self, text: str) -> str:
-        piece = text[self._told :]
-        self._told += len(piece)
+    def _unsent(self, text: str) -> str:
+        piece = text[self._sent :]
+        self._sent += len(piece)
         return piece
 
-    def _settled(self, raw: str, reply: Sequence[int]) -> bool:
-        """Whether no further token can change this text: no half character, no run of single bytes, no half separator."""
-        half_separator = self._tokenizer.separator.startswith(raw) and raw != self._tokenizer.separator
-        return not (half_separator or raw.endswith(UNFINISHED) or self._tokenizer.is_byte(reply[-1]))
+    def _is_settled(self, raw: str, reply: Sequence[int]) -> bool:
+        """Whether no further token can change this text: it ends in no incomplete character, single-byte token or partial separator."""
+        partial_separator = self._tokenizer.separator.startswith(raw) and raw != self._tokenizer.separator
+        return not (partial_separator or raw.endswith(UNFINISHED) or self._tokenizer.is_byte(reply[-1]))
 
 
-def _raw(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
+def _decode(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
     typed = [token for token in reply if token not in tokenizer.control]
     anchor = list(prompt[-1:])
     return tokenizer.decode([*anchor, *typed], skip_control=False)[len(tokenizer.decode(anchor, skip_control=False)) :]
 
 
-def _half_a_stop(text: str, stop: Sequence[str]) -> int:
-    """How many characters at the end may be the beginning of a stop string."""
-    return max((size for one in stop for size in range(1, len(one)) if text.endswith(one[:size])), default=0)
+def _partial_stop(text: str, stop: Sequence[str]) -> int:
+    """The number of characters at the end of the text that may be the beginning of a stop string."""
+    return max((size for string in stop for size in range(1, len(string)) if text.endswith(string[:size])), default=0)

@@ -1,7 +1,7 @@
-"""Adapters of several rows in one product: what LoRA adds to a layer, for all rows at once instead of adapter by adapter.
+"""Several LoRA adapters in one batch: one matrix product adds every row's own adapter, instead of one product per adapter.
 
-Covers LoRA on linear layers, quantised or not, whatever the ranks and scales. Does not cover its variants (DoRA and others), biases,
-embeddings, saved modules: where a model has one of them, PEFT's own way is gone for these.
+Covers LoRA on linear layers, quantised or not, of any ranks and scales. Does not cover its variants (DoRA and others), biases,
+embeddings, saved modules: PEFT computes the layers that have one of these.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,23 +17,23 @@ from torch import Tensor, nn
 
 from sekft.errors import ModelError
 
-NO_ADAPTER = "__base__"  # PEFT's name for it
-STACKABLE = ("Linear", "Linear4bit", "Linear8bitLt")  # PEFT's LoRA layers: a base layer's output, and what is added to it
+NO_ADAPTER = "__base__"  # PEFT's name for a row without an adapter
+STACKABLE = ("Linear", "Linear4bit", "Linear8bitLt")  # PEFT's LoRA layers that add a product to the output of the base layer
 
-Spans = tuple[tuple[str, int, int], ...]  # of each adapter: its part of the ranks, from and to
+Spans = tuple[tuple[str, int, int], ...]  # of each adapter: name, first rank, end of its ranks
 
 
 @dataclass(frozen=True)
 class Stack:
-    """All adapters of one layer. down: (ranks, in), up: (ranks, out), scaled; the ranks of one adapter after those of another."""
+    """All adapters of one layer, their ranks concatenated. down: (ranks, in); up: (ranks, out), scaled."""
 
     down: Tensor
     up: Tensor
     spans: Spans
 
 
-class Adapters:
-    """What the adapters of a model add; copied once, so training on means making it anew. The model's own weights are not touched."""
+class StackedAdapters:
+    """Copies of all adapters of a model, stacked by layer; train the model further and they are outdated. No weight of it is changed."""
 
     def __init__(self, model: PeftModel) -> None:
         self._model: Any = model
@@ -42,30 +42,30 @@ class Adapters:
         self.all_stacked = len(self._stacks) == len(layers)
 
     @contextmanager
-    def of(self, names: Sequence[str]) -> Iterator[None]:
-        """Until it is left, row i of what the model reads is read with adapter names[i]; NO_ADAPTER: without one."""
+    def assigned(self, names: Sequence[str]) -> Iterator[None]:
+        """Run row i of every batch with adapter names[i], or without an adapter for NO_ADAPTER, until the context is left."""
         entered = ExitStack()
         try:
             if not self.all_stacked:
                 entered.enter_context(self._model.base_model._enable_peft_forward_hooks(adapter_names=list(names)))
-            owners: dict[Spans, tuple[slice, Tensor | None]] = {}
+            selections: dict[Spans, tuple[slice, Tensor | None]] = {}
             for layer, stacked in self._stacks.items():
-                if stacked.spans not in owners:
-                    owners[stacked.spans] = _owned(stacked, names)
-                ranks, mask = owners[stacked.spans]
+                if stacked.spans not in selections:
+                    selections[stacked.spans] = _select(stacked, names)
+                ranks, mask = selections[stacked.spans]
                 layer.forward = _forward(layer.base_layer, stacked.down[ranks], stacked.up[ranks], mask, len(names))
                 entered.callback(vars(layer).pop, "forward")
             yield
         finally:
-            entered.close()  # an error that passes through PEFT's hooks would leave them on the model
+            entered.close()  # also after an error: PEFT's hooks would stay on the model
 
 
-def mixable(model: PeftModel) -> bool:
-    """Whether rows with different adapters can be read together at all: not with DoRA, nor if only some adapters save a module."""
-    return all(_mixable(module, set(model.peft_config)) for module in model.modules())
+def can_mix_rows(model: PeftModel) -> bool:
+    """Whether one batch can hold rows with different adapters: not with DoRA, nor if only some adapters save a module."""
+    return all(_can_mix(module, set(model.peft_config)) for module in model.modules())
 
 
-def _mixable(module: nn.Module, adapters: set[str]) -> bool:
+def _can_mix(module: nn.Module, adapters: set[str]) -> bool:
     if isinstance(module, AuxiliaryTrainingWrapper):
         return adapters <= module._adapters
     return not isinstance(module, ParamWrapper) and not any(getattr(module, "use_dora", {}).values())
@@ -89,8 +89,8 @@ def _stack(layer: Any) -> Stack:
     return Stack(down, up, tuple(spans))
 
 
-def _owned(stacked: Stack, names: Sequence[str]) -> tuple[slice, Tensor | None]:
-    """The ranks that any row needs, and which of them are each row's own: (rows, 1, ranks) of 0 and 1, None if all are."""
+def _select(stacked: Stack, names: Sequence[str]) -> tuple[slice, Tensor | None]:
+    """The ranks that any row needs, and a mask (rows, 1, ranks) of 1 for each row's own ranks; None if every row needs all of them."""
     spans = {name: (start, end) for name, start, end in stacked.spans}
     own = [spans.get(name, (0, 0)) for name in names]
     first, last = min((start for start, end in own if end), default=0), max(end for _, end in own)
@@ -108,13 +108,15 @@ def _forward(base: nn.Module, down: Tensor, up: Tensor, mask: Tensor | None, row
         if not len(down):
             return out
         if len(x) != rows:
-            raise ModelError(f"adapters of {rows} rows, a layer reads {len(x)}; allowed for such models: eval.engine=sequential")
+            raise ModelError(
+                f"a layer got a batch of {len(x)} rows, allowed: {rows}, one for each adapter; use eval.engine=sequential for this model"
+            )
         inner = nn.functional.linear(x.to(down.dtype), down)
         if mask is not None:
             inner = inner * (mask if inner.dim() == 3 else mask[:, 0])
-        added = inner.flatten(0, -2), up
+        inner = inner.flatten(0, -2)
         if out.dtype == up.dtype:
-            return torch.addmm(out.flatten(0, -2), *added).view(out.shape)
-        return out + (added[0] @ up).view(out.shape).to(out.dtype)
+            return torch.addmm(out.flatten(0, -2), inner, up).view(out.shape)
+        return out + (inner @ up).view(out.shape).to(out.dtype)
 
     return forward

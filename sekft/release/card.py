@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sekft.release.evidence import ADAPTER, is_full_model, read
+from sekft.model.adapter import is_full_model
+from sekft.release.evidence import ADAPTER, read
 from sekft.tracking.record import RUN, SUMMARY
 
 SHIPPED_WITH_SEKFT = ", which comes with sekft, in sekft/model/"

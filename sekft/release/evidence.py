@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import safe_open
 
 from sekft.config import SplitConfig
+from sekft.model.adapter import is_full_model
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
@@ -74,11 +75,6 @@ def approvers(run: Path) -> list[str]:
         elif event == APPROVED:
             names.append(str(about["by"]))
     return sorted(set(names))
-
-
-def is_full_model(adapter: Path) -> bool:
-    """Whether the folder holds all weights (lora=none) instead of an adapter."""
-    return (adapter / "config.json").is_file() and not (adapter / "adapter_config.json").exists()
 
 
 def settings_of(run: Path) -> Mapping[str, Any]:

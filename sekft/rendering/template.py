@@ -15,9 +15,7 @@ from sekft.errors import RenderError
 from sekft.rendering.canonical_template import without_opening
 from sekft.rendering.messages import Message
 
-FIXED_DATE = datetime(
-    2024, 7, 26
-)  # for templates that print the date (Llama 3.1 and later): serving happens on another day
+FIXED_DATE = datetime(2024, 7, 26)  # for templates that print the date (Llama 3.1 and later): serving happens on another day
 
 
 class Generation(Extension):

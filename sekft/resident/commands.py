@@ -131,7 +131,7 @@ def describe_base() -> str:
     """One line about the base in memory."""
     from sekft.model import base as bases
 
-    base = bases.kept()
+    base = bases.resident()
     loads = f"{bases.base_loads()} loaded so far"
     return f"{base.config.name} on {base.device} from {base.folder}; {base.memory_line()}; {loads}" if base else f"no base; {loads}"
 
@@ -139,7 +139,7 @@ def describe_base() -> str:
 def drop_base() -> None:
     from sekft.model import base as bases
 
-    bases.drop()
+    bases.unload()
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,20 @@
-"""Before anything is understood: who may come in, how much may be carried, and the line that says who came."""
+"""Checks of a request before it is parsed: bearer token, content type, size and time of the body; and the request log."""
 
 import asyncio
 import hmac
 import os
 import time
-from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sekft.config import ServerConfig
+from sekft.config.job import Report
 from sekft.serve.refusal import Refusal
 
-OPEN = {"/health"}
-BODY_S = 30  # to send a body in
-DRAINED = 16  # times the limit that is read and thrown away, so that a client still sending hears why
+PUBLIC_PATHS = {"/health"}
+BODY_TIMEOUT_S = 30
+DISCARDED_BODIES = 16  # times the size limit is read and discarded, so that a client that is still sending gets the refusal
 
 
 def bearer_token(config: ServerConfig) -> str | None:
@@ -22,13 +22,14 @@ def bearer_token(config: ServerConfig) -> str | None:
     return os.environ.get(config.token_env) or None
 
 
-class Door:
-    """token: asked of everything but OPEN; None asks nobody. say: gets `method path status tokens ms` of every request."""
+class AccessControl:
+    """ASGI middleware. token: required for all paths but PUBLIC_PATHS; None: no token is required. report: gets one line per request,
+    `method path status tokens ms`."""
 
-    def __init__(self, app: ASGIApp, token: str | None, say: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, report: Report) -> None:
         self._app = app
         self._token = token
-        self._say = say
+        self._report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,57 +38,57 @@ class Door:
         started, status = time.monotonic(), 500
         state = scope.setdefault("state", {})
 
-        async def sending(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            if self._may_enter(scope):
-                await self._app(scope, receive, sending)
+            if self._is_authorized(scope):
+                await self._app(scope, receive, send_and_note)
             else:
-                state["said"] = "no valid bearer token"
+                state["refusal"] = "no valid bearer token"
                 refusal = Refusal(401, "no valid bearer token; send the header `Authorization: Bearer TOKEN`", code="invalid_api_key")
-                await refusal.response()(scope, receive, sending)
+                await refusal.response()(scope, receive, send_and_note)
         finally:
             prompt, reply = state.get("tokens", (0, 0))
             tokens = f" {prompt}+{reply} tokens" if prompt else ""
-            said = f" ({state['said']})" if "said" in state else ""
+            refused = f" ({state['refusal']})" if "refusal" in state else ""
             milliseconds = 1000 * (time.monotonic() - started)
-            self._say(f"{scope['method']} {_printable(scope)} {status}{tokens} {milliseconds:.0f} ms{said}")
+            self._report(f"{scope['method']} {_printable_path(scope)} {status}{tokens} {milliseconds:.0f} ms{refused}")
 
-    def _may_enter(self, scope: Scope) -> bool:
-        if self._token is None or scope["path"] in OPEN:
+    def _is_authorized(self, scope: Scope) -> bool:
+        if self._token is None or scope["path"] in PUBLIC_PATHS:
             return True
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, token = header.partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token.encode())
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The JSON that was sent. Raises Refusal 408, 413, 415.
+    """The body of a JSON request. Raises Refusal 408, 413, 415.
 
-    The content type is insisted on: a page in a browser can send text/plain to a loopback port without asking, JSON it cannot.
+    The content type is required: a web page can send text/plain to a loopback port without a CORS preflight, but not JSON.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal(415, "content-type: allowed: application/json")
     parts, size = [], 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             async for part in request.stream():
                 size += len(part)
                 if size <= max_bytes:
                     parts.append(part)
-                elif size > DRAINED * max_bytes:
+                elif size > DISCARDED_BODIES * max_bytes:
                     break
     except TimeoutError:
-        raise Refusal(408, f"the body did not come within {BODY_S} s") from None
+        raise Refusal(408, f"the body: not received within {BODY_TIMEOUT_S} s") from None
     if size > max_bytes:
         raise Refusal(413, f"the body: found more than {max_bytes} bytes, allowed: {max_bytes} (serve.max_body_bytes)")
     return b"".join(parts)
 
 
-def _printable(scope: Scope) -> str:
-    """The path as it was sent, nothing in it that a terminal would obey."""
+def _printable_path(scope: Scope) -> str:
+    """The path as it was sent, with its control characters escaped."""
     return scope.get("raw_path", b"?")[:100].decode("ascii", "backslashreplace")

@@ -1,13 +1,12 @@
-"""The endpoint: OpenAI's chat completions over named models, canonical form first.
+"""The HTTP application: OpenAI's chat completions over named models, with messages in canonical form.
 
-Covers: bearer token, size of the body and time to send it, shape, names, room in the context, a bounded queue, a time limit, clients
-that leave.
-Does not cover: TLS and rates per client (put a proxy before it), and which texts are asked about.
+Covers bearer token, size and time of the body, validation, model names, context length, a bounded queue, a time limit, clients that leave.
+Does not cover TLS and rate limits per client (put a proxy before it), nor the contents of the messages.
 """
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -20,83 +19,83 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sekft.config import ServerConfig
+from sekft.config.job import Report
 from sekft.errors import RenderError
-from sekft.serve import response
-from sekft.serve.access import Door, bearer_token, read_body
-from sekft.serve.answer import CLIENT_GONE, OUR_FAULT, Events, as_json, whole
+from sekft.serve.access import AccessControl, bearer_token, read_body
 from sekft.serve.refusal import Refusal
-from sekft.serve.request import Asked, ChatRequest, T, TokenizeRequest, read
-from sekft.serve.slots import Completion, Engine, Heard, Turns
+from sekft.serve.request import ChatRequest, ConversationRequest, T, TokenizeRequest, parse
+from sekft.serve.response import CLIENT_GONE, INTERNAL_ERROR, EventStream, completion_response, model_list, tokenized
+from sekft.serve.slots import Completer, Generate, Slots
 
-GREEDY_BELOW = 0.01  # a temperature: lower ones divide logits into infinity
+GREEDY_BELOW = 0.01  # lower temperatures would overflow the logits
 
 
 class Endpoint:
-    """The four routes. engine: the models; limits: what is allowed; turns: the queue before the engine."""
+    """The handlers of the four routes."""
 
-    def __init__(self, engine: Engine, config: ServerConfig, turns: Turns) -> None:
-        self._engine = engine
+    def __init__(self, models: Completer, config: ServerConfig, slots: Slots) -> None:
+        self._models = models
         self._config = config
-        self._turns = turns
-        self._since = int(time.time())
+        self._slots = slots
+        self._created = int(time.time())
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def models(self, _: Request) -> Response:
-        return as_json(response.models(self._engine.names, self._since, self._engine.context))
+    async def list_models(self, _: Request) -> Response:
+        return model_list(self._models.names, self._created, self._models.context)
 
     async def tokenize(self, request: Request) -> Response:
-        _, prompt = await self._asked(request, TokenizeRequest)
-        return as_json(response.Tokenized(count=len(prompt), max_model_len=self._engine.context, tokens=prompt))
+        _, prompt = await self._parse(request, TokenizeRequest)
+        return tokenized(prompt, self._models.context)
 
     async def chat(self, request: Request) -> Response:
-        asked, prompt = await self._asked(request, ChatRequest)
-        turn = self._turns.take(self._generation(asked, prompt))
-        if asked.stream:
-            return Events(turn, request, asked.model, len(prompt), asked.stream_options.include_usage)
-        return await whole(turn, request, asked.model, len(prompt))
+        chat, prompt = await self._parse(request, ChatRequest)
+        slot = self._slots.take(self._generate(chat, prompt))
+        if chat.stream:
+            return EventStream(slot, request, chat.model, len(prompt), chat.stream_options.include_usage)
+        return await completion_response(slot, request, chat.model, len(prompt))
 
-    async def _asked(self, request: Request, shape: type[T]) -> tuple[T, list[int]]:
-        """What is asked, and the ids of its prompt."""
-        asked = read(await read_body(request, self._config.max_body_bytes), shape, self._config.max_messages)
-        if asked.model is not None and asked.model not in self._engine.names:
-            found, allowed = repr(asked.model[:80]), ", ".join(self._engine.names)
+    async def _parse(self, request: Request, shape: type[T]) -> tuple[T, list[int]]:
+        """The validated request and the ids of its prompt. Raises Refusal."""
+        body = parse(await read_body(request, self._config.max_body_bytes), shape, self._config.max_messages)
+        if body.model is not None and body.model not in self._models.names:
+            found, allowed = repr(body.model[:80]), ", ".join(self._models.names)
             raise Refusal(404, f"model: found {found}, served here: {allowed}", "model", "model_not_found")
-        return asked, await run_in_threadpool(self._prompt, asked)
+        return body, await run_in_threadpool(self._prompt, body)
 
-    def _prompt(self, asked: Asked) -> list[int]:
+    def _prompt(self, body: ConversationRequest) -> list[int]:
         try:
-            return self._engine.prompt(asked.turns())
+            return self._models.prompt(body.conversation())
         except RenderError as error:
             raise Refusal(400, str(error), "messages") from None
 
-    def _generation(self, asked: ChatRequest, prompt: list[int]) -> Callable[[Heard], Completion]:
-        """What the engine is to do. Raises Refusal 400 if the prompt leaves no room for a reply."""
-        wanted = min(asked.max_completion_tokens or asked.max_tokens or self._config.max_tokens, self._config.max_tokens)
-        room = wanted if self._engine.context is None else min(wanted, self._engine.context - len(prompt))
-        if room < 1:
-            message = f"messages: found {len(prompt)} tokens, allowed: fewer than {self._engine.context}"
+    def _generate(self, chat: ChatRequest, prompt: list[int]) -> Generate:
+        """The function that generates the reply. Raises Refusal 400 if the prompt leaves no room for one."""
+        limit = min(chat.max_completion_tokens or chat.max_tokens or self._config.max_tokens, self._config.max_tokens)
+        max_tokens = limit if self._models.context is None else min(limit, self._models.context - len(prompt))
+        if max_tokens < 1:
+            message = f"messages: found {len(prompt)} tokens, allowed: fewer than {self._models.context}"
             raise Refusal(400, message, "messages", "context_length_exceeded")
-        temperature = self._config.temperature if asked.temperature is None else asked.temperature
+        temperature = self._config.temperature if chat.temperature is None else chat.temperature
         return partial(
-            self._engine.complete,
-            asked.model,
+            self._models.complete,
+            chat.model,
             prompt,
-            max_tokens=room,
+            max_tokens=max_tokens,
             temperature=temperature if temperature >= GREEDY_BELOW else 0.0,
-            top_p=asked.top_p,
-            seed=secrets.randbits(63) if asked.seed is None else asked.seed,
-            stop=asked.stop,
+            top_p=chat.top_p,
+            seed=secrets.randbits(63) if chat.seed is None else chat.seed,
+            stop=chat.stop,
         )
 
 
-def app(engine: Engine, config: ServerConfig, turns: Turns, say: Callable[[str], None]) -> Starlette:
-    """say: gets one line per request."""
-    endpoint = Endpoint(engine, config, turns)
+def app(models: Completer, config: ServerConfig, slots: Slots, report: Report) -> Starlette:
+    """The ASGI application. report: gets one line per request."""
+    endpoint = Endpoint(models, config, slots)
     routes = [
         Route("/v1/chat/completions", endpoint.chat, methods=["POST"]),
-        Route("/v1/models", endpoint.models, methods=["GET"]),
+        Route("/v1/models", endpoint.list_models, methods=["GET"]),
         Route("/tokenize", endpoint.tokenize, methods=["POST"]),
         Route("/health", endpoint.health, methods=["GET"]),
     ]
@@ -104,35 +103,35 @@ def app(engine: Engine, config: ServerConfig, turns: Turns, say: Callable[[str],
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        turns.close()
+        slots.close()
 
-    made = Starlette(
+    application = Starlette(
         routes=routes,
-        middleware=[Middleware(Door, token=bearer_token(config), say=say)],
-        exception_handlers={Refusal: _refused, HTTPException: _elsewhere, ClientDisconnect: _left, Exception: _our_fault},
+        middleware=[Middleware(AccessControl, token=bearer_token(config), report=report)],
+        exception_handlers={Refusal: _refused, HTTPException: _not_served, ClientDisconnect: _client_gone, Exception: _internal_error},
         lifespan=lifespan,
     )
-    made.router.redirect_slashes = False  # a redirected POST is a request half of the clients never send again
-    return made
+    application.router.redirect_slashes = False  # many clients do not repeat a redirected POST
+    return application
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     refusal = error if isinstance(error, Refusal) else Refusal(500, "internal error")
-    request.state.said = refusal.message
+    request.state.refusal = refusal.message
     return refusal.response()
 
 
-async def _elsewhere(request: Request, error: Exception) -> Response:
-    """Another path, or another method on one of ours."""
+async def _not_served(request: Request, error: Exception) -> Response:
+    """The answer to an unknown path, or to another method on a known one."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     allowed = "POST /v1/chat/completions, GET /v1/models, POST /tokenize, GET /health"
     return Refusal(status, f"{request.method} on this path is not served; allowed: {allowed}").response()
 
 
-async def _left(request: Request, error: Exception) -> Response:
+async def _client_gone(request: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-async def _our_fault(request: Request, error: Exception) -> Response:
-    """Our own bug: the trace is in the log of the run, never in the answer."""
-    return Refusal(500, OUR_FAULT).response()
+async def _internal_error(request: Request, error: Exception) -> Response:
+    """The answer to our own bug; its traceback is in the log of the run, never in the answer."""
+    return Refusal(500, INTERNAL_ERROR).response()

@@ -1,4 +1,4 @@
-"""How the endpoint says no: one status, one line, in the shape OpenAI's clients read."""
+"""Refusals of the endpoint: a status and one line, in the shape that OpenAI's clients parse."""
 
 from starlette.responses import JSONResponse
 
@@ -7,12 +7,12 @@ RETRY_AFTER_S = 2
 
 
 class Refusal(Exception):
-    """status: HTTP. param: the field it is about. code: what a program may look for."""
+    """status: of HTTP. param: the refused field. code: a fixed word for programs."""
 
     def __init__(self, status: int, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.status, self.param, self.code = status, param, code
-        self.message = " ".join(message.split())  # one line, whatever a library put into it
+        self.message = " ".join(message.split())  # one line, also where a library's message is part of it
 
     def body(self) -> dict[str, dict[str, str | None]]:
         kind = KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")

@@ -1,10 +1,10 @@
-"""What may be asked: OpenAI's chat completions and vLLM's tokenize, validated at the door.
+"""Request bodies: OpenAI's chat completions and vLLM's tokenize, strictly validated.
 
 Honoured: model, messages, max_tokens, max_completion_tokens, temperature, top_p, seed, stop, stream, stream_options.
 Ignored, because they change no token: metadata, parallel_tool_calls, prediction, prompt_cache_key, prompt_cache_retention,
 return_token_strs, safety_identifier, service_tier, store, user; of a message: name, annotations, refusal.
-Taken only at the value that means nothing (n=1, tools=[], logprobs=false, ...): NEUTRAL. Everything else is refused by its name: a field
-that is dropped in silence is an answer to another question. A field that is null was not given.
+Accepted only with a value that has no effect (n=1, tools=[], logprobs=false, ...): NEUTRAL. Every other field is refused by name: silently
+ignoring it would answer another request. A field that is null counts as absent.
 """
 
 from collections.abc import Mapping
@@ -39,11 +39,11 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "top_logprobs": (0,),
 }
 MAX_STOPS = 16
-T = TypeVar("T", bound="Asked")
+T = TypeVar("T", bound="ConversationRequest")
 
 
-class Given(BaseModel):
-    """A shape whose further fields are looked at by name; null is not given."""
+class RequestModel(BaseModel):
+    """Keeps unknown fields, which require_supported checks by name; null counts as absent."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
@@ -53,12 +53,12 @@ class Given(BaseModel):
         return {key: value for key, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
 
 
-class TextPart(Given):
+class TextPart(RequestModel):
     type: Literal["text"]
     text: str
 
 
-class Turn(Given):
+class RequestMessage(RequestModel):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
 
@@ -68,25 +68,25 @@ class Turn(Given):
         return Message(role="system" if self.role == "developer" else self.role, content=content)
 
 
-class StreamOptions(Given):
+class StreamOptions(RequestModel):
     include_usage: bool = False
 
 
-class Asked(Given):
-    """What both endpoints take."""
+class ConversationRequest(RequestModel):
+    """The fields that both endpoints take."""
 
     model: str | None = None
-    messages: list[Turn] = Field(min_length=1)
+    messages: list[RequestMessage] = Field(min_length=1)
 
-    def turns(self) -> list[Message]:
-        return [turn.message() for turn in self.messages]
-
-
-class TokenizeRequest(Asked):
-    """vLLM's POST /tokenize for a conversation. model may be left out: all of them are fed the same ids."""
+    def conversation(self) -> list[Message]:
+        return [message.message() for message in self.messages]
 
 
-class ChatRequest(Asked):
+class TokenizeRequest(ConversationRequest):
+    """vLLM's POST /tokenize for a conversation. model may be absent: the ids are the same for all models."""
+
+
+class ChatRequest(ConversationRequest):
     """OpenAI's POST /v1/chat/completions."""
 
     model: str
@@ -105,41 +105,43 @@ class ChatRequest(Asked):
         return [stop] if isinstance(stop, str) else stop
 
 
-def read(body: bytes, shape: type[T], max_messages: int) -> T:
-    """The request, every field of it understood. Raises Refusal 400 naming the field, what was found and what is allowed."""
+def parse(body: bytes, shape: type[T], max_messages: int) -> T:
+    """The validated request. Raises Refusal 400 naming the field, what was found and what is allowed."""
     try:
-        asked = shape.model_validate_json(body)
+        request = shape.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
-    if len(asked.messages) > max_messages:
-        raise Refusal(400, f"messages: found {len(asked.messages)} of them, allowed: at most {max_messages}", "messages")
-    require_understood(asked.model_extra or {}, HARMLESS)
-    for index, turn in enumerate(asked.messages):
-        require_understood(turn.model_extra or {}, HARMLESS_IN_MESSAGE, f"messages[{index}].")
-    if asked.messages[-1].role == "assistant":
-        raise Refusal(400, f"messages[{len(asked.messages) - 1}]: the assistant spoke last; allowed last: user", "messages")
-    return asked
+    if len(request.messages) > max_messages:
+        raise Refusal(400, f"messages: found {len(request.messages)} of them, allowed: at most {max_messages}", "messages")
+    require_supported(request.model_extra or {}, HARMLESS)
+    for index, message in enumerate(request.messages):
+        require_supported(message.model_extra or {}, HARMLESS_IN_MESSAGE, f"messages[{index}].")
+    if request.messages[-1].role == "assistant":
+        raise Refusal(400, f"messages[{len(request.messages) - 1}]: found role assistant last, allowed last: user", "messages")
+    return request
 
 
-def require_understood(fields: Mapping[str, Any], harmless: set[str], place: str = "") -> None:
-    """Raises Refusal 400 for a field that would change the answer if we knew it."""
+def require_supported(fields: Mapping[str, Any], harmless: set[str], prefix: str = "") -> None:
+    """Raise Refusal 400 for an unknown field that may change the answer. prefix: the place of the fields in the body."""
     for name, value in fields.items():
         if name in harmless:
             continue
-        where = f"{place}{name[:80]!r}".replace("'", "")
+        place = f"{prefix}{name[:80]!r}".replace("'", "")
         if name not in NEUTRAL:
-            raise Refusal(400, f"{where}: not supported here; leave it out", where, "unsupported_parameter")
-        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in NEUTRAL[name]):
-            allowed = " or ".join(repr(one) for one in NEUTRAL[name])
-            raise Refusal(400, f"{where}: found {repr(value)[:80]}, allowed: {allowed}", where, "unsupported_value")
+            raise Refusal(400, f"{place}: not supported here; leave it out", place, "unsupported_parameter")
+        if not any(value == neutral and isinstance(value, bool) == isinstance(neutral, bool) for neutral in NEUTRAL[name]):
+            allowed = " or ".join(map(repr, NEUTRAL[name]))
+            raise Refusal(400, f"{place}: found {repr(value)[:80]}, allowed: {allowed}", place, "unsupported_value")
 
 
 def _refusal(error: ValidationError) -> Refusal:
-    """The complaint that knows most about the place, which is written as a program would: messages[0].content."""
-    first = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))  # of a union, the branch that was meant
+    """The most specific of the errors as one line; its place is written as in code: messages[0].content."""
+    first = max(error.errors(include_url=False), key=lambda entry: len(entry["loc"]))  # of a union, the branch that fits best
     if first["type"] == "json_invalid":
         return Refusal(400, f"the body is not JSON: {first['ctx']['error']}")
-    parts = [part for part in first["loc"] if not (isinstance(part, str) and ("[" in part or part == "str"))]  # a union's branches
+    parts = [
+        part for part in first["loc"] if not (isinstance(part, str) and ("[" in part or part == "str"))
+    ]  # without the names of a union's branches
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
     found = "" if first["type"] in ("missing", "too_long") else f", found {repr(first['input'])[:80]}"
     return Refusal(400, f"{place or 'the body'}: {first['msg'][0].lower()}{first['msg'][1:]}{found}", place or None)

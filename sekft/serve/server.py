@@ -1,9 +1,9 @@
-"""Where the endpoint listens, and how it starts and ends."""
+"""The server process: its socket, its start and its graceful stop."""
 
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,19 +11,19 @@ import uvicorn
 
 from sekft.cli import unix_socket
 from sekft.config import ServerConfig
+from sekft.config.job import Report
 from sekft.errors import ServingError, SettingsError
-from sekft.serve.access import bearer_token
 from sekft.serve.app import app
-from sekft.serve.slots import Engine, Turns
+from sekft.serve.slots import Completer, Slots
 
-SPARE_CONNECTIONS = 256  # beyond the queue: idle ones, and those about to be refused; more get uvicorn's own 503
+SPARE_CONNECTIONS = 256  # beyond the queue: idle and to be refused; further ones get uvicorn's own 503
 
 
 def require_token(config: ServerConfig) -> None:
-    """Raises SettingsError where others than this machine could come in without a token."""
-    if not (bearer_token(config) or config.socket or is_loopback(config.host)):
+    """Raise SettingsError if the address is reachable from other machines and no token is set."""
+    if not (config.token or config.socket or is_loopback(config.host)):
         raise SettingsError(
-            f"serve.host={config.host}: open to others; allowed only with a token: set {config.token_env} in the environment"
+            f"serve.host={config.host}: reachable from other machines; allowed only with a token: SEKFT_TOKEN=... in the environment"
         )
 
 
@@ -36,12 +36,12 @@ def is_loopback(host: str) -> bool:
 
 @contextmanager
 def listening(config: ServerConfig) -> Iterator[socket.socket]:
-    """A socket that takes connections at once, so that an address in use is known before anything is loaded. Raises ServingError."""
+    """The open listening socket, created before models are loaded, so that an address in use is reported at once. Raises ServingError."""
     try:
         listener = unix_socket.listen(Path(config.socket)) if config.socket else _tcp(config.host, config.port)
     except OSError as error:
-        place = f"serve.socket={config.socket}" if config.socket else f"serve.host={config.host} serve.port={config.port}"
-        raise ServingError(f"{place}: {error.strerror or error}") from None
+        setting = f"serve.socket={config.socket}" if config.socket else f"serve.host={config.host} serve.port={config.port}"
+        raise ServingError(f"{setting}: {error.strerror or error}") from None
     try:
         yield listener
     finally:
@@ -51,33 +51,36 @@ def listening(config: ServerConfig) -> Iterator[socket.socket]:
 
 
 def address(listener: socket.socket) -> str:
-    """What a client is given as its base URL, without /v1."""
+    """The base URL for clients, without /v1."""
     if listener.family == socket.AF_UNIX:
         return f"unix:{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(engine: Engine, listener: socket.socket, config: ServerConfig, say: Callable[[str], None]) -> None:
-    """Until SIGTERM (returns) or SIGINT (KeyboardInterrupt): what runs is finished, for serve.stop_s at most; nothing new is taken."""
-    turns = Turns(config.queue, config.rows, config.request_s)
+def serve(models: Completer, listener: socket.socket, config: ServerConfig, report: Report) -> None:
+    """Serve until SIGTERM (returns) or SIGINT (raises KeyboardInterrupt).
+
+    On either, running requests are finished within serve.stop_s, and no new ones are accepted. report: gets one line per request.
+    """
+    slots = Slots(config.queue, config.rows, config.request_s)
     uvicorn_config = uvicorn.Config(
-        app(engine, config, turns, say),
+        app(models, config, slots, report),
         http="h11",
         ws="none",
         loop="asyncio",
         lifespan="on",
-        log_config=None,  # to the log of the run
+        log_config=None,  # uvicorn logs through the run's own log
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=config.stop_s,
         limit_concurrency=config.queue + SPARE_CONNECTIONS,
     )
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn hears it first and raises it again when all is done
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn handles it first and raises it again after its shutdown
     try:
         uvicorn.Server(uvicorn_config).run(sockets=[listener])
     finally:
-        turns.close()  # a second Ctrl-C leaves uvicorn's own end out
+        slots.close()  # again: a second Ctrl-C skips uvicorn's own shutdown
         signal.signal(signal.SIGTERM, before)
 
 

@@ -184,7 +184,7 @@ def _with(settings: TrainConfig, checkpointing: bool) -> TrainConfig:
 
 def _free_bytes(device: torch.device, settings: TrainConfig, shape: Shape) -> float:
     """Memory for this run, including its base's weights if the base is loaded already."""
-    loaded = (base := bases.kept()) is not None and base.config == settings.model
+    loaded = (base := bases.resident()) is not None and base.config == settings.model
     return free_bytes(device) + (_weights(shape, settings, device.type) if loaded else 0)
 
 

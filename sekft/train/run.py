@@ -25,12 +25,10 @@ from sekft.eval.evaluation import Evaluation
 from sekft.eval.run import answer_suite, base_episodes, evaluate, local_agents, unseen_archetypes
 from sekft.eval.scenarios import development_scenarios, eval_scenarios, selection_scenarios
 from sekft.eval.summary import NO_EVALUATION
-from sekft.model.adapter import doubt, require_adapter
+from sekft.model.adapter import promotion_obstacle, require_adapter, require_fingerprint, training_scenarios
 from sekft.model.locate import base_folder, load_tokenizer
-from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
-from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load, require_apart
 from sekft.tracking import heartbeat
@@ -160,7 +158,7 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
     from sekft.model import lora
 
     if settings.adapter:
-        lora.require_fingerprint(Path(settings.adapter), fingerprint(base.tokenizer, base.identity(), TEXT_VERSION))
+        require_fingerprint(Path(settings.adapter), base)
     parent = lora.loaded(base, Path(settings.adapter), trainable=True) if settings.adapter else None
     with parent or lora.fresh(base, settings.lora, settings.seed) as tuned:
         yield tuned
@@ -205,7 +203,7 @@ def train(
         step = choice["step"] if choice else steps
         partial, logits = save(tuned, base, track.folder / "adapter", settings, inputs, step)
     change, folder = prove(base, partial, inputs.training[0].ids, logits), publish(partial)
-    track.adapter(folder, {"path": settings.model.path, "step": step, **fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)})
+    track.adapter(folder, {"path": settings.model.path, "step": step, **base.fingerprint()})
     echo(f"{loss_change(logging.losses)} in {steps} steps; {validation_change(before, after)}")
     chosen = f" of step {step}, {choice['why']}" if choice else ""
     echo(f"adapter: {folder}{chosen} (loaded fresh, it reproduces the trained logits; it changes the base's by up to {change:.3g})")
@@ -225,8 +223,8 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, inputs: 
     """Save the adapter under a temporary name beside `folder`; that name, and its logits (T, V) on the first training row."""
     from sekft.model import lora
 
-    facts = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), "mask": settings.mask.rule.value, "step": step}
-    facts |= {"path": settings.model.path, **lora.learned_from(inputs.scenarios, settings.adapter)}
+    facts = {**base.fingerprint(), "mask": settings.mask.rule.value, "step": step}
+    facts |= {"path": settings.model.path, **training_scenarios(inputs.scenarios, settings.adapter)}
     partial = lora.save(tuned, base, folder, facts)
     return partial, lora.probe(tuned, base, inputs.training[0].ids)
 
@@ -279,7 +277,9 @@ def evaluate_adapter(
     if evaluation := budget.limited(inputs.evaluation):
         heartbeat.stage("eval")
         adapters, group = {"tuned": result.adapter}, "test" if result.choice else "eval"
-        doubts = {"tuned": doubt(base, result.adapter, evaluation.scenarios, echo)}  # scenarios that a parent adapter was trained on
+        doubts = {
+            "tuned": promotion_obstacle(base, result.adapter, evaluation.scenarios, echo)
+        }  # scenarios that a parent adapter was trained on
         summary = evaluate(local_agents(base, adapters, evaluation, doubts), evaluation, track, result.step, group).document()
     else:
         summary = NO_EVALUATION.document() | budget.unmeasured()

@@ -22,9 +22,9 @@ from sekft.errors import SettingsError
 from sekft.eval import rates
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.gate import broken_share
-from sekft.model.agents import playing
+from sekft.model.agents import trained_agent
 from sekft.model.base import Base
-from sekft.model.lora import put_back
+from sekft.model.lora import restore_weights
 from sekft.tracking.files import append_line
 from sekft.train.callbacks import Log
 
@@ -130,7 +130,7 @@ class SelectionCallback(TrainerCallback):
         else:
             step, why = steps, "training ended before the first measurement"
         if step != steps:
-            put_back(tuned, base, self.folder / BEST)
+            restore_weights(tuned, base, self.folder / BEST)
         looks = [measurement.document() for measurement in self.measurements]
         return {"step": step, "of": steps, "why": why, "best": best, "looks": looks}
 
@@ -153,7 +153,7 @@ def play_function(evaluation: Evaluation | None, base: Base, tuned: Any) -> Play
     def play() -> list[Trajectory]:
         tuned.eval()
         try:
-            with playing(base, tuned, evaluation.config, evaluation.seed) as agents:
+            with trained_agent(base, tuned, evaluation.config, evaluation.seed) as agents:
                 return evaluation.play(agents.agents, "selection", tokens=agents.generated)["tuned"]
         finally:
             tuned.train()

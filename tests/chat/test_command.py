@@ -1,4 +1,4 @@
-"""The command as it is typed: one reply, a conversation, a watched episode, a review; and the lines it refuses."""
+"""The command line: one reply, a conversation, a supervised episode, a review, and refused settings."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def test_a_conversation_goes_on_line_by_line_until_the_input_ends(tmp_path: Path
     assert done.stderr.count("\n") == 1 and "/new begins another" in done.stderr
 
 
-def test_the_suite_says_how_the_base_reads_and_what_it_answers(tmp_path: Path):
+def test_the_suite_prints_the_loss_of_the_base_and_the_rates_of_its_answers(tmp_path: Path):
     done = chat("--test", "eval=tinystories", "eval.suite_stories=2", "eval.max_reply_tokens=8", cwd=tmp_path)
     first, *rest = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "") and first.startswith("loss of prose: base 7.")
@@ -43,7 +43,7 @@ def test_the_suite_says_how_the_base_reads_and_what_it_answers(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
+def test_a_take_over_is_saved_reviewed_and_learned(tmp_path: Path):
     watched = chat("mode=shell", "sandbox=bwrap", "decisions=d.jsonl", cwd=tmp_path, typed="\nexit\nnothing is asked for\n")
     assert watched.returncode == 0, watched.stderr
     assert "exit, false_exit" in watched.stdout.splitlines()[-1] and "tiny+human" in watched.stdout.splitlines()[-1]
@@ -67,41 +67,41 @@ def test_a_take_over_is_kept_reviewed_and_learned_from(tmp_path: Path):
 
 @pytest.mark.docker
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_watched_episode_that_is_ended_from_outside_leaves_no_container(tmp_path: Path, number: signal.Signals):
+def test_a_supervised_episode_that_is_killed_leaves_no_container(tmp_path: Path, number: signal.Signals):
     import docker
 
     unused, typed = os.pipe()  # open, so the command waits for a line; nothing is typed
     with (tmp_path / "shown").open("wb") as shown:
         run = start("sekft.chat", "mode=shell", "sandbox=docker", cwd=tmp_path, stdin=unused, stdout=shown, stderr=subprocess.STDOUT)
-    of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
+    filters = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
 
-    def there() -> bool:
-        return bool(docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True))
+    def container_exists() -> bool:
+        return bool(docker.from_env().containers.list(all=True, filters=filters, ignore_removed=True))
 
     end = time.monotonic() + 240
     while not (tmp_path / "shown").read_text().endswith("another line] "):  # it waits for the person
         assert run.poll() is None and time.monotonic() < end, (tmp_path / "shown").read_text()
         time.sleep(0.1)
-    assert there()
+    assert container_exists()
     run.send_signal(number)
     run.wait(timeout=120)
     os.close(unused)
     os.close(typed)
     end = time.monotonic() + 60
-    while there():
+    while container_exists():
         assert time.monotonic() < end
         time.sleep(0.2)
     assert run.returncode != 0
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("words", "parts"),
     [
         (("mode=dance",), ["mode", "dance"]),
         (("mode=shell", "sandbox=bwrap", "scenarios=test", "scenario=500"), ["scenario: found 500, allowed: 1 to 128"]),
         (("mode=review",), ["found neither candidates nor episodes, allowed: candidates=FILE"]),
         (("mode=review", "candidates=nowhere.jsonl"), ["nowhere.jsonl: no such file"]),
-        (("mode=review", "episodes=x.jsonl"), ["hint: empty"]),
+        (("mode=review", "episodes=x.jsonl"), ["hint: found nothing"]),
         (("mode=review", "candidates=bad.jsonl"), ["bad.jsonl:1: ", "continuation"]),
         (("adapter=nowhere",), ["adapter=nowhere"]),
         (("top_k=-1",), ["top_k: found -1"]),
@@ -110,8 +110,8 @@ def test_a_watched_episode_that_is_ended_from_outside_leaves_no_container(tmp_pa
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], named: list[str]):
+def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], parts: list[str]):
     line = {"id": "x", "context": [{"role": "user", "content": "$ "}], "continuation": ""}
     (tmp_path / "bad.jsonl").write_text(json.dumps(line) + "\n")
     done = chat(*words, cwd=tmp_path)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and all(word in done.stderr for word in named), done.stderr
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and all(word in done.stderr for word in parts), done.stderr

@@ -1,4 +1,4 @@
-"""Review: the most promising first, every judgement kept at once, nothing offered twice."""
+"""Review: the largest divergence first, every judgement saved at once, nothing shown twice."""
 
 import io
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sekft.chat.candidates import Candidate, of_episodes, ranked, with_own
-from sekft.chat.review import rejects, review
+from sekft.chat.proposals import Proposal, from_episodes, rank, with_own_turns
+from sekft.chat.review import rejected_file, review
 from sekft.data import decision
 from sekft.data.decision import Decision
 from sekft.episode.agent import Scripted
@@ -17,7 +17,7 @@ from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 
 
-def made(name: str, own: str = "exit") -> Decision:
+def point(name: str, own: str = "exit") -> Decision:
     return Decision(
         id=name, context=(Message(role="user", content=f"{name}\n$ "),), continuation="panic", own=own, reason="it cannot be done"
     )
@@ -27,15 +27,15 @@ def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
 
 
-def candidates(*names: str) -> list[Candidate]:
-    return [Candidate(made(name), 1.0) for name in names]
+def proposals(*names: str) -> list[Proposal]:
+    return [Proposal(point(name), 1.0) for name in names]
 
 
-def test_what_was_judged_is_kept_at_once_and_never_offered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    kept, offered = tmp_path / "decisions.jsonl", candidates("a", "b", "c", "d")
+def test_a_judgement_is_saved_at_once_and_its_proposal_is_never_shown_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    kept, offered = tmp_path / "decisions.jsonl", proposals("a", "b", "c", "d")
     typed(monkeypatch, "a", "what", "r", "q")
     assert review(offered, kept) == Counter(approved=1, rejected=1, waiting=2)
-    assert [one.id for one in decision.load(kept)] == ["a"] and [one.id for one in decision.load(rejects(kept))] == ["b"]
+    assert [one.id for one in decision.load(kept)] == ["a"] and [one.id for one in decision.load(rejected_file(kept))] == ["b"]
     capsys.readouterr()
     typed(monkeypatch, "e", "panic no tool")
     assert review(offered, kept) == Counter(judged_before=2, edited=1, waiting=1)  # the input ends before d
@@ -48,14 +48,14 @@ def test_what_was_judged_is_kept_at_once_and_never_offered_again(tmp_path: Path,
     assert review(offered, kept) == Counter(judged_before=4)
 
 
-def test_the_widest_divergence_comes_first_and_what_cannot_be_rendered_is_counted():
+def test_the_largest_divergence_comes_first_and_what_cannot_be_rendered_is_counted():
     def diverge(context, hint: str, own: str) -> float:
         if own == "bad":
             raise RenderError("no")
         return float(own)
 
     left_out: Counter[str] = Counter()
-    found = ranked([made("a", "1"), made("b", "3"), made("c", "bad"), made("d", "2")], diverge, left_out)
+    found = rank([point("a", "1"), point("b", "3"), point("c", "bad"), point("d", "2")], diverge, left_out)
     assert [one.decision.id for one in found] == ["b", "d", "a"] and left_out == Counter({"no": 1})
 
 
@@ -71,7 +71,7 @@ def episode(name: str, outcome: Outcome, *typed: str) -> Trajectory:
 
 
 class Hinted:
-    """Panics where it is told something, types `ls` elsewhere."""
+    """Panics after a hint, types `ls` elsewhere."""
 
     name = "hinted"
 
@@ -81,18 +81,18 @@ class Hinted:
         return Reply("panic" if messages[0].role == "system" and len(messages) > 2 else "ls")
 
 
-def test_of_episodes_that_failed_every_turn_that_the_hint_changes_is_proposed_once():
+def test_every_turn_of_a_failed_episode_that_the_hint_changes_is_proposed_once():
     episodes = [
         episode("w", Outcome.false_exit, "ls", "exit"),
         episode("w", Outcome.false_exit, "ls", "exit"),
         episode("v", Outcome.verified, "exit"),
     ]
     left_out: Counter[str] = Counter()
-    (proposed,) = of_episodes(episodes, "it cannot be done", Hinted(), left_out)
+    (proposed,) = from_episodes(episodes, "it cannot be done", Hinted(), left_out)
     assert (proposed.own, proposed.continuation, proposed.scenario, len(proposed.context)) == ("exit", "panic", "w", 3)
     assert left_out == Counter({"turns that the hint does not change": 1, "episodes that were kept": 1})
 
 
-def test_an_agent_is_asked_what_it_types_only_where_that_is_not_known():
-    asked = list(with_own([made("w#0", own=""), made("w#1")], Scripted("x", {"w": ["ls"]})))
-    assert [one.own for one in asked] == ["ls", "exit"]
+def test_the_agent_s_own_turn_is_generated_only_where_the_file_lacks_it():
+    points = list(with_own_turns([point("w#0", own=""), point("w#1")], Scripted("x", {"w": ["ls"]})))
+    assert [one.own for one in points] == ["ls", "exit"]

@@ -1,4 +1,4 @@
-"""A person beside an episode: Enter lets it, a line replaces it, a reason keeps it."""
+"""A supervised episode: Enter confirms a turn, a line replaces it, a reason saves the take-over."""
 
 import io
 import sys
@@ -23,7 +23,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "text"), [([""], "ls"), (["cat a"], "cat a"), ([" q"], "q"), (["e", "ls -a"], "ls -a"), (["e", ""], "ls"), ([" "], "")]
 )
-def test_what_is_typed_is_what_the_person_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], text: str):
+def test_the_person_decides_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], text: str):
     typed(monkeypatch, *lines)
     assert Watch(make("copy", 0), tmp_path / "d.jsonl").decide(SCREEN, Reply("ls")) == text
 
@@ -35,13 +35,13 @@ def test_leaving_and_the_end_of_the_input_stop_the_episode(tmp_path: Path, monke
         Watch(make("copy", 0), tmp_path / "d.jsonl").decide(SCREEN, Reply("ls"))
 
 
-def test_a_take_over_is_kept_if_there_is_a_reason_under_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_take_over_with_a_reason_is_saved_under_an_id_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     scenario, kept = make("copy", 0), tmp_path / "d.jsonl"
     typed(monkeypatch, "", "it is there", "so is that")
     watch = Watch(scenario, kept)
     for _ in range(2):
-        watch.taken(TakeOver(SCREEN, "ls", "cat a"))
-    Watch(scenario, kept).taken(TakeOver(SCREEN, "ls", "cat b"))
+        watch.record(TakeOver(SCREEN, "ls", "cat a"))
+    Watch(scenario, kept).record(TakeOver(SCREEN, "ls", "cat b"))
     one, other = decision.load(kept)
     assert (one.id, other.id) == (f"{scenario.id}/1", f"{scenario.id}/1.2") and watch.saved == 1
     assert (one.own, one.continuation, one.reason, one.scenario) == ("ls", "cat a", "it is there", scenario.id)

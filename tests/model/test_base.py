@@ -1,4 +1,4 @@
-"""The base: loaded once, handed back as it was, refused in one line."""
+"""The base: loaded once, restored after every use, refused in one line; and adapters on it."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,9 @@ from sekft.config import Device, LoraConfig, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.model.adapter import FINGERPRINT, promotion_obstacle, require_fingerprint, training_scenarios
+from sekft.model.base import Base
+from sekft.scenario.library import make
 
 R4 = LoraConfig(name="r4", r=4, alpha=8)
 
@@ -22,7 +25,7 @@ def bytes_of(model: torch.nn.Module) -> bytes:
     return b"".join(value.cpu().contiguous().view(torch.uint8).numpy().tobytes() for value in model.state_dict().values())
 
 
-def test_the_same_settings_load_once_and_others_again(small_mistral: Path):
+def test_equal_settings_load_one_base_and_others_load_another(small_mistral: Path):
     before = bases.base_loads()
     first = bases.load(model_config(small_mistral, seed=101))
     assert bases.load(model_config(small_mistral, seed=101)) is first
@@ -30,13 +33,13 @@ def test_the_same_settings_load_once_and_others_again(small_mistral: Path):
     assert bases.base_loads() == before + 2
 
 
-def test_random_weights_have_the_true_shape_and_follow_the_seed(small_mistral: Path):
+def test_random_weights_depend_on_the_seed_alone(small_mistral: Path):
     drawn = [bases.load(model_config(small_mistral, weights=Weights.random, seed=seed)).model for seed in (5, 6)]
     again = bases._random(small_mistral, model_config(small_mistral, weights=Weights.random, seed=5), torch.device("cpu"))
     assert bytes_of(drawn[0]) == bytes_of(again) != bytes_of(drawn[1])
 
 
-def test_an_adapter_leaves_the_base_as_it_was(small_mistral: Path):
+def test_an_adapter_leaves_the_base_unchanged(small_mistral: Path):
     base = bases.load(model_config(small_mistral))
     before = bytes_of(base.model)
     with lora.fresh(base, R4, seed=0) as tuned:
@@ -65,17 +68,17 @@ def test_a_saved_adapter_gives_the_trained_logits_and_a_no_op_is_refused(small_m
         lora.prove(base, moved, ids, untrained)
 
 
-def test_without_an_adapter_a_copy_learns_in_all_weights_and_comes_back_as_saved(small_mistral: Path, tmp_path: Path):
+def test_without_an_adapter_all_weights_of_a_copy_learn_and_are_loaded_as_saved(small_mistral: Path, tmp_path: Path):
     base = bases.load(model_config(small_mistral))
     before, ids = bytes_of(base.model), list(range(5, 25))
     with lora.fresh(base, LoraConfig(name="none", r=0, alpha=0), seed=0) as tuned:
         assert all(parameter.requires_grad for parameter in tuned.parameters())
         with torch.no_grad():
             tuned.model.norm.weight += 0.05
-        folder = lora.publish(lora.save(tuned, base, tmp_path / "all", {"tokenizer": "x"}))
+        folder = lora.publish(lora.save(tuned, base, tmp_path / "all", base.fingerprint()))
         trained = lora.probe(tuned, base, ids)
     assert lora.prove(base, folder, ids, trained) > 0
-    assert bytes_of(base.model) == before and lora.require_fingerprint(folder, {"tokenizer": "x"})
+    assert bytes_of(base.model) == before and require_fingerprint(folder, base)
     with lora.loaded(base, folder, trainable=True) as again:
         assert all(parameter.requires_grad for parameter in again.parameters())
 
@@ -89,15 +92,30 @@ def test_weights_of_another_shape_are_refused_by_name(small_mistral: Path, tmp_p
         pass
 
 
+def saved_with(base: Base, folder: Path, fingerprint: dict) -> Path:
+    with lora.fresh(base, R4, seed=0) as tuned:
+        return lora.publish(lora.save(tuned, base, folder, fingerprint))
+
+
 def test_a_fingerprint_that_differs_is_refused_and_a_missing_one_is_unproven(small_mistral: Path, tmp_path: Path):
     base = bases.load(model_config(small_mistral))
-    with lora.fresh(base, R4, seed=0) as tuned:
-        lora.publish(lora.save(tuned, base, tmp_path / "a", {"tokenizer": "x", "text": 1}))
-    assert lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
-    with pytest.raises(ModelError, match="trained with text 1, here it is 2"):
-        lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 2})
-    (tmp_path / "a" / lora.FINGERPRINT).unlink()
-    assert not lora.require_fingerprint(tmp_path / "a", {"tokenizer": "x", "text": 1})
+    same = saved_with(base, tmp_path / "same", base.fingerprint())
+    other = saved_with(base, tmp_path / "other", {**base.fingerprint(), "text": 2})
+    assert require_fingerprint(same, base)
+    with pytest.raises(ModelError, match="trained with text 2, here it is 1"):
+        require_fingerprint(other, base)
+    (same / FINGERPRINT).unlink()
+    assert not require_fingerprint(same, base)
+
+
+@pytest.mark.parametrize("key", ["scenarios", "worlds"])
+def test_the_training_scenarios_are_read_under_their_present_and_their_former_name(small_mistral: Path, tmp_path: Path, key: str):
+    base, (first, second) = bases.load(model_config(small_mistral)), [make("copy", seed) for seed in (0, 1)]
+    adapter = saved_with(base, tmp_path / "a", {**base.fingerprint(), key: [first.id]})
+    lines: list[str] = []
+    assert promotion_obstacle(base, adapter, [first, second], lines.append) == "trained on 1 of these scenarios"
+    assert first.id in lines[0] and promotion_obstacle(base, adapter, [second], lines.append) == ""
+    assert training_scenarios([second.id], str(adapter)) == {"scenarios": sorted([first.id, second.id])}
 
 
 def test_an_adapter_that_does_not_fit_leaves_the_base_clean(small_mistral: Path, tmp_path: Path):
@@ -115,7 +133,7 @@ def test_an_adapter_that_does_not_fit_leaves_the_base_clean(small_mistral: Path,
     assert bytes_of(base.model) == before and not any("lora_" in name for name, _ in base.model.named_parameters())
 
 
-def test_bases_are_told_apart_by_seed_and_by_weights(small_mistral: Path, tmp_path: Path):
+def test_the_identity_of_a_base_depends_on_its_seed_or_weights_and_not_on_its_folder(small_mistral: Path, tmp_path: Path):
     random = [bases.load(model_config(small_mistral, weights=Weights.random, seed=seed)).identity() for seed in (0, 1)]
     assert len({bases.load(model_config(small_mistral)).identity(), *random}) == 3
     for file in small_mistral.iterdir():
@@ -130,7 +148,7 @@ def test_bases_are_told_apart_by_seed_and_by_weights(small_mistral: Path, tmp_pa
         ({"path": "EMPTY"}, r"no \*\.safetensors"),
     ],
 )
-def test_a_missing_base_says_what_to_fetch(changes: dict[str, str], complaint: str, tmp_path: Path):
+def test_the_error_for_a_missing_base_names_what_to_fetch(changes: dict[str, str], complaint: str, tmp_path: Path):
     path = changes["path"].replace("EMPTY", str(tmp_path))
     with pytest.raises(ModelError, match=complaint):
         bases.load(ModelConfig(name="x", path=path))

@@ -1,4 +1,4 @@
-"""What a hint changes is a divergence: zero for none, never negative, and of the turn alone."""
+"""The divergence that a hint causes: a sum over the tokens of the turn alone, never negative."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def base(babbler: Path) -> Base:
     return bases.load(ModelConfig(name="tiny", path=str(babbler), weights=Weights.random, device=Device.cpu))
 
 
-def test_it_is_the_sum_over_the_turns_tokens_of_what_two_servers_would_have_predicted(base: Base):
+def test_it_is_the_sum_over_the_tokens_of_the_turn_of_the_divergence_of_two_predictions(base: Base):
     hint, own = "Use cat.", "exit"
     stop = next(iter(base.tokenizer.stop_ids))
     typed = [*base.tokenizer.encode(own)[0], stop]
@@ -35,6 +35,6 @@ def test_it_is_the_sum_over_the_turns_tokens_of_what_two_servers_would_have_pred
     assert divergence(base, base.model, CONTEXT, hint, own) == pytest.approx(expected, rel=1e-4)
 
 
-def test_it_is_positive_and_grows_with_the_turn(base: Base):
+def test_it_is_positive_and_larger_for_a_longer_turn(base: Base):
     short, long = (divergence(base, base.model, CONTEXT, "Use cat.", own) for own in ("ls", "ls a b c d e f g"))
     assert 0 < short < long

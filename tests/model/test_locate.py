@@ -1,4 +1,4 @@
-"""What a base says of itself in its folder."""
+"""The folder of a base: the archetypes it was not trained on, its code, its pickles."""
 
 import json
 import pickle
@@ -14,37 +14,37 @@ from sekft.model.adapter import require_adapter
 from sekft.model.locate import NEVER_SAW, base_folder, never_saw
 
 
-def saying(folder: Path, text: str) -> ModelConfig:
+def base_with(folder: Path, text: str) -> ModelConfig:
     (folder / NEVER_SAW).write_text(text)
     return ModelConfig(name="own", path=str(folder))
 
 
-def test_a_base_that_says_nothing_may_have_seen_everything(tmp_path: Path) -> None:
+def test_a_base_without_the_file_may_have_seen_everything(tmp_path: Path) -> None:
     assert never_saw(ModelConfig(name="own", path=str(tmp_path))) == ()
     assert never_saw(ModelConfig(name="tiny", path="sekft:tiny", weights=Weights.random)) == ()
 
 
 def test_a_base_names_the_archetypes_it_never_saw(tmp_path: Path) -> None:
-    assert never_saw(saying(tmp_path, json.dumps(["latest", "verify"]))) == ("latest", "verify")
+    assert never_saw(base_with(tmp_path, json.dumps(["latest", "verify"]))) == ("latest", "verify")
 
 
-def test_what_the_weights_never_saw_is_not_said_of_random_ones(tmp_path: Path) -> None:
-    own = saying(tmp_path, '["latest"]')
+def test_the_file_does_not_apply_to_random_weights(tmp_path: Path) -> None:
+    own = base_with(tmp_path, '["latest"]')
     assert never_saw(ModelConfig(name="own", path=own.path, weights=Weights.random)) == ()
 
 
 @pytest.mark.parametrize(
     ("text", "found"), [("{", "not JSON"), ('{"a": 1}', r"found {'a': 1}"), ('["juggle", 3]', "found juggle, 3, allowed: ")]
 )
-def test_a_list_that_cannot_be_right_is_refused_in_one_line(tmp_path: Path, text: str, found: str) -> None:
+def test_an_invalid_list_is_refused_in_one_line(tmp_path: Path, text: str, found: str) -> None:
     with pytest.raises(ModelError, match=rf"{NEVER_SAW}: {found}") as refused:
-        never_saw(saying(tmp_path, text))
+        never_saw(base_with(tmp_path, text))
     assert "\n" not in str(refused.value)
 
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """A base that can only be loaded by running what lies beside it; where that is run, a file is left."""
+    """A base that can only be loaded by running code in its folder; that code leaves a file."""
     code = f"open({str(tmp_path / 'it_ran')!r}, 'w')\nfrom transformers import PretrainedConfig as Own\n"
     folder = tmp_path / "foreign"
     shutil.copytree(base_folder(ModelConfig(name="tiny", path="sekft:tiny"), weights=True), folder)
@@ -55,7 +55,7 @@ def foreign(tmp_path: Path) -> Path:
 
 
 def test_a_base_with_code_of_its_own_is_refused_unless_it_is_named(foreign: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"brings Python code of its own \(own.Own, own.Model\), which is not run; allowed: ") as refused:
+    with pytest.raises(ModelError, match=r"needs Python code of its own \(own.Own, own.Model\), which is not run; allowed: ") as refused:
         base_folder(ModelConfig(name="own", path=str(foreign)), weights=True)
     assert "\n" not in str(refused.value) and not (tmp_path / "it_ran").exists()
     named = ModelConfig(name="own", path=str(foreign), trust_remote_code=str(foreign))
@@ -64,7 +64,7 @@ def test_a_base_with_code_of_its_own_is_refused_unless_it_is_named(foreign: Path
         base_folder(replace(named, trust_remote_code="other/base"), weights=True)
 
 
-def test_code_beside_whole_weights_is_not_run_even_where_only_it_could_load_them(foreign: Path, tmp_path: Path) -> None:
+def test_code_in_the_folder_of_a_full_model_is_never_run(foreign: Path, tmp_path: Path) -> None:
     from sekft.model import base as bases
     from sekft.model import lora
 
@@ -77,8 +77,8 @@ def test_code_beside_whole_weights_is_not_run_even_where_only_it_could_load_them
 def test_weights_that_are_pickles_are_named_and_never_loaded(tmp_path: Path) -> None:
     for name in ("config.json", "pytorch_model.bin", "adapter_config.json", "adapter_model.bin"):
         (tmp_path / name).write_bytes(pickle.dumps({}))
-    said = r"no \*.safetensors there, only adapter_model.bin, a pickle, which is never loaded"
-    with pytest.raises(ModelError, match=said):
+    message = r"no \*.safetensors there, only adapter_model.bin, a pickle, which is never loaded"
+    with pytest.raises(ModelError, match=message):
         base_folder(ModelConfig(name="own", path=str(tmp_path)), weights=True)
     with pytest.raises(ModelError, match="no adapter_model.safetensors there, only adapter_model.bin, a pickle, which is never loaded"):
         require_adapter(tmp_path)

@@ -1,4 +1,4 @@
-"""Two engines may part only where two tokens are a tie; whoever parts elsewhere is named."""
+"""Two engines may differ only where two tokens are a tie; an episode that differs elsewhere is listed."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def episode(*turns: str, outcome: Outcome = Outcome.ran_out) -> Trajectory:
 
 
 @torch.no_grad()
-def test_a_episode_that_parts_is_listed_with_the_margin_of_the_first_token_that_differs(base: Base):
+def test_an_episode_that_differs_is_listed_with_the_margin_of_its_first_differing_token(base: Base):
     one, other = episode("hello\n$ ", "ls", "a\n$ ", "cat a"), episode("hello\n$ ", "ls", "a\n$ ", "rm a", outcome=Outcome.prose)
     (found,) = differences(base, base.model, [one, one], [one, other])
     prompt = prompt_ids(one.messages[:3], base.tokenizer)
@@ -37,7 +37,7 @@ def test_a_episode_that_parts_is_listed_with_the_margin_of_the_first_token_that_
 
 
 @torch.no_grad()
-def test_two_tokens_of_one_logit_are_a_tie_and_a_scenario_that_answers_otherwise_is_none(base: Base):
+def test_two_tokens_with_equal_logits_are_a_tie_and_another_shell_output_is_not(base: Base):
     first, second = (base.tokenizer.encode(text)[0][0] for text in ("cat a", "rm a"))
     rows = base.model.get_output_embeddings().weight
     kept = rows[first].clone()

@@ -1,4 +1,4 @@
-"""The embedded bases that ship: their files are those of the hashes that their cards state."""
+"""The shipped bases: the hashes of their files are those in their cards."""
 
 import hashlib
 import re

@@ -22,9 +22,7 @@ from sekft.release.__main__ import promote, verify
 from sekft.release.evidence import Requirements, objections
 from sekft.release.releases import create, roll_back
 from sekft.release.replies import recorded_replies
-from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.messages import Message
-from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
 from sekft.tracking import sums
@@ -54,7 +52,7 @@ def adapter(folder: Path, zero: bool = False, rank: int = 4, **other: object) ->
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name and not zero:
                 parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
-        about = {**fingerprint(base.tokenizer, base.identity(), TEXT_VERSION), **other}
+        about = {**base.fingerprint(), **other}
         lora.publish(lora.save(tuned, base, folder, about))
 
 

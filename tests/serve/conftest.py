@@ -1,4 +1,4 @@
-"""One server with a base that babbles and two adapters, for all tests that only ask."""
+"""One server with a random base and two adapters, shared by all tests that only send requests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def tiny(babbler: Path) -> Base:
 
 @pytest.fixture(scope="session")
 def babbling(babbler: Path) -> tuple[str, ...]:
-    """Settings of a server with that base."""
+    """Settings of a server with the random base."""
     return f"model.path={babbler}", "model.weights=random"
 
 

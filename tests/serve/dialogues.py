@@ -1,4 +1,4 @@
-"""Fifty raw dialogues as clients send them: nothing about them is canonical."""
+"""Fifty raw dialogues as clients may send them, none of them in canonical form."""
 
 import random
 
@@ -12,19 +12,19 @@ ENDS = ["", " ", "   ", "\n", "\n$ ", " \n \n", "\t"]
 TYPED = ["ls", "cat NOTICE", "olbrin --help", "echo 'a  b' >> x.txt", "grep -c ✓ a.txt", "exit"]
 
 
-def raw_dialogues(amount: int = 50) -> list[list[Message]]:
-    """Each ends in the assistant's turn that is to be learned; a third opens with a system turn, half double a user turn."""
+def raw_dialogues(count: int = 50) -> list[list[Message]]:
+    """Each ends with an assistant's turn to learn; a third begin with a system turn, half contain two user turns in a row."""
     rng = random.Random(4)
-    out = []
-    for index in range(amount):
-        talk = [Message(role="system", content=_text(rng))] if index % 3 == 0 else []
+    dialogues = []
+    for index in range(count):
+        dialogue = [Message(role="system", content=_text(rng))] if index % 3 == 0 else []
         for exchange in range(rng.randint(1, 4)):
-            talk.append(Message(role="user", content=_text(rng)))
+            dialogue.append(Message(role="user", content=_text(rng)))
             if (index + exchange) % 2 == 0:
-                talk.append(Message(role="user", content=_text(rng)))
-            talk.append(Message(role="assistant", content=rng.choice(TYPED)))
-        out.append(talk)
-    return out
+                dialogue.append(Message(role="user", content=_text(rng)))
+            dialogue.append(Message(role="assistant", content=rng.choice(TYPED)))
+        dialogues.append(dialogue)
+    return dialogues
 
 
 def _text(rng: random.Random) -> str:

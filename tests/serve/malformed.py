@@ -1,4 +1,4 @@
-"""A hundred requests that mean nothing we can answer: (method, path, headers, body), and the statuses that may be given."""
+"""A hundred malformed requests, each with the status it must get."""
 
 import json
 from typing import Any, NamedTuple

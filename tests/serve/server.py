@@ -14,9 +14,8 @@ import torch
 
 from sekft.config import LoraConfig
 from sekft.model import lora
+from sekft.model.adapter import FINGERPRINT
 from sekft.model.base import Base
-from sekft.rendering.fingerprint import fingerprint
-from sekft.sandbox.text import TEXT_VERSION
 from tests.process import Command, start
 
 
@@ -27,22 +26,22 @@ class Running:
     log: Path
 
     def chat(self, messages: list[dict], model: str, **more) -> httpx.Response:
-        asked = {"model": model, "messages": messages, **more}
-        return httpx.post(f"{self.url}/v1/chat/completions", json=asked, timeout=120)
+        body = {"model": model, "messages": messages, **more}
+        return httpx.post(f"{self.url}/v1/chat/completions", json=body, timeout=120)
 
-    def ended(self, number: signal.Signals) -> int:
+    def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=120)
 
 
 @contextmanager
-def running(folder: Path, *words: str, **environment: str) -> Iterator[Running]:
-    """words: settings. Its output goes to folder/out.txt; url is empty for a Unix socket."""
+def running(folder: Path, *settings: str, **environment: str) -> Iterator[Running]:
+    """settings: settings. The output goes to folder/out.txt; url is empty for a Unix socket."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "out.txt"
     with log.open("w") as out:
-        words = ("serve.port=0", "model.device=cpu", *words)
-        process = start("sekft.serve", *words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, **environment)
+        settings = ("serve.port=0", "model.device=cpu", *settings)
+        process = start("sekft.serve", *settings, cwd=folder, stdout=out, stderr=subprocess.STDOUT, **environment)
     try:
         found = None
         while found is None:
@@ -56,13 +55,13 @@ def running(folder: Path, *words: str, **environment: str) -> Iterator[Running]:
 
 
 def make_adapter(base: Base, folder: Path, seed: int, proven: bool = True) -> Path:
-    """A random LoRA that changes what is said, saved as training saves it."""
+    """A random LoRA that changes the replies, saved as training saves it; proven: with its fingerprint."""
     with lora.fresh(base, LoraConfig(name="r8", r=8, alpha=16), seed) as tuned:
         with torch.no_grad():
             for name, parameter in tuned.named_parameters():
                 if "lora_B" in name:
                     parameter += 0.1 * torch.randn_like(parameter)
-        saved = lora.publish(lora.save(tuned, base, folder, fingerprint(base.tokenizer, base.identity(), TEXT_VERSION)))
+        saved = lora.publish(lora.save(tuned, base, folder, base.fingerprint()))
     if not proven:
-        (saved / lora.FINGERPRINT).unlink()
+        (saved / FINGERPRINT).unlink()
     return saved

@@ -1,4 +1,4 @@
-"""How a server starts, whom it lets in, and how it ends."""
+"""Start, access control and shutdown of a server."""
 
 import json
 import signal
@@ -15,12 +15,12 @@ from tests.conftest import run_command
 from tests.serve.server import running
 
 pytestmark = pytest.mark.xdist_group("serving")
-ASKED = {"model": "tiny", "messages": [{"role": "user", "content": "$ "}], "stream": True}
+REQUEST = {"model": "tiny", "messages": [{"role": "user", "content": "$ "}], "stream": True}
 
 
-def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(babbling: tuple[str, ...], tmp_path: Path):
+def test_sigterm_finishes_running_requests_and_accepts_no_new_ones(babbling: tuple[str, ...], tmp_path: Path):
     with running(tmp_path, "serve.quiet=true", *babbling, SEKFT_TOKEN="") as server:  # an empty token is none
-        asked = {**ASKED, "max_tokens": 200}
+        asked = {**REQUEST, "max_tokens": 200}
         with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked, timeout=120) as answer:
             lines = answer.iter_lines()
             first = next(lines)
@@ -43,7 +43,7 @@ def test_a_polite_stop_finishes_what_runs_and_takes_nothing_new(babbling: tuple[
 
 
 @pytest.mark.slow
-def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(babbling: tuple[str, ...], tmp_path: Path):
+def test_an_interrupted_server_ends_within_stop_s_and_removes_its_unix_socket(babbling: tuple[str, ...], tmp_path: Path):
     path = tmp_path / "s.sock"
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(path))
@@ -55,7 +55,7 @@ def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(ba
         assert taken.returncode == 1 and "Address already in use" in taken.stderr and taken.stderr.count("\n") == 1
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://local", timeout=120) as http:
             assert http.get("/v1/models").json()["data"][0]["id"] == "tiny"
-            with http.stream("POST", "/v1/chat/completions", json={**ASKED, "max_tokens": 2000}) as answer:
+            with http.stream("POST", "/v1/chat/completions", json={**REQUEST, "max_tokens": 2000}) as answer:
                 lines = answer.iter_lines()
                 next(lines)
                 server.process.send_signal(signal.SIGINT)
@@ -68,7 +68,7 @@ def test_an_interrupted_server_ends_within_its_bound_and_its_unix_socket_goes(ba
 
 
 @pytest.mark.slow
-def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Path):
+def test_a_token_is_required_and_never_recorded(tmp_path: Path):
     with running(tmp_path, "serve.host=0.0.0.0", SEKFT_TOKEN="s3cret") as server:
         url = server.url.replace("0.0.0.0", "127.0.0.1")
         for headers in (
@@ -88,13 +88,13 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
         port = url.rpartition(":")[2]
         taken = run_command("serve", f"serve.port={port}", cwd=tmp_path)
         assert taken.returncode == 1 and f"serve.port={port}: Address already in use" in taken.stderr and taken.stderr.count("\n") == 1
-        assert server.ended(signal.SIGTERM) == 0
+        assert server.stop(signal.SIGTERM) == 0
     records = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(records) > 3 and not any(b"s3cret" in path.read_bytes() for path in records)
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("words", "parts"),
     [
         (("serve.host=0.0.0.0",), ["serve.host=0.0.0.0", "only with a token", "SEKFT_TOKEN"]),
         (("serve.host=example.org",), ["serve.host=example.org", "only with a token"]),
@@ -104,16 +104,16 @@ def test_a_token_is_asked_of_everybody_and_kept_out_of_the_records(tmp_path: Pat
         (("serve.socket=/nowhere/s",), ["serve.socket=/nowhere/s", "No such file"]),
         (("adapter=nowhere",), ["adapter=nowhere", "adapter_config.json"]),
         (("adapter=[a,b]",), ["adapter", "allowed: a folder, or several by name"]),
-        (("adapter={tiny: x}",), ["tiny is somebody else's name"]),
+        (("adapter={tiny: x}",), ["the name tiny is reserved"]),
         (("serve.porte=1",), ["porte"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_served_is_refused_in_one_line(tmp_path: Path, words: tuple[str, ...], named: list[str]):
+def test_invalid_settings_are_refused_in_one_line(tmp_path: Path, words: tuple[str, ...], parts: list[str]):
     done = run_command("serve", *words, cwd=tmp_path, SEKFT_TOKEN="")
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1 and len(lines) == 1, done.stderr
-    assert all(word in lines[0] for word in named), lines[0]
+    assert all(word in lines[0] for word in parts), lines[0]
 
 
 def test_an_adapter_of_another_base_is_refused_in_one_line(tmp_path: Path, adapters: dict[str, Path]):

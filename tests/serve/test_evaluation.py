@@ -1,4 +1,4 @@
-"""An evaluation over the endpoint, in another process, is the evaluation of the models in this one."""
+"""An evaluation through the endpoint of another process equals the evaluation of the same models in this process."""
 
 import json
 from pathlib import Path
@@ -25,8 +25,8 @@ def scores(folder: Path) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_models_behind_an_endpoint_live_as_they_do_in_process(tmp_path: Path):
-    """The embedded base, not one that babbles: two sides of a babbled pipe complain in whatever order the kernel likes."""
+def test_models_behind_an_endpoint_have_the_same_episodes_as_in_process(tmp_path: Path):
+    """With the embedded base: a random one types pipes whose two sides print their errors in any order."""
     adapter = make_adapter(bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)), tmp_path / "early", 1)
     with running(tmp_path / "server", f"adapter={{early: {adapter}}}") as server:
         asked = ("agent=endpoint", f"agent.url={server.url}/v1", "agent.model=tiny", "adapter=early", "hydra.run.dir=there")

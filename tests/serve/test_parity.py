@@ -1,4 +1,4 @@
-"""What a server feeds the model is what training rendered: ours as a process, and whoever applies the saved template."""
+"""A server feeds the model the ids that training rendered: sekft.serve as a process, and transformers with the saved template."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from tests.serve.server import Running, make_adapter, running
 pytestmark = pytest.mark.xdist_group("serving")
 
 
-def trained_prefix(talk: list[Message], tokenizer: ChatTokenizer) -> list[int]:
-    """The ids before the last assistant turn, out of the row that is trained on."""
-    row = render(talk, tokenizer)
+def trained_prefix(dialogue: list[Message], tokenizer: ChatTokenizer) -> list[int]:
+    """The ids before the last assistant turn in the training row."""
+    row = render(dialogue, tokenizer)
     last = len(row.messages) - 1
     start = next(
         at for at, (turn, kind) in enumerate(zip(row.turns, row.kinds, strict=True)) if turn == last and kind is not TokenKind.context
@@ -35,14 +35,14 @@ def tokenized(url: str, messages: list[dict]) -> list[int]:
 def compare(url: str, adapter: Path, tokenizer: ChatTokenizer) -> None:
     from transformers import AutoTokenizer
 
-    theirs = AutoTokenizer.from_pretrained(adapter)
-    for talk in raw_dialogues(50):
-        asked = [message.model_dump() for message in talk[:-1]]
-        trained = trained_prefix(talk, tokenizer)
-        assert tokenized(url, asked) == trained, asked
-        assert theirs.apply_chat_template(asked, add_generation_prompt=True, return_dict=False) == trained, asked
-        parts = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in asked]
-        assert tokenized(url, parts) == theirs.apply_chat_template(parts, add_generation_prompt=True, return_dict=False) == trained
+    saved_tokenizer = AutoTokenizer.from_pretrained(adapter)
+    for dialogue in raw_dialogues(50):
+        messages = [message.model_dump() for message in dialogue[:-1]]
+        trained = trained_prefix(dialogue, tokenizer)
+        assert tokenized(url, messages) == trained, messages
+        assert saved_tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False) == trained, messages
+        parts = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in messages]
+        assert tokenized(url, parts) == saved_tokenizer.apply_chat_template(parts, add_generation_prompt=True, return_dict=False) == trained
 
 
 def test_fifty_raw_dialogues_are_fed_as_they_were_trained(server: Running, adapters: dict[str, Path], tiny):
@@ -59,10 +59,10 @@ def test_fifty_raw_dialogues_are_fed_as_they_were_trained_on_mistrals_tokenizer(
         compare(server.url, adapter, base.tokenizer)
 
 
-def test_the_dialogues_hold_what_they_are_about():
-    talks = raw_dialogues(50)
-    texts = [message.content for talk in talks for message in talk]
-    doubled = sum(any(a.role == b.role == "user" for a, b in zip(talk, talk[1:], strict=False)) for talk in talks)
+def test_the_dialogues_contain_the_cases_they_are_for():
+    dialogues = raw_dialogues(50)
+    texts = [message.content for dialogue in dialogues for message in dialogue]
+    doubled = sum(any(a.role == b.role == "user" for a, b in zip(dialogue, dialogue[1:], strict=False)) for dialogue in dialogues)
     blanks = sum(text != text.rstrip() for text in texts)
-    assert len(talks) == 50 and doubled >= 20 and blanks >= 50
-    assert sum(talk[0].role == "system" for talk in talks) >= 15 and sum("</s>" in text for text in texts) >= 10
+    assert len(dialogues) == 50 and doubled >= 20 and blanks >= 50
+    assert sum(dialogue[0].role == "system" for dialogue in dialogues) >= 15 and sum("</s>" in text for text in texts) >= 10

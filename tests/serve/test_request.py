@@ -1,4 +1,4 @@
-"""Whatever bytes come, the door makes a request of them or refuses them in one line."""
+"""Any bytes are parsed as a request or refused in one line."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.serve.refusal import Refusal
-from sekft.serve.request import HARMLESS, NEUTRAL, ChatRequest, TokenizeRequest, read
+from sekft.serve.request import HARMLESS, NEUTRAL, ChatRequest, TokenizeRequest, parse
 from tests.serve.malformed import GOOD
 
 TOKENIZER = ChatTokenizer(Path(base.__file__).parent / "tiny")
@@ -34,8 +34,8 @@ def test_any_json_becomes_a_prompt_or_a_refusal_of_one_line(messages, changes):
     body = json.dumps({**GOOD, "messages": messages, **changes}).encode("utf-8", "surrogatepass")
     for shape in (ChatRequest, TokenizeRequest):
         try:
-            asked = read(body, shape, 8)
-            assert prompt_ids(asked.turns(), TOKENIZER)
+            request = parse(body, shape, 8)
+            assert prompt_ids(request.conversation(), TOKENIZER)
         except Refusal as refusal:
             assert refusal.status == 400 and refusal.message and "\n" not in refusal.message and len(refusal.message) < 500
         except RenderError as error:
@@ -45,19 +45,19 @@ def test_any_json_becomes_a_prompt_or_a_refusal_of_one_line(messages, changes):
 @given(st.binary(max_size=60))
 def test_any_bytes_become_a_refusal(body: bytes):
     with pytest.raises(Refusal) as refused:
-        read(body, ChatRequest, 8)
+        parse(body, ChatRequest, 8)
     assert refused.value.status == 400
 
 
-def test_parts_are_joined_by_newlines_null_is_not_given_and_developer_is_system():
+def test_parts_are_joined_by_newlines_null_counts_as_absent_and_developer_means_system():
     turns = [{"role": "developer", "content": "s", "name": None}, {"role": "user", "content": [{"type": "text", "text": t} for t in "ab"]}]
-    asked = read(json.dumps({"model": "m", "messages": turns, "tools": None, "n": None, "stop": None}).encode(), ChatRequest, 8)
-    assert asked.turns() == [Message(role="system", content="s"), Message(role="user", content="a\nb")] and asked.stop == []
+    request = parse(json.dumps({"model": "m", "messages": turns, "tools": None, "n": None, "stop": None}).encode(), ChatRequest, 8)
+    assert request.conversation() == [Message(role="system", content="s"), Message(role="user", content="a\nb")] and request.stop == []
 
 
 @pytest.mark.parametrize("name", sorted(NEUTRAL))
-def test_what_we_cannot_do_is_taken_only_where_it_asks_for_nothing(name: str):
+def test_an_unsupported_field_is_accepted_only_with_a_value_that_has_no_effect(name: str):
     for value in NEUTRAL[name]:
-        read(json.dumps({**GOOD, name: value}).encode(), ChatRequest, 8)
+        parse(json.dumps({**GOOD, name: value}).encode(), ChatRequest, 8)
     with pytest.raises(Refusal, match=f"^{name}: found 'other', allowed: "):
-        read(json.dumps({**GOOD, name: "other"}).encode(), ChatRequest, 8)
+        parse(json.dumps({**GOOD, name: "other"}).encode(), ChatRequest, 8)

@@ -1,4 +1,4 @@
-"""What may be worth learning, before a person has judged it: the turns of episodes that failed, and what a hint would have had typed there."""
+"""Decision points proposed for review: turns of failed episodes, with what the model types there once it is given a hint."""
 
 import hashlib
 from collections import Counter
@@ -11,19 +11,22 @@ from sekft.episode.trajectory import Trajectory
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 
-Diverge = Callable[[Sequence[Message], str, str], float]  # context, hint, own turn -> nats
+Diverge = Callable[[Sequence[Message], str, str], float]  # (context, hint, own turn) -> nats
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """divergence: of the agent's own turn, with the hint and without it."""
+class Proposal:
+    """divergence: of the agent's own turn with the hint from that without it, in nats."""
 
     decision: Decision
     divergence: float
 
 
-def of_episodes(episodes: Iterable[Trajectory], hint: str, agent: Agent, left_out: Counter[str]) -> Iterator[Decision]:
-    """Every turn of an episode that is not kept where the agent, told the hint, types something else. Each once, whoever played it."""
+def from_episodes(episodes: Iterable[Trajectory], hint: str, agent: Agent, left_out: Counter[str]) -> Iterator[Decision]:
+    """Every turn of an episode that is not kept where the agent, given the hint, types something else; equal turns once.
+
+    left_out: counts what is skipped, by reason.
+    """
     seen: set[str] = set()
     for episode in episodes:
         if episode.kept:
@@ -42,22 +45,27 @@ def of_episodes(episodes: Iterable[Trajectory], hint: str, agent: Agent, left_ou
             yield Decision(id=name, context=context, continuation=better, own=own, reason=hint, scenario=episode.scenario_id)
 
 
-def with_own(decisions: Iterable[Decision], agent: Agent) -> Iterator[Decision]:
-    """Where it is not known what the agent types there itself, it is asked."""
+def with_own_turns(decisions: Iterable[Decision], agent: Agent) -> Iterator[Decision]:
+    """The decision points, each with the agent's own turn, generated where the file does not contain it."""
     for decision in decisions:
         own = decision.own or agent.reply(decision.id, decision.context).text
         yield decision.model_copy(update={"own": own})
 
 
-def ranked(decisions: Iterable[Decision], diverge: Diverge, left_out: Counter[str]) -> list[Candidate]:
-    """The widest divergence first; those without a hint, or whose render is refused, last and left out."""
-    found = []
+def rank(decisions: Iterable[Decision], diverge: Diverge, left_out: Counter[str]) -> list[Proposal]:
+    """Proposals in the order of their divergence, the largest first; 0 for one without a hint.
+
+    left_out: counts those that cannot be rendered, by reason.
+    """
+    proposals = []
     for decision in decisions:
         try:
-            found.append(Candidate(decision, diverge(decision.context, decision.hint, decision.own) if decision.hint else 0.0))
+            nats = diverge(decision.context, decision.hint, decision.own) if decision.hint else 0.0
         except RenderError as error:
             left_out[str(error)] += 1
-    return sorted(found, key=lambda one: -one.divergence)
+        else:
+            proposals.append(Proposal(decision, nats))
+    return sorted(proposals, key=lambda proposal: -proposal.divergence)
 
 
 def _digest(context: Sequence[Message], own: str) -> str:

@@ -1,4 +1,4 @@
-"""Several adapters on one base: each under its own name, none in another's way."""
+"""Several adapters and full models on one base, each generating under its own name."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from sekft.errors import ModelError
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.base import Base
-from sekft.model.generate import Draw, complete, generate
+from sekft.model.generate import SamplingParameters, complete, generate
 from sekft.model.generators import generators
-from sekft.model.named import NamedModels, named
-from sekft.model.reply import text_of
+from sekft.model.reply import decode_reply
+from sekft.serve.models import Models, served_models
 from tests.serve.server import make_adapter
 
 PROMPT = [0, 2, 30, 31, 32, 3]
@@ -24,50 +24,50 @@ def base(babbler: Path) -> Base:
     return bases.load(ModelConfig(name="tiny", path=str(babbler), weights=Weights.random, device=Device.cpu))
 
 
-def said(models: NamedModels, name: str) -> str:
+def text_of(models: Models, name: str) -> str:
     return models.complete(name, PROMPT, lambda _: False, max_tokens=12, temperature=0.0, top_p=1.0, seed=0, stop=()).text
 
 
 def alone(base: Base, model: object) -> str:
-    return text_of(PROMPT, generate(base, model, PROMPT, Draw(12)), base.tokenizer)
+    return decode_reply(PROMPT, generate(base, model, PROMPT, SamplingParameters(12)), base.tokenizer)
 
 
-def test_names_answer_as_their_adapters_do_alone_and_the_base_is_clean_afterwards(base: Base, tmp_path: Path):
+def test_each_name_replies_as_its_adapter_does_alone_and_the_base_is_restored(base: Base, tmp_path: Path):
     folders = {f"a.{seed}": make_adapter(base, tmp_path / str(seed), seed) for seed in (1, 2, 3)}
     expected = {"base": alone(base, base.model)}
     for name, folder in folders.items():
         with lora.loaded(base, folder) as tuned:
             expected[name] = alone(base, tuned)
     assert len(set(expected.values())) == 4
-    with named("base", base, folders, 4) as models:
+    with served_models("base", base, folders, 4) as models:
         assert models.names == ("base", "a.1", "a.2", "a.3")
-        assert {name: said(models, name) for name in ("a.3", "base", "a.1", "a.2", "base", "a.3")} == expected
+        assert {name: text_of(models, name) for name in ("a.3", "base", "a.1", "a.2", "base", "a.3")} == expected
     assert not any("lora_" in name for name, _ in base.model.named_parameters())
-    with named("base", base, {}, 4) as models:
-        assert said(models, "base") == expected["base"]
+    with served_models("base", base, {}, 4) as models:
+        assert text_of(models, "base") == expected["base"]
 
 
-def test_whole_weights_answer_beside_an_adapter(base: Base, tmp_path: Path):
+def test_a_full_model_replies_beside_an_adapter(base: Base, tmp_path: Path):
     with lora.fresh(base, LoraConfig(name="none", r=0, alpha=1), 0) as tuned:
         with torch.no_grad():
             for parameter in tuned.parameters():
                 parameter *= 1.1
         folder = lora.publish(lora.save(tuned, base, tmp_path / "whole", {}))
         expected = alone(base, tuned.eval())
-    with named("base", base, {"all": folder, "adapter": make_adapter(base, tmp_path / "a", 1)}, 4) as models:
+    with served_models("base", base, {"all": folder, "adapter": make_adapter(base, tmp_path / "a", 1)}, 4) as models:
         assert models.names == ("base", "all", "adapter")
-        assert said(models, "all") == expected and len({said(models, name) for name in models.names}) == 3
+        assert text_of(models, "all") == expected and len({text_of(models, name) for name in models.names}) == 3
 
 
-def test_a_second_adapter_that_does_not_fit_is_refused_and_the_base_is_clean(base: Base, tmp_path: Path):
+def test_a_second_adapter_that_does_not_fit_is_refused_and_the_base_is_restored(base: Base, tmp_path: Path):
     good, bad = make_adapter(base, tmp_path / "good", 1), make_adapter(base, tmp_path / "bad", 2)
     (bad / "adapter_model.safetensors").write_bytes(b"short")
-    with pytest.raises(ModelError, match="bad: does not fit tiny"), named("base", base, {"good": good, "bad": bad}, 4):
+    with pytest.raises(ModelError, match="bad: does not fit tiny"), served_models("base", base, {"good": good, "bad": bad}, 4):
         pass
     assert not any("lora_" in name for name, _ in base.model.named_parameters())
 
 
-def test_a_tensor_that_an_adapter_lacks_is_found_behind_another_one(base: Base, tmp_path: Path):
+def test_a_tensor_missing_in_the_second_adapter_is_found(base: Base, tmp_path: Path):
     from safetensors.torch import load_file, save_file
 
     good, bad = make_adapter(base, tmp_path / "good", 1), make_adapter(base, tmp_path / "bad", 2)
@@ -76,18 +76,18 @@ def test_a_tensor_that_an_adapter_lacks_is_found_behind_another_one(base: Base, 
     save_file(weights, bad / "adapter_model.safetensors")
     with (
         pytest.raises(ModelError, match="bad: does not fit tiny: 1 tensors have no counterpart"),
-        named("base", base, {"g": good, "b": bad}, 4),
+        served_models("base", base, {"g": good, "b": bad}, 4),
     ):
         pass
 
 
-def test_who_is_told_what_may_end_it_at_any_token(base: Base):
-    heard: list[str] = []
+def test_on_text_can_end_a_reply_after_any_token(base: Base):
+    pieces: list[str] = []
 
     def until_three(piece: str) -> bool:
-        heard.append(piece)
-        return len(heard) == 3
+        pieces.append(piece)
+        return len(pieces) == 3
 
-    with generators(base, {"base": None}, Engine.batched, rows=2) as speaking:
-        done = complete(base, speaking.speak["base"], "an episode", PROMPT, Draw(40), (), until_three)
-    assert done.tokens == 3 and not done.stopped and "".join(heard) == done.text
+    with generators(base, {"base": None}, Engine.batched, rows=2) as models:
+        done = complete(base, models.by_name["base"], "an episode", PROMPT, SamplingParameters(40), (), until_three)
+    assert done.tokens == 3 and not done.stopped and "".join(pieces) == done.text

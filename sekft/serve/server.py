@@ -13,6 +13,7 @@ from sekft.cli import unix_socket
 from sekft.config import ServerConfig
 from sekft.config.job import Report
 from sekft.errors import ServingError, SettingsError
+from sekft.serve.access import bearer_token
 from sekft.serve.app import app
 from sekft.serve.slots import Completer, Slots
 
@@ -21,9 +22,9 @@ SPARE_CONNECTIONS = 256  # beyond the queue: idle and to be refused; further one
 
 def require_token(config: ServerConfig) -> None:
     """Raise SettingsError if the address is reachable from other machines and no token is set."""
-    if not (config.token or config.socket or is_loopback(config.host)):
+    if not (bearer_token(config) or config.socket or is_loopback(config.host)):
         raise SettingsError(
-            f"serve.host={config.host}: reachable from other machines; allowed only with a token: SEKFT_TOKEN=... in the environment"
+            f"serve.host={config.host}: reachable from other machines; allowed only with a token: set {config.token_env} in the environment"
         )
 
 

@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.process import start
@@ -31,12 +32,51 @@ settings.register_profile("thorough", settings.get_profile("quick"), max_example
 settings.load_profile("quick")
 
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+
+
 @pytest.fixture(scope="session")
-def small_mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """once(name, make): a folder that one process of the test run makes and all of them read; nobody writes into it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the workers' own folders lie in it
+
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        folder = shared / f"once-{name}"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not folder.exists():
+                draft = folder.with_suffix(".draft")
+                shutil.rmtree(draft, ignore_errors=True)
+                draft.mkdir()
+                make(draft)
+                draft.rename(folder)
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def small_mistral(once: Once) -> Path:
     """Mistral-7B-Instruct-v0.2 in small: its real tokenizer and template, random weights."""
-    folder = tmp_path_factory.mktemp("small_mistral")
-    subprocess.run([sys.executable, ROOT / "scripts" / "small_mistral.py", folder], check=True, capture_output=True, text=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        made = start("scripts.small_mistral", folder, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = made.communicate(timeout=300)
+        assert made.returncode == 0, output + errors
+
+    return once("small_mistral", make)
+
+
+@pytest.fixture(scope="session")
+def recorded(once: Once) -> Path:
+    """The record of 16 episodes of the reference, as `python -m sekft.collect` leaves it: what a short training learns from."""
+
+    def make(folder: Path) -> None:
+        done = run_command("collect", "sandbox=bwrap", "split.train_scenarios=16", "hydra.run.dir=run", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    return once("recorded", make) / "run" / "trajectories.jsonl"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Hydra's door to sekft.train.search.halving; sweepers are found in a package of this name only."""
+"""The sweeper of sweep=halving, see sekft.train.search.halving; Hydra finds sweepers only in a package named hydra_plugins."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +11,8 @@ from hydra.core.config_store import ConfigStore
 class HalvingConf:
     _target_: str = "hydra_plugins.sekft_halving.Halving"
     first: float = 0.25  # share of its steps that every setting of the grid gets
-    keep: float = 0.5  # of the settings, those that go on to 1 / keep times the steps
-    scenarios: str | None = "selection"  # where that is decided; the evaluation's own are kept for the last; null: the evaluation's own
+    keep: float = 0.5  # share of the settings that go on, with 1 / keep times the steps
+    scenarios: str | None = "selection"  # scenarios= of all rungs but the last; null: the evaluation's own on every rung
     params: dict[str, str] | None = field(default_factory=dict)
 
 
@@ -20,23 +20,24 @@ ConfigStore.instance().store(group="hydra/sweeper", name="halving", node=Halving
 
 
 class Halving(BasicSweeper):
-    """A grid in rungs: see sekft.train.search.halving."""
+    """Runs a grid in rungs."""
 
     def __init__(self, first: float, keep: float, scenarios: str | None, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
         self.first, self.keep, self.scenarios = first, keep, scenarios
-        self.ladder: Any = None
+        self.search: Any = None
 
     def get_job_batch(self) -> list[list[str]]:
         from sekft.errors import SettingsError
-        from sekft.train.search.halving import Ladder
+        from sekft.train.search.halving import SuccessiveHalving
 
-        if self.ladder is None:
+        if self.search is None:
             assert self.overrides is not None and self.config is not None
             if not self.config.eval.episodes:
                 raise SettingsError("sweep=halving: no evaluation, so nothing decides; give it eval.episodes=N")
-            self.ladder = Ladder.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, self.keep, self.scenarios)
-        return self.ladder.rung()
+            sweep = self.config.hydra.sweep.dir
+            self.search = SuccessiveHalving.from_sweep(self.overrides[0], sweep, self.first, self.keep, self.scenarios)
+        return self.search.next_rung()
 
     def is_done(self) -> bool:
-        return self.ladder is not None and self.ladder.settle()
+        return self.search is not None and self.search.finish_rung()

@@ -1,4 +1,4 @@
-"""Hydra's door to sekft.train.search.heal; sweepers are found in a package of this name only."""
+"""The sweeper of sweep=heal, see sekft.train.search.heal; Hydra finds sweepers only in a package named hydra_plugins."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +11,10 @@ from hydra.core.config_store import ConfigStore
 class HealConf:
     _target_: str = "hydra_plugins.sekft_heal.Heal"
     iterations: int = 3  # repairs after the first training, at most
-    max_s: float = 0.0  # of all runs together: no other is begun after so much; 0: no limit
-    patience: int = 2  # repairs in a row without an improvement that is shown, at most
-    enough: str | None = "promote"  # the verdict in the development scenarios with which nothing is left to repair; null: none is
-    first: list[str] = field(default_factory=list)  # overrides of the first training alone
+    max_s: float = 0.0  # seconds of all runs together, after which no other run begins; 0: no limit
+    patience: int = 2  # repairs in a row without an improvement, at most
+    enough: str | None = "promote"  # verdict in the development scenarios after which nothing is left to repair; null: no verdict is
+    first: list[str] = field(default_factory=list)  # overrides of the first training only
     params: dict[str, str] | None = field(default_factory=dict)
 
 
@@ -22,20 +22,20 @@ ConfigStore.instance().store(group="hydra/sweeper", name="heal", node=HealConf, 
 
 
 class Heal(BasicSweeper):
-    """One training after the other, each on what the last one lost: see sekft.train.search.heal."""
+    """Runs one training after the other, each on data chosen by what the one before lost."""
 
     def __init__(
         self, iterations: int, max_s: float, patience: int, enough: str | None, first: list[str], params: dict[str, str] | None
     ) -> None:
         super().__init__(max_batch_size=None, params=params)
-        self.bounds, self.first = (iterations, max_s, patience, enough), list(first)
-        self.course: Any = None
+        self.limits, self.first = (iterations, max_s, patience, enough), list(first)
+        self.repair: Any = None
 
     def get_job_batch(self) -> list[list[str]]:
         from sekft.errors import SettingsError
-        from sekft.train.search.heal import Bounds, Course
+        from sekft.train.search.heal import IterativeRepair, Limits
 
-        if self.course is None:
+        if self.repair is None:
             assert self.overrides is not None and self.config is not None
             if not self.config.repair.scenarios or not self.config.eval.episodes:
                 raise SettingsError("sweep=heal: nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more")
@@ -43,8 +43,9 @@ class Heal(BasicSweeper):
                 raise SettingsError(
                     "sweep=heal: no data that is made anew; allowed: a source of episodes without a path, as 'data=[shell]'"
                 )
-            self.course = Course.of(self.overrides[0], self.config.hydra.sweep.dir, self.first, Bounds(*self.bounds))
-        return [self.course.job()]
+            sweep = self.config.hydra.sweep.dir
+            self.repair = IterativeRepair.from_sweep(self.overrides[0], sweep, self.first, Limits(*self.limits))
+        return [self.repair.next_job()]
 
     def is_done(self) -> bool:
-        return self.course is not None and self.course.settle()
+        return self.repair is not None and self.repair.finish_job()

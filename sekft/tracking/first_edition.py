@@ -15,7 +15,7 @@ SUMMARY = {  # keys of summary.json, wherever they stand in it
     "eval.max_exam_s": "eval.max_eval_s",
     "kind=new world of a training archetype": "kind=new scenario of a training archetype",
 }
-ITERATION = {"exam": "test", "worlds": "scenarios", "scenarios": "set"}  # of iteration.json
+ITERATION = {"exam": "test", "worlds": "scenarios", "scenarios": "set", "lived": "played", "said": "lines"}  # of iteration.json
 
 
 def upgraded(name: str, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -277,10 +277,9 @@ def evaluate_adapter(
     if evaluation := budget.limited(inputs.evaluation):
         heartbeat.stage("eval")
         adapters, group = {"tuned": result.adapter}, "test" if result.choice else "eval"
-        doubts = {
-            "tuned": promotion_obstacle(base, result.adapter, evaluation.scenarios, echo)
-        }  # scenarios that a parent adapter was trained on
-        summary = evaluate(local_agents(base, adapters, evaluation, doubts), evaluation, track, result.step, group).document()
+        # the adapter's own rows hold none of these scenarios, those of its parents may
+        obstacles = {"tuned": promotion_obstacle(base, result.adapter, evaluation.scenarios, echo)}
+        summary = evaluate(local_agents(base, adapters, evaluation, obstacles), evaluation, track, result.step, group).document()
     else:
         summary = NO_EVALUATION.document() | budget.unmeasured()
     if inputs.development and not budget.is_late():

@@ -1,144 +1,164 @@
-"""A grid in rungs: every setting learns a share of its steps, how it behaves then decides who goes on, in the very same training."""
+"""Successive halving of a grid: on each rung every remaining setting trains on, then those that behave best go to the next rung."""
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from sekft.cli.console import echo
 from sekft.errors import SettingsError
+from sekft.eval.summary import TUNED, read_evaluation
+from sekft.tracking import records
 from sekft.tracking.files import write_json
 from sekft.tracking.record import CHECKPOINTS, SUMMARY
 
 RECORD = "halving.json"
-FINALISTS = 2  # who won is seen in the evaluation
-DECIDING = ("verified", "terminated")  # rates of the tuned model, the second where the first is equal; then the loss of validation
+FINALISTS = 2  # settings on the last rung, so that the evaluation compares two
+DECIDING = ("verified", "terminated")  # rates of the adapter; each decides if those before are equal, at last the validation loss does
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one setting on one rung. behaviour: what decides, more is better; None: it failed."""
+    """A setting on one rung. setting: its index in the grid; behaviour: what decides, more is better, None if the run failed."""
 
-    setting: int  # its place in the grid
+    setting: int
     folder: Path
     behaviour: tuple[float, ...] | None
-    steps: int  # made so far, those of earlier rungs included
+    steps: int  # so far, those of earlier rungs included
+
+
+@dataclass(frozen=True)
+class RecordedResult(Result):
+    """A result in halving.json. swept: the overrides by which the setting differs from others."""
+
+    swept: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rung:
+    share: float  # of the steps
+    settings: tuple[RecordedResult, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The document halving.json. goes_on: settings that remain; steps_of_the_grid: what the whole grid would have taken."""
+
+    rungs: tuple[Rung, ...]
+    goes_on: tuple[int, ...]
+    steps: int
+    steps_of_the_grid: int
 
 
 @dataclass
-class Ladder:
-    """shares: of the steps, by rung, 1 at last. alive: settings that are on the rung. results grows by one list a rung."""
+class SuccessiveHalving:
+    """The state of a search. shares: of the steps, by rung, the last is 1; remaining: settings on the current rung; results: by rung."""
 
-    settings: Sequence[Sequence[str]]
+    grid: Sequence[Sequence[str]]
     folder: Path
     shares: Sequence[float]
     keep: float
     scenarios: str | None
-    alive: list[int]
+    remaining: list[int]
     results: list[list[Result]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, settings: Sequence[Sequence[str]], folder: str, first: float, keep: float, scenarios: str | None) -> "Ladder":
+    def from_sweep(
+        cls, grid: Sequence[Sequence[str]], folder: str, first: float, keep: float, scenarios: str | None
+    ) -> "SuccessiveHalving":
         """Raises SettingsError."""
         for name, value in (("first", first), ("keep", keep)):
             if not 0 < value < 1:
                 raise SettingsError(f"hydra.sweeper.{name}: found {value}, allowed: above 0, below 1")
-        return cls(settings, Path(folder), shares(first, keep), keep, scenarios, list(range(len(settings))))
+        return cls(grid, Path(folder), rung_shares(first, keep), keep, scenarios, list(range(len(grid))))
 
-    def rung(self) -> list[list[str]]:
-        """The overrides of the jobs of this rung."""
+    def next_rung(self) -> list[list[str]]:
+        """The overrides of the jobs of the next rung."""
         share = self.shares[len(self.results)]
-        last = share == 1
-        echo(f"halving: {len(self.alive)} of {len(self.settings)} settings, {share:.0%} of the steps{'' if last else self._where()}")
-        return [[*self.settings[setting], *self._where_and_how_far(setting, share, last)] for setting in self.alive]
+        where = f", in scenarios of scenarios={self.scenarios}" if self.scenarios and share < 1 else ""
+        echo(f"halving: {len(self.remaining)} of {len(self.grid)} settings, {share:.0%} of the steps{where}")
+        return [[*self.grid[setting], *self._rung_overrides(setting, share)] for setting in self.remaining]
 
-    def settle(self) -> bool:
-        """After a rung: who goes on. Whether that was the last one."""
-        done = [self._result(setting) for setting in self.alive]
-        self.results.append(done)
-        best = sorted((one for one in done if one.behaviour), key=lambda one: (one.behaviour, -one.setting), reverse=True)
-        last = len(self.results) == len(self.shares) or not best
-        self.alive = [one.setting for one in best[: max(FINALISTS, math.ceil(self.keep * len(best)))]]
-        self._tell(best, last)
-        return last
+    def finish_rung(self) -> bool:
+        """Read the results of a rung and choose the settings that go on; whether it was the last rung."""
+        results = [self._result(setting) for setting in self.remaining]
+        self.results.append(results)
+        best = sorted((one for one in results if one.behaviour), key=lambda one: (one.behaviour, -one.setting), reverse=True)
+        is_last = len(self.results) == len(self.shares) or not best
+        self.remaining = [one.setting for one in best[: max(FINALISTS, math.ceil(self.keep * len(best)))]]
+        self._report(best, is_last)
+        return is_last
 
-    def _where(self) -> str:
-        return f", in scenarios of scenarios={self.scenarios}" if self.scenarios else ""
+    def steps(self) -> tuple[int, int]:
+        """Steps that were made, and those of the whole grid if every setting had made as many as the finalists."""
+        before = {one.setting: 0 for one in self.results[0]}
+        made = 0
+        for one in (one for rung in self.results for one in rung if one.behaviour):
+            made, before[one.setting] = made + one.steps - before[one.setting], one.steps
+        return made, len(self.grid) * max(before.values())
 
-    def _where_and_how_far(self, setting: int, share: float, last: bool) -> list[str]:
-        added = [f"hydra.sweep.subdir={self._name(setting, share)}", f"trainer.stop_at={share}"]
+    def swept(self, setting: int) -> tuple[str, ...]:
+        """The overrides by which a setting differs from others of the grid."""
+        shared = set.intersection(*map(set, self.grid)) if len(self.grid) > 1 else set()
+        return tuple(word for word in self.grid[setting] if word not in shared)
+
+    def _rung_overrides(self, setting: int, share: float) -> list[str]:
+        """The overrides that a rung adds: where to write, how far to train, what to resume from, in which scenarios to evaluate."""
+        overrides = [f"hydra.sweep.subdir={self._name(setting, share)}", f"trainer.stop_at={share}"]
         if self.results:
             before = next(one for one in self.results[-1] if one.setting == setting)
-            added.append(f"trainer.resume_from='{before.folder / CHECKPOINTS / f'checkpoint-{before.steps}'}'")
-        return added if last or not self.scenarios else [*added, f"scenarios={self.scenarios}"]
+            overrides.append(f"trainer.resume_from='{before.folder / CHECKPOINTS / f'checkpoint-{before.steps}'}'")
+        return overrides if share == 1 or not self.scenarios else [*overrides, f"scenarios={self.scenarios}"]
 
     def _name(self, setting: int, share: float) -> str:
         return f"{setting}-{share:.0%}".rstrip("%")
 
     def _result(self, setting: int) -> Result:
         folder = self.folder / self._name(setting, self.shares[len(self.results)])
-        if not (folder / SUMMARY).exists():
+        summary = records.summary(folder) if (folder / SUMMARY).exists() else {}
+        if not summary.get(TUNED):  # failed, or reached its time limit before the evaluation
             return Result(setting, folder, None, 0)
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        if not summary["tuned"]:  # its time was up before the evaluation
-            return Result(setting, folder, None, 0)
-        rates = [float(summary["tuned"]["rates"][name]["rate"]) for name in DECIDING]
+        rates = read_evaluation(summary).agents[TUNED].rates
         loss = summary["val_loss"]
-        return Result(setting, folder, (*rates, -math.inf if loss is None else -float(loss)), int(summary["steps"]))
+        behaviour = (*(rates[name].rate for name in DECIDING), -math.inf if loss is None else -float(loss))
+        return Result(setting, folder, behaviour, int(summary["steps"]))
 
-    def _tell(self, best: Sequence[Result], last: bool) -> None:
+    def _report(self, best: Sequence[Result], is_last: bool) -> None:
         table = Table("setting", *DECIDING, "validation", "steps", "", title=f"rung {len(self.results)} of {len(self.shares)}")
         for one in best:
             verified, terminated, loss = one.behaviour or ()
-            on = "" if last else "goes on" if one.setting in self.alive else ""
-            told = (f"{verified:.3f}", f"{terminated:.3f}", f"{-loss:.3f}", str(one.steps), on)
-            table.add_row(f"{one.setting}: {' '.join(self.swept(one.setting))}", *told)
+            goes_on = "goes on" if not is_last and one.setting in self.remaining else ""
+            numbers = (f"{verified:.3f}", f"{terminated:.3f}", f"{-loss:.3f}", str(one.steps))
+            table.add_row(f"{one.setting}: {' '.join(self.swept(one.setting))}", *numbers, goes_on)
         Console().print(table)
-        failed = [str(one.setting) for one in self.results[-1] if one.behaviour is None]
-        if failed:
+        if failed := [str(one.setting) for one in self.results[-1] if one.behaviour is None]:
             echo(f"halving: failed, and out: {', '.join(failed)}")
-        write_json(self.folder / RECORD, self._record())
-        if last and best:
-            echo(f"halving: {self._balance()}; best: {' '.join(self.swept(best[0].setting))} ({best[0].folder})")
+        write_json(self.folder / RECORD, asdict(self._summary()))
+        if is_last and best:
+            echo(f"halving: {self._saved_steps()}; best: {' '.join(self.swept(best[0].setting))} ({best[0].folder})")
 
-    def _balance(self) -> str:
+    def _saved_steps(self) -> str:
         made, whole = self.steps()
         return f"{made} steps instead of the {whole} of the whole grid, {1 - made / whole:.0%} saved" if whole else f"{made} steps"
 
-    def steps(self) -> tuple[int, int]:
-        """Made, and of the whole grid, if every setting had made as many as those at the end."""
-        before = {one.setting: 0 for one in self.results[0]}
-        made = 0
-        for one in (one for rung in self.results for one in rung if one.behaviour):
-            made, before[one.setting] = made + one.steps - before[one.setting], one.steps
-        return made, len(self.settings) * max(before.values())
-
-    def swept(self, setting: int) -> list[str]:
-        """What sets this setting apart in the grid."""
-        shared = set.intersection(*map(set, self.settings)) if len(self.settings) > 1 else set()
-        return [word for word in self.settings[setting] if word not in shared]
-
-    def _record(self) -> dict[str, Any]:
-        made, whole = self.steps()
+    def _summary(self) -> Summary:
         rungs = [
-            {"share": share, "settings": [{**vars(one), "swept": self.swept(one.setting)} for one in rung]}
-            for share, rung in zip(self.shares, self.results, strict=False)
+            Rung(share, tuple(RecordedResult(**vars(one), swept=self.swept(one.setting)) for one in results))
+            for share, results in zip(self.shares, self.results, strict=False)
         ]
-        return {"rungs": rungs, "goes_on": self.alive, "steps": made, "steps_of_the_grid": whole}
+        return Summary(tuple(rungs), tuple(self.remaining), *self.steps())
 
 
-def shares(first: float, keep: float) -> list[float]:
+def rung_shares(first: float, keep: float) -> list[float]:
     """first, first / keep, ... and 1.
 
-    >>> shares(0.25, 0.5)
+    >>> rung_shares(0.25, 0.5)
     [0.25, 0.5, 1.0]
     """
-    found = [first]
-    while found[-1] / keep < 1:
-        found.append(found[-1] / keep)
-    return [*found, 1.0]
+    shares = [first]
+    while shares[-1] / keep < 1:
+        shares.append(shares[-1] / keep)
+    return [*shares, 1.0]

@@ -1,12 +1,11 @@
-"""A training that is repaired: each iteration is a run that learns what the one before it lost, until it is well, spent, or no better.
+"""Iterative repair: a series of trainings, each on a mix of data that answers what the one before lost, until a limit is reached.
 
-Everything that is decided stands in the runs' iteration.json, so a course that is started again decides the same again.
+Every decision follows from the runs' iteration.json, so a series that is started again makes the same decisions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,18 +13,23 @@ from rich.table import Table
 from sekft.cli.console import echo
 from sekft.errors import SettingsError
 from sekft.eval.gate import Verdict
+from sekft.eval.score import TUNED
 from sekft.tracking import records
 from sekft.tracking.files import write_json
 from sekft.tracking.record import RUN
 from sekft.train.search import iteration
+from sekft.train.search.iteration import Iteration
 
 RECORD = "heal.json"
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """iterations: repairs after the first training; max_s: of all runs together, 0: no limit; patience: repairs in a row without an
-    improvement that is shown; enough: the verdict in the development scenarios with which nothing is left to repair, None: none is."""
+class Limits:
+    """When a series ends: hydra.sweeper.* of sweep=heal.
+
+    iterations: repairs after the first training. max_s: seconds of all runs together, 0: no limit. patience: repairs in a row without an
+    improvement. enough: the verdict in the development scenarios after which nothing is left to repair; None: no verdict is.
+    """
 
     iterations: int
     max_s: float
@@ -41,119 +45,142 @@ class Bounds:
             raise SettingsError(f"hydra.sweeper.enough: found {self.enough!r}, allowed: null, {', '.join(Verdict)}")
 
 
-@dataclass
-class Course:
-    """given: overrides of every run; first: of the first one alone. told grows by one iteration.json a run."""
+@dataclass(frozen=True)
+class Row:
+    """An iteration in heal.json. rate, test: the criterion's rate in the development scenarios and in the evaluation, with interval."""
 
-    given: Sequence[str]
+    iteration: int
+    run: str
+    rate: str
+    test: str
+    over: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    state: str
+    improved: bool
+    goes_on_from: str
+    gate: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The document heal.json. adapter: the one that the series leaves; stopped: why it ended, None while it runs."""
+
+    iterations: tuple[Row, ...]
+    adapter: str | None
+    seconds: float
+    stopped: str | None
+
+
+@dataclass
+class IterativeRepair:
+    """The state of a series. overrides: of every run; first: of the first run only; iterations: one for each finished run."""
+
+    overrides: Sequence[str]
     folder: Path
     first: Sequence[str]
-    bounds: Bounds
-    told: list[dict[str, Any]] = field(default_factory=list)
+    limits: Limits
+    iterations: list[Iteration] = field(default_factory=list)
 
     @classmethod
-    def of(cls, settings: Sequence[Sequence[str]], folder: str, first: Sequence[str], bounds: Bounds) -> "Course":
-        """Raises SettingsError."""
-        if len(settings) != 1:
-            raise SettingsError(f"sweep=heal: {len(settings)} settings, allowed: one; what it repairs is one adapter")
-        return cls(settings[0], Path(folder), first, bounds)
+    def from_sweep(cls, grid: Sequence[Sequence[str]], folder: str, first: Sequence[str], limits: Limits) -> "IterativeRepair":
+        """Raises SettingsError for a grid of several settings."""
+        if len(grid) != 1:
+            raise SettingsError(f"sweep=heal: {len(grid)} settings, allowed: one, as one adapter is repaired")
+        return cls(grid[0], Path(folder), first, limits)
 
-    def job(self) -> list[str]:
-        """The overrides of the next run. A p value is paid for all repairs that are allowed, as any of them may be the lucky one."""
-        own = self.told[-1]["next"]["overrides"] if self.told else self.first
-        tests = f"repair.tests={max(1, self.bounds.iterations)}"
-        return [*self.given, *own, tests, f"hydra.sweep.subdir={len(self.told)}"]
+    def next_job(self) -> list[str]:
+        """The overrides of the next run; its p value is corrected for all repairs that the limits allow."""
+        last = self.iterations[-1].next if self.iterations else None
+        own = last.overrides if last else self.first
+        tests = f"repair.tests={max(1, self.limits.iterations)}"
+        return [*self.overrides, *own, tests, f"hydra.sweep.subdir={len(self.iterations)}"]
 
-    def settle(self) -> bool:
-        """After a run: whether it was the last one."""
-        run = self.folder / str(len(self.told))
+    def finish_job(self) -> bool:
+        """Read the result of the last run, print and write the state; whether the series is over."""
+        number = len(self.iterations)
+        run = self.folder / str(number)
         if not (run / iteration.ITERATION).exists():
-            self._tell(f"iteration {len(self.told)} failed, see its log in {run}")
+            self._report(f"iteration {number} failed, see its log in {run}")
             return True
-        told = iteration.read(run)
-        if told["development"] is None:
-            self._tell(f"iteration {len(self.told)}: time was up before its development scenarios")
+        result = iteration.read(run)
+        if result.development is None:
+            self._report(f"iteration {number}: its time limit was reached before the development scenarios")
             return True
-        self.told.append(told)
-        why = self.over()
-        self._tell(why)
-        return why is not None
+        self.iterations.append(result)
+        reason = self.stop_reason()
+        self._report(reason)
+        return reason is not None
 
-    def over(self) -> str | None:
-        """Why no other run is begun; None if one is."""
-        developed, made = self.told[-1]["development"], len(self.told) - 1
-        if developed["unmeasured"]:
-            return str(developed["unmeasured"])
-        if not developed["lost"]["lost"]:
+    def stop_reason(self) -> str | None:
+        """Why the series ends here; None if another run follows."""
+        development, repairs = self.iterations[-1].development, len(self.iterations) - 1
+        assert development is not None  # finish_job keeps no other
+        if development.unmeasured:
+            return development.unmeasured
+        if not development.lost.lost:
             return "no episode is lost in the development scenarios"
-        if self.bounds.enough is not None and _heirs_gate(self.told[-1]) == self.bounds.enough:
-            return f"{self.bounds.enough} in the development scenarios"
-        if made >= self.bounds.iterations:
-            return f"hydra.sweeper.iterations={self.bounds.iterations}"
-        if self.waited() >= self.bounds.patience:
-            return f"hydra.sweeper.patience={self.bounds.patience}: no improvement was shown"
-        if 0 < self.bounds.max_s <= self.seconds():
-            return f"hydra.sweeper.max_s={self.bounds.max_s:g}: {self.seconds():.0f} s"
+        is_own = development.goes_on_from == TUNED  # the verdict is about this run's adapter
+        if self.limits.enough is not None and is_own and development.gate.verdict.split()[0] == self.limits.enough:
+            return f"{self.limits.enough} in the development scenarios"
+        if repairs >= self.limits.iterations:
+            return f"hydra.sweeper.iterations={self.limits.iterations}"
+        if self.repairs_without_improvement() >= self.limits.patience:
+            return f"hydra.sweeper.patience={self.limits.patience}: no improvement was shown"
+        if 0 < self.limits.max_s <= self.seconds():
+            return f"hydra.sweeper.max_s={self.limits.max_s:g}: {self.seconds():.0f} s"
         return None
 
-    def waited(self) -> int:
-        """Repairs without an improvement since the last one that had one."""
-        improved = [one["development"]["improved"] for one in self.told[1:]]
+    def repairs_without_improvement(self) -> int:
+        """Repairs since the last one that improved."""
+        improved = [bool(one.development and one.development.improved) for one in self.iterations[1:]]
         return improved[::-1].index(True) if True in improved else len(improved)
 
     def seconds(self) -> float:
-        """As the runs say it: a course that is started again has spent what it had spent."""
-        return sum(float(records.document(self.folder / str(at) / RUN)["seconds"] or 0) for at in range(len(self.told)))
+        """Of all runs, from their records: a series that is started again has used what its runs used."""
+        return sum(float(records.document(self.folder / str(number) / RUN)["seconds"] or 0) for number in range(len(self.iterations)))
 
-    def successor(self) -> str | None:
-        """The adapter that the last run leaves: its own, or that which it could not improve on."""
-        return _successor(self.told[-1]) if self.told else None
+    def adapter(self) -> str | None:
+        """The adapter that the series leaves so far."""
+        return self.iterations[-1].continued_adapter() if self.iterations else None
 
-    def _tell(self, why: str | None) -> None:
-        if self.told:
-            Console(width=120).print(self._table())
-        record = {"iterations": [_row(one) for one in self.told], "heir": self.successor(), "seconds": self.seconds(), "stopped": why}
-        write_json(self.folder / RECORD, record)
-        if why is not None:
-            echo(f"heal: {why}; left: {self.successor() or 'nothing'}")
-
-    def _table(self) -> Table:
-        table = Table(
-            "", "verified", "in the evaluation", "over its parent", "", "p", "goes on from", title="iterations, in development scenarios"
-        )
-        for one in map(_row, self.told):
-            low, high = one["low"], one["high"]
-            interval = "" if low is None else f"[{low:+.2f}, {high:+.2f}]"
-            gain = f"{one['difference']:+.2f} {interval}"
-            table.add_row(str(one["iteration"]), one["rate"], one["test"], gain, one["state"], f"{one['p']:.3g}", one["goes_on_from"])
-        return table
+    def _report(self, stopped: str | None) -> None:
+        rows = tuple(map(_row, self.iterations))
+        if rows:
+            Console(width=120).print(_table(rows))
+        write_json(self.folder / RECORD, asdict(Summary(rows, self.adapter(), self.seconds(), stopped)))
+        if stopped is not None:
+            echo(f"heal: {stopped}; left: {self.adapter() or 'nothing'}")
 
 
-def _row(told: dict[str, Any]) -> dict[str, Any]:
-    developed = told["development"]
-    found = developed["improvement"]
-    criterion = found["criterion"]
-    rates = {where: told[where]["scores"]["tuned"][criterion] for where in ("development", "test")}
-    own = {where: f"{rate['k']}/{rate['n']} [{rate['low']:.2f}, {rate['high']:.2f}]" for where, rate in rates.items()}
-    about = {key: found[key] for key in ("over", "difference", "low", "high", "p", "state")}
-    return {
-        "iteration": told["iteration"],
-        "run": told["run"],
-        "rate": own["development"],
-        "test": own["test"],
-        **about,
-        "improved": developed["improved"],
-        "goes_on_from": developed["goes_on_from"],
-        "gate": told["gate_result"],
-    }
+def _row(result: Iteration) -> Row:
+    development = result.development
+    assert development is not None
+    found = development.improvement
+    return Row(
+        iteration=result.iteration,
+        run=result.run,
+        rate=str(development.scores[TUNED][found.criterion]),
+        test=str(result.test.scores[TUNED][found.criterion]),
+        over=found.over,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        p=found.p,
+        state=found.state,
+        improved=development.improved,
+        goes_on_from=development.goes_on_from,
+        gate=result.gate_result,
+    )
 
 
-def _successor(told: dict[str, Any]) -> str | None:
-    own = str(Path(told["run"]) / "adapter")
-    return own if told["development"]["goes_on_from"] == "tuned" else told["parent"] and told["parent"]["adapter"]
-
-
-def _heirs_gate(told: dict[str, Any]) -> str | None:
-    """The first word of the verdict on the adapter that is left; None where that is not the one of this run, which was judged."""
-    developed = told["development"]
-    return str(developed["gate"]["verdict"]).split()[0] if developed["goes_on_from"] == "tuned" else None
+def _table(rows: Sequence[Row]) -> Table:
+    columns = ("", "verified", "in the evaluation", "over its parent", "", "p", "goes on from")
+    table = Table(*columns, title="iterations, in development scenarios")
+    for row in rows:
+        interval = "" if row.low is None else f"[{row.low:+.2f}, {row.high:+.2f}]"
+        gain = f"{row.difference:+.2f} {interval}"
+        table.add_row(str(row.iteration), row.rate, row.test, gain, row.state, f"{row.p:.3g}", row.goes_on_from)
+    return table

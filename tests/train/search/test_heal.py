@@ -1,6 +1,7 @@
-"""A course of repairs: when it ends, whose adapter it leaves, and that every iteration can be checked from its files."""
+"""Iterative repair: when a series ends, which adapter it leaves, and that every iteration can be checked from its files."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +13,60 @@ from sekft.cli.settings import conf_folder
 from sekft.config import SplitConfig, commands
 from sekft.episode import trajectory
 from sekft.errors import SettingsError
+from sekft.eval.rates import rate
+from sekft.eval.summary import ScenarioSet
 from sekft.scenario import frozen, split
 from sekft.tracking import audit
+from sekft.tracking.files import write_json
 from sekft.train.search import repair
-from sekft.train.search.heal import Bounds, Course
+from sekft.train.search.heal import IterativeRepair, Limits
+from sekft.train.search.iteration import (
+    CriticalCriteria,
+    DevelopmentResult,
+    EvaluationResult,
+    Gate,
+    Improvement,
+    Iteration,
+    NextIteration,
+    Parent,
+)
 from tests.conftest import run_command
 
-PATIENT = Bounds(iterations=3, max_s=0, patience=2, enough=None)
+PATIENT = Limits(iterations=3, max_s=0, patience=2, enough=None)
 
 
-def told(number: int, improved: bool = False, lost: int = 5, gate: str = "hold (worse than the base)", said: str | None = None) -> dict:
-    """As far as a course looks into an iteration.json."""
-    rate = {"k": 1, "n": 2, "rate": 0.5, "low": 0.1, "high": 0.9}
-    successor = "tuned" if improved or number == 0 else "parent"
-    found = {"criterion": "verified", "over": "parent", "difference": 0.1, "low": None, "high": None, "p": 0.5, "state": "undecided"}
-    development = {"improved": improved, "lost": {"lost": lost}, "unmeasured": said, "goes_on_from": successor, "improvement": found}
-    scores = {"scores": {"tuned": {"verified": rate}}}
-    asked = {"overrides": [f"repair.seed={number + 1}"]}
-    parent = {"adapter": f"s/{number - 1}/adapter"} if number else None
-    return {
-        "iteration": number, "run": f"s/{number}", "parent": parent, "test": scores, "next": asked, "gate_result": "hold",
-        "development": {**development, **scores, "gate": {"verdict": gate}},
-    }  # fmt: skip
+def finished(
+    number: int, improved: bool = False, lost: int = 5, gate: str = "hold (worse than the base)", unmeasured: str | None = None
+) -> Iteration:
+    """The result of an iteration; the first one improved on the base."""
+    scenarios, scores, critical = ScenarioSet(2, "0"), {"tuned": {"verified": rate(1, 2)}}, CriticalCriteria(0, 1, 0.0)
+    improvement = Improvement(
+        "verified", "critical", "up", "undecided", "", 0.0, 0.1, 0.1, low=None, high=None, p=0.5, over="parent", tests=3
+    )
+    continued = "tuned" if improved or number == 0 else "parent"
+    counts = repair.EpisodeCounts(8, lost, {}, {}, (0, 2), (0, 6), 0)
+    development = DevelopmentResult(
+        0, scenarios, True, scores, None, None, improvement, improved, unmeasured, continued, counts, Gate(gate, critical, ())
+    )
+    following = NextIteration((f"repair.seed={number + 1}",), repair.Rationale(run=f"s/{number}"))
+    parent = Parent(f"s/{number - 1}", f"s/{number - 1}/adapter", "0", None, number - 1) if number else None
+    return Iteration(
+        schema_version=1, iteration=number, run=f"s/{number}", parent=parent, compared_with="parent" if parent else "base", rationale=None,
+        changes={}, learned={}, scoring_mode="paired episodes",
+        test=EvaluationResult("held_out", scenarios, False, scores, None, None, None, Gate("hold", critical, ())),
+        development=development, critical_pass_rate=critical, gate_result="hold", recommendation="hold", next=following,
+    )  # fmt: skip
 
 
-def course(tmp_path: Path, bounds: Bounds, *runs: dict[str, Any], seconds: float = 10.0) -> tuple[Course, list[bool]]:
-    """Played to its end, or as far as there are runs; whether it was over after each."""
-    made = Course.of([["trainer.max_steps=60"]], str(tmp_path), ["trainer.max_steps=5"], bounds)
+def series(tmp_path: Path, limits: Limits, *results: Iteration, seconds: float = 10.0) -> tuple[IterativeRepair, list[bool]]:
+    """A series run to its end, or as far as there are results; whether it was over after each."""
+    made = IterativeRepair.from_sweep([["trainer.max_steps=60"]], str(tmp_path), ["trainer.max_steps=5"], limits)
     over = []
-    for number, run in enumerate(runs):
-        made.job()
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "iteration.json").write_text(json.dumps(run))
-        (tmp_path / str(number) / "run.json").write_text(json.dumps({"seconds": seconds}))
-        over.append(made.settle())
+    for number, result in enumerate(results):
+        made.next_job()
+        write_json(tmp_path / str(number) / "iteration.json", asdict(result))
+        write_json(tmp_path / str(number) / "run.json", {"seconds": seconds})
+        over.append(made.finish_job())
         if over[-1]:
             break
     return made, over
@@ -56,61 +77,61 @@ def stopped(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "runs", "why"),
+    ("limits", "results", "reason"),
     [
-        (PATIENT, [told(0), told(1), told(2)], "hydra.sweeper.patience=2: no improvement was shown"),
-        (PATIENT, [told(0), told(1, True), told(2, True), told(3, True)], "hydra.sweeper.iterations=3"),
-        (PATIENT, [told(0), told(1), told(2, True), told(3)], "hydra.sweeper.iterations=3"),
-        (PATIENT, [told(0), told(1, True, lost=0)], "no episode is lost in the development scenarios"),
-        (PATIENT, [told(0, said="unmeasured (40% of base's episodes broken)")], "unmeasured (40% of base's episodes broken)"),
-        (Bounds(3, 15, 2, None), [told(0), told(1, True)], "hydra.sweeper.max_s=15: 20 s"),
-        (Bounds(3, 0, 2, "promote"), [told(0, gate="promote")], "promote in the development scenarios"),
-        (Bounds(3, 0, 1, "promote"), [told(0), told(1, gate="promote")], "hydra.sweeper.patience=1: no improvement was shown"),
-        (Bounds(0, 0, 1, None), [told(0)], "hydra.sweeper.iterations=0"),
+        (PATIENT, [finished(0), finished(1), finished(2)], "hydra.sweeper.patience=2: no improvement was shown"),
+        (PATIENT, [finished(0), finished(1, True), finished(2, True), finished(3, True)], "hydra.sweeper.iterations=3"),
+        (PATIENT, [finished(0), finished(1), finished(2, True), finished(3)], "hydra.sweeper.iterations=3"),
+        (PATIENT, [finished(0), finished(1, True, lost=0)], "no episode is lost in the development scenarios"),
+        (PATIENT, [finished(0, unmeasured="unmeasured (40% of base's episodes broken)")], "unmeasured (40% of base's episodes broken)"),
+        (Limits(3, 15, 2, None), [finished(0), finished(1, True)], "hydra.sweeper.max_s=15: 20 s"),
+        (Limits(3, 0, 2, "promote"), [finished(0, gate="promote")], "promote in the development scenarios"),
+        (Limits(3, 0, 1, "promote"), [finished(0), finished(1, gate="promote")], "hydra.sweeper.patience=1: no improvement was shown"),
+        (Limits(0, 0, 1, None), [finished(0)], "hydra.sweeper.iterations=0"),
     ],
 )
-def test_a_course_ends_when_it_is_well_or_spent_or_no_better(tmp_path: Path, bounds: Bounds, runs: list[dict], why: str):
-    _, over = course(tmp_path, bounds, *runs)
-    assert over == [False] * (len(runs) - 1) + [True] and stopped(tmp_path) == why
+def test_a_series_ends_at_success_at_a_limit_or_without_improvement(tmp_path: Path, limits: Limits, results: list[Iteration], reason: str):
+    _, over = series(tmp_path, limits, *results)
+    assert over == [False] * (len(results) - 1) + [True] and stopped(tmp_path) == reason
 
 
-def test_what_is_left_is_the_last_adapter_that_improved_on_what_it_came_from(tmp_path: Path):
-    made, _ = course(tmp_path, PATIENT, told(0), told(1, True), told(2), told(3))
-    assert made.successor() == "s/2/adapter"  # the parent that the third run names
+def test_a_series_leaves_the_last_adapter_that_improved_on_its_parent(tmp_path: Path):
+    made, _ = series(tmp_path, PATIENT, finished(0), finished(1, True), finished(2), finished(3))
+    assert made.adapter() == "s/2/adapter"  # the parent that the third run names
     assert [one["goes_on_from"] for one in json.loads((tmp_path / "heal.json").read_text())["iterations"]] == [
         "tuned", "tuned", "parent", "parent",
     ]  # fmt: skip
 
 
-def test_a_run_that_failed_ends_the_course_and_is_named(tmp_path: Path):
-    made = Course.of([[]], str(tmp_path), [], PATIENT)
-    assert made.settle() and stopped(tmp_path) == f"iteration 0 failed, see its log in {tmp_path}/0"
+def test_a_failed_run_ends_the_series_and_is_named(tmp_path: Path):
+    made = IterativeRepair.from_sweep([[]], str(tmp_path), [], PATIENT)
+    assert made.finish_job() and stopped(tmp_path) == f"iteration 0 failed, see its log in {tmp_path}/0"
 
 
-def test_the_first_run_has_overrides_of_its_own_and_the_others_what_the_run_before_asked_for(tmp_path: Path):
-    made, _ = course(tmp_path, PATIENT, told(0))
-    assert made.job() == ["trainer.max_steps=60", "repair.seed=1", "repair.tests=3", "hydra.sweep.subdir=1"]
-    fresh = Course.of([["trainer.max_steps=60"]], "s", ["trainer.max_steps=5"], PATIENT)
-    assert fresh.job() == ["trainer.max_steps=60", "trainer.max_steps=5", "repair.tests=3", "hydra.sweep.subdir=0"]
+def test_the_first_run_has_its_own_overrides_and_each_other_run_those_of_the_iteration_before(tmp_path: Path):
+    made, _ = series(tmp_path, PATIENT, finished(0))
+    assert made.next_job() == ["trainer.max_steps=60", "repair.seed=1", "repair.tests=3", "hydra.sweep.subdir=1"]
+    fresh = IterativeRepair.from_sweep([["trainer.max_steps=60"]], "s", ["trainer.max_steps=5"], PATIENT)
+    assert fresh.next_job() == ["trainer.max_steps=60", "trainer.max_steps=5", "repair.tests=3", "hydra.sweep.subdir=0"]
 
 
 @pytest.mark.parametrize(
-    ("bounds", "said"),
+    ("limits", "message"),
     [((-1, 0, 1, None), "iterations: found -1"), ((1, -1, 1, None), "max_s: found -1"), ((1, 0, 0, None), "patience: found 0"),
      ((1, 0, 1, "well"), "enough: found 'well', allowed: null, promote")],
 )  # fmt: skip
-def test_bounds_that_make_no_course_are_refused(bounds: tuple, said: str):
-    with pytest.raises(SettingsError, match=rf"hydra\.sweeper\.{said}"):
-        Bounds(*bounds)
+def test_invalid_limits_are_refused(limits: tuple, message: str):
+    with pytest.raises(SettingsError, match=rf"hydra\.sweeper\.{message}"):
+        Limits(*limits)
 
 
 def test_several_settings_are_refused():
     with pytest.raises(SettingsError, match="sweep=heal: 2 settings, allowed: one"):
-        Course.of([["seed=0"], ["seed=1"]], "folder", [], PATIENT)
+        IterativeRepair.from_sweep([["seed=0"], ["seed=1"]], "folder", [], PATIENT)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["repair.scenarios=0"], "nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more"),
         (["repair.scenarios=4", "eval=none"], "nothing decides"),
@@ -118,13 +139,13 @@ def test_several_settings_are_refused():
         (["repair.scenarios=4", "data=[oasst]"], "no data that is made anew"),
     ],
 )
-def test_a_course_that_could_decide_or_draw_nothing_is_refused_before_anything_is_trained(words: list[str], said: str):
+def test_a_series_that_can_decide_or_draw_nothing_is_refused_before_the_first_training(words: list[str], message: str):
     commands.register()
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         config = compose("train", ["sweep=heal", *words], return_hydra_config=True)
         sweeper = instantiate(config.hydra.sweeper)
     sweeper.overrides, sweeper.config = [[words]], config
-    with pytest.raises(SettingsError, match=f"sweep=heal: {said}"):
+    with pytest.raises(SettingsError, match=f"sweep=heal: {message}"):
         sweeper.get_job_batch()
 
 
@@ -140,14 +161,14 @@ def read(file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_two_iterations_are_each_a_whole_run_and_a_second_start_decides_the_same(tmp_path: Path):
+def test_each_iteration_is_a_whole_run_and_a_second_start_decides_the_same(tmp_path: Path):
     done = run_command("train", *SHORT, cwd=tmp_path)  # as a user types it, without -m
     assert done.returncode == 0, done.stderr
     first, second = (tmp_path / "course" / number for number in ("0", "1"))
     one, two = read(first / "iteration.json"), read(second / "iteration.json")
     assert (one["iteration"], one["parent"], one["compared_with"]) == (0, None, "base")
     assert (two["iteration"], two["parent"]["run"], two["parent"]["audit"]) == (1, "course/0", audit.seal(first))
-    assert two["rationale"] == {"run": "course/0", **one["next"]["rationale"]}
+    assert two["rationale"] == one["next"]["rationale"] and two["rationale"]["run"] == "course/0"
     episodes = list(trajectory.read(first / "development.jsonl"))
     left = one["next"]["rationale"]["counted"]
     assert left["played"] == sum(episode.agent == "tuned" for episode in episodes) == 4 and left["lost"] == 4

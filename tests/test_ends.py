@@ -1,4 +1,4 @@
-"""Runs that are ended from outside, or whose engine is: what is kept, what is left, what is said."""
+"""Runs that are ended from outside or lose their engine: what is kept, what is removed, what is reported."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def read(path: Path) -> dict:
 
 
 def containers(run: subprocess.Popen | Command) -> set[str]:
-    """Those the process made; other tests have theirs in the same engine."""
+    """The ids of the containers that this process made; other tests have containers in the same engine."""
     import docker
 
     of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
@@ -33,13 +33,9 @@ def containers(run: subprocess.Popen | Command) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def training(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Settings of a short training on eight episodes that are there already."""
-    cwd = tmp_path_factory.mktemp("episodes")
-    done = run_command("collect", "split.train_scenarios=8", "sandbox=bwrap", "hydra.run.dir=episodes", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    data = f"data.sources.shell.path={cwd / 'lives' / 'trajectories.jsonl'}"
-    return [data, "trainer.max_steps=2", "trainer.batch=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
+def training(recorded: Path) -> list[str]:
+    """The settings of a short training on recorded episodes."""
+    return [f"data.sources.shell.path={recorded}", "trainer.max_steps=2", "trainer.batch=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
 
 
 @pytest.mark.docker

@@ -14,7 +14,7 @@ import torch
 
 from sekft.episode import trajectory
 from sekft.resident.commands import LocalCommands
-from sekft.tracking.audit import faults
+from sekft.tracking.events import faults
 from tests.eval.planted import agent
 from tests.eval.planted_runs import SCENARIOS
 from tests.train.weights import digest

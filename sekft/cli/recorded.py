@@ -10,10 +10,10 @@ from sekft.cli.settings import settings as typed
 from sekft.errors import SettingsError
 from sekft.tracking import records
 from sekft.tracking.condition import condition
-from sekft.tracking.digest import ASIDE
+from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.record import RUN
 
-BESIDE = ("resident", *ASIDE)  # what may stand beside such a word; hydra.* may, too
+BESIDE = ("resident", *NOT_DECISIVE)  # what may stand beside such a word; hydra.* may, too
 
 
 def line_of(command: str, words: Sequence[str]) -> list[str]:
@@ -51,12 +51,12 @@ def stands_for(words: Sequence[str]) -> str | None:
 
 
 def settings_of(run: Path, node: type, beside: Any = None) -> Any:
-    """As run.json has them, typed. beside: settings whose ASIDE count instead. Raises SettingsError, DataError."""
+    """As run.json has them, typed. beside: settings whose NOT_DECISIVE count instead. Raises SettingsError, DataError."""
     told = dict(record_of(run).get("settings") or {})
     for source in ((told.get("data") or {}).get("sources") or {}).values():
         if str(source.get("path")).startswith("outputs/collect/reference-") and not Path(source["path"]).exists():
             source["path"] = None  # made by the run, and now once more
-    chosen = {key: getattr(beside, key) for key in ASIDE if hasattr(beside, key)}
+    chosen = {key: getattr(beside, key) for key in NOT_DECISIVE if hasattr(beside, key)}
     return typed(OmegaConf.create({**told, **chosen, "replay": None}), node)
 
 

@@ -9,7 +9,7 @@ from sekft.cli.console import echo
 from sekft.cli.recorded import record_of, settings_of
 from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, ReplayError, VerdictError
-from sekft.tracking import audit, difference, records
+from sekft.tracking import difference, events, records
 
 
 def replaying(run: RunFunction) -> RunFunction:
@@ -35,7 +35,7 @@ def require_whole(run: Path) -> None:
     record = records.read(run)
     if isinstance(record, records.Lost):
         raise DataError(f"replay={run}: {record.why}; allowed: a run that ended well")
-    if fault := next(audit.faults(run), None):
+    if fault := next(events.faults(run), None):
         raise DataError(f"replay={run}: its evidence does not hold: {fault}; see sekft.release do=verify runs={run}")
 
 

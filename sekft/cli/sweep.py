@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from sekft.config import Again
 from sekft.config.job import Job
 from sekft.errors import SekftError, SweepError
 from sekft.tracking import ledger, records
-from sekft.tracking.digest import ASIDE, decided_by, of_code, of_value
+from sekft.tracking.digest import NOT_DECISIVE, decisive_hashes, hash_code, hash_value
+from sekft.tracking.files import lock
 from sekft.tracking.ledger import Entry, Status
 from sekft.tracking.record import CHECKPOINTS, SUMMARY, one_line, set_aside
 
@@ -43,9 +43,9 @@ def folder(parent: str, new: str, *, _root_: DictConfig) -> str:
     """
     known = OmegaConf.get_cache(_root_).setdefault("sweep", {})
     if "folder" not in known:
-        line = [word for word in _root_.hydra.overrides.task if word.lstrip("+").split("=")[0] not in ASIDE]
-        asked = {key: value for key, value in _plain(_root_).items() if key not in (*ASIDE, "hydra")}
-        name = of_value([line, _plain(_root_.hydra.sweeper), asked, of_code()])
+        line = [word for word in _root_.hydra.overrides.task if word.lstrip("+").split("=")[0] not in NOT_DECISIVE]
+        asked = {key: value for key, value in _plain(_root_).items() if key not in (*NOT_DECISIVE, "hydra")}
+        name = hash_value([line, _plain(_root_.hydra.sweeper), asked, hash_code()])
         there = sorted(Path(parent).glob(f"*_{name}"))
         known["folder"] = str(there[-1] if there and _root_.again != Again.all else Path(parent) / f"{new}_{name}")
     return str(known["folder"])
@@ -59,9 +59,9 @@ def run(
 ) -> Mapping[str, Any]:
     """The summary of the job, which is run if its turn has come. Raises what it raises, and SweepError for one that failed before."""
     name = os.path.relpath(job.folder, sweep)
-    decided = decided_by(asdict(settings), sweeps.inputs(settings))
+    decided = decisive_hashes(asdict(settings), sweeps.inputs(settings))
     with _alone(job.folder):
-        before = ledger.last(sweep, name)
+        before = ledger.last_entry(sweep, name)
         if before is not None and before.decided_by != decided:
             changed = ", ".join(key for key in decided if before.decided_by.get(key) != decided[key])
             say(f"{job.folder}: was run with other {changed}; run anew, what is there is kept under a number")
@@ -82,24 +82,21 @@ def run(
 @contextmanager
 def _on_record(sweep: Path, entry: Entry) -> Iterator[None]:
     """Begun, then done or failed; what is stopped from outside has only begun."""
-    ledger.tell(sweep, entry)
+    ledger.append(sweep, entry)
     try:
         yield
     except Exception as error:
         status = error.exit_status if isinstance(error, SekftError) else 1
-        ledger.tell(sweep, replace(entry, status=Status.failed, error=one_line(error), exit_status=status))
+        ledger.append(sweep, replace(entry, status=Status.failed, error=one_line(error), exit_status=status))
         raise
-    ledger.tell(sweep, replace(entry, status=Status.done))
+    ledger.append(sweep, replace(entry, status=Status.done))
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """No other process is at this job. Raises SweepError; the lock of a killed process is free."""
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise SweepError("another process is at work there", 1) from None
+    with lock(folder / LOCK, SweepError("another process is at work there", 1)):
+        yield
 
 
 def _plain(node: Any) -> Any:

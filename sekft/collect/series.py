@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from sekft.config import EvalConfig
 from sekft.episode import trajectory
 from sekft.episode.play import unanswered
@@ -18,7 +16,7 @@ from sekft.errors import DataError
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import dumps
-from sekft.tracking.files import plain
+from sekft.tracking.files import lock, plain
 
 
 def series_key(plan: Sequence[EpisodeRequest], settings: Mapping[str, Any]) -> str:
@@ -69,12 +67,8 @@ def whole_lines(path: Path) -> list[bytes]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Lock the folder against other processes that collect into it. Raises DataError if one does; a killed process leaves no lock."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".collecting", timeout=0):
-            yield
-    except Timeout:
-        raise DataError(f"{folder}: another process collects there; allowed: one at a time") from None
+    with lock(folder / ".collecting", DataError(f"{folder}: another process collects there; allowed: one at a time")):
+        yield
 
 
 def remove_partials(folder: Path) -> None:

@@ -24,7 +24,7 @@ from sekft.errors import DataError, SettingsError
 from sekft.eval.measures import COMPARABLE, measure_rate
 from sekft.eval.score import BASE
 from sekft.tracking import records
-from sekft.tracking.files import write_json
+from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import one_line
 from sekft.tracking.records import Lost, Record
 
@@ -148,7 +148,7 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
 def write_files(comparison: Comparison, folder: Path) -> dict[str, str]:
     """The page, the numbers, the picture; returns the sections of compare.md."""
     texts = {"result": result(comparison), "verdict": verdicts(comparison)}
-    (folder / "compare.md").write_text("\n\n".join(texts.values()) + "\n", encoding="utf-8")
+    write_text(folder / "compare.md", "\n\n".join(texts.values()) + "\n")
     write_csv(comparison, folder / "compare.csv")
     write_parquet(comparison, folder / "compare.parquet")
     write_comparison_page(comparison, folder / "compare.html")

@@ -12,7 +12,7 @@ from sekft.errors import DataError
 from sekft.eval.labels import holdout_kind
 from sekft.eval.score import BASE, TUNED, adapter_names
 from sekft.tracking import records
-from sekft.tracking.digest import ASIDE
+from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.files import flat
 from sekft.tracking.records import Curve, Lost, Record
 
@@ -149,7 +149,7 @@ def _settings(record: Record, agent: str) -> dict[str, Any]:
 
 
 def _deciding(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in (record.run.get("settings") or {}).items() if key not in ASIDE}
+    return {key: value for key, value in (record.run.get("settings") or {}).items() if key not in NOT_DECISIVE}
 
 
 def _key(settings: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from sekft.compare.links import Shown
 from sekft.compare.order import natural
 from sekft.errors import DataError
 from sekft.tracking import records
-from sekft.tracking.digest import of_adapter
+from sekft.tracking.digest import adapter_sha256
 from sekft.tracking.files import flat
 from sekft.tracking.records import Record
 
@@ -80,7 +80,7 @@ def _record(folder: Path) -> Record | None:
 
 def _parent(adapter: Path, record: Record | None, expected: str | None) -> Parent:
     known = f", sha256 {expected[:COMMIT]}" if expected else ""
-    changed = ", changed since" if expected and adapter.is_dir() and of_adapter(adapter) != expected else ""
+    changed = ", changed since" if expected and adapter.is_dir() and adapter_sha256(adapter) != expected else ""
     if record is None:
         return Parent(adapter.parent, f"{adapter} (no finished run there{known}{changed})", None)
     page = record.folder / "report.html"

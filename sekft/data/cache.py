@@ -19,7 +19,7 @@ from sekft.data.accounting import Counts
 from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
 from sekft.scenario.document import dumps
-from sekft.tracking.digest import of_code, of_path, of_value
+from sekft.tracking.digest import hash_code, hash_path, hash_value
 from sekft.tracking.files import replacing
 
 FOLDER = Path("outputs/data")
@@ -30,7 +30,7 @@ def cache_file(recipe: DataRecipe) -> Path:
     """The file for the rows of this recipe, whether it exists or not. Raises DataError if a source has no files."""
     data = {key: value for key, value in asdict(recipe.data).items() if key not in ("sources", "cache")}
     read = [
-        {**asdict(source), "name": name, "path": [[file.name, of_path(file)] for file in sources.source_files(name, source)]}
+        {**asdict(source), "name": name, "path": [[file.name, hash_path(file)] for file in sources.source_files(name, source)]}
         for name, source in recipe.data.sources.items()
     ]
     settings = {"data": data, "sources": read, "mask": asdict(recipe.mask), "max_tokens": recipe.max_tokens, "seed": recipe.seed}
@@ -39,7 +39,7 @@ def cache_file(recipe: DataRecipe) -> Path:
         "stops": sorted(recipe.tokenizer.stop_ids),
         "evaluation": [dumps(scenario) for scenario in recipe.evaluation],
     }
-    return FOLDER / f"{of_value(settings | rendering | of_code())}.npz"
+    return FOLDER / f"{hash_value(settings | rendering | hash_code())}.npz"
 
 
 def write(file: Path, prepared: PreparedData) -> None:

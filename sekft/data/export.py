@@ -17,7 +17,7 @@ from sekft.data.sources import source_files, stream
 from sekft.errors import RenderError
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
-from sekft.tracking.digest import of_path
+from sekft.tracking.digest import hash_path
 from sekft.tracking.files import replacing
 
 LINES, TEXT_LINES, TEXT_TABLE = "conversations.jsonl", "train.jsonl", "train.csv"
@@ -79,7 +79,7 @@ def data_card(name: str, source: SourceConfig, stats: ReadStats, exported: Expor
         "card_version": CARD_VERSION,
         "source": name,
         "settings": {key: value for key, value in asdict(source).items() if key != "path"},
-        "files": {f"{file.parent.name}/{file.name}": of_path(file) for file in source_files(name, source)},
+        "files": {f"{file.parent.name}/{file.name}": hash_path(file) for file in source_files(name, source)},
         "conversations": exported.turns.total(),
         "assistant_turns": exported.assistant_turns,
         "turns": {"shortest": turns[0], "median": turns[len(turns) // 2], "longest": turns[-1]},

@@ -15,7 +15,7 @@ from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import digest, is_frozen
-from sekft.tracking.digest import of_adapter, of_value, whole
+from sekft.tracking.digest import adapter_sha256, hash_value, sha256_of
 
 if TYPE_CHECKING:
     from sekft.model.base import Base
@@ -39,7 +39,7 @@ def training_facts(settings: TrainConfig, counts: Counts, evaluation: Evaluation
 def eval_run_facts(settings: Any, evaluation: Evaluation, adapters: Mapping[str, Path]) -> dict[str, Any]:
     """The facts of a run of sekft.eval. adapters: by name, their folders; behind an endpoint the server's names, without a digest."""
     remote = settings.agent.kind is AgentKind.endpoint
-    digests = {name: {"adapter": str(adapter), "sha256": None if remote else of_adapter(adapter)} for name, adapter in adapters.items()}
+    digests = {name: {"adapter": str(adapter), "sha256": None if remote else adapter_sha256(adapter)} for name, adapter in adapters.items()}
     return {
         "base": {"name": settings.agent.model, "url": settings.agent.url} if remote else base_facts(settings.model),
         "adapters": digests,
@@ -79,14 +79,14 @@ def source_facts(settings: TrainConfig, rows: Mapping[str, int]) -> dict[str, An
     facts = {}
     for name, source in settings.data.sources.items():
         files = source_files(name, source)
-        sha256 = whole(files[0]) if len(files) == 1 else digest_of_files(files)
+        sha256 = sha256_of(files[0]) if len(files) == 1 else digest_of_files(files)
         size = sum(file.stat().st_size for file in files)
         facts[name] = {"path": source.path, "files": len(files), "bytes": size, "sha256": sha256, "rows": rows.get(name, 0)}
     return facts
 
 
 def digest_of_files(files: Sequence[Path]) -> str:
-    return of_value([[file.name, whole(file)] for file in files])
+    return hash_value([[file.name, sha256_of(file)] for file in files])
 
 
 def evaluation_facts(evaluation: Evaluation | None, scenarios: str, split: SplitConfig) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The mean loss of models on ordinary English: a text that ships with sekft and is unrelated to shells."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from sekft.model.base import Base
 from sekft.model.lora import loaded
 from sekft.rendering.tokenizer import ChatTokenizer
+from sekft.tracking.files import sha256
 
 NAME = "prose"
 FILE = Path(__file__).with_name(f"{NAME}.txt")  # passages, a blank line between them; plain ASCII, so that any tokenizer reads it
@@ -37,7 +37,7 @@ class ProseLoss:
 
 @cache
 def digest() -> str:
-    return hashlib.sha256(FILE.read_bytes()).hexdigest()
+    return sha256(FILE)
 
 
 def passages(tokenizer: ChatTokenizer) -> list[list[int]]:

@@ -20,6 +20,7 @@ from sekft.pretrain import tokenizer as tokenizers
 from sekft.pretrain.loop import Corpus, Tell
 from sekft.pretrain.ship import Story
 from sekft.scenario import split
+from sekft.tracking.files import write_text
 from sekft.tracking.record import Run, open_run
 from sekft.tracking.signals import terminating
 
@@ -54,9 +55,7 @@ def make_tokenizer(settings: PretrainConfig, corpus: Corpus, file: Path) -> Toke
     """Of the first conversations; one that a checkpoint was made with is gone on with."""
     if not (file.exists() and (file.parent / checkpoint.FILE).exists()):
         echo(f"tokenizer: {settings.shape.vocabulary} tokens from {settings.tokenizer_conversations} conversations")
-        draft = file.with_suffix(".partial")
-        tokenizers.train(texts(settings, corpus), settings.shape.vocabulary).save(str(draft))
-        draft.replace(file)
+        write_text(file, tokenizers.train(texts(settings, corpus), settings.shape.vocabulary).to_str(pretty=True))
     return Tokenizer.from_file(str(file))
 
 

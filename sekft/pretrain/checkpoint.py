@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import MistralForCausalLM
 
 from sekft.errors import SettingsError
-from sekft.tracking.files import plain
+from sekft.tracking.files import plain, replacing
 
 FILE, EARLY = "checkpoint.pt", "early-{step}.pt"
 # what may differ from the checkpoint's:
@@ -26,8 +26,8 @@ class State:
 def save(state: State, step: int, folder: Path, settings: Mapping[str, Any]) -> None:
     parts = {"step": step, "settings": plain(settings), "model": state.model.state_dict()}
     parts["optimizers"] = [optimizer.state_dict() for optimizer in state.optimizers]
-    torch.save(parts, folder / f"{FILE}.new")
-    (folder / f"{FILE}.new").replace(folder / FILE)
+    with replacing(folder / FILE, "wb") as file:
+        torch.save(parts, file)
 
 
 def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:

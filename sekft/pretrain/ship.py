@@ -1,6 +1,5 @@
 """The files of a base: what transformers, an inference server and sekft itself load, and a card that says what it is."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from sekft.pretrain import model
 from sekft.pretrain.corpus.names import share_of_outside
 from sekft.pretrain.tokenizer import CONTROL, SETTINGS, TEMPLATE, UNUSED
 from sekft.rendering.canonical_template import self_canonicalising
+from sekft.tracking.files import sha256
 
 CARD = "README.md"
 
@@ -50,7 +50,7 @@ def write(folder: Path, weights: Mapping[str, Tensor], tokenizer: Tokenizer, sto
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "model.safetensors").chmod(0o644)
     (folder / "chat_template.jinja").write_text(self_canonicalising(TEMPLATE, CONTROL, {}), encoding="utf-8")
-    sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir()) if file.name != CARD}
+    sums = {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.name != CARD}
     (folder / CARD).write_text(card(story, sums, sum(tensor.numel() for tensor in tied.values()), unused), encoding="utf-8")
     return sums
 

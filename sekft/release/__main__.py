@@ -9,7 +9,7 @@ from sekft.config.job import Job
 from sekft.errors import DataError, ReleaseError, SettingsError
 from sekft.release import releases
 from sekft.release.evidence import APPROVED, Requirements, approvers, objections, settings_of
-from sekft.tracking import audit, sums
+from sekft.tracking import events, sums
 from sekft.tracking.records import below
 
 
@@ -37,7 +37,7 @@ def verify(settings: ReleaseConfig) -> dict[str, Any]:
     runs = [run for folder in folders for run in below(folder) if run.name != "evidence"]
     if not runs + release_folders:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a run, a folder with runs in it, or a list of them")
-    faults = [fault for run in runs for fault in audit.faults(run)] + [
+    faults = [fault for run in runs for fault in events.faults(run)] + [
         fault for release in release_folders for fault in sums.faults(release)
     ]
     for fault in faults:
@@ -54,11 +54,11 @@ def approve(settings: ReleaseConfig) -> dict[str, Any]:
     folder = run_folder(settings)
     if not settings.by:
         raise SettingsError("by: empty; allowed: the name of the person who approves")
-    for fault in (faults := list(audit.faults(folder))):
+    for fault in (faults := list(events.faults(folder))):
         print(fault)
     if faults:
         raise ReleaseError(f"{folder}: cannot be approved, its evidence does not hold; see the lines above")
-    audit.Audit(folder).tell(APPROVED, by=settings.by)
+    events.add_event(folder, APPROVED, by=settings.by)
     print(f"{folder}: approved by {', '.join(approvers(folder))}")
     return {"command": "release", "approved": approvers(folder)}
 

@@ -20,14 +20,14 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
-from sekft.tracking import audit, first_edition, secrets
+from sekft.tracking import events, first_edition, secrets
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
 PROMOTE = "promote"
-APPROVED = "approved"  # an event of the audit
+APPROVED = "approved"  # name of an event
 ADAPTER = "adapter"
 EPISODES = "episodes.jsonl"
-EVIDENCE = (RUN, SUMMARY, METRICS, EPISODES, "report.html", audit.AUDIT)
+EVIDENCE = (RUN, SUMMARY, METRICS, EPISODES, "report.html", events.EVENTS)
 OPTIONAL_EVIDENCE = ("iteration.json", "development.jsonl")  # of a run that was trained from a parent run
 _RENDERING_FILES = ("chat_template.jinja", "tokenizer.json", "fingerprint.json")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", *_RENDERING_FILES)
@@ -51,7 +51,7 @@ def objections(run: Path, required: Requirements, tokenizer: ChatTokenizer, base
     files = FULL_MODEL_FILES if is_full_model(run / ADAPTER) else ADAPTER_FILES
     missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in files)) if not (run / name).is_file()]
     yield from (f"{run / name}: missing" + ("; render unproven" if name.endswith("fingerprint.json") else "") for name in missing)
-    yield from audit.faults(run)
+    yield from events.faults(run)
     record, summary = read(run / RUN), read(run / SUMMARY)
     if record.get("status") != "done":
         yield f"{run / RUN}: status {record.get('status')}, allowed: done"
@@ -69,11 +69,11 @@ def objections(run: Path, required: Requirements, tokenizer: ChatTokenizer, base
 def approvers(run: Path) -> list[str]:
     """The names of those who approved the run after it was last opened, each once, sorted."""
     names: list[str] = []
-    for event, about in audit.events(run):
-        if event == audit.OPENED:
+    for event in events.events(run):
+        if event.name == events.OPENED:
             names = []
-        elif event == APPROVED:
-            names.append(str(about["by"]))
+        elif event.name == APPROVED:
+            names.append(str(event.about["by"]))
     return sorted(set(names))
 
 

@@ -12,13 +12,13 @@ from sekft.release.card import card
 from sekft.release.evidence import ADAPTER, EVIDENCE, OPTIONAL_EVIDENCE, read, settings_of
 from sekft.release.replies import recorded_replies
 from sekft.rendering.tokenizer import ChatTokenizer
-from sekft.tracking import audit, sums
-from sekft.tracking.audit import Audit
+from sekft.tracking import sums
+from sekft.tracking.events import add_event, events
 from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import SUMMARY
 from sekft.tracking.sums import CURRENT, current
 
-PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # events of a stage's audit
+PROMOTED, ROLLED_BACK = "promoted", "rolled back"  # names of a stage's events
 
 
 def create(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
@@ -39,18 +39,18 @@ def create(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     sums.write(draft, draft.iterdir())
     draft.rename(folder)
     _set_current(stage, folder)
-    Audit(stage).tell(PROMOTED, release=folder.name, run=str(run), verdict=read(run / SUMMARY).get("verdict"), by=by)
+    add_event(stage, PROMOTED, release=folder.name, run=str(run), verdict=read(run / SUMMARY).get("verdict"), by=by)
     return folder
 
 
 def roll_back(stage: Path, by: str) -> Path:
     """Make the release before the current one current again, skipping those that were rolled back. Raises ReleaseError if there is none."""
-    now, withdrawn = current(stage), {about["instead_of"] for event, about in audit.events(stage) if event == ROLLED_BACK}
+    now, withdrawn = current(stage), {event.about["instead_of"] for event in events(stage) if event.name == ROLLED_BACK}
     earlier = [release for release in _releases(stage) if now and _number(release) < _number(now) and release.name not in withdrawn]
     if not earlier:
         raise ReleaseError(f"{stage}: {now.name if now else 'nothing is released there'}; no release before it")
     _set_current(stage, earlier[-1])
-    Audit(stage).tell(ROLLED_BACK, release=earlier[-1].name, instead_of=now.name if now else None, by=by)
+    add_event(stage, ROLLED_BACK, release=earlier[-1].name, instead_of=now.name if now else None, by=by)
     return earlier[-1]
 
 

@@ -96,7 +96,7 @@ class Queue:
         return [entry for entry in self._entries.values() if entry.status is Status.queued]
 
     def _record(self, entry: Entry) -> Entry:
-        ledger.tell(self.folder, entry)
+        ledger.append(self.folder, entry)
         self._entries[entry.job] = entry
         self._changed.notify_all()
         return entry

@@ -5,7 +5,6 @@ import socket
 from pathlib import Path
 
 import uvicorn
-from filelock import FileLock, Timeout
 from starlette.applications import Starlette
 
 from sekft.cli import unix_socket
@@ -15,6 +14,7 @@ from sekft.resident.app import Routes, make_app
 from sekft.resident.dispatch import Dispatcher
 from sekft.resident.queue import Queue
 from sekft.resident.worker import Setup
+from sekft.tracking.files import lock
 from sekft.tracking.ledger import Status
 
 LOCK = ".at_work"
@@ -28,12 +28,13 @@ def serve(path: Path, folder: Path, setup: Setup, commands: tuple[str, ...], rep
     """
     folder = folder.absolute()  # the worker changes its folder to that of each job
     folder.mkdir(parents=True, exist_ok=True)
+    taken = JobError(f"queue={folder}: in use by another service; allowed: another folder")
     try:
         listener = unix_socket.listen(path)
     except OSError as error:
         raise JobError(f"socket={path}: {error.strerror or error}") from None
     try:
-        with listener, FileLock(folder / LOCK, timeout=0):
+        with listener, lock(folder / LOCK, taken):
             queue = Queue(folder)
             _report_waiting(queue, report)
             dispatcher = Dispatcher(queue, setup, report)
@@ -42,8 +43,6 @@ def serve(path: Path, folder: Path, setup: Setup, commands: tuple[str, ...], rep
                 _serve_http(listener, make_app(Routes(queue, dispatcher, commands)))
             finally:
                 dispatcher.stop()
-    except Timeout:
-        raise JobError(f"queue={folder}: in use by another service; allowed: another folder") from None
     finally:
         path.unlink(missing_ok=True)
 

@@ -1,6 +1,5 @@
 """The root file system of every session: made once from a list of Debian packages, cached by the digest of its recipe."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -11,10 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from sekft.errors import SandboxError
-from sekft.tracking.files import write_text
+from sekft.tracking.files import lock, sha256, write_text
 
 if TYPE_CHECKING:
     import docker
@@ -47,7 +44,7 @@ def root_tar(cache: Path | None = None) -> Path:
 
 def known_name(cache: Path | None = None) -> str:
     """The name of the image if it exists, else that of its recipe; nothing is built."""
-    recipe = hashlib.sha256(RECIPE.read_bytes()).hexdigest()[:12]
+    recipe = sha256(RECIPE)[:12]
     note = (cache or cache_folder()) / f"root-{recipe}" / "root.sha256"
     return f"{REPOSITORY}:{note.read_text()[:12]}" if note.exists() else f"to be made from recipe {recipe}"
 
@@ -114,9 +111,7 @@ def tar_digest(tar: Path) -> str:
     """Hex SHA-256 of the tar, computed once and kept in a file beside it."""
     note = tar.with_name("root.sha256")
     if not note.exists():
-        with tar.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        write_text(note, digest)
+        write_text(note, sha256(tar))
     return note.read_text()
 
 
@@ -130,7 +125,7 @@ def _owned(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
 
 
 def _folder(cache: Path | None) -> Path:
-    recipe = hashlib.sha256(RECIPE.read_bytes()).hexdigest()[:12]
+    recipe = sha256(RECIPE)[:12]
     folder = (cache or cache_folder()) / f"root-{recipe}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,15 +139,14 @@ def _folder(cache: Path | None) -> Path:
 @contextmanager
 def _building(folder: Path) -> Iterator[Path]:
     """A scratch folder beside the result, under a lock, so that a killed build leaves nothing with the result's name."""
+    taken = SandboxError(f"{folder / 'lock'} is held by another process for too long; end it and try again")
     try:
-        with FileLock(folder / "lock", timeout=2 * BUILD_S):
+        with lock(folder / "lock", taken, timeout_s=2 * BUILD_S):
             for stale in folder.glob("work-*"):
                 shutil.rmtree(stale, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix="work-", dir=folder, ignore_cleanup_errors=True) as work:
                 Path(work).chmod(0o755)
                 yield Path(work)
-    except Timeout:
-        raise SandboxError(f"{folder / 'lock'} is held by another process for too long; end it and try again") from None
     except OSError as error:
         raise SandboxError(f"{folder}: {error.strerror or one_line(error)}; is the disk full?") from None
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sekft.tracking import audit, records
-from sekft.tracking.digest import ASIDE
+from sekft.tracking import events, records
+from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.files import flat
 from sekft.tracking.record import METRICS, RUN
 
@@ -41,8 +41,8 @@ def between(before: Path, after: Path) -> Difference:
 
 
 def _files(run: Path) -> dict[str, str]:
-    """sha256 by name, as the audit had them when the run was closed last."""
-    closed = [about["files"] for event, about in audit.events(run) if event == audit.CLOSED]
+    """Name -> SHA-256 of the run's files as it was closed last."""
+    closed = [event.about["files"] for event in events.events(run) if event.name == events.CLOSED]
     return dict(closed[-1]) if closed else {}
 
 
@@ -56,7 +56,7 @@ def _numbers(run: Path) -> dict[str, Any]:
 def _told(record: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = record.get(key)
     if key == "settings" and isinstance(value, Mapping):
-        value = {name: item for name, item in value.items() if name not in ASIDE}
+        value = {name: item for name, item in value.items() if name not in NOT_DECISIVE}
     if key == "start" and isinstance(value, Mapping):  # that it was cut off on its way makes no difference
         value = {name: value.get(name) for name in ("began", "parent")}
     return flat({key: value})

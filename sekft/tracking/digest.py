@@ -1,4 +1,4 @@
-"""What decides a run, by hash: its settings, the files they name, sekft's own code, the versions it stands on."""
+"""Hashes of what decides a run: its settings, the files they name, sekft's own code, and the versions of its dependencies."""
 
 import hashlib
 import json
@@ -9,56 +9,60 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sekft.tracking.files import plain
+from sekft.tracking.files import plain, sha256
 from sekft.tracking.manifest import versions
 
-ASIDE = ("tracker", "again", "dry_run", "live")  # settings that decide nothing
-BENEATH = ("torch", "transformers", "tokenizers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "numpy")
+NOT_DECISIVE = ("tracker", "again", "dry_run", "live")  # settings without influence on results
+DECISIVE_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "trl", "accelerate", "bitsandbytes", "datasets", "numpy")
 WEIGHTS = (".safetensors", ".bin", ".pt")
-SAMPLE_BYTES = 1 << 20  # of weights, head and tail each: they may be gigabytes
+SAMPLE_BYTES = 1 << 20  # of a file of weights only the first and last so many are hashed: it may have gigabytes
 DIGITS = 16
 
 
-def decided_by(settings: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, str]:
-    """settings: nested, as in run.json; inputs: files and folders that count by what is in them."""
-    own = {key: value for key, value in settings.items() if key not in ASIDE}
-    return {"settings": of_value(own), "inputs": of_value([of_path(path) for path in inputs]), **of_code()}
+def decisive_hashes(settings: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, str]:
+    """Hashes of settings, inputs, code and versions: two runs with the same ones give the same result.
+
+    settings: nested, as in run.json; inputs: files and folders, which count by their content.
+    """
+    own = {key: value for key, value in settings.items() if key not in NOT_DECISIVE}
+    return {"settings": hash_value(own), "inputs": hash_value([hash_path(path) for path in inputs]), **hash_code()}
 
 
-@cache  # the code of this process, which is what it was when it was loaded
-def of_code() -> dict[str, str]:
-    about = {name: version for name, version in versions().items() if name in BENEATH}
-    return {"code": of_path(Path(__file__).parents[1]), "versions": of_value(about | {"python": platform.python_version()})}
+@cache  # this process runs the code it loaded, whatever happens to the files
+def hash_code() -> dict[str, str]:
+    """The keys code and versions of `decisive_hashes`."""
+    packages = {name: version for name, version in versions().items() if name in DECISIVE_PACKAGES}
+    return {"code": hash_path(Path(__file__).parents[1]), "versions": hash_value(packages | {"python": platform.python_version()})}
 
 
-def of_value(value: Any) -> str:
+def hash_value(value: Any) -> str:
+    """The first 16 hex digits of the SHA-256 of a value as sorted JSON."""
     return _short(hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()))
 
 
-def of_path(path: Path) -> str:
-    """A file's content, or every file below a folder by name and content; a path that is not there has a hash, too."""
+def hash_path(path: Path) -> str:
+    """A hash of a file, or of the names and contents of all files in a folder; of weights a sample. A missing path has a hash, too."""
     hashed = hashlib.sha256()
     for file in _files(path):
         hashed.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
-        _feed(hashed, file)
+        _update(hashed, file)
     return _short(hashed)
 
 
-def whole(path: Path) -> str:
-    """sha256 of every byte: a file's as `sha256sum` says it, a folder's over those of its files by name. Raises OSError."""
+def sha256_of(path: Path) -> str:
+    """SHA-256 of every byte: of a file as `sha256sum` prints it, of a folder over the `sha256sum` lines of its files. Raises OSError."""
     if path.is_file():
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    lines = "".join(f"{whole(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
+        return sha256(path)
+    lines = "".join(f"{sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in _files(path))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def of_adapter(folder: Path) -> str | None:
-    """sha256 of its weights, as `sha256sum` says it where they are one file; None where there are none."""
+def adapter_sha256(folder: Path) -> str | None:
+    """SHA-256 of an adapter's weights; of several files, of their hashes in name order. None if the folder has no weights."""
     files = sorted(folder.glob("*.safetensors"))
     if len(files) == 1:
-        return whole(files[0])
-    return hashlib.sha256("".join(map(whole, files)).encode()).hexdigest() if files else None
+        return sha256(files[0])
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest() if files else None
 
 
 def _files(path: Path) -> list[Path]:
@@ -67,7 +71,7 @@ def _files(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
 
 
-def _feed(hashed: Any, file: Path) -> None:
+def _update(hashed: Any, file: Path) -> None:
     with file.open("rb") as content:
         if file.suffix not in WEIGHTS or file.stat().st_size <= 2 * SAMPLE_BYTES:
             while chunk := content.read(SAMPLE_BYTES):

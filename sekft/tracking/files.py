@@ -1,13 +1,19 @@
-"""Files written whole: a file is replaced in one step, a JSON line is appended in one write."""
+"""Files written whole, checked and locked: a file is replaced in one step, a JSON line is appended in one write."""
 
+import hashlib
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import IO, Any, TextIO
+
+from filelock import FileLock, Timeout
+
+from sekft.errors import SekftError
 
 
 def plain(value: Any) -> Any:
@@ -58,13 +64,60 @@ def write_json(path: Path, value: Any) -> None:
 
 def append_line(file: TextIO, value: Mapping[str, Any]) -> None:
     """Append value to an open file as one whole JSON line, and hand it to the system before returning."""
-    file.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+    file.write(_json_line(value))
     file.flush()
 
 
+def append_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Append value to path as one JSON line, flushed to disk. After an incomplete line, as a killed process leaves it, a new line begins."""
+    with path.open("a+b") as file:
+        incomplete = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+        file.write((b"\n" if incomplete else b"") + _json_line(value).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file without the newline that ends the last one; none if there is no file."""
+    return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n") if path.exists() else []
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file as `sha256sum` prints it. Raises OSError."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@contextmanager
+def lock(path: Path, taken: SekftError, timeout_s: float = 0) -> Iterator[None]:
+    """Hold the lock file at path, whose folder is created; a process that ends releases its locks.
+
+    Raises `taken` if another process holds it for timeout_s.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(path)
+    try:
+        held.acquire(timeout=timeout_s)
+    except Timeout:
+        raise taken from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def now() -> str:
+    """The present time in UTC, to the millisecond, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """What is nested, by dotted key; lists stay whole."""
+    """A nested mapping with dotted keys; lists are not flattened."""
     found: dict[str, Any] = {}
     for key, item in value.items():
         found |= flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {f"{prefix}{key}": item}
     return found
+
+
+def _json_line(value: Mapping[str, Any]) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n"

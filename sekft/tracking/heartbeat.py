@@ -8,11 +8,10 @@ import platform
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sekft.tracking.files import write_json
+from sekft.tracking.files import now, write_json
 
 HEARTBEAT = "heartbeat.json"
 BEAT_S = 5.0
@@ -33,8 +32,8 @@ class Heart:
         """A new stage begins; how much there is to do in it, the first progress says."""
         later = self._stages[self._stages.index(name) + 1 :] if name in self._stages else ()
         with self._lock:
-            self._told |= {"stage": name, "stages": self._stages, "next": later[0] if later else None, "began": _now()}
-            self._told |= {"done": 0, "of": None, "from": 0, "what": None, "progressed": _now()}
+            self._told |= {"stage": name, "stages": self._stages, "next": later[0] if later else None, "began": now()}
+            self._told |= {"done": 0, "of": None, "from": 0, "what": None, "progressed": now()}
         self._beat()
 
     def progress(self, done: int, of: int, what: str) -> None:
@@ -44,7 +43,7 @@ class Heart:
             if self._told["of"] is None:  # what was done before this run, from which it goes on
                 self._told |= {"from": max(0, done - 1)}
             if told.items() - self._told.items():
-                self._told |= told | {"progressed": _now()}
+                self._told |= told | {"progressed": now()}
 
     def stop(self) -> None:
         self._ended.set()
@@ -57,7 +56,7 @@ class Heart:
 
     def _beat(self) -> None:
         with self._lock, suppress(OSError):  # of a full disk the run itself will speak
-            write_json(self._file, self._told | {"time": _now()})
+            write_json(self._file, self._told | {"time": now()})
 
 
 _beating: list[Heart] = []  # of this process, the innermost run last
@@ -83,7 +82,3 @@ def stage(name: str) -> None:
 def progress(done: int, of: int, what: str) -> None:
     if _beating:
         _beating[-1].progress(done, of, what)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

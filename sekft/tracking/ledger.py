@@ -1,13 +1,13 @@
-"""The ledger of a sweep or a queue: a line as a job begins and one as it ends. Where the second is missing, the job was cut off."""
+"""The ledger of a sweep or a queue: one line when a job begins, one when it ends. A job without the second line was interrupted."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from sekft.tracking.files import append_json, now, read_lines
 
 LEDGER = "ledger.jsonl"
 Status = StrEnum("Status", "queued started done failed cancelled")
@@ -15,42 +15,36 @@ Status = StrEnum("Status", "queued started done failed cancelled")
 
 @dataclass(frozen=True)
 class Entry:
-    """decided_by: hashes, see sekft.tracking.digest; together they are the key of a sweep's job."""
+    """The state of a job. decided_by: hashes from sekft.tracking.digest, which together identify a job of a sweep."""
 
-    job: str  # of a sweep: its folder's name; of a queue: its number
+    job: str  # sweep: the name of the job's folder; queue: its number
     decided_by: Mapping[str, str]
     status: Status
     error: str | None = None
     exit_status: int = 0
-    asked: Mapping[str, Any] = field(default_factory=dict)  # of a queue: what was typed, and where
-    runs: tuple[str, ...] = ()  # of a queue: the folders of the runs it has begun
+    asked: Mapping[str, Any] = field(default_factory=dict)  # queue: the request, as overrides and folder
+    runs: tuple[str, ...] = ()  # queue: folders of the runs that the job began
 
 
-def last(folder: Path, job: str) -> Entry | None:
-    """What was told of the job last."""
+def last_entry(folder: Path, job: str) -> Entry | None:
+    """The newest entry of a job."""
     return entries(folder).get(job)
 
 
 def entries(folder: Path) -> dict[str, Entry]:
-    """What was told last, by job, in the order of their first lines. A line that was not finished is none."""
+    """The newest entry of every job, in the order of their first lines; incomplete lines are left out."""
     found: dict[str, Entry] = {}
-    path = folder / LEDGER
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
+    for line in read_lines(folder / LEDGER):
         try:
-            told = json.loads(line)
+            value = json.loads(line)
         except ValueError:
             continue
-        told.pop("time")
-        found[told["job"]] = Entry(**told | {"status": Status(told["status"]), "runs": tuple(told.get("runs", ()))})
+        value.pop("time")
+        found[value["job"]] = Entry(**value | {"status": Status(value["status"]), "runs": tuple(value.get("runs", ()))})
     return found
 
 
-def tell(folder: Path, entry: Entry) -> None:
-    """Append a line that survives what happens to the machine next; after half a line it begins a new one."""
-    told = {key: value for key, value in asdict(entry).items() if value or key not in ("asked", "runs")}
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **told}, ensure_ascii=False) + "\n"
-    with (folder / LEDGER).open("a+b") as file:
-        torn = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
-        file.write((b"\n" if torn else b"") + line.encode())
-        file.flush()
-        os.fsync(file.fileno())
+def append(folder: Path, entry: Entry) -> None:
+    """Append the entry, flushed to disk."""
+    fields = {key: value for key, value in asdict(entry).items() if value or key not in ("asked", "runs")}
+    append_json(folder / LEDGER, {"time": now(), **fields})

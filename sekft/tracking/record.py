@@ -3,16 +3,13 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from filelock import FileLock, Timeout
-
 from sekft.errors import SekftError, SettingsError
-from sekft.tracking.audit import AUDIT, OPENED, Audit
-from sekft.tracking.digest import of_code
-from sekft.tracking.files import append_line, write_json
+from sekft.tracking import events
+from sekft.tracking.digest import hash_code
+from sekft.tracking.files import append_line, lock, now, write_json
 from sekft.tracking.heartbeat import beating
 from sekft.tracking.manifest import manifest
 
@@ -25,7 +22,7 @@ RESULTS = (  # of the commands; checkpoints and *.partial.jsonl stay, a run may 
     *("authored.jsonl", "scenarios", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 STAGES = {"train": ("load", "rehearsal", "train", "eval"), "eval": ("load", "eval"), "collect": ("episodes",), "pretrain": ("train",)}
-AUDITED = f"the last line of {AUDIT} names every file by its sha256"
+AUDITED = f"the last line of {events.EVENTS} names every file by its sha256"
 LONGEST_ERROR = 500  # characters
 
 
@@ -38,7 +35,7 @@ class Run:
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Append one line {"time", "step", ...metrics}; it survives whatever happens to the process next."""
-        append_line(self._metrics, {"time": _now(), "step": step} | {key: float(value) for key, value in metrics.items()})
+        append_line(self._metrics, {"time": now(), "step": step} | {key: float(value) for key, value in metrics.items()})
 
     def know(self, **facts: Any) -> None:
         """What run.json says from now on, too: what was not known when the run was opened."""
@@ -69,12 +66,9 @@ def open_run(
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """No other process writes a run in this folder. Raises SettingsError; the lock of a killed process is free."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            yield
-    except Timeout:
-        raise SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER") from None
+    taken = SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER")
+    with lock(folder / LOCK, taken):
+        yield
 
 
 def _open(
@@ -82,20 +76,19 @@ def _open(
 ) -> Iterator[Run]:
     set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
     opened = {"schema_version": SCHEMA_VERSION, "command": command, "status": "running", "error": None}
-    opened |= {"started": _now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
+    opened |= {"started": now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
     opened |= manifest() | {"settings": settings}
-    opened |= {"code": of_code()["code"], "artefacts": AUDITED, **facts}
+    opened |= {"code": hash_code()["code"], "artefacts": AUDITED, **facts}
     write_json(folder / RUN, opened)
-    audit = Audit(folder)
-    audit.tell(OPENED, command=command, seed=seed, overrides=list(overrides), git=opened["git"])
+    events.add_event(folder, events.OPENED, command=command, seed=seed, overrides=list(overrides), git=opened["git"])
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
         seconds = round(time.monotonic() - start, 3)
-        closed = {"status": status, "error": error and one_line(error), "ended": _now(), "seconds": seconds}
+        closed = {"status": status, "error": error and one_line(error), "ended": now(), "seconds": seconds}
         with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
             write_json(folder / RUN, opened | closed)
-            audit.close(status)
+            events.close(folder, status)
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(command, ())):
         try:
@@ -129,7 +122,3 @@ def set_aside(*paths: Path) -> None:
 
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}.{number}{path.suffix}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

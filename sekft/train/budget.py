@@ -21,7 +21,7 @@ from sekft.config.job import Report
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
 from sekft.eval.evaluation import Evaluation
-from sekft.tracking.audit import Audit
+from sekft.tracking.events import add_event
 from sekft.train import batch_plan
 from sekft.train.forecast import shape_of
 
@@ -112,7 +112,7 @@ class Budget(TrainerCallback):
     def _record(self, why: str) -> None:
         step, steps = self._progress
         self.reached = {"limit": why, "step": step, "of": steps, "tokens": self._used, "seconds": round(self._elapsed(), 1)}
-        Audit(self._folder).tell("budget", **self.reached)
+        add_event(self._folder, "budget", **self.reached)
         end = f"training ends after step {step} of {steps}" if step < steps else "the run is late"
         self._report(f"budget: {end}: {why}")
 

@@ -10,8 +10,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from sekft.cli.console import echo
 from sekft.cli.recorded import record_of, require_cut_off, settings_of
 from sekft.cli.sweep import LOCK
@@ -19,13 +17,13 @@ from sekft.config import Start, TrainConfig
 from sekft.config.job import Job, RunFunction
 from sekft.errors import ReleaseError, SettingsError, SweepError
 from sekft.tracking import sums
-from sekft.tracking.digest import ASIDE, of_adapter, of_code
-from sekft.tracking.files import flat
+from sekft.tracking.digest import NOT_DECISIVE, adapter_sha256, hash_code
+from sekft.tracking.files import flat, lock
 from sekft.tracking.manifest import versions
 from sekft.tracking.record import RUN
 
 CONTINUE = Start("continue")
-NOT_COMPARED = ("start", "parent", "replay", *ASIDE)  # settings that may differ when a run is resumed
+NOT_COMPARED = ("start", "parent", "replay", *NOT_DECISIVE)  # settings that may differ when a run is resumed
 
 
 def starting(run: RunFunction) -> RunFunction:
@@ -72,7 +70,7 @@ def _start_record(settings: TrainConfig, checkpoint: Path | None, parent: Mappin
 
 
 def _adapter_record(folder: Path) -> dict[str, Any]:
-    return {"adapter": str(folder), "sha256": of_adapter(folder)}
+    return {"adapter": str(folder), "sha256": adapter_sha256(folder)}
 
 
 def _parent_adapter(settings: TrainConfig, job: Job) -> Path | None:
@@ -117,7 +115,7 @@ def _resume(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
     own = settings_of(job.folder, TrainConfig, settings)
     if difference := _difference(settings, own):
         raise SettingsError(f"start=resume: {job.folder} began with {difference}; allowed: its own line, or parent={job.folder} alone")
-    for key, now in {"code": of_code()["code"], "versions": versions()}.items():
+    for key, now in {"code": hash_code()["code"], "versions": versions()}.items():
         if record.get(key) not in (None, now):
             echo(f"start=resume: {job.folder} began with other {key}; its bytes may differ from those of an uninterrupted run")
     from sekft.train import checkpoint
@@ -137,10 +135,6 @@ def _difference(given: TrainConfig, own: TrainConfig) -> str:
     return ""
 
 
-def _lock(folder: Path) -> AbstractContextManager[Any]:
+def _lock(folder: Path) -> AbstractContextManager[None]:
     """Keep a second process from resuming the same run. Raises SweepError."""
-    lock = FileLock(folder / LOCK)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        raise SweepError(f"{folder}: another process is at work there", 1) from None
+    return lock(folder / LOCK, SweepError(f"{folder}: another process is at work there", 1))

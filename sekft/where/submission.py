@@ -7,8 +7,8 @@ from typing import Any
 
 from sekft.config.where import Where
 from sekft.errors import WhereError
-from sekft.tracking.audit import Audit
 from sekft.tracking.condition import Condition
+from sekft.tracking.events import add_event
 from sekft.tracking.files import write_json
 from sekft.tracking.record import RUN, one_line
 from sekft.where import hf_job, ray, slurm
@@ -29,7 +29,7 @@ def submit(where: Where, job: JobSpec, folder: Path) -> JobHandle:
     """
     record = {"schema_version": 1, "where": where.value, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
     record |= {"name": job.name, "submitted": describe(where, job)}
-    Audit(folder).tell("submitting", where=where.value)  # before the job itself can write to the audit log
+    add_event(folder, "submitting", where=where.value)  # before the job itself can write to the log
     try:
         handle = BACKENDS[where].submit(job)
     except WhereError as error:

@@ -16,7 +16,7 @@ from sekft.cli.sweep import Sweeps
 from sekft.config import Again, EvalCommandConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError, SweepError, VerdictError
-from sekft.tracking.ledger import last
+from sekft.tracking.ledger import last_entry
 from tests import process
 from tests.conftest import run_command
 from tests.train.weights import digest
@@ -108,7 +108,7 @@ def test_a_job_that_another_process_is_at_is_left_to_it(tmp_path: Path):
             start(tmp_path, never)
 
     start(tmp_path, within)
-    told = last(tmp_path, "0")
+    told = last_entry(tmp_path, "0")
     assert told is not None and told.status == "done"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind
 from sekft.data.sources import read
 from sekft.model.locate import load_tokenizer
-from sekft.tracking.audit import faults
+from sekft.tracking.events import faults
 from tests.collect.conftest import Collect
 
 

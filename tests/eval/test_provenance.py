@@ -7,7 +7,7 @@ import pytest
 
 from sekft.config import DataConfig, EvalConfig, ModelConfig, SourceConfig, SourceKind, TrainConfig
 from sekft.eval.provenance import base_facts, describe_scoring, read_licence, source_facts
-from sekft.tracking.digest import of_adapter, whole
+from sekft.tracking.digest import adapter_sha256, sha256_of
 from tests.eval.planted_runs import SCENARIOS
 
 
@@ -49,13 +49,13 @@ def test_the_digest_of_a_source_is_what_sha256sum_says_and_of_several_files_depe
 
 
 def test_every_byte_of_an_adapter_counts(tmp_path: Path):
-    assert of_adapter(tmp_path) is None
+    assert adapter_sha256(tmp_path) is None
     content = bytearray(5 << 20)  # more than a sample of head and tail
     (tmp_path / "adapter_model.safetensors").write_bytes(content)
-    before = of_adapter(tmp_path), whole(tmp_path)
+    before = adapter_sha256(tmp_path), sha256_of(tmp_path)
     content[len(content) // 2] = 1
     (tmp_path / "adapter_model.safetensors").write_bytes(content)
-    assert of_adapter(tmp_path) == sha256(content).hexdigest() != before[0] and whole(tmp_path) != before[1]
+    assert adapter_sha256(tmp_path) == sha256(content).hexdigest() != before[0] and sha256_of(tmp_path) != before[1]
 
 
 def test_how_a_verdict_comes_about_is_said_in_words():

@@ -26,7 +26,7 @@ from sekft.rendering.messages import Message
 from sekft.scenario import frozen
 from sekft.scenario.split import digest, load
 from sekft.tracking import sums
-from sekft.tracking.audit import Audit
+from sekft.tracking.events import add_event
 from sekft.tracking.record import open_run
 from tests.conftest import run_command
 
@@ -130,7 +130,7 @@ def test_a_run_is_released_once_per_promotion_and_a_release_can_be_rolled_back(h
 def test_a_rollback_skips_releases_that_were_rolled_back(tmp_path: Path):
     for name in ("0001-run", "0002-bad", "0004-new"):
         (tmp_path / name).mkdir()
-    Audit(tmp_path).tell("rolled back", release="0001-run", instead_of="0002-bad", by="ada")
+    add_event(tmp_path, "rolled back", release="0001-run", instead_of="0002-bad", by="ada")
     (tmp_path / "current").symlink_to("0004-new")
     assert roll_back(tmp_path, "ada").name == "0001-run"
     with pytest.raises(ReleaseError, match="0001-run; no release before it"):
@@ -154,9 +154,9 @@ def lose_episodes(run: Path) -> None:
     (run / "episodes.jsonl").unlink()
 
 
-def break_chain(run: Path) -> None:
-    first, *rest = (run / "audit.jsonl").read_text().splitlines(keepends=True)
-    (run / "audit.jsonl").write_text("".join(rest))
+def remove_the_closing_event(run: Path) -> None:
+    opened, *_ = (run / "audit.jsonl").read_text().splitlines(keepends=True)
+    (run / "audit.jsonl").write_text(opened)
 
 
 def remove_the_fingerprint(run: Path) -> None:
@@ -169,7 +169,7 @@ def remove_the_fingerprint(run: Path) -> None:
         (edit_report, "run/report.html: changed since the run was closed"),
         (edit_summary, "run/summary.json: changed since the run was closed"),
         (lose_episodes, "run/episodes.jsonl: missing"),
-        (break_chain, "run/audit.jsonl:1: does not follow the line before it"),
+        (remove_the_closing_event, "run/audit.jsonl: the run was never closed"),
         (leak_a_secret, "run/iteration.json:1: contains a secret"),
         (remove_the_fingerprint, "run/adapter/fingerprint.json: missing; render unproven"),
     ],

@@ -22,9 +22,8 @@ import psutil
 from safetensors import safe_open
 
 from sekft.sandbox.backend.engine import OWNER
-from sekft.tracking.audit import chain_fault
-from sekft.tracking.audit import faults as audit_faults
 from sekft.tracking.condition import condition
+from sekft.tracking.events import faults as audit_faults
 from sekft.tracking.heartbeat import HEARTBEAT
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 from tests.process import Command, start
@@ -139,8 +138,6 @@ def claims(home: Path) -> Iterator[str]:
             yield f"{file.relative_to(home)}: {trouble}"
     if (run := the_run(home)) is None:
         return
-    if fault := chain_fault(run / "audit.jsonl") if (run / "audit.jsonl").exists() else None:
-        yield fault
     status, state = json.loads((run / RUN).read_text())["status"], condition(run, 600).state
     if (status, state) not in (("running", "dead"), ("done", "done")):
         yield f"run.json says {status}, sekft.status {state}"

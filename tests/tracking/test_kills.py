@@ -38,8 +38,8 @@ def some_episodes(run: Path) -> None:
     (run / "episodes.jsonl").write_text("{}\n" * (EPISODES - 1))
 
 
-def another_audit(run: Path) -> None:
-    (run / "audit.jsonl").write_text((run / "audit.jsonl").read_text().replace('"seed": 0', '"seed": 1'))
+def half_an_event(run: Path) -> None:
+    (run / "audit.jsonl").write_text((run / "audit.jsonl").read_text() + '{"event": "clo')
 
 
 def said_done(run: Path) -> None:
@@ -53,7 +53,7 @@ def said_done(run: Path) -> None:
         (half_a_line, "metrics.jsonl: JSONDecodeError"),
         (too_early, "a summary without a verdict"),
         (some_episodes, f"{EPISODES - 1} of {3 * EPISODES} episodes under the name of all of them"),
-        (another_audit, "audit.jsonl:1: changed"),
+        (half_an_event, "audit.jsonl: JSONDecodeError"),
         (said_done, "the run was never closed"),
     ],
 )

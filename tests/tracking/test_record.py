@@ -13,15 +13,15 @@ import pytest
 
 import sekft
 from sekft.errors import DataError, SettingsError
-from sekft.tracking.audit import faults
-from sekft.tracking.digest import of_code
+from sekft.tracking.digest import hash_code
+from sekft.tracking.events import faults
 from sekft.tracking.record import open_run
 
 LOGS_FOR_EVER = """
 from itertools import count
 from pathlib import Path
-from sekft.tracking.audit import faults
-from sekft.tracking.digest import of_code
+from sekft.tracking.events import faults
+from sekft.tracking.digest import hash_code
 from sekft.tracking.record import open_run
 with open_run(Path("run"), "train", {}, [], 0) as run:
     for step in count():
@@ -143,5 +143,5 @@ def test_what_becomes_known_on_the_way_stands_in_the_record_at_once_and_to_the_e
         run.summary({"verdict": "hold"})
     closed = read(tmp_path / "run.json")
     assert (closed["status"], closed["verdict"], closed["data"]["shell"]["rows"]) == ("done", "hold", 3)
-    assert closed["code"] == of_code()["code"] and "audit.jsonl" in closed["artefacts"] and closed["hardware"]["cores"] >= 1
+    assert closed["code"] == hash_code()["code"] and "audit.jsonl" in closed["artefacts"] and closed["hardware"]["cores"] >= 1
     assert list(faults(tmp_path)) == []

@@ -16,7 +16,7 @@ from sekft.model import base as bases
 from sekft.model import lora
 from sekft.model.locate import base_folder
 from sekft.sandbox import choose
-from sekft.tracking.audit import AUDIT
+from sekft.tracking.events import EVENTS
 from sekft.train.budget import Budget
 from sekft.train.checkpoint import is_whole
 from sekft.train.trainer import make_trainer
@@ -42,7 +42,7 @@ def trained(run: Path, report: Report = lambda line: None, **limits: float) -> B
 
 
 def audited(run: Path) -> list[dict[str, Any]]:
-    return [line["about"] for line in map(json.loads, (run / AUDIT).read_text().splitlines()) if line["event"] == "budget"]
+    return [line["about"] for line in map(json.loads, (run / EVENTS).read_text().splitlines()) if line["event"] == "budget"]
 
 
 @pytest.mark.parametrize(("limits", "step"), [({"max_tokens": 60}, 3), ({"max_wall_s": 1e-6}, 1)])
@@ -64,7 +64,7 @@ def test_tokens_used_before_a_checkpoint_count_when_training_resumes(tmp_path: P
 
 def test_a_limit_that_only_the_last_step_reaches_is_not_reported(tmp_path: Path):
     assert trained(tmp_path, max_steps=4, max_tokens=100000, max_wall_s=1e6, max_disk_mb=1e6).summary() is None
-    assert not (tmp_path / AUDIT).exists()
+    assert not (tmp_path / EVENTS).exists()
 
 
 def test_no_room_for_the_adapter_is_refused_and_no_room_for_a_checkpoint_writes_none(tmp_path: Path):

@@ -23,8 +23,8 @@ from sekft.eval.paired import Paired
 from sekft.eval.rates import Rate
 from sekft.eval.summary import ScenarioSet
 from sekft.scenario.split import digest, is_frozen, load
-from sekft.tracking import audit, records
-from sekft.tracking.digest import ASIDE, of_path
+from sekft.tracking import events, records
+from sekft.tracking.digest import NOT_DECISIVE, hash_path
 from sekft.tracking.files import flat, write_json
 from sekft.tracking.record import RUN, SUMMARY
 from sekft.train.search import repair
@@ -227,7 +227,7 @@ def find_parent(settings: TrainConfig) -> Parent | None:
     adapter = Path(settings.adapter)
     run = adapter.parent if (adapter.parent / RUN).exists() else None
     iteration = read(run).iteration if run and (run / ITERATION).exists() else 0
-    return Parent(str(run) if run else None, str(adapter), of_path(adapter), audit.seal(run) if run else None, iteration)
+    return Parent(str(run) if run else None, str(adapter), hash_path(adapter), events.closing_digest(run) if run else None, iteration)
 
 
 def changed_settings(folder: Path, parent: Parent | None) -> dict[str, list[Any]]:
@@ -235,7 +235,7 @@ def changed_settings(folder: Path, parent: Parent | None) -> dict[str, list[Any]
     if not parent or not parent.run:
         return {}
     before, now = (flat(records.settings(run)) for run in (Path(parent.run), folder))
-    keys = [key for key in {**before, **now} if key.partition(".")[0] not in ASIDE and before.get(key) != now.get(key)]
+    keys = [key for key in {**before, **now} if key.partition(".")[0] not in NOT_DECISIVE and before.get(key) != now.get(key)]
     return {key: [before.get(key), now.get(key)] for key in keys}
 
 

@@ -16,7 +16,7 @@ from sekft.errors import SettingsError
 from sekft.eval.rates import rate
 from sekft.eval.summary import ScenarioSet
 from sekft.scenario import frozen, split
-from sekft.tracking import audit
+from sekft.tracking import events
 from sekft.tracking.files import write_json
 from sekft.train.search import repair
 from sekft.train.search.heal import IterativeRepair, Limits
@@ -167,7 +167,7 @@ def test_each_iteration_is_a_whole_run_and_a_second_start_decides_the_same(tmp_p
     first, second = (tmp_path / "course" / number for number in ("0", "1"))
     one, two = read(first / "iteration.json"), read(second / "iteration.json")
     assert (one["iteration"], one["parent"], one["compared_with"]) == (0, None, "base")
-    assert (two["iteration"], two["parent"]["run"], two["parent"]["audit"]) == (1, "course/0", audit.seal(first))
+    assert (two["iteration"], two["parent"]["run"], two["parent"]["audit"]) == (1, "course/0", events.closing_digest(first))
     assert two["rationale"] == one["next"]["rationale"] and two["rationale"]["run"] == "course/0"
     episodes = list(trajectory.read(first / "development.jsonl"))
     left = one["next"]["rationale"]["counted"]
@@ -193,6 +193,6 @@ def test_each_iteration_is_a_whole_run_and_a_second_start_decides_the_same(tmp_p
     again = run_command("train", *SHORT, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout.count("done before; skipped") == 2, again.stderr
     assert read(tmp_path / "course" / "heal.json") == record and record["stopped"] == "hydra.sweeper.iterations=1"
-    assert not list(audit.faults(second))
+    assert not list(events.faults(second))
     (second / "iteration.json").write_text(json.dumps(two | {"recommendation": "promote"}))
-    assert list(audit.faults(second)) == [f"{second / 'iteration.json'}: changed since the run was closed"]
+    assert list(events.faults(second)) == [f"{second / 'iteration.json'}: changed since the run was closed"]

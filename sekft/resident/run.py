@@ -77,7 +77,7 @@ def set_up_worker(settings: ResidentConfig, base_words: Sequence[str], run_start
 
 
 def continued_words(job: QueuedJob) -> list[str]:
-    """The words of a job; a training that was cut off continues from its newest checkpoint. A sweep finds its own place."""
+    """The words of a job; a training that was cut off continues from its newest checkpoint. A sweep resumes by itself."""
     from sekft.train import checkpoint
 
     words = list(job.words)

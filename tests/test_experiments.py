@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from sekft import config
 from sekft.cli.settings import conf_folder, settings
-from sekft.compare.fill import read
+from sekft.compare.export import read_page
 from sekft.config import commands
 
 FOLDER = conf_folder() / "experiment"
@@ -56,6 +56,6 @@ def test_a_recipe_by_itself_is_the_first_job_of_its_sweep(name: str):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_page_names_the_commands_that_run_it_and_fill_it(name: str):
     page = Path(FOLDER / f"{name}.md")
-    text = read(page)  # with both markers, each once
+    text = read_page(page)  # with both markers, each once
     assert f"\n    python -m sekft.train -m experiment={name}\n" in text
     assert f"\n    python -m sekft.compare page=experiments/{name}.md" in text

@@ -1,4 +1,4 @@
-"""Runs side by side, from their files alone: a table, differences with intervals, a verdict in a sentence, one page."""
+"""`python -m sekft.compare`: runs side by side from their files alone: a table, differences with intervals, sentences, a page."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,19 +10,19 @@ from rich.table import Table
 
 from sekft.cli.console import echo
 from sekft.cli.launch import launch
-from sekft.compare import fill
-from sekft.compare.comparison import Comparison, Line, base_line, line, ordered, result, verdicts, write_comparison_page
-from sekft.compare.contrast import Contrast, between, over_base
-from sekft.compare.export import write_csv, write_parquet
-from sekft.compare.groups import Group, evaluated, grouped
+from sekft.compare.comparison import Comparison, TableRow, base_row, group_row, result_section, sort_rows, verdict_section
+from sekft.compare.contrast import Contrast, contrast_groups, contrast_with_base
+from sekft.compare.export import fill_page, read_page, write_csv, write_parquet
+from sekft.compare.groups import Group, evaluated_runs, group_runs
 from sekft.compare.headline import write_headline
 from sekft.compare.lineage import lineages
-from sekft.compare.links import shown
+from sekft.compare.page import link_runs, write_comparison_page
 from sekft.config import CompareConfig, Start
 from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, SettingsError
+from sekft.eval.gate import Verdict
 from sekft.eval.measures import COMPARABLE, measure_rate
-from sekft.eval.score import BASE
+from sekft.eval.summary import BASE
 from sekft.tracking import records
 from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import one_line
@@ -32,50 +32,55 @@ RUNS = Path("outputs/train")
 
 
 def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
-    places = places_of(settings)
+    """One run of the command; returns what it writes as summary.json."""
+    paths = run_paths(settings)
     if settings.page:
-        fill.read(Path(settings.page))
-    comparison = of_records([records.read(folder) for folder in records.find(places)], settings)
+        read_page(Path(settings.page))
+    comparison = compare([records.read(folder) for folder in records.find(paths)], settings)
     show(comparison)
     summary = write(comparison, settings, job.folder)
     echo(f"to look at: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.parquet, compare.md, headline.svg beside it")
     return summary
 
 
-def places_of(settings: CompareConfig) -> list[str]:
-    """Raises SettingsError, or DataError."""
+def run_paths(settings: CompareConfig) -> list[str]:
+    """The folders and globs of runs=, by default the newest of outputs/train. Raises SettingsError, or DataError if there is none."""
     runs = str(records.newest(RUNS)) if settings.runs is None else settings.runs
-    places = [runs] if isinstance(runs, str) else runs
-    if not isinstance(places, list) or not places or not all(isinstance(place, str) for place in places):
+    paths = [runs] if isinstance(runs, str) else runs
+    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
         raise SettingsError(f"runs: found {runs!r}, allowed: a folder, a glob, or a list of them")
     if unknown := [name for name in settings.criteria if name not in COMPARABLE]:
         raise SettingsError(f"criteria: found {unknown[0]!r}, allowed: {', '.join(COMPARABLE)}")
     if not settings.criteria:
         raise SettingsError(f"criteria: found none, allowed: one or more of {', '.join(COMPARABLE)}")
-    return places
+    return paths
 
 
-def of_records(found: Sequence[Record | Lost], settings: CompareConfig) -> Comparison:
-    return compare([one for one in found if isinstance(one, Record)], [one for one in found if isinstance(one, Lost)], settings)
-
-
-def compare(whole: Sequence[Record], lost: Sequence[Lost], settings: CompareConfig) -> Comparison:
-    """Raises DataError if no run is left to compare, SettingsError if against= names no group."""
-    runs, unusable = evaluated(whole)
-    unread = (*lost, *unusable)
+def compare(found: Sequence[Record | Lost], settings: CompareConfig) -> Comparison:
+    """Compare the runs that have an evaluation. Raises DataError if there is none, SettingsError if against= names no group."""
+    runs, without_evaluation = evaluated_runs([record for record in found if isinstance(record, Record)])
+    lost = (*(record for record in found if isinstance(record, Lost)), *without_evaluation)
     if not runs:
-        raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.why}" for one in unread)]))
-    groups = grouped(runs)
+        raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.why}" for one in lost)]))
+    groups = group_runs(runs)
     first = reference_group(groups, settings.against)
     others = [group for group in groups if group is not first]
     contrasts: list[Contrast] = []
     for criterion in settings.criteria:
-        contrasts += [over_base(group, criterion) for group in (first, *others)]
-        contrasts += [between(first, group, criterion) for group in others]
-    lines = [*bases(groups, settings.criteria), *(line(group, settings.criteria) for group in groups)]
+        contrasts += [contrast_with_base(group, criterion) for group in (first, *others)]
+        contrasts += [contrast_groups(first, group, criterion) for group in others]
+    rows = [*base_rows(groups, settings.criteria), *(group_row(group, settings.criteria) for group in groups)]
     sort = settings.sort or settings.criteria[0]
-    told = (tuple(groups), tuple(ordered(lines, sort)), tuple(contrasts), unread, tuple(notes(groups)), tuple(settings.criteria))
-    return Comparison(*told, margin=settings.margin, sort=sort)
+    return Comparison(
+        groups=tuple(groups),
+        rows=tuple(sort_rows(rows, sort)),
+        contrasts=tuple(contrasts),
+        lost=lost,
+        notes=tuple(notes(groups)),
+        criteria=tuple(settings.criteria),
+        margin=settings.margin,
+        sort=sort,
+    )
 
 
 def reference_group(groups: Sequence[Group], name: str | None) -> Group:
@@ -86,100 +91,104 @@ def reference_group(groups: Sequence[Group], name: str | None) -> Group:
     return named[0]
 
 
-def bases(groups: Sequence[Group], criteria: Sequence[str]) -> list[Line]:
-    """One line for each base that played otherwise than the others, or elsewhere."""
-    played: dict[tuple[tuple[str, str], ...], list[Group]] = {}
+def base_rows(groups: Sequence[Group], criteria: Sequence[str]) -> list[TableRow]:
+    """One row per base; groups whose bases had the same outcomes in the same scenarios share one."""
+    same: dict[tuple[tuple[str, str], ...], list[Group]] = {}
     for group in groups:
-        played.setdefault(tuple(sorted((episode.scenario_id, episode.outcome.value) for episode in group.base())), []).append(group)
-    alone = len(played) == 1
-    return [base_line(BASE if alone else f"{BASE} of {same[0].name}", same[0].base(), criteria) for same in played.values()]
+        same.setdefault(tuple(sorted((episode.scenario_id, episode.outcome.value) for episode in group.base())), []).append(group)
+    single = len(same) == 1
+    return [base_row(BASE if single else f"{BASE} of {alike[0].name}", alike[0].base(), criteria) for alike in same.values()]
 
 
 def notes(groups: Sequence[Group]) -> list[str]:
-    """What a reader must know of these runs before believing a difference."""
+    """What limits the comparison of these groups, one line each."""
     runs = [run for group in groups for run in group.runs]
-    out = []
-    if len(scenarios := {(run.summary.get("scenarios") or {}).get("sha256") for run in runs}) > 1:
-        out.append(f"{len(scenarios)} evaluations of other scenarios: groups are compared where they share scenarios")
+    lines = []
+    if len(scenarios := {run.evaluation.scenarios and run.evaluation.scenarios.sha256 for run in runs}) > 1:
+        lines.append(f"{len(scenarios)} different sets of scenarios: groups are compared on the scenarios they share")
     if len(amounts := {len(group.runs) for group in groups}) > 1:
-        out.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
-    bad = [f"{run.folder} ({run.summary['verdict']})" for run in runs if str(run.summary["verdict"]).startswith("unmeasured")]
+        lines.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     if len({run.settings.get("mask.rule") for run in runs}) > 1:
-        out.append("masks differ: a loss is of the tokens that were learned, so losses of different masks do not compare")
-    return [*out, *([f"evaluations that measure nothing are among them: {', '.join(bad)}"] if bad else [])]
+        lines.append("masks differ: a loss is over the learned tokens only, so losses of different masks are not comparable")
+    invalid = [f"{run.folder} ({run.evaluation.verdict})" for run in runs if run.evaluation.verdict.startswith(Verdict.unmeasured)]
+    if invalid:
+        lines.append(f"evaluations that are no valid measurement are included: {', '.join(invalid)}")
+    return lines
 
 
 def show(comparison: Comparison) -> None:
+    """Print the table, the runs left out, notes, sentences and lineages."""
     table = Table(title=f"groups, by {comparison.sort}; k/n [95 % Wilson over scenarios]", title_justify="left")
     for name in comparison.columns():
         table.add_column(name)
-    for one in comparison.lines:
-        table.add_row(*comparison.cells(one))
+    for row in comparison.rows:
+        table.add_row(*comparison.cells(row))
     Console(width=max(160, 24 * len(comparison.columns()))).print(table)
-    for said in (*(f"left out: {one.folder}: {one.why}" for one in comparison.lost), *comparison.notes, *comparison.sentences()):
-        echo(said)
-    for origin in lineages(shown(comparison.ranked(), Path())):
-        if origin.parents or origin.start != Start.bootstrap:
-            echo(f"lineage: {origin}")
+    left_out = [f"left out: {lost.folder}: {lost.why}" for lost in comparison.lost]
+    for line in (*left_out, *comparison.notes, *comparison.sentences()):
+        echo(line)
+    for lineage in lineages({linked.name: linked.run for linked in link_runs(comparison.sorted_groups(), Path())}):
+        if lineage.parents or lineage.start != Start.bootstrap:
+            echo(f"lineage: {lineage}")
 
 
 def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict[str, Any]:
-    """Everything; returns what summary.json says."""
-    texts = write_files(comparison, folder)
+    """Write all files, also those of page= and picture=; returns what it writes as summary.json."""
+    sections = write_files(comparison, folder)
     if settings.picture:
         write_headline(comparison.best(), Path(settings.picture))
     if settings.page:
-        fill.fill(Path(settings.page), texts)
+        fill_page(Path(settings.page), sections)
         echo(f"written into {settings.page}")
     summary = {
         "command": "compare",
         "groups": {
-            one.name: {name: asdict(measure_rate(one.episodes(), name)) for name in comparison.measures()} | {"runs": len(one.runs)}
-            for one in comparison.groups
+            group.name: {name: asdict(measure_rate(group.episodes(), name)) for name in comparison.measures()} | {"runs": len(group.runs)}
+            for group in comparison.groups
         },
-        "contrasts": [asdict(one) for one in comparison.contrasts],
+        "contrasts": [asdict(contrast) for contrast in comparison.contrasts],
         "sentences": comparison.sentences(),
-        "left_out": {str(one.folder): one.why for one in comparison.lost},
+        "left_out": {str(lost.folder): lost.why for lost in comparison.lost},
     }
     write_json(folder / "summary.json", summary)
     return summary
 
 
 def write_files(comparison: Comparison, folder: Path) -> dict[str, str]:
-    """The page, the numbers, the picture; returns the sections of compare.md."""
-    texts = {"result": result(comparison), "verdict": verdicts(comparison)}
-    write_text(folder / "compare.md", "\n\n".join(texts.values()) + "\n")
+    """Write page, numbers and picture; returns the sections of compare.md by the part of a page that each fills."""
+    sections = {"result": result_section(comparison), "verdict": verdict_section(comparison)}
+    write_text(folder / "compare.md", "\n\n".join(sections.values()) + "\n")
     write_csv(comparison, folder / "compare.csv")
     write_parquet(comparison, folder / "compare.parquet")
     write_comparison_page(comparison, folder / "compare.html")
     write_headline(comparison.best(), folder / "headline.svg")
-    return texts
+    return sections
 
 
-def after_each(run: RunFunction) -> RunFunction:
-    """A command's run; after each job of a sweep, also one that failed, all so far are compared anew, into the sweep's folder."""
+def compare_after_each(run: RunFunction) -> RunFunction:
+    """A command's run function that, after each job of a sweep, compares all jobs so far; also after one that failed."""
 
     def run_then_compare(settings: Any, job: Job) -> Any:
         try:
-            ended = run(settings, job)
+            summary = run(settings, job)
         except Exception:
-            rewrite(job)
+            compare_sweep(job)
             raise
-        rewrite(job)
-        return ended
+        compare_sweep(job)
+        return summary
 
     return run_then_compare
 
 
-def rewrite(job: Job) -> None:
-    """What stands in its way is said in one line and does not fail the sweep; nothing to compare yet is no news."""
+def compare_sweep(job: Job) -> None:
+    """Write the comparison of a sweep into its folder; nothing before its first evaluation. An error is one line and is not raised."""
     if job.sweep is None:
         return
     sweep = job.sweep
     try:
         found = [records.read(folder) for folder in records.find([str(sweep)])]
         if any(isinstance(one, Record) and one.summary.get("comparisons") for one in found):
-            write_files(of_records(found, CompareConfig()), sweep)
+            write_files(compare(found, CompareConfig()), sweep)
             echo(f"the sweep so far: {sweep / 'compare.html'}")
     except Exception as error:
         echo(f"{sweep / 'compare.html'}: not written ({one_line(error)})")

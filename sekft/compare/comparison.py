@@ -1,33 +1,22 @@
-"""A comparison as people read it: rows for the terminal, a Markdown table, one page."""
+"""A comparison of groups of runs: its table, its sentences, and both as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sekft.compare.contrast import Contrast, sentence, spread
-from sekft.compare.curves import charts
-from sekft.compare.effects import effects
-from sekft.compare.groups import EvaluatedRun, Group, unlike
-from sekft.compare.kinds import by_blocker, by_kind
-from sekft.compare.lineage import lineages
-from sekft.compare.links import linked, shown
-from sekft.compare.matrix import ABSENT, parts
-from sekft.compare.order import natural, short
-from sekft.compare.seeds import Seeds
+from sekft.compare.contrast import Contrast, seed_range, sentence
+from sekft.compare.groups import EvaluatedRun, Group, SeedGain, natural_order, short_value
+from sekft.compare.kinds import table_by_blocker, table_by_kind
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
-from sekft.eval.measures import LETTERS, TABLE, measure_rate
+from sekft.eval.measures import TABLE, measure_rate
 from sekft.eval.rates import FAULTS, Rate
-from sekft.report.page import write_page
 from sekft.tracking.records import Lost
-
-FEW = 4  # sentences at the head of a page
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row: a group of seeds, or a base. spread: its seeds' lowest and highest rate of the first criterion."""
+class TableRow:
+    """A group, or a base (without runs). seed_range: the lowest and highest rate of a run, by the first criterion."""
 
     name: str
     differing: Mapping[str, Any]
@@ -35,156 +24,135 @@ class Line:
     scenarios: int
     rates: Mapping[str, Rate]
     losses: tuple[float, ...]
-    gain: Seeds | None
-    spread: tuple[float, float] | None
+    gain: SeedGain | None
+    seed_range: tuple[float, float] | None
+
+    def loss(self) -> float | None:
+        """The mean over seeds."""
+        return sum(self.losses) / len(self.losses) if self.losses else None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """lines: in the order asked for. contrasts: each sentence is of one of them."""
+    """rows: as sorted by `sort`, see sort_rows. contrasts: each becomes a sentence. lost: runs left out. margin: see sentence()."""
 
     groups: tuple[Group, ...]
-    lines: tuple[Line, ...]
+    rows: tuple[TableRow, ...]
     contrasts: tuple[Contrast, ...]
     lost: tuple[Lost, ...]
     notes: tuple[str, ...]
     criteria: tuple[str, ...]
     margin: float
-    sort: str  # see sekft.compare.order
+    sort: str
 
     def sentences(self) -> list[str]:
-        return [sentence(one, self.margin) for one in self.contrasts]
+        return [sentence(contrast, self.margin) for contrast in self.contrasts]
 
     def keys(self) -> list[str]:
-        """What tells the groups apart."""
+        """The settings that tell the groups apart."""
         return list(dict.fromkeys(key for group in self.groups for key in group.differing))
 
-    def ranked(self) -> list[Group]:
-        """The groups as their lines stand."""
-        return [next(group for group in self.groups if group.name == one.name) for one in self.lines if one.runs]
+    def sorted_groups(self) -> list[Group]:
+        """The groups in the order of their rows."""
+        return [next(group for group in self.groups if group.name == row.name) for row in self.rows if row.runs]
 
     def best(self) -> Group:
-        """By the first criterion, however the lines stand."""
+        """The group with the highest rate by the first criterion, whatever the order of the rows."""
         return max(self.groups, key=lambda group: measure_rate(group.episodes(), self.criteria[0]).rate)
+
+    def measures(self) -> list[str]:
+        """The names of the rates in the table."""
+        return list(dict.fromkeys((*TABLE, *self.criteria)))
 
     def columns(self) -> list[str]:
         return [*(self.keys() or ["group"]), "seeds", "scenarios", *self.measures(), "loss", "gain over base", "seeds' range"]
 
-    def measures(self) -> list[str]:
-        return list(dict.fromkeys((*TABLE, *self.criteria)))
-
-    def cells(self, line: Line) -> list[str]:
-        names = [short(line.differing[key]) if line.differing else line.name if at == 0 else "" for at, key in enumerate(self.keys())]
-        loss = f"{sum(line.losses) / len(line.losses):.3f}" if line.losses else ""
-        spread = f"{line.spread[0]:.2f} to {line.spread[1]:.2f}" if line.spread else ""
-        rates = [str(line.rates[name]) if line.rates[name].n else "" for name in self.measures()]
-        return [*(names or [line.name]), str(len(line.runs) or ""), str(line.scenarios), *rates, loss, _gain(line.gain), spread]
-
-
-def line(group: Group, criteria: Sequence[str]) -> Line:
-    seeds = spread(group.runs, criteria[0]) if len(group.runs) > 1 else None
-    return _line(group.name, group.differing, group.runs, group.episodes(), criteria, tuple(group.losses()), group.gain(), seeds)
+    def cells(self, row: TableRow) -> list[str]:
+        """The row as text, one cell per column."""
+        names = [
+            short_value(row.differing[key]) if row.differing else row.name if index == 0 else "" for index, key in enumerate(self.keys())
+        ]
+        loss = f"{row.loss():.3f}" if row.losses else ""
+        seeds = f"{row.seed_range[0]:.2f} to {row.seed_range[1]:.2f}" if row.seed_range else ""
+        rates = [str(row.rates[name]) if row.rates[name].n else "" for name in self.measures()]
+        return [*(names or [row.name]), str(len(row.runs) or ""), str(row.scenarios), *rates, loss, _gain_text(row.gain), seeds]
 
 
-def base_line(name: str, episodes: Sequence[Trajectory], criteria: Sequence[str]) -> Line:
-    return _line(name, {}, (), episodes, criteria, (), None, None)
-
-
-def _line(
-    name: str, differing: Mapping[str, Any], runs: tuple[EvaluatedRun, ...], episodes: Sequence[Trajectory], criteria: Sequence[str],
-    losses: tuple[float, ...], gain: Seeds | None, seeds: tuple[float, float] | None,
-) -> Line:  # fmt: skip
-    rates = {measure: measure_rate(episodes, measure) for measure in (*TABLE, *criteria)}
-    return Line(name, differing, runs, len({episode.scenario_id for episode in episodes}), rates, losses, gain, seeds)
-
-
-def table(comparison: Comparison) -> list[str]:
-    """In Markdown."""
-    return markdown([comparison.columns(), *map(comparison.cells, comparison.lines)])
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first row is the head."""
-    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
-    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
-
-
-def result(comparison: Comparison) -> str:
-    """The table, what it is of, and what was left out, as a section of a page."""
-    said = [f"- left out: `{one.folder}`: {one.why}" for one in comparison.lost]
-    notes = [f"- {note}" for note in comparison.notes]
-    about = (
-        "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."
+def group_row(group: Group, criteria: Sequence[str]) -> TableRow:
+    return TableRow(
+        name=group.name,
+        differing=group.differing,
+        runs=group.runs,
+        scenarios=_count_scenarios(group.episodes()),
+        rates=_rates(group.episodes(), criteria),
+        losses=tuple(group.losses()),
+        gain=group.gain(),
+        seed_range=seed_range(group.runs, criteria[0]) if len(group.runs) > 1 else None,
     )
-    tables = [part for rows in (by_kind(comparison.groups), by_blocker(comparison.groups)) if rows for part in ("", *markdown(rows))]
-    return "\n".join([*table(comparison), *tables, "", about, *([""] if said or notes else []), *notes, *said])
 
 
-def verdicts(comparison: Comparison) -> str:
-    about = "Points of 100, 95 % each: for other scenarios of other archetypes and for other training seeds."
-    return "\n".join([*(f"- {said}" for said in comparison.sentences()), "", about])
+def base_row(name: str, episodes: Sequence[Trajectory], criteria: Sequence[str]) -> TableRow:
+    return TableRow(name, {}, (), _count_scenarios(episodes), _rates(episodes, criteria), (), None, None)
 
 
-def write_comparison_page(comparison: Comparison, path: Path) -> Path:
-    groups, criterion = comparison.ranked(), comparison.criteria[0]
-    runs = shown(groups, path.parent)
-    values = {
-        "title": "Comparison",
-        "comparison": comparison,
-        "sentences": leading(comparison),
-        "measures": comparison.measures(),
-        "bases": [one for one in comparison.lines if not one.runs],
-        "groups": groups,
-        "unlike": unlike([group.runs[0] for group in groups]),
-        "effects": effects(comparison.groups, comparison.criteria, comparison.margin),
-        "charts": charts(groups, list(dict.fromkeys((*comparison.criteria, "terminated", "false_panic")))),
-        "parts": parts([one.run for one in runs], criterion),
-        "letters": LETTERS,
-        "absent": ABSENT,
-        "runs": runs,
-        "lineages": lineages(runs),
-        "linked": lambda file: linked(file, path.parent),
-        "measure_rate": measure_rate,
-        "short": short,
-        "kinds": {"By kind of hold-out": by_kind(groups), "Blocked scenarios, verified": by_blocker(groups)},
-    }
-    write_page(Path(__file__).with_name("page.html.jinja"), values, path)
-    return path
+def _count_scenarios(episodes: Sequence[Trajectory]) -> int:
+    return len({episode.scenario_id for episode in episodes})
 
 
-def leading(comparison: Comparison) -> list[str]:
-    """The sentences a reader meets first: all if they are few, else those of the best group."""
-    said = comparison.sentences()
-    best = comparison.best().name
-    return said if len(said) <= FEW else [text for text, one in zip(said, comparison.contrasts, strict=True) if one.second == best]
+def _rates(episodes: Sequence[Trajectory], criteria: Sequence[str]) -> dict[str, Rate]:
+    return {measure: measure_rate(episodes, measure) for measure in (*TABLE, *criteria)}
 
 
-def _gain(gain: Seeds | None) -> str:
+def sort_rows(rows: Sequence[TableRow], key: str) -> list[TableRow]:
+    """Sort by a rate, loss, gain, group or a setting that differs: the best first, names and settings in ascending order.
+
+    A minus before the key reverses the order. Rows without a value, such as bases, come last. Raises SettingsError for an unknown key.
+    """
+    name = key.removeprefix("-")
+    allowed = dict.fromkeys((*rows[0].rates, "loss", "gain", "group", *(setting for row in rows for setting in row.differing)))
+    if name not in allowed:
+        raise SettingsError(f"sort: found {key!r}, allowed: {', '.join(allowed)}, with a minus before it for the reverse order")
+    known = [row for row in rows if _sort_value(row, name) is not None]
+    more_is_better = name == "gain" or (name in rows[0].rates and name not in FAULTS)
+    known.sort(key=lambda row: natural_order(_sort_value(row, name)), reverse=more_is_better is not key.startswith("-"))
+    return [*known, *(row for row in rows if _sort_value(row, name) is None)]
+
+
+def _sort_value(row: TableRow, name: str) -> Any:
+    if name in row.rates:
+        return row.rates[name].rate if row.rates[name].n else None
+    if name == "loss":
+        return row.loss()
+    if name == "gain":
+        return row.gain and row.gain.mean
+    return row.name if name == "group" else row.differing.get(name)
+
+
+def _gain_text(gain: SeedGain | None) -> str:
     if gain is None:
         return ""
     return f"{gain.mean:+.2f}" if gain.low is None or gain.high is None else f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
 
 
-def ordered(lines: Sequence[Line], by: str) -> list[Line]:
-    """by: a rate, loss, gain, group or a setting that differs; the best, of names and settings the first, come first.
-
-    A minus before it turns this round; lines without that column, as bases, stay last. Raises SettingsError.
-    """
-    name = by.removeprefix("-")
-    allowed = dict.fromkeys((*lines[0].rates, "loss", "gain", "group", *(key for line in lines for key in line.differing)))
-    if name not in allowed:
-        raise SettingsError(f"sort: found {by!r}, allowed: {', '.join(allowed)}, with a minus before it turned round")
-    known = [line for line in lines if _value(line, name) is not None]
-    more_is_better = name == "gain" or (name in lines[0].rates and name not in FAULTS)
-    known.sort(key=lambda line: natural(_value(line, name)), reverse=more_is_better is not by.startswith("-"))
-    return [*known, *(line for line in lines if _value(line, name) is None)]
+def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table; the first row is the head."""
+    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
 
 
-def _value(line: Line, name: str) -> Any:
-    if name in line.rates:
-        return line.rates[name].rate if line.rates[name].n else None
-    if name == "loss":
-        return sum(line.losses) / len(line.losses) if line.losses else None
-    if name == "gain":
-        return line.gain and line.gain.mean
-    return line.name if name == "group" else line.differing.get(name)
+def result_section(comparison: Comparison) -> str:
+    """The tables in Markdown, the notes, and the runs left out."""
+    table = markdown_table([comparison.columns(), *map(comparison.cells, comparison.rows)])
+    by_kind = [part for rows in (table_by_kind(comparison.groups), table_by_blocker(comparison.groups)) if rows
+               for part in ("", *markdown_table(rows))]  # fmt: skip
+    legend = (
+        "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."
+    )
+    notes = [*(f"- {note}" for note in comparison.notes), *(f"- left out: `{lost.folder}`: {lost.why}" for lost in comparison.lost)]
+    return "\n".join([*table, *by_kind, "", legend, *([""] if notes else []), *notes])
+
+
+def verdict_section(comparison: Comparison) -> str:
+    """The sentences in Markdown."""
+    legend = "Points of 100, 95 % each: for other scenarios of other archetypes and for other training seeds."
+    return "\n".join([*(f"- {sentence}" for sentence in comparison.sentences()), "", legend])

@@ -1,51 +1,73 @@
-"""Evaluated runs in groups: the same settings, trained with several seeds; named by what they differ in."""
+"""Evaluated runs in groups: runs with the same settings and different training seeds, named by the settings that differ."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from sekft.compare.seeds import Seeds, over_seeds
+import numpy as np
+
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import DataError
 from sekft.eval.labels import holdout_kind
-from sekft.eval.score import BASE, TUNED, adapter_names
+from sekft.eval.paired import ALPHA, Paired, error_of_scenarios
+from sekft.eval.score import adapter_names
+from sekft.eval.summary import BASE, TUNED, EvaluationSummary, read_evaluation
 from sekft.tracking import records
 from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.files import flat
 from sekft.tracking.records import Curve, Lost, Record
 
 SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
+MAX_VALUE = 40  # characters of a setting's value as it is shown
 
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """One adapter's evaluation. settings: flat, by dotted key; run: run.json; curves: what was logged, by metric."""
+    """One adapter's evaluation.
+
+    settings: flat, by dotted key. record: run.json. summary: summary.json; evaluation: the evaluation's part of it. curves: by metric.
+    base, episodes: of the base and of the adapter.
+    """
 
     folder: Path
     agent: str
     seed: int
     settings: Mapping[str, Any]
-    run: Mapping[str, Any]
+    record: Mapping[str, Any]
     summary: Mapping[str, Any]
+    evaluation: EvaluationSummary
     curves: Mapping[str, Curve]
     base: tuple[Trajectory, ...]
     episodes: tuple[Trajectory, ...]
 
     def loss(self) -> float | None:
-        """The last that was logged, in validation if it was."""
+        """The last validation loss; without one the last training loss."""
         curve = self.curves.get("val/loss") or self.curves.get("train/loss")
         return curve[-1][1] if curve else None
 
-    def kind(self, episode: Trajectory) -> str:
-        """Of hold-out."""
-        return holdout_kind(episode.archetype, self.settings.get("split.held_out", ()), self.summary.get("unseen", ()))
+    def holdout_kind(self, episode: Trajectory) -> str:
+        return holdout_kind(episode.archetype, self.settings.get("split.held_out", ()), self.evaluation.unseen)
+
+
+@dataclass(frozen=True)
+class SeedGain:
+    """The mean over training seeds of tuned minus base; low, high: its 95 % t interval over seeds, None for a single seed."""
+
+    criterion: str
+    seeds: tuple[int, ...]
+    differences: tuple[float, ...]
+    mean: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
 class Group:
-    """name: what it differs in from the others. differing: that, by key."""
+    """Runs of one setting, by seed. name, differing: the settings that tell the group from the others, as text and by key."""
 
     name: str
     differing: Mapping[str, Any]
@@ -55,97 +77,144 @@ class Group:
         return [episode for run in self.runs for episode in run.episodes]
 
     def base(self) -> list[Trajectory]:
-        """Of every scenario once."""
+        """The base's episodes, each once."""
         return list({episode.id: episode for run in self.runs for episode in run.base}.values())
 
     def losses(self) -> list[float]:
         return [loss for run in self.runs if (loss := run.loss()) is not None]
 
-    def gain(self) -> Seeds | None:
-        """Over the base, with what the seeds say of it; None where they sat unlike evaluations."""
-        pairs = [run.summary["comparisons"][run.agent][run.settings["eval.criterion"]] for run in self.runs]
+    def gain(self) -> SeedGain | None:
+        """The gain over the base; None if the runs were evaluated by different criteria or on different numbers of scenarios."""
+        pairs = [(run.seed, run.evaluation.comparisons[run.agent][run.settings["eval.criterion"]]) for run in self.runs]
         try:
-            return over_seeds([{SEED: run.seed, "paired": pair} for run, pair in zip(self.runs, pairs, strict=True)])
+            return gain_over_seeds(pairs)
         except DataError:
             return None
 
 
-def evaluated(records: Sequence[Record]) -> tuple[list[EvaluatedRun], list[Lost]]:
-    """Every adapter of every run; and the runs without an evaluation, or that say the same as another. Raises DataError."""
-    found: dict[str, EvaluatedRun] = {}
-    lost: list[Lost] = []
-    for record in records:
-        runs = list(_of(record)) if record.summary.get("comparisons") else []
-        if not runs:
-            lost.append(Lost(record.folder, "no evaluation of an adapter in it"))
-        for run in runs:
-            if (same := found.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
-                lost.append(Lost(run.folder, f"the same settings and seed as {same.folder}"))
-    return list(found.values()), lost
+def gain_over_seeds(compared: Sequence[tuple[int, Paired | None]]) -> SeedGain:
+    """The gain of one setting that was trained with several seeds. compared: (seed, tuned against base).
+
+    All seeds share the scenarios, so the interval is about training and not about other scenarios; it is never narrower than the
+    number of scenarios allows. Raises DataError for a missing comparison, a repeated seed, different criteria or numbers of scenarios.
+    """
+    from scipy.stats import t as student
+
+    pairs = [pair for _, pair in compared if pair is not None]
+    if not pairs or len(pairs) < len(compared):
+        raise DataError(f"seeds: {len(pairs)} of {len(compared)} runs compare an adapter with its base; allowed: all, at least one")
+    seeds, alike = tuple(seed for seed, _ in compared), sorted({(pair.criterion, pair.n) for pair in pairs})
+    if len(alike) > 1 or len(set(seeds)) < len(seeds):
+        raise DataError(f"seeds: found {alike} with seeds {seeds}; allowed: one criterion, one number of scenarios, each seed once")
+    differences = np.array([pair.difference for pair in pairs])
+    mean, low, high = float(differences.mean()), None, None
+    if (amount := len(pairs)) >= 2:
+        wins, losses = (float(np.mean([getattr(pair, name) for pair in pairs])) for name in ("wins", "losses"))
+        error = max(differences.std(ddof=1), float(error_of_scenarios(wins, losses, alike[0][1]))) / sqrt(amount)
+        half = float(student.ppf(1 - ALPHA / 2, amount - 1)) * error
+        low, high = max(-1.0, mean - half), min(1.0, mean + half)
+    return SeedGain(alike[0][0], seeds, tuple(map(float, differences)), mean, low, high)
 
 
-def grouped(runs: Sequence[EvaluatedRun]) -> list[Group]:
-    """By everything but the seed, in the order in which they ran."""
+def evaluated_runs(found: Sequence[Record]) -> tuple[list[EvaluatedRun], list[Lost]]:
+    """Every adapter of every run; and the runs left out, which have no evaluation or repeat another. Raises DataError."""
+    runs: dict[str, EvaluatedRun] = {}
+    left_out: list[Lost] = []
+    for record in found:
+        own = _evaluated(record)
+        if not own:
+            left_out.append(Lost(record.folder, "no evaluation of an adapter in it"))
+        for run in own:
+            if (same := runs.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
+                left_out.append(Lost(run.folder, f"the same settings and seed as {same.folder}"))
+    return list(runs.values()), left_out
+
+
+def group_runs(runs: Sequence[EvaluatedRun]) -> list[Group]:
+    """Groups of runs that share all settings but the seed, in the order given."""
     groups: dict[str, list[EvaluatedRun]] = {}
     for run in runs:
         groups.setdefault(_key(run.settings), []).append(run)
-    keys = differing([group[0] for group in groups.values()])
-    made = []
+    keys = differing_keys([group[0] for group in groups.values()])
+    named = []
     for group in groups.values():
         values = {key: group[0].settings.get(key) for key in keys}
-        made.append(Group(_name(values), values, tuple(sorted(group, key=lambda run: run.seed))))
-    return made
+        named.append(Group(_name(values), values, tuple(sorted(group, key=lambda run: run.seed))))
+    return named
 
 
-def differing(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """The fewest keys that tell these runs apart, those somebody set first: what others imply is left out."""
-    asked = {override.lstrip("+").partition("=")[0] for run in runs for override in run.run.get("overrides", ())}
+def differing_keys(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """The fewest settings that tell these runs apart; settings from an overrides line come first, implied ones are left out."""
+    overridden = {override.lstrip("+").partition("=")[0] for run in runs for override in run.record.get("overrides", ())}
     kept: list[str] = []
-    for key in sorted(unlike(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in asked)):
-        told = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
-        if len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(told):
+    for key in sorted(unlike_keys(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in overridden)):
+        apart = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
+        if len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(apart):
             kept.append(key)
     return kept
 
 
-def unlike(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """Every key of which these runs have several values, the seed's aside."""
+def unlike_keys(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """Every setting but the seed that has several values among these runs."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
     return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
 
 
-def _of(record: Record) -> list[EvaluatedRun]:
+def natural_order(value: Any) -> tuple[int, list[tuple[float, str]]]:
+    """A sort key for values of settings: None, then numbers by size, then text with its numbers by size (r4 before r16)."""
+    if value is None:
+        return 0, []
+    if isinstance(value, int | float):
+        return 1, [(float(value), "")]
+    parts = re.split(r"(\d+)", str(value))
+    return 2, [(float(part), "") if part.isdigit() else (-1.0, part) for part in parts]
+
+
+def short_value(value: Any) -> str:
+    """A setting's value as text of at most MAX_VALUE characters."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
+
+
+def _evaluated(record: Record) -> list[EvaluatedRun]:
+    evaluation = read_evaluation(record.summary)
+    if not evaluation.comparisons:
+        return []
     agents = trajectory.by_agent(trajectory.read(record.folder / "episodes.jsonl"))
-    found = []
+    runs = []
     for name in adapter_names(agents):
         settings = _settings(record, name)
-        found.append(
+        runs.append(
             EvaluatedRun(
                 folder=record.folder,
                 agent=name,
                 seed=int(settings.get(SEED, 0)),
                 settings=settings,
-                run=record.run,
+                record=record.run,
                 summary=record.summary,
+                evaluation=evaluation,
                 curves=record.curves,
                 base=tuple(agents[BASE]),
                 episodes=tuple(agents[name]),
             )
         )
-    return found
+    return runs
 
 
 def _settings(record: Record, agent: str) -> dict[str, Any]:
-    """Of an evaluation alone they are the training's too, where its run lies beside the adapter: its seed, the rest under `trained`."""
+    """The settings that decide a run.
+
+    A run of sekft.eval gets the settings of the training too, under `trained`, and its seed, if the training's run is beside the adapter.
+    """
     settings = flat(_deciding(record))
-    given = (record.run.get("settings") or {}).get(ADAPTER)
-    folder = given.get(agent) if isinstance(given, Mapping) else given
-    beside = records.read(Path(folder).parent) if record.run.get("command") == "eval" and folder else None
-    if not isinstance(beside, Record):
+    adapter = (record.run.get("settings") or {}).get(ADAPTER)
+    folder = adapter.get(agent) if isinstance(adapter, Mapping) else adapter
+    training = records.read(Path(folder).parent) if record.run.get("command") == "eval" and folder else None
+    if not isinstance(training, Record):
         return settings if agent == TUNED else {**settings, AGENT: agent}
-    trained = {f"trained.{key}": value for key, value in flat(_deciding(beside)).items() if key != SEED}
+    trained = {f"trained.{key}": value for key, value in flat(_deciding(training)).items() if key != SEED}
     own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
-    return {**own, **trained, "eval_seed": settings.get(SEED), SEED: beside.run["settings"][SEED]}
+    return {**own, **trained, "eval_seed": settings.get(SEED), SEED: training.run["settings"][SEED]}
 
 
 def _deciding(record: Record) -> dict[str, Any]:
@@ -157,10 +226,8 @@ def _key(settings: Mapping[str, Any]) -> str:
 
 
 def _name(differing: Mapping[str, Any]) -> str:
-    """A single word speaks for itself, a number needs its key."""
+    """A single text value is a name by itself; a number, or one of several values, needs its key."""
     values = list(differing.values())
-    return (
-        values[0]
-        if len(values) == 1 and isinstance(values[0], str)
-        else " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED
-    )
+    if len(values) == 1 and isinstance(values[0], str):
+        return values[0]
+    return " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED

@@ -1,4 +1,4 @@
-"""The picture for a README: base against tuned, by kind of scenario, as one SVG file, light and dark."""
+"""The picture of a README: base against tuned by kind of scenario, as one SVG file for light and dark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ ALL = "all scenarios"
 
 
 @dataclass(frozen=True)
-class Row:
-    """base, tuned: by measure."""
+class HeadlineRow:
+    """One kind of scenario. base, tuned: by measure."""
 
     kind: str
     scenarios: int
@@ -24,30 +24,30 @@ class Row:
     tuned: dict[str, Rate]
 
 
-def rows(group: Group) -> list[Row]:
-    """By kind of hold-out; all scenarios together come first where there are several."""
-    base = [(run.kind(episode), episode) for run in group.runs for episode in run.base]
-    tuned = [(run.kind(episode), episode) for run in group.runs for episode in run.episodes]
+def headline_rows(group: Group) -> list[HeadlineRow]:
+    """One row per kind of hold-out; with several kinds, all scenarios together come first."""
+    base = [(run.holdout_kind(episode), episode) for run in group.runs for episode in run.base]
+    tuned = [(run.holdout_kind(episode), episode) for run in group.runs for episode in run.episodes]
     kinds = sorted({kind for kind, _ in tuned if kind})
-    found = []
-    for wanted in kinds if len(kinds) == 1 else [ALL, *kinds]:
-        before, after = ([episode for kind, episode in episodes if wanted in (ALL, kind)] for episodes in (base, tuned))
+    rows = []
+    for kind in kinds if len(kinds) == 1 else [ALL, *kinds]:
+        before, after = ([episode for own, episode in episodes if kind in (ALL, own)] for episodes in (base, tuned))
         rates = ({name: measure_rate(episodes, name) for name in MEASURES} for episodes in (before, after))
-        found.append(Row(wanted, len({episode.scenario_id for episode in after}), *rates))
-    return found
+        rows.append(HeadlineRow(kind, len({episode.scenario_id for episode in after}), *rates))
+    return rows
 
 
 def write_headline(group: Group, path: Path) -> Path:
-    """Of the group's base and its adapters, seeds taken together."""
-    values = {"rows": rows(group), "measures": MEASURES, "seeds": len(group.runs), "said": said(rows(group))}
-    write_page(TEMPLATE, values, path)
+    """Draw the group's base and its adapters, all seeds together."""
+    rows = headline_rows(group)
+    write_page(TEMPLATE, {"rows": rows, "measures": MEASURES, "seeds": len(group.runs), "description": describe(rows)}, path)
     return path
 
 
-def said(drawn: Sequence[Row]) -> str:
-    """The picture in words, for those who do not see it."""
+def describe(rows: Sequence[HeadlineRow]) -> str:
+    """The picture in words, for screen readers."""
     return " ".join(
         f"{row.kind}: base {title} {row.base[name].rate:.0%}, tuned {row.tuned[name].rate:.0%}."
         for name, title in MEASURES.items()
-        for row in drawn
+        for row in rows
     )

@@ -1,35 +1,33 @@
-"""Where adapters come from: the base, how their run began, what they were trained on from, the training data, the code."""
+"""Where adapters come from: base, start policy, parent adapters, training data, code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sekft.compare.groups import EvaluatedRun
-from sekft.compare.links import Shown
-from sekft.compare.order import natural
+from sekft.compare.groups import EvaluatedRun, natural_order
 from sekft.errors import DataError
 from sekft.tracking import records
 from sekft.tracking.digest import adapter_sha256
 from sekft.tracking.files import flat
 from sekft.tracking.records import Record
 
-COMMIT = 10  # characters, of a digest, too
-EVIDENCE = "evidence"  # of a release: what its run left
+DIGEST = 10  # characters shown of a commit or a sha256
+EVIDENCE = "evidence"  # the folder of a release that holds the files of its run
 
 
 @dataclass(frozen=True)
 class Parent:
-    """What the next one was trained on from. folder: of a run or a release; told: what is known of it; page: its own, or None."""
+    """An adapter that training continued from. folder: of its run or release; text: what is known about it; page: its report.html."""
 
     folder: Path
-    told: str
+    text: str
     page: Path | None
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Of runs that come from the same. names: theirs on the page; start: the policy, in words; parents: the nearest first."""
+    """Runs with the same origin. names: of the runs. start: the policy, in words. parents: the nearest first."""
 
     names: tuple[str, ...]
     base: str
@@ -39,38 +37,42 @@ class Lineage:
     code: str
 
     def __str__(self) -> str:
-        came = ", which came ".join(f"from {parent.told}" for parent in self.parents)
-        return f"{', '.join(self.names)}: start={self.start}{f', {came}' if came else ''}"
+        chain = ", which came ".join(f"from {parent.text}" for parent in self.parents)
+        return f"{', '.join(self.names)}: start={self.start}{f', {chain}' if chain else ''}"
 
 
-def lineages(runs: Sequence[Shown]) -> list[Lineage]:
-    found: dict[tuple[str, str, tuple[Parent, ...], str, str], list[str]] = {}
-    for one in runs:
-        told = _base(one.run), _start(one.run), parents(one.run), _data(one.run), _code(one.run)
-        found.setdefault(told, []).append(one.name)
-    return [Lineage(tuple(sorted(alike, key=natural)), *origin) for origin, alike in found.items()]
+def lineages(runs: Mapping[str, EvaluatedRun]) -> list[Lineage]:
+    """The origins of these runs, each once. runs: by name."""
+    names: dict[tuple[str, str, tuple[Parent, ...], str, str], list[str]] = {}
+    for name, run in runs.items():
+        origin = _base(run), _start(run), parents(run), _data(run), _code(run)
+        names.setdefault(origin, []).append(name)
+    return [Lineage(tuple(sorted(alike, key=natural_order)), *origin) for origin, alike in names.items()]
 
 
 def parents(run: EvaluatedRun) -> tuple[Parent, ...]:
-    """Up to one that began from nothing, or is not to be found from here; of an evaluation alone the training comes first."""
-    given = (run.run.get("settings") or {}).get("adapter")
-    adapter = given.get(run.agent) if isinstance(given, dict) else given
-    expected = _sha256(run.run) or ((run.run.get("adapters") or {}).get(run.agent) or {}).get("sha256")
-    found: list[Parent] = []
-    while adapter and all(parent.folder != Path(adapter).parent for parent in found):
+    """The adapters this one comes from, back to the first that was trained from nothing or whose run is not found.
+
+    For a run of sekft.eval the first is the adapter it evaluated.
+    """
+    adapter = (run.record.get("settings") or {}).get("adapter")
+    adapter = adapter.get(run.agent) if isinstance(adapter, dict) else adapter
+    expected = _parent_sha256(run.record) or ((run.record.get("adapters") or {}).get(run.agent) or {}).get("sha256")
+    chain: list[Parent] = []
+    while adapter and all(parent.folder != Path(adapter).parent for parent in chain):
         record = _record(Path(adapter).parent)
-        found.append(_parent(Path(adapter), record, expected))
-        adapter, expected = (record.run["settings"].get("adapter"), _sha256(record.run)) if record else (None, None)
-    return tuple(found)
+        chain.append(_parent(Path(adapter), record, expected))
+        adapter, expected = (record.run["settings"].get("adapter"), _parent_sha256(record.run)) if record else (None, None)
+    return tuple(chain)
 
 
-def _sha256(record: Mapping[str, Any]) -> str | None:
-    """Of the weights it began with."""
+def _parent_sha256(record: Mapping[str, Any]) -> str | None:
+    """The digest that the parent's weights had when the run began. record: run.json."""
     return ((record.get("start") or {}).get("parent") or {}).get("sha256")
 
 
 def _record(folder: Path) -> Record | None:
-    """Of the run, or of the run whose release it is."""
+    """The record of the run in a folder, or of the run that a release there was made from."""
     try:
         record = records.read(folder / EVIDENCE if (folder / EVIDENCE).is_dir() else folder)
     except DataError:
@@ -79,44 +81,43 @@ def _record(folder: Path) -> Record | None:
 
 
 def _parent(adapter: Path, record: Record | None, expected: str | None) -> Parent:
-    known = f", sha256 {expected[:COMMIT]}" if expected else ""
+    """expected: the digest of its weights when training continued from it."""
+    digest = f", sha256 {expected[:DIGEST]}" if expected else ""
     changed = ", changed since" if expected and adapter.is_dir() and adapter_sha256(adapter) != expected else ""
     if record is None:
-        return Parent(adapter.parent, f"{adapter} (no finished run there{known}{changed})", None)
+        return Parent(adapter.parent, f"{adapter} (no finished run there{digest}{changed})", None)
     page = record.folder / "report.html"
-    settings = record.run["settings"]
-    told = f"seed {settings.get('seed')}, {_rows(record.summary)}{known}{changed}"
-    return Parent(adapter.parent, f"{adapter} ({told})", page if page.exists() else None)
+    text = f"{adapter} (seed {record.run['settings'].get('seed')}, {_rows(record.summary)}{digest}{changed})"
+    return Parent(adapter.parent, text, page if page.exists() else None)
 
 
 def _start(run: EvaluatedRun) -> str:
-    """As the record says; of an evaluation alone there is none."""
-    settings = run.run.get("settings") or {}
-    if run.run.get("command") == "eval":
+    """The start policy in words; runs that were recorded before there was one have it derived from adapter=."""
+    if run.record.get("command") == "eval":
         return "none, an evaluation alone"
-    start = run.run.get("start") or {"began": "continue" if settings.get("adapter") else "bootstrap", "checkpoint": None}
-    return f"{start['began']}, gone on from {Path(start['checkpoint']).name}" if start["checkpoint"] else str(start["began"])
+    began = "continue" if (run.record.get("settings") or {}).get("adapter") else "bootstrap"
+    start = run.record.get("start") or {"began": began, "checkpoint": None}
+    return f"{start['began']}, resumed from {Path(start['checkpoint']).name}" if start["checkpoint"] else str(start["began"])
 
 
 def _base(run: EvaluatedRun) -> str:
     path = str(run.settings.get("model.path", "?"))
-    kinds = {"model.weights": "random", "model.load_4bit": True}
-    extra = [key.removeprefix("model.") for key, odd in kinds.items() if run.settings.get(key) == odd]
-    return f"{path} ({', '.join(extra)})" if extra else path
+    unusual = {"model.weights": "random", "model.load_4bit": True}
+    notes = [key.removeprefix("model.") for key, value in unusual.items() if run.settings.get(key) == value]
+    return f"{path} ({', '.join(notes)})" if notes else path
 
 
 def _data(run: EvaluatedRun) -> str:
-    settings = run.run.get("settings") or {}
-    sources = flat(settings.get("data") or {})
+    sources = flat((run.record.get("settings") or {}).get("data") or {})
     paths = [str(path or "made by the run") for key, path in sources.items() if key.startswith("sources.") and key.endswith(".path")]
     return f"{', '.join(paths)}: {_rows(run.summary)}" if paths else "as where it was trained"
 
 
-def _rows(summary: Any) -> str:
+def _rows(summary: Mapping[str, Any]) -> str:
     return f"{data['rows']} rows" if (data := summary.get("data")) else "rows unknown"
 
 
 def _code(run: EvaluatedRun) -> str:
-    git = run.run.get("git") or {}
-    sha = str(git.get("sha") or "")[:COMMIT]
+    git = run.record.get("git") or {}
+    sha = str(git.get("sha") or "")[:DIGEST]
     return f"{sha} and uncommitted changes" if sha and git.get("dirty") else sha or "unknown"

@@ -1,4 +1,4 @@
-"""Scenarios by runs: what became of every scenario in every run, as a letter; where runs disagree comes first."""
+"""Scenarios by runs: the result of every scenario in every run as a letter; scenarios on which runs disagree come first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from sekft.episode.trajectory import Trajectory
 from sekft.eval.measures import MEASURES, applicable, letter
 
 MET = "WB"
-ABSENT = "–"  # the run's evaluation had no such scenario
+ABSENT = "–"  # the run's evaluation did not have the scenario
 
 
 @dataclass(frozen=True)
-class Row:
-    """letters: one per run. met: in how many runs the adapter met the criterion."""
+class MatrixRow:
+    """letters: one per run, see sekft.eval.measures.LETTERS. met: the number of runs in which the adapter met the criterion."""
 
     scenario: str
     letters: tuple[str, ...]
@@ -21,22 +21,23 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Scenarios of which the same is to be said."""
+class MatrixPart:
+    """Scenarios that the adapter met `in some runs`, `in no run` or `in every run`, which is the title."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[MatrixRow, ...]
 
 
-def parts(runs: Sequence[EvaluatedRun], criterion: str) -> list[Part]:
-    """Scenarios in which the adapter met the criterion in some runs, most first; in none; in all."""
+def matrix_parts(runs: Sequence[EvaluatedRun], criterion: str) -> list[MatrixPart]:
+    """The parts that have scenarios; within a part the scenario that was met in most runs comes first."""
     columns = [_letters(run, criterion) for run in runs]
-    found: dict[str, list[Row]] = {"in some runs": [], "in no run": [], "in every run": []}
+    parts: dict[str, list[MatrixRow]] = {"in some runs": [], "in no run": [], "in every run": []}
     for scenario in dict.fromkeys(scenario for column in columns for scenario in column):
         letters = tuple(column.get(scenario, ABSENT) for column in columns)
         met, played = sum(letter in MET for letter in letters), sum(letter != ABSENT for letter in letters)
-        found["in no run" if not met else "in every run" if met == played else "in some runs"].append(Row(scenario, letters, met))
-    return [Part(title, tuple(sorted(rows, key=lambda row: (-row.met, row.scenario)))) for title, rows in found.items() if rows]
+        title = "in no run" if not met else "in every run" if met == played else "in some runs"
+        parts[title].append(MatrixRow(scenario, letters, met))
+    return [MatrixPart(title, tuple(sorted(rows, key=lambda row: (-row.met, row.scenario)))) for title, rows in parts.items() if rows]
 
 
 def _letters(run: EvaluatedRun, criterion: str) -> dict[str, str]:

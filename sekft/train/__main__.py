@@ -7,7 +7,7 @@ from sekft.cli.flags import wants_preview
 from sekft.cli.launch import launch
 from sekft.cli.replay import replaying
 from sekft.cli.sweep import Sweeps
-from sekft.compare.__main__ import after_each
+from sekft.compare.__main__ import compare_after_each
 from sekft.config.job import Report
 from sekft.data import inputs
 from sekft.eval.run import objective
@@ -28,7 +28,7 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(starting(after_each(run))), Sweeps(inputs.training_inputs, newest_checkpoint, objective), plan)
+        launch("train", replaying(starting(compare_after_each(run))), Sweeps(inputs.training_inputs, newest_checkpoint, objective), plan)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sekft.compare.__main__ import after_each
+from sekft.compare.__main__ import compare_after_each
 from sekft.config.job import Job
 from sekft.errors import ModelError
 from tests.conftest import ROOT, run_command
@@ -102,7 +102,7 @@ def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_
     page = tmp_path / "sweep" / "compare.html"
 
     def job_of(status: str):
-        return after_each(lambda folder, job: plant(folder, share(1, 2), status=status) and fail(status))
+        return compare_after_each(lambda folder, job: plant(folder, share(1, 2), status=status) and fail(status))
 
     def fail(status: str) -> None:
         if status == "failed":
@@ -123,14 +123,14 @@ def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_
 def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "sweep" / "compare.html").mkdir(parents=True)
     job = Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep")
-    assert after_each(lambda settings, job: plant(job.folder, share(1, 2)) and "the summary")(None, job) == "the summary"
+    assert compare_after_each(lambda settings, job: plant(job.folder, share(1, 2)) and "the summary")(None, job) == "the summary"
     (said,) = capsys.readouterr().out.splitlines()
     assert said.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
 
 
 def test_a_run_alone_and_jobs_without_an_eval_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
-    bare = after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
+    compare_after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
+    bare = compare_after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
     bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep"))
     assert not list(tmp_path.rglob("compare.*")) and not capsys.readouterr().out
 

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from sekft.compare.__main__ import compare
-from sekft.compare.comparison import Comparison, leading, result, table, verdicts, write_comparison_page
-from sekft.compare.kinds import by_blocker, by_kind
+from sekft.compare.comparison import Comparison, markdown_table, result_section, verdict_section
+from sekft.compare.kinds import table_by_blocker, table_by_kind
+from sekft.compare.page import leading_sentences, write_comparison_page
 from sekft.config import CompareConfig
 from sekft.errors import DataError, SettingsError
-from sekft.tracking.records import Lost, Record, find, read
+from sekft.tracking.records import find, read
 from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
 from tests.eval.test_page import Page
 
 
 def compared(folder: Path, **settings) -> Comparison:
     found = [read(run) for run in find([str(folder)])]
-    lost = [one for one in found if isinstance(one, Lost)]
-    return compare([one for one in found if isinstance(one, Record)], lost, CompareConfig(**settings))
+    return compare(found, CompareConfig(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +31,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named(folder: Path):
     found = compared(folder)
-    assert [one.name for one in found.lines] == ["assistant", "terminal_only", "base"]
-    text = result(found)
+    assert [one.name for one in found.rows] == ["assistant", "terminal_only", "base"]
+    text = result_section(found)
     assert f"- left out: `{folder / '6'}`: failed: ModelError: it broke" in text
-    assert "- masks differ: a loss is of the tokens that were learned" in text and not compared(folder / "0").notes
-    assert table(found)[0].startswith("| mask.rule | seeds | scenarios | terminated | verified | verified_solvable |")
-    assert table(found)[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table(found)}) == 1
+    assert "- masks differ: a loss is over the learned tokens only" in text and not compared(folder / "0").notes
+    table = markdown_table([found.columns(), *map(found.cells, found.rows)])
+    assert text.startswith(table[0]) and table[0].startswith(
+        "| mask.rule | seeds | scenarios | terminated | verified | verified_solvable |"
+    )
+    assert table[2].startswith("| assistant | 3 | 64 | ") and len({row.count("|") for row in table}) == 1
 
 
 def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
     groups = compared(folder).groups
-    head, *rows = by_kind(groups)
+    head, *rows = table_by_kind(groups)
     assert head[:3] == ["kind of scenario", "group", "terminated"]
     names = ["base", "assistant", "terminal_only"]
     assert [row[:2] for row in rows] == [
@@ -49,10 +52,10 @@ def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
     ]
     assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable scenarios, three seeds
     assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base episodes once
-    head, *rows = by_blocker(groups)
+    head, *rows = table_by_blocker(groups)
     assert head == ["blocked by", "assistant", "terminal_only"]
     assert {"missing", "denied"} <= {row[0] for row in rows} and sum(int(row[1].partition("/")[2].split()[0]) for row in rows) == 3 * 16
-    text = result(compared(folder))
+    text = result_section(compared(folder))
     assert "| kind of scenario | group |" in text and "| blocked by | assistant |" in text
 
 
@@ -65,7 +68,9 @@ def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path
         ("verified", "assistant", "terminal_only"),
     ]
     assert len(pairs) == 6 and {one.scenarios for one in found.contrasts if one.criterion == "panic_recall"} == {16}
-    assert verdicts(found).count("\n- ") == 5 and "terminal_only left blocked scenarios by a justified panic" in verdicts(found)
+    assert verdict_section(found).count("\n- ") == 5 and "terminal_only left blocked scenarios by a justified panic" in verdict_section(
+        found
+    )
     turned = compared(folder, against="terminal_only")
     assert turned.contrasts[-1].first == "terminal_only" and turned.contrasts[-1].difference == -found.contrasts[2].difference
     with pytest.raises(SettingsError, match="against: found 'nobody', allowed: 'assistant', 'terminal_only'"):
@@ -84,8 +89,8 @@ def test_other_scenarios_unequal_seeds_and_unmeasured_evals_are_said(tmp_path: P
     odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, scenarios=SCENARIOS[:32])
     (odd / "summary.json").write_text((odd / "summary.json").read_text().replace('"verdict": "', '"verdict": "unmeasured '))
     notes = " ".join(compared(tmp_path / "sweep").notes)
-    assert "2 evaluations of other scenarios" in notes and "1 to 2 training seeds" in notes and "measure nothing are among them" in notes
-    assert [one.name for one in compared(tmp_path / "sweep").lines if not one.runs] == ["base of one", "base of two"]
+    assert "2 different sets of scenarios" in notes and "1 to 2 training seeds" in notes and "no valid measurement are included" in notes
+    assert [one.name for one in compared(tmp_path / "sweep").rows if not one.runs] == ["base of one", "base of two"]
 
 
 def grid(folder: Path, seeds: int = 2) -> Path:
@@ -139,8 +144,12 @@ def test_the_page_has_a_panel_for_every_swept_setting_and_the_others_that_differ
 def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder: Path):
     found = compared(grid(tmp_path / "grid"))
     best = found.best().name
-    assert len(found.sentences()) == 7 and 0 < len(leading(found)) < 3 and all(said.startswith(best) for said in leading(found))
-    assert leading(compared(folder)) == compared(folder).sentences()
+    assert (
+        len(found.sentences()) == 7
+        and 0 < len(leading_sentences(found)) < 3
+        and all(said.startswith(best) for said in leading_sentences(found))
+    )
+    assert leading_sentences(compared(folder)) == compared(folder).sentences()
     text = write_comparison_page(found, tmp_path / "compare.html").read_text()
     assert "All 7 sentences" in text and all(said in text for said in found.sentences())
 

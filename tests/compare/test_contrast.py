@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
-from sekft.compare.contrast import Contrast, across, between, half_width, joined, over_base, sentence
+from sekft.compare.contrast import Contrast, contrast_groups, contrast_pairs, contrast_with_base, half_width, sentence, widen
 from sekft.eval.paired import interval
 from tests.compare.test_groups import groups
 from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
@@ -14,10 +14,10 @@ from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
 
 def test_a_clear_difference_is_said_with_its_interval(tmp_path: Path):
     first, second = groups(sweep(tmp_path / "sweep"))
-    found = between(first, second, "verified")
+    found = contrast_groups(first, second, "verified")
     assert (found.scenarios, found.archetypes, found.seeds) == (64, 8, (3, 3)) and found.difference == pytest.approx(-2 / 3, abs=0.02)
     assert sentence(found, 0.15).startswith("terminal_only verified 67 points less than assistant [")
-    gain = sentence(over_base(first, "verified"), 0.15)
+    gain = sentence(contrast_with_base(first, "verified"), 0.15)
     assert gain.startswith("assistant verified 79 points more than base [") and "one training seed" not in gain
 
 
@@ -25,7 +25,7 @@ def test_equal_groups_in_a_large_eval_differ_by_nothing_worth_speaking_of(tmp_pa
     for seed in range(3):
         for mask in ("one", "other"):
             plant(tmp_path / "sweep" / f"{seed}{mask}", share(4, 8), {"mask": mask}, seed)
-    found = between(*groups(tmp_path / "sweep"), "verified")
+    found = contrast_groups(*groups(tmp_path / "sweep"), "verified")
     assert found.difference == 0 and sentence(found, 0.15).startswith("no difference beyond 15 points: other verified as often as one [")
     assert "cannot tell" in sentence(found, 0.01)
 
@@ -34,27 +34,29 @@ def test_seeds_that_scatter_leave_it_open(tmp_path: Path):
     for seed, (one, other) in enumerate(((1, 7), (7, 1), (4, 5))):
         plant(tmp_path / "sweep" / f"{seed}a", share(one, 8), {"mask": "one"}, seed)
         plant(tmp_path / "sweep" / f"{seed}b", share(other, 8), {"mask": "other"}, seed)
-    assert sentence(between(*groups(tmp_path / "sweep"), "verified"), 0.15).startswith(
+    assert sentence(contrast_groups(*groups(tmp_path / "sweep"), "verified"), 0.15).startswith(
         "cannot tell whether other verified more or less than one ["
     )
 
 
 def test_one_seed_a_side_speaks_of_these_adapters_only(tmp_path: Path):
-    found = between(*groups(sweep(tmp_path / "sweep", seeds=1)), "verified")
+    found = contrast_groups(*groups(sweep(tmp_path / "sweep", seeds=1)), "verified")
     assert found.seeds == (1, 1) and sentence(found, 0.15).endswith("; one training seed, so this is about these adapters only")
 
 
 def test_groups_without_a_scenario_in_common_are_not_compared(tmp_path: Path):
     plant(tmp_path / "sweep" / "0", share(1, 2), {"mask": "one"})
     plant(tmp_path / "sweep" / "1", share(1, 2), {"mask": "other"}, scenarios=SCENARIOS[:32])
-    assert between(*groups(tmp_path / "sweep"), "verified").scenarios == 32
+    assert contrast_groups(*groups(tmp_path / "sweep"), "verified").scenarios == 32
     plant(tmp_path / "far" / "0", share(1, 2), {"mask": "one"}, scenarios=SCENARIOS[:32])
     plant(tmp_path / "far" / "1", share(1, 2), {"mask": "other"}, scenarios=SCENARIOS[32:])
-    assert sentence(between(*groups(tmp_path / "far"), "verified"), 0.15) == "other and one cannot be compared: they share no scenario"
+    assert (
+        sentence(contrast_groups(*groups(tmp_path / "far"), "verified"), 0.15) == "other and one cannot be compared: they share no scenario"
+    )
 
 
 def test_one_archetype_gives_no_interval():
-    assert joined(0.5, None, None, 0.1) == (None, None)
+    assert widen(0.5, None, None, 0.1) == (None, None)
     assert sentence(Contrast("verified", "a", "b", 0.5, None, None, 8, 1, (3, 3)), 0.15) == "cannot tell b from a: 1 archetype, no interval"
 
 
@@ -70,7 +72,7 @@ def test_a_setting_is_judged_in_pairs_of_runs_so_that_what_else_was_swept_widens
     for at, (rank, lr, of) in enumerate(((4, 1, 1), (16, 1, 2), (4, 2, 6), (16, 2, 7))):
         plant(tmp_path / "sweep" / str(at), share(of, 8), {"lora": {"r": rank}, "trainer": {"lr": lr}})
     low, high, low_too, high_too = (group.runs[0] for group in groups(tmp_path / "sweep"))
-    found = across([(low, high), (low_too, high_too)], "r=4", "r=16", "verified")
+    found = contrast_pairs([(low, high), (low_too, high_too)], "r=4", "r=16", "verified")
     assert found.difference == pytest.approx(1 / 8) and found.seeds == (2, 2) and found.scenarios == 64
     assert found.low is not None and found.high is not None and found.low > 0 and found.high < 0.3
     assert half_width([5 / 8, 0]) > 3  # two of the runs, taken as luck, would say nothing at all
@@ -95,7 +97,7 @@ def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float,
         low, high = interval(gains.mean(axis=1), (squared + moved) / 2, (squared - moved) / 2, 64)
         one, other = before.mean(axis=(1, 2)), after.mean(axis=(1, 2))
         half = 0.0 if not widened else half_width(other - one) if others else half_width(other, one)
-        low, high = joined(float(gains.mean()), float(low), float(high), half)
+        low, high = widen(float(gains.mean()), float(low), float(high), half)
         held += low <= gain <= high
     return held / repeats
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from sekft.compare.curves import HIGH, LEFT, MOST_POINTS, TOP, WIDE, Chart, charts, thinned
+from sekft.compare.curves import HIGH, LEFT, MAX_POINTS, TOP, WIDE, Chart, charts, thinned
 from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
 
@@ -14,7 +14,7 @@ def drawn(folder: Path, logged: dict[str, list[dict[str, object]]], rates: tuple
         for seed in range(2):
             run = plant(folder / f"{rank}-{seed}", share(1, 2), {"lora": {"name": rank}}, seed)
             (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return charts(compared(folder).ranked(), rates)
+    return charts(compared(folder).sorted_groups(), rates)
 
 
 def points(line: str) -> list[tuple[float, float]]:
@@ -30,7 +30,7 @@ def test_every_run_is_a_line_on_axes_that_all_panels_share(tmp_path: Path):
     assert len(panels["r4"].lines) == len(panels["r16"].lines) == 2
     assert points(panels["r4"].lines[0][1])[0] == (LEFT, TOP) and points(panels["r4"].lines[0][1])[-1][0] == LEFT + WIDE / 2
     assert points(panels["r16"].lines[0][1])[-1] == (LEFT + WIDE, TOP + HIGH / 2)
-    assert panels["r4"].said == "r4: train/loss of 2 runs ends at 1.5"
+    assert panels["r4"].description == "r4: train/loss of 2 runs ends at 1.5"
 
 
 def test_losses_over_more_than_a_decade_stand_on_a_logarithmic_axis(tmp_path: Path):
@@ -63,5 +63,5 @@ def test_what_is_no_number_is_left_out_and_nothing_logged_is_no_chart(tmp_path: 
 def test_a_long_curve_keeps_its_ends_and_the_mean_of_what_lies_between():
     curve = tuple((step, float(step)) for step in range(1001))
     found = thinned(curve)
-    assert len(found) <= MOST_POINTS and found[0] == (0, 0.0) and found[-1] == (1000, 1000.0)
+    assert len(found) <= MAX_POINTS and found[0] == (0, 0.0) and found[-1] == (1000, 1000.0)
     assert all(abs(step - value) <= 0.5 for step, value in found) and thinned(curve[:9]) == curve[:9]

@@ -21,7 +21,7 @@ def test_values_stand_in_their_order_with_the_rate_of_all_runs_that_had_them(tmp
     assert [len(value.dots) for value in lr.values] == [4, 4] and set(lr.values[1].dots) == {0.75}
     runs = [run for group in compared(tmp_path / "grid").groups for run in group.runs if run.settings["trainer.lr"] == 0.01]
     assert lr.values[1].rate == measure_rate([episode for run in runs for episode in run.episodes], "verified")
-    assert "0.01: 192/256 [" in lr.said()
+    assert "0.01: 192/256 [" in lr.description()
 
 
 def test_threads_join_neighbours_that_are_alike_in_all_else(tmp_path: Path):

@@ -3,15 +3,20 @@
 import json
 from pathlib import Path
 
-from sekft.compare.groups import Group, evaluated, grouped
+import pytest
+from scipy.stats import ttest_1samp
+
+from sekft.compare.groups import Group, evaluated_runs, gain_over_seeds, group_runs
+from sekft.errors import DataError
 from sekft.eval.measures import MEASURES, TABLE, measure_rate
+from sekft.eval.paired import Paired
 from sekft.tracking.records import Record, find, read
 from tests.eval.planted import episode
 from tests.eval.planted_runs import ARCHETYPES, plant, share, sweep
 
 
 def groups(*folders: Path) -> list[Group]:
-    return grouped(evaluated([record for record in map(read, find(map(str, folders))) if isinstance(record, Record)])[0])
+    return group_runs(evaluated_runs([record for record in map(read, find(map(str, folders))) if isinstance(record, Record)])[0])
 
 
 def test_seeds_of_one_setting_are_one_group_named_by_what_differs(tmp_path: Path):
@@ -65,7 +70,7 @@ def test_the_same_settings_and_seed_count_once_and_a_run_without_an_eval_is_name
         plant(tmp_path / name, share(1, 2))
     bare = plant(tmp_path / "2", share(1, 2))
     (bare / "summary.json").write_text('{"comparisons": {}}')
-    runs, lost = evaluated([record for record in map(read, find([str(tmp_path)])) if isinstance(record, Record)])
+    runs, lost = evaluated_runs([record for record in map(read, find([str(tmp_path)])) if isinstance(record, Record)])
     assert [run.folder.name for run in runs] == ["0"]
     assert [(one.folder.name, one.why.split("/")[0]) for one in lost] == [
         ("1", "the same settings and seed as "),
@@ -86,7 +91,7 @@ def test_adapters_that_sit_an_eval_alone_are_grouped_by_how_they_were_trained(tm
 
 def test_kinds_of_hold_out_are_told_apart(tmp_path: Path):
     (group,) = groups(plant(tmp_path / "run", share(1, 2)))
-    kinds = {episode.archetype: group.runs[0].kind(episode) for episode in group.episodes()}
+    kinds = {episode.archetype: group.runs[0].holdout_kind(episode) for episode in group.episodes()}
     assert kinds[ARCHETYPES[0]] == "operation the base never saw" and kinds[ARCHETYPES[7]] == "held out of the adapter only"
 
 
@@ -105,3 +110,30 @@ def test_episodes_of_several_seeds_in_one_scenario_are_one_scenario_to_the_inter
         [episode(f"w{at}", "a", at < 4) for at in range(8) for _ in range(3)],
     )
     assert (measure_rate(thrice, "verified").low, measure_rate(thrice, "verified").n) == (measure_rate(once, "verified").low, 24)
+
+
+def compared(seed: int, difference: float, n: int = 64) -> tuple[int, Paired]:
+    wins = round(max(0.0, difference) * n)
+    return seed, Paired("verified", n, 0, wins, 0, n - wins, 0.0, difference, None, None, 8, 1.0, 1.0)
+
+
+def test_several_seeds_have_scipys_t_interval():
+    differences = [0.1, 0.4, 0.25, 0.6]
+    found = gain_over_seeds([compared(seed, difference) for seed, difference in enumerate(differences)])
+    expected = ttest_1samp(differences, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high)) and found.mean == pytest.approx(0.3375)
+
+
+def test_seeds_that_agree_by_luck_still_have_an_interval_and_a_single_seed_has_none():
+    found = gain_over_seeds([compared(seed, 0.25) for seed in range(3)])
+    assert found.low is not None and found.low < 0.2 and found.high is not None and found.high > 0.3
+    assert gain_over_seeds([compared(0, 0.25)]).low is None
+
+
+@pytest.mark.parametrize(
+    "bad", [[], [(0, None)], [compared(0, 0.1), compared(0, 0.2)], [compared(0, 0.1), compared(1, 0.2, n=32)]],
+    ids=["none", "no comparison", "one seed twice", "other scenarios"],
+)  # fmt: skip
+def test_seeds_that_cannot_be_put_together_are_refused(bad: list[tuple[int, Paired | None]]):
+    with pytest.raises(DataError, match="^seeds: "):
+        gain_over_seeds(bad)

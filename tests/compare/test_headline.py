@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from sekft.compare.headline import MEASURES, rows, write_headline
+from sekft.compare.headline import MEASURES, headline_rows, write_headline
 from tests.compare.test_groups import groups
 from tests.eval.planted_runs import plant, share
 
@@ -14,7 +14,7 @@ def test_base_and_tuned_are_drawn_for_all_scenarios_and_every_kind(tmp_path: Pat
     for seed in range(2):
         plant(tmp_path / "sweep" / str(seed), share(6, 8, seed), seed=seed)
     (group,) = groups(tmp_path / "sweep")
-    drawn = rows(group)
+    drawn = headline_rows(group)
     assert [(row.kind, row.scenarios) for row in drawn] == [
         ("all scenarios", 64),
         ("held out of the adapter only", 32),

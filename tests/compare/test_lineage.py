@@ -5,13 +5,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from sekft.compare.lineage import Lineage, lineages
-from sekft.compare.links import shown
+from sekft.compare.page import link_runs
 from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
 
 
 def told(*folders: Path) -> list[Lineage]:
-    return lineages(shown(compared(folders[0].parent).ranked(), folders[0].parent))
+    return lineages({linked.name: linked.run for linked in link_runs(compared(folders[0].parent).sorted_groups(), folders[0].parent)})
 
 
 def give(run: Path, **changes: object) -> Path:
@@ -38,12 +38,12 @@ def test_the_chain_goes_back_to_the_run_that_began_from_nothing_and_its_pages_ar
     run = plant(tmp_path / "s" / "0", share(3, 8), {"adapter": str(second / "best")})
     (one,) = told(run)
     assert [parent.folder for parent in one.parents] == [second, first]
-    assert one.parents[0].page is None and one.parents[1].page == first / "report.html" and "seed 7" in one.parents[1].told
+    assert one.parents[0].page is None and one.parents[1].page == first / "report.html" and "seed 7" in one.parents[1].text
 
 
 def test_a_parent_that_is_gone_or_its_own_child_ends_the_chain(tmp_path: Path):
     run = plant(tmp_path / "s" / "0", share(1, 8), {"adapter": str(tmp_path / "gone" / "adapter")})
-    assert [parent.told for parent in told(run)[0].parents] == [f"{tmp_path}/gone/adapter (no finished run there)"]
+    assert [parent.text for parent in told(run)[0].parents] == [f"{tmp_path}/gone/adapter (no finished run there)"]
     ring = plant(tmp_path / "ring" / "0", share(1, 8), {"adapter": str(tmp_path / "ring" / "0" / "adapter")})
     assert len(told(ring)[0].parents) == 1
 
@@ -72,11 +72,11 @@ def test_how_a_run_began_and_the_digest_of_its_parent_are_told_and_a_parent_chan
     settings = {"adapter": str(first / "adapter")}
     run = give(plant(tmp_path / "s" / "0", share(3, 8), settings), **began("continue", first / "adapter", digest))
     (one,) = told(run)
-    assert (one.start, one.parents[0].told) == ("continue", f"{first}/adapter (seed 0, rows unknown, sha256 {digest[:10]})")
-    assert str(one).endswith(f": start=continue, from {one.parents[0].told}")
+    assert (one.start, one.parents[0].text) == ("continue", f"{first}/adapter (seed 0, rows unknown, sha256 {digest[:10]})")
+    assert str(one).endswith(f": start=continue, from {one.parents[0].text}")
     weights(first, b"others")
-    assert told(run)[0].parents[0].told.endswith(f"sha256 {digest[:10]}, changed since)")
-    assert told(first)[0].start == "bootstrap, gone on from checkpoint-3"
+    assert told(run)[0].parents[0].text.endswith(f"sha256 {digest[:10]}, changed since)")
+    assert told(first)[0].start == "bootstrap, resumed from checkpoint-3"
 
 
 def test_a_release_is_a_parent_whose_run_is_its_evidence(tmp_path: Path):
@@ -87,4 +87,4 @@ def test_a_release_is_a_parent_whose_run_is_its_evidence(tmp_path: Path):
         plant(tmp_path / "s" / "0", share(3, 8), {"adapter": str(release / "adapter")}), **began("release", release / "adapter", digest)
     )
     (one,) = told(run)
-    assert (one.start, [parent.folder for parent in one.parents]) == ("release", [release]) and "seed 7" in one.parents[0].told
+    assert (one.start, [parent.folder for parent in one.parents]) == ("release", [release]) and "seed 7" in one.parents[0].text

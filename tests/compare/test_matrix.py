@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.compare.matrix import ABSENT, parts
+from sekft.compare.matrix import ABSENT, matrix_parts
 from sekft.eval.measures import letter
 from sekft.eval.rates import JUDGED
 from tests.compare.test_comparison import compared
@@ -29,7 +29,7 @@ def test_every_scenario_stands_once_where_runs_disagree_first_and_a_scenario_not
     plant(tmp_path / "0", share(2, 8), {"mask": "one"}, base=share(1, 8))
     plant(tmp_path / "1", share(4, 8), {"mask": "two"}, base=share(1, 8)[:32], scenarios=SCENARIOS[:32])
     runs = [run for group in compared(tmp_path).groups for run in group.runs]
-    some, none, every = parts(runs, "verified")
+    some, none, every = matrix_parts(runs, "verified")
     assert [part.title for part in (some, none, every)] == ["in some runs", "in no run", "in every run"]
     rows = [row for part in (some, none, every) for row in part.rows]
     assert sorted(row.scenario for row in rows) == sorted(scenario.id for scenario in SCENARIOS)
@@ -41,4 +41,4 @@ def test_a_criterion_of_some_scenarios_shows_those_only(tmp_path: Path):
     plant(tmp_path / "0", share(2, 8))
     runs = [run for group in compared(tmp_path).groups for run in group.runs]
     solvable = [scenario.id for scenario in SCENARIOS if scenario.terminal.value == "exit"]
-    assert sum(len(part.rows) for part in parts(runs, "verified_solvable")) == len(solvable) < len(SCENARIOS)
+    assert sum(len(part.rows) for part in matrix_parts(runs, "verified_solvable")) == len(solvable) < len(SCENARIOS)

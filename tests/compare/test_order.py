@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.compare.order import natural, short
+from sekft.compare.groups import natural_order, short_value
 from sekft.errors import SettingsError
 from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
@@ -32,11 +32,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_best_or_the_first_comes_first_and_what_has_no_such_column_last(folder: Path, sort: str | None, order: list[str]):
-    assert [one.name.rpartition("=")[2] for one in compared(folder, sort=sort).lines] == order
+    assert [one.name.rpartition("=")[2] for one in compared(folder, sort=sort).rows] == order
 
 
 def test_of_a_fault_the_least_is_the_best(folder: Path):
-    rates = [one.rates["false_panic"].rate for one in compared(folder, criteria=["false_panic"]).lines]
+    rates = [one.rates["false_panic"].rate for one in compared(folder, criteria=["false_panic"]).rows]
     assert rates == sorted(rates) and rates[0] < rates[-1]
 
 
@@ -50,5 +50,5 @@ def test_an_unknown_column_is_refused_with_those_there_are(folder: Path):
 
 
 def test_values_stand_as_people_count():
-    assert sorted(["r16", "r4", 0.002, None, 0.0005, 1], key=natural) == [None, 0.0005, 0.002, 1, "r4", "r16"]
-    assert short(0.00050) == "0.0005" and len(short(["archetype"] * 9)) == 40
+    assert sorted(["r16", "r4", 0.002, None, 0.0005, 1], key=natural_order) == [None, 0.0005, 0.002, 1, "r4", "r16"]
+    assert short_value(0.00050) == "0.0005" and len(short_value(["archetype"] * 9)) == 40

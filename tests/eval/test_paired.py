@@ -1,12 +1,10 @@
-"""Intervals cover what they say, several looks are paid for, several attempts and seeds are put together as published."""
+"""Intervals cover what they claim, several comparisons and several attempts are accounted for as published."""
 
 import numpy as np
 import pytest
-from scipy.stats import binom, binomtest, ttest_1samp
+from scipy.stats import binom, binomtest
 from scipy.stats import t as student
 
-from sekft.compare.seeds import over_seeds
-from sekft.errors import DataError
 from sekft.eval import paired, rates
 from sekft.eval.attempts import pass_all, pass_at, score_attempts
 from sekft.eval.paired import interval
@@ -116,29 +114,3 @@ def test_a_single_attempt_has_no_pass_at_k():
     )
     assert both is not None and both.attempts == 2
     assert both.pass_at == pytest.approx({1: 1 / 3, 2: 1 / 2}) and both.pass_all == pytest.approx({1: 1 / 3, 2: 1 / 6})
-
-
-def summary(seed: int, difference: float, n: int = 64) -> dict:
-    wins = round(max(0.0, difference) * n)
-    return {"seed": seed, "paired": {"criterion": "verified", "n": n, "difference": difference, "wins": wins, "losses": 0}}
-
-
-def test_several_seeds_have_scipys_t_interval():
-    differences = [0.1, 0.4, 0.25, 0.6]
-    found = over_seeds([summary(seed, one) for seed, one in enumerate(differences)])
-    expected = ttest_1samp(differences, 0).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high)) and found.mean == pytest.approx(0.3375)
-
-
-def test_seeds_that_agree_by_luck_are_not_certain_and_one_seed_says_nothing():
-    found = over_seeds([summary(seed, 0.25) for seed in range(3)])
-    assert found.low is not None and found.low < 0.2 and found.high is not None and found.high > 0.3
-    assert over_seeds([summary(0, 0.25)]).low is None
-
-
-@pytest.mark.parametrize(
-    "bad", [[], [{"seed": 0, "paired": None}], [summary(0, 0.1), summary(0, 0.2)], [summary(0, 0.1), summary(1, 0.2, n=32)]]
-)
-def test_unlike_summaries_are_refused(bad: list[dict]):
-    with pytest.raises(DataError, match="^seeds: "):
-        over_seeds(bad)

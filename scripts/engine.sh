@@ -1,19 +1,19 @@
 #!/bin/sh
-# Makes sure that episodes have somewhere to be played: a container engine that answers, else bubblewrap.
-# Quiet and idempotent where one of them is there; installs only as root, only by apt-get, and says what before it does.
-# PYTHON (default .venv/bin/python, if it is there) looks for engines exactly as the sandbox does. Fails only if neither serves.
+# Makes sure that a sandbox works: a container engine that answers, else bubblewrap.
+# Idempotent. Installs only as root and only with apt-get, and prints what before it does. Fails only if neither works.
+# PYTHON (default .venv/bin/python) looks for engines as the sandbox does; without it, docker is asked.
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-PYTHON=${PYTHON:-$here/.venv/bin/python}
+root=$(cd "$(dirname "$0")/.." && pwd)
+PYTHON=${PYTHON:-$root/.venv/bin/python}
 WAIT_S=60
-FIND='from sekft.sandbox.backend import engine; found = engine.find(); print(f"{found.name} {found.version} at {found.host}")'
-say() { printf 'engine: %s\n' "$*"; }
+FIND='from sekft.sandbox.backend import engine; answering = engine.find(); print(f"{answering.name} {answering.version} at {answering.host}")'
+report() { printf 'engine: %s\n' "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# prints who answers
+# prints the engine that answers
 answers() {
- if [ -x "$PYTHON" ] && (cd "$here" && "$PYTHON" -c 'import sekft.sandbox.backend.engine') 2>/dev/null; then
-  (cd "$here" && "$PYTHON" -c "$FIND") 2>/dev/null
+ if [ -x "$PYTHON" ] && (cd "$root" && "$PYTHON" -c 'import sekft.sandbox.backend.engine') 2>/dev/null; then
+  (cd "$root" && "$PYTHON" -c "$FIND") 2>/dev/null
  elif has docker; then
   timeout 5 docker version --format 'Engine {{.Server.Version}}' 2>/dev/null
  else
@@ -21,25 +21,25 @@ answers() {
  fi
 }
 
-walled() { has bwrap && bwrap --unshare-all --ro-bind / / --dev /dev true 2>/dev/null; }
+bwrap_works() { has bwrap && bwrap --unshare-all --ro-bind / / --dev /dev true 2>/dev/null; }
 
 install_missing() {
  wanted=
  has bwrap || wanted="$wanted bubblewrap"
- # an engine that was named, here or elsewhere, is not replaced by one of our own
+ # DOCKER_HOST names an engine: no other one is installed
  [ -n "${DOCKER_HOST:-}" ] || has dockerd || has podman || wanted="$wanted docker.io ca-certificates"
  [ "$wanted" ] || return 0
  if [ "$(id -u)" != 0 ] || ! has apt-get; then
-  say "not installed:$wanted (needs root and apt-get: sudo apt-get install$wanted)"
+  report "not installed:$wanted (needs root and apt-get: sudo apt-get install$wanted)"
   return 0
  fi
- say "installing by apt-get:$wanted"
+ report "installing by apt-get:$wanted"
  export DEBIAN_FRONTEND=noninteractive
  # one by one: bubblewrap alone is enough
  for package in $wanted; do
   apt-get install -y -q --no-install-recommends "$package" >"$log.apt" 2>&1 ||
    { apt-get update -q >>"$log.apt" 2>&1 && apt-get install -y -q --no-install-recommends "$package" >>"$log.apt" 2>&1; } ||
-   say "apt-get did not install $package: $(grep '^E:' "$log.apt" | head -n 1) (see $log.apt)"
+   report "apt-get did not install $package: $(grep '^E:' "$log.apt" | head -n 1) (see $log.apt)"
  done
 }
 
@@ -57,25 +57,25 @@ start_dockerd() {
   if [ -d /run/systemd/system ]; then
    systemctl start docker >/dev/null 2>&1
   else
-   say "starting dockerd (log: $log)"
-   # of a dockerd that was killed: with them a new one refuses to start
+   report "starting dockerd (log: $log)"
+   # left by a killed dockerd, they keep a new one from starting
    rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
    mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
    setsid dockerd >"$log" 2>&1 </dev/null &
   fi
  fi
  await && return 0
- # hosts that allow neither iptables nor bridges: no episode has a network anyway
+ # for hosts that allow neither iptables nor bridges; no session has a network anyway
  if [ ! -d /run/systemd/system ] && ! dockerd_runs; then
   rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
   setsid dockerd --iptables=false --ip6tables=false --bridge=none >>"$log" 2>&1 </dev/null &
   await && return 0
  fi
- say "dockerd does not answer: $(tail -n 1 "$log" 2>/dev/null)"
+ report "dockerd does not answer: $(tail -n 1 "$log" 2>/dev/null)"
  return 1
 }
 
-# until it answers, dies, or WAIT_S are over
+# waits until dockerd answers, ends, or WAIT_S are over
 await() {
  since=$(date +%s)
  while :; do
@@ -92,15 +92,15 @@ log=/var/log/sekft-dockerd.log
 
 if found=$(answers); then
  has bwrap || install_missing
- say "$found"
+ report "$found"
  exit 0
 fi
 install_missing
 if start_dockerd && found=$(answers); then
- say "$found"
-elif walled; then
- say "no container engine: episodes run in bubblewrap (sandbox=bwrap)"
+ report "$found"
+elif bwrap_works; then
+ report "no container engine: episodes run in bubblewrap (sandbox=bwrap)"
 else
- say "neither a container engine answers nor does bubblewrap work: install one of them, or allow user namespaces"
+ report "neither a container engine answers nor does bubblewrap work: install one of them, or allow user namespaces"
  exit 1
 fi

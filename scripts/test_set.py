@@ -1,8 +1,8 @@
-"""How the frozen test set was made: 64 scenarios of held-out archetypes and 64 new ones of the others, in stratified order.
+"""The script that made the frozen test set: 64 scenarios of held-out archetypes and 64 of the others, every prefix stratified.
 
     python scripts/test_set.py        writes sekft/scenario/test.jsonl.gz and prints the hash that frozen.py records
 
-Made anew it is another evaluation: rates before and after cannot be compared. A change of the library needs no new set.
+A new set makes another evaluation: rates on the two cannot be compared. A change of the library needs no new set.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""The lines of a checker, run by a plain sh on states made by hand."""
+"""The lines of a checker, run by a plain sh on prepared files."""
 
 import subprocess
 from pathlib import Path
@@ -18,12 +18,12 @@ def passes(folder: Path, *lines: str) -> bool:
     ("content", "verdict"),
     [("oak\nelm\n", True), ("oak\nelm", True), ("", False), ("oak\n", False), ("elm\noak\n", False), (" oak\nelm\n", False)],
 )
-def test_a_file_holds_its_text_or_it_does_not(content: str, verdict: bool, tmp_path: Path) -> None:
+def test_a_checker_compares_the_whole_text_of_a_file(content: str, verdict: bool, tmp_path: Path) -> None:
     (tmp_path / "lemon.txt").write_text(content)
     assert passes(tmp_path, checker.holds("lemon.txt", "oak\nelm\n")) is verdict
 
 
-def test_neither_nothing_nor_a_folder_nor_a_link_holds_a_text(tmp_path: Path) -> None:
+def test_a_missing_file_a_folder_and_a_link_hold_no_text(tmp_path: Path) -> None:
     (tmp_path / "pear.txt").write_text("oak\n")
     (tmp_path / "link.txt").symlink_to("pear.txt")
     (tmp_path / "folder").mkdir()
@@ -36,7 +36,7 @@ def test_text_with_quotes_and_expansions_is_compared_as_it_is(tmp_path: Path) ->
     assert passes(tmp_path, checker.holds("lemon.txt", text))
 
 
-def test_an_emptied_file_is_not_gone_but_counts_as_not_made(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_gone_but_counts_as_not_made(tmp_path: Path) -> None:
     (tmp_path / "lemon.txt").write_text("")
     assert not passes(tmp_path, checker.gone("lemon.txt"))
     assert passes(tmp_path, checker.unmade("lemon.txt"))
@@ -58,7 +58,7 @@ def test_a_hard_link_is_not_a_copy(tmp_path: Path) -> None:
     assert passes(tmp_path, checker.apart("lemon.txt", "plum.txt"))
 
 
-def test_a_file_nobody_asked_for_is_found_and_hidden_ones_are_not(tmp_path: Path) -> None:
+def test_an_unexpected_file_is_found_unless_it_is_hidden(tmp_path: Path) -> None:
     (tmp_path / "harbor").mkdir()
     (tmp_path / "harbor" / "lemon.txt").write_text("")
     (tmp_path / ".history").write_text("")
@@ -78,13 +78,13 @@ def test_a_folder_is_a_folder_and_no_link_to_one(tmp_path: Path) -> None:
     assert not any(passes(tmp_path, checker.folder(name)) for name in ("link", "lemon.txt", "nothing"))
 
 
-def test_a_mode_is_told_apart_from_another(tmp_path: Path) -> None:
+def test_another_mode_fails(tmp_path: Path) -> None:
     (tmp_path / "lemon.txt").touch(mode=0o600)
     assert passes(tmp_path, checker.mode("lemon.txt", 0o600)) and not passes(tmp_path, checker.mode("lemon.txt", 0o644))
     assert not passes(tmp_path, checker.mode("nothing", 0o644))
 
 
-def test_a_symbolic_link_leads_where_it_should_and_a_copy_does_not(tmp_path: Path) -> None:
+def test_a_symbolic_link_must_lead_to_its_target_and_a_copy_fails(tmp_path: Path) -> None:
     (tmp_path / "lemon.txt").write_text("oak\n")
     (tmp_path / "link.txt").symlink_to("lemon.txt")
     (tmp_path / "lost.txt").symlink_to("nothing")
@@ -93,7 +93,7 @@ def test_a_symbolic_link_leads_where_it_should_and_a_copy_does_not(tmp_path: Pat
     assert not any(passes(tmp_path, checker.leads(name, "lemon.txt")) for name in ("lost.txt", "hard.txt", "lemon.txt", "nothing"))
 
 
-def test_an_archive_holds_a_file_as_it_was(tmp_path: Path) -> None:
+def test_an_archive_must_hold_the_unchanged_file(tmp_path: Path) -> None:
     for name in ("lemon.txt", "pear.txt"):
         (tmp_path / name).write_text("oak\n")
     subprocess.run(["tar", "-cf", "x.tar", "lemon.txt"], cwd=tmp_path, check=True)
@@ -111,5 +111,5 @@ def test_an_archive_holds_a_file_as_it_was(tmp_path: Path) -> None:
         ("cat <<END\nit's x.txt\nEND\n", ("x.txt",)),
     ],
 )
-def test_the_paths_a_checker_names_are_found_whoever_wrote_it(text: str, paths: tuple[str, ...]) -> None:
+def test_the_paths_in_any_checker_are_found(text: str, paths: tuple[str, ...]) -> None:
     assert checker.named_paths(text) == paths

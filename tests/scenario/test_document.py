@@ -1,4 +1,4 @@
-"""The door of the scenario format: what comes back as it went in, and what is refused, in one line that names file and field."""
+"""The scenario format: documents are read back unchanged, or refused in one line that names file and field."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def fixture(**changes: Any) -> dict[str, Any]:
 
 
 def refusal(folder: Path, content: object) -> str:
-    """What reading it says; asserts that it is one line naming the file."""
+    """The error of reading this content; asserts that it is one line that names the file."""
     path = folder / "scenario.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ScenarioError) as caught:
@@ -31,7 +31,7 @@ def refusal(folder: Path, content: object) -> str:
 
 
 @pytest.mark.parametrize("archetype", library.archetypes())
-def test_a_scenario_comes_back_from_its_file_as_it_was(archetype: str, tmp_path: Path) -> None:
+def test_a_scenario_is_read_back_unchanged(archetype: str, tmp_path: Path) -> None:
     scenarios = [library.make(archetype, index) for index in range(8)]
     write(scenarios, tmp_path)
     assert read_all(tmp_path) == scenarios
@@ -54,7 +54,7 @@ def test_a_scenario_comes_back_from_its_file_as_it_was(archetype: str, tmp_path:
         "",
     ],
 )
-def test_a_path_that_leaves_the_places_of_a_scenario_is_refused(path: str, tmp_path: Path) -> None:
+def test_a_path_outside_the_directories_of_a_scenario_is_refused(path: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, document(fixtures=[fixture(path=path)])).startswith("fixtures.0.path: ")
 
 
@@ -64,7 +64,7 @@ def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("fixtures", "said"),
+    ("fixtures", "found"),
     [
         ([fixture(), fixture()], "same path"),
         ([fixture(), fixture(path="/home/agent/lemon.txt/pear.txt")], "not a directory"),
@@ -78,9 +78,11 @@ def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_p
         ([fixture(path=f"/home/agent/{number}") for number in range(300)], "at most 256"),
     ],
 )
-def test_fixtures_at_odds_with_each_other_or_the_bounds_are_refused(fixtures: list[dict[str, Any]], said: str, tmp_path: Path) -> None:
+def test_fixtures_that_contradict_each_other_or_exceed_bounds_are_refused(
+    fixtures: list[dict[str, Any]], message_part: str, tmp_path: Path
+) -> None:
     message = refusal(tmp_path, document(fixtures=fixtures))
-    assert message.startswith("fixtures") and said in message
+    assert message.startswith("fixtures") and found in message
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_document_that_breaks_the_format_is_refused_with_the_field(changes: di
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '"\\ud800"', "{}"])
-def test_what_is_not_a_scenario_at_all_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_document_that_is_no_scenario_is_refused(text: str, tmp_path: Path) -> None:
     refusal(tmp_path, text)
 
 
@@ -131,14 +133,14 @@ def test_two_scenarios_with_one_id_are_refused(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
-def test_a_folder_without_scenarios_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:
+def test_a_folder_without_scenarios_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"no \*\.json"):
         read_all(tmp_path)
     with pytest.raises(ScenarioError, match="No such file"):
         read_all(tmp_path / "nowhere.json")
 
 
-def test_scenarios_written_where_a_file_lies_are_refused(tmp_path: Path) -> None:
+def test_scenarios_are_not_written_to_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(ScenarioError, match="taken: File exists"):
         write([library.make("copy", 0)], tmp_path / "taken")

@@ -1,4 +1,4 @@
-"""One episode per archetype and way to be blocked, in a real place; the whole library is for sekft.check."""
+"""One solvable and one blocked episode per archetype in a real sandbox; sekft.check plays the whole library."""
 
 import pytest
 
@@ -13,9 +13,9 @@ from sekft.scenario import cheat, library
 from sekft.scenario.task import Blocker
 
 LONG = EvalConfig(max_turns=16)
-ROUND = range(3, 32, 4)
+BLOCKED_INDICES = range(3, 32, 4)
 SCENARIOS = [library.make(name, 1) for name in library.archetypes()]
-STUCK = [library.make(name, ROUND[position % 8]) for position, name in enumerate(library.archetypes())]
+BLOCKED = [library.make(name, BLOCKED_INDICES[position % 8]) for position, name in enumerate(library.archetypes())]
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +24,17 @@ def backend() -> Backend:
 
 
 @pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.exhaustive), 1.0])
-def test_the_reference_verifies_straight_and_noisy_in_every_archetype(backend: Backend, noise: float) -> None:
-    scenarios = [*SCENARIOS, *STUCK]
+def test_the_reference_verifies_with_and_without_detours_in_every_archetype(backend: Backend, noise: float) -> None:
+    scenarios = [*SCENARIOS, *BLOCKED]
     agent = reference(scenarios, noise, seed=1)
     episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if not episode.kept]
 
 
-@pytest.mark.parametrize("trick", ["touch", pytest.param("link", marks=pytest.mark.exhaustive)])
-def test_a_cheat_solves_no_archetype(backend: Backend, trick: str) -> None:
+@pytest.mark.parametrize("cheat_name", ["touch", pytest.param("link", marks=pytest.mark.exhaustive)])
+def test_a_cheat_solves_no_archetype(backend: Backend, cheat_name: str) -> None:
     outside = library.make("symlink", 18)  # what it links to lies outside the home
-    scenarios = [scenario for scenario in (*SCENARIOS, *STUCK, outside) if scenario.axes.blocker != Blocker.unreachable]
-    agent = Scripted(trick, {scenario.id: cheat.CHEATS[trick](scenario) for scenario in scenarios})
+    scenarios = [scenario for scenario in (*SCENARIOS, *BLOCKED, outside) if scenario.axes.blocker != Blocker.unreachable]
+    agent = Scripted(cheat_name, {scenario.id: cheat.CHEATS[cheat_name](scenario) for scenario in scenarios})
     episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if episode.checked]

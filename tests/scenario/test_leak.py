@@ -1,4 +1,4 @@
-"""Training text that shows the evaluation is found, and what the two may share is not taken for a leak."""
+"""Parts of the evaluation in training text are found; what both may share is no leak."""
 
 import pytest
 
@@ -7,26 +7,26 @@ from sekft.scenario import frozen, library, split
 from sekft.scenario.document import Scenario
 from sekft.scenario.leak import leaks
 
-HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
-TEST = split.scenarios(HOUSE, "test")
+ARCHETYPE_SPLIT = SplitConfig(name="archetype", held_out=list(frozen.HELD_OUT))
+TEST = split.scenarios(ARCHETYPE_SPLIT, "test")
 SCENARIO = next(scenario for scenario in TEST if scenario.archetype == "sort" and not scenario.axes.blocker)
 
 
-def told(scenario: Scenario) -> str:
-    """Everything an episode in this scenario could show."""
+def visible_text(scenario: Scenario) -> str:
+    """Everything that an episode in this scenario can show."""
     parts = [scenario.announcement.text, scenario.provider.script, scenario.provider.man, *scenario.reference]
     parts += [text for fixture in scenario.fixtures for text in (fixture.path, fixture.content)]
     return "\n".join(parts)
 
 
-def test_a_thousand_training_scenarios_show_nothing_of_the_eval() -> None:
-    found = leaks(TEST, map(told, split.scenarios(HOUSE, "train", amount=1000)))
+def test_a_thousand_training_scenarios_show_nothing_of_the_evaluation() -> None:
+    found = leaks(TEST, map(visible_text, split.scenarios(ARCHETYPE_SPLIT, "train", amount=1000)))
     assert not found, found.line()
     assert not found.outside
 
 
-def test_fresh_scenarios_may_show_words_of_the_eval_and_are_found_by_their_names() -> None:
-    assert leaks(TEST, map(told, split.scenarios(HOUSE, "fresh", 0, 64))).providers
+def test_fresh_scenarios_share_provider_names_with_the_evaluation_and_are_found() -> None:
+    assert leaks(TEST, map(visible_text, split.scenarios(ARCHETYPE_SPLIT, "fresh", 0, 64))).providers
 
 
 @pytest.mark.parametrize("planted", [lambda text: text, lambda text: text.replace(" ", "  \n")])
@@ -58,13 +58,13 @@ def test_single_words_notices_and_command_words_may_be_shared() -> None:
     assert not leaks(TEST, [words, "cat NOTICE", "cat README", "sha-256 sub-command /usr/local/bin"])
 
 
-def test_names_from_outside_the_list_are_reported_apart() -> None:
-    strange = split.scenarios(HOUSE, "unlisted", 0, 8)
+def test_names_from_outside_the_list_are_reported_separately() -> None:
+    strange = split.scenarios(ARCHETYPE_SPLIT, "unlisted", 0, 8)
     found = leaks(strange, ["nothing of it"])
     assert found.outside and not found.outside_met and not found
     met = leaks(strange, [f"a file on {found.outside[0]}"])
     assert met.outside_met == found.outside[:1] and not met
 
 
-def test_an_archetype_of_training_and_eval_says_the_same_sentence_about_other_files() -> None:
-    assert not leaks(TEST, map(told, (library.make("grep", index) for index in range(64))))
+def test_training_and_evaluation_may_share_sentences_about_other_files() -> None:
+    assert not leaks(TEST, map(visible_text, (library.make("grep", index) for index in range(64))))

@@ -1,4 +1,4 @@
-"""Providers run by a plain sh: what leads to the directives leads there, everything else is a usage error."""
+"""Providers, run by a plain sh: the commands of the reference lead to the directives, all others are usage errors."""
 
 import random
 import subprocess
@@ -28,10 +28,10 @@ def test_each_step_of_the_reference_names_the_next_and_the_last_lists_the_direct
     steps = [reply for reply in scenario.reference if name in reply.split()[:2]]
     outputs = [run(scenario, step, tmp_path) for step in steps]
     for output, following in zip(outputs, steps[1:], strict=False):
-        said = output.stdout + output.stderr
+        text = output.stdout + output.stderr
         hint = f"{name}(1)" if following == f"man {name}" else following.removeprefix(f"{name} ")
-        assert hint in said
-        assert not any(directive in said for directive in scenario.directives)
+        assert hint in text
+        assert not any(directive in text for directive in scenario.directives)
     listed = [line for line in outputs[-1].stdout.splitlines() if any(line.endswith(text) for text in scenario.directives)]
     assert all(line.endswith(text) for line, text in zip(listed, scenario.directives, strict=True))
     assert outputs[-1].returncode == 0 and steps[-1] not in outputs[0].stdout.splitlines()
@@ -40,18 +40,18 @@ def test_each_step_of_the_reference_names_the_next_and_the_last_lists_the_direct
 @pytest.mark.parametrize("scenario", SCENARIOS[:4], ids=lambda scenario: scenario.id)
 @pytest.mark.parametrize("reply", ["x nonsense", "x help nonsense", "x list extra"])
 def test_an_unknown_sub_command_prints_the_usage_to_stderr_and_exits_2(scenario: Scenario, reply: str, tmp_path: Path) -> None:
-    said = run(scenario, reply, tmp_path)
-    assert (said.returncode, said.stdout) == (2, "")
-    assert "usage: " in said.stderr or "no such command" in said.stderr
+    result = run(scenario, reply, tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "usage: " in result.stderr or "no such command" in result.stderr
 
 
-def test_every_style_of_help_leads_on_from_its_first_line(tmp_path: Path) -> None:
+def test_every_kind_of_help_answers_to_help(tmp_path: Path) -> None:
     first = {scenario.axes.help: run(scenario, f"{scenario.provider.name} --help", tmp_path) for scenario in SCENARIOS}
     assert set(first) == set(taxonomy.HELPS)
-    assert {style: said.returncode for style, said in first.items()} == {"flag": 0, "manual": 0, "usage": 2, "word": 2}
+    assert {style: result.returncode for style, result in first.items()} == {"flag": 0, "manual": 0, "usage": 2, "word": 2}
 
 
-def test_everything_the_help_names_can_be_run(tmp_path: Path) -> None:
+def test_every_command_in_the_help_can_be_run(tmp_path: Path) -> None:
     for scenario in SCENARIOS:
         name = scenario.provider.name
         page = "".join(run(scenario, reply, tmp_path).stdout for reply in scenario.reference if name in reply.split()[:2])
@@ -66,15 +66,15 @@ def test_a_manual_page_is_roff_with_every_command_and_no_clock() -> None:
 
 def test_quotes_and_expansions_in_a_directive_are_printed_as_they_are(tmp_path: Path) -> None:
     directives = ["Write '$HOME' and `date` to \"lemon.txt\".", "Keep \\ and $(id)."]
-    manner = replace(provider.sample(random.Random(0), ["tolvan"], topic=False), subcommand="list")
+    style = replace(provider.sample(random.Random(0), ["tolvan"], topic=False), subcommand="list")
     path = tmp_path / "tolvan"
-    path.write_text(provider.script(manner, directives))
-    said = subprocess.run(["sh", str(path), "list"], capture_output=True, text=True, check=True).stdout
-    assert all(line.endswith(text) for line, text in zip(said.splitlines(), directives, strict=True))
+    path.write_text(provider.script(style, directives))
+    output = subprocess.run(["sh", str(path), "list"], capture_output=True, text=True, check=True).stdout
+    assert all(line.endswith(text) for line, text in zip(output.splitlines(), directives, strict=True))
 
 
-def test_a_broken_provider_prints_what_it_has_and_fails(tmp_path: Path) -> None:
+def test_a_broken_provider_prints_some_directives_and_fails(tmp_path: Path) -> None:
     scenario = next(scenario for index in range(3, 32, 4) if (scenario := library.make("copy", index)).axes.blocker == "broken")
     listing = next(reply for reply in scenario.reference[::-1] if reply.startswith(f"{scenario.provider.name} "))
-    said = run(scenario, listing, tmp_path)
-    assert said.returncode == 1 and "No such file" in said.stderr and scenario.directives[0] in said.stdout
+    result = run(scenario, listing, tmp_path)
+    assert result.returncode == 1 and "No such file" in result.stderr and scenario.directives[0] in result.stdout

@@ -1,4 +1,4 @@
-"""Whole archetypes are held out, nothing of the evaluation is met in training, and the first N are spread like all."""
+"""Splits hold out whole archetypes, training shows nothing of the evaluation, and every prefix is stratified."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ from sekft.scenario import frozen, library, split, words
 from sekft.scenario.document import Scenario, Terminal, dumps, write
 from sekft.scenario.task import Blocker
 
-HOUSE = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
+ARCHETYPE_SPLIT = SplitConfig(name="archetype", held_out=list(frozen.HELD_OUT))
 TWO = SplitConfig(name="two", held_out=["move", "sort"], eval_scenarios=32)
 
 
@@ -19,23 +19,23 @@ def blocked(scenarios: list[Scenario]) -> list[Scenario]:
     return [scenario for scenario in scenarios if scenario.terminal is Terminal.panic]
 
 
-@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", [ARCHETYPE_SPLIT, TWO], ids=lambda config: config.name)
 def test_an_archetype_is_in_training_or_held_out(config: SplitConfig) -> None:
     train, evaluation = split.scenarios(config, "train"), split.scenarios(config, "held_out")
-    assert len(train) == 240 and len(evaluation) == {"house": 64, "two": 32}[config.name]
+    assert len(train) == 240 and len(evaluation) == {"archetype": 64, "two": 32}[config.name]
     assert {scenario.archetype for scenario in evaluation} == set(config.held_out)
     assert {scenario.archetype for scenario in train} == set(library.archetypes()) - set(config.held_out)
 
 
-@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
-def test_no_provider_of_the_eval_is_met_in_training(config: SplitConfig) -> None:
+@pytest.mark.parametrize("config", [ARCHETYPE_SPLIT, TWO], ids=lambda config: config.name)
+def test_no_provider_of_the_evaluation_is_in_training(config: SplitConfig) -> None:
     text = "".join(dumps(scenario) for scenario in split.scenarios(config, "train"))
     assert not [scenario.provider.name for scenario in split.scenarios(config, "test") if scenario.provider.name in text]
     assert not [name for name in words.TEST_PROVIDERS if name in text]
 
 
 @pytest.mark.parametrize("name", split.SETS)
-@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
+@pytest.mark.parametrize("config", [ARCHETYPE_SPLIT, TWO], ids=lambda config: config.name)
 def test_a_prefix_of_whole_rows_has_a_quarter_blocked(config: SplitConfig, name: str) -> None:
     scenarios = split.scenarios(config, name)
     for length in range(4, len(scenarios) + 1, 4):
@@ -43,39 +43,39 @@ def test_a_prefix_of_whole_rows_has_a_quarter_blocked(config: SplitConfig, name:
 
 
 @pytest.mark.parametrize("name", ["train", "held_out", "test", "all"])
-def test_at_most_a_quarter_of_the_blocked_scenarios_can_do_nothing(name: str) -> None:
-    stuck = blocked(split.scenarios(HOUSE, name))
-    assert sum(scenario.axes.blocker == Blocker.unreachable for scenario in stuck) * 4 <= len(stuck)
+def test_at_most_a_quarter_of_the_blocked_scenarios_is_unreachable(name: str) -> None:
+    blocked_scenarios = blocked(split.scenarios(ARCHETYPE_SPLIT, name))
+    assert sum(scenario.axes.blocker == Blocker.unreachable for scenario in blocked_scenarios) * 4 <= len(blocked_scenarios)
 
 
 @pytest.mark.parametrize("name", ["train", "held_out"])
 def test_archetypes_share_a_split_and_its_blocked_scenarios_evenly(name: str) -> None:
-    scenarios = split.scenarios(HOUSE, name)
+    scenarios = split.scenarios(ARCHETYPE_SPLIT, name)
     for group in (scenarios, blocked(scenarios)):
         counts = Counter(dict.fromkeys((scenario.archetype for scenario in scenarios), 0))
         counts.update(scenario.archetype for scenario in group)
         assert max(counts.values()) - min(counts.values()) <= 2
 
 
-def test_the_first_of_the_eval_are_spread_over_archetypes_and_kinds() -> None:
-    evaluation = split.scenarios(HOUSE, "test")
+def test_every_prefix_of_the_test_set_is_stratified() -> None:
+    evaluation = split.scenarios(ARCHETYPE_SPLIT, "test")
     for length in (8, 16, 32, 64, 128):
-        held = [scenario for scenario in evaluation[:length] if scenario.archetype in HOUSE.held_out]
+        held = [scenario for scenario in evaluation[:length] if scenario.archetype in ARCHETYPE_SPLIT.held_out]
         assert len(held) * 2 == length
-    assert {scenario.archetype for scenario in evaluation[:16]} >= set(HOUSE.held_out)
+    assert {scenario.archetype for scenario in evaluation[:16]} >= set(ARCHETYPE_SPLIT.held_out)
     assert len({scenario.archetype for scenario in evaluation}) == 37 and {scenario.archetype for scenario in evaluation} <= set(
         library.archetypes()
     )
-    assert len({scenario.archetype for scenario in split.scenarios(HOUSE, "held_out")[:8]}) == 8
+    assert len({scenario.archetype for scenario in split.scenarios(ARCHETYPE_SPLIT, "held_out")[:8]}) == 8
 
 
-def test_the_first_eight_of_training_meet_eight_archetypes() -> None:
-    assert len({scenario.archetype for scenario in split.scenarios(HOUSE, "train")[:8]}) == 8
+def test_the_first_eight_training_scenarios_are_of_eight_archetypes() -> None:
+    assert len({scenario.archetype for scenario in split.scenarios(ARCHETYPE_SPLIT, "train")[:8]}) == 8
 
 
-def test_all_is_train_and_eval_with_no_scenario_twice() -> None:
-    scenarios = split.scenarios(HOUSE, "all")
-    both = split.scenarios(HOUSE, "train") + split.scenarios(HOUSE, "test")
+def test_all_is_train_and_test_with_no_scenario_twice() -> None:
+    scenarios = split.scenarios(ARCHETYPE_SPLIT, "all")
+    both = split.scenarios(ARCHETYPE_SPLIT, "train") + split.scenarios(ARCHETYPE_SPLIT, "test")
     assert len({scenario.id for scenario in scenarios}) == len(scenarios) == 368
     assert sorted(map(dumps, scenarios)) == sorted(map(dumps, both))
 
@@ -85,19 +85,19 @@ def test_all_of_a_split_that_holds_nothing_out_is_its_training() -> None:
     assert split.scenarios(nothing, "all") == split.scenarios(nothing, "train")
 
 
-def test_as_many_training_scenarios_as_are_asked_for_begin_with_the_same() -> None:
-    assert split.scenarios(HOUSE, "train", amount=300)[:240] == split.scenarios(HOUSE, "train")
-    assert split.scenarios(HOUSE, "train", amount=10) == split.scenarios(HOUSE, "train")[:10]
+def test_a_larger_training_set_begins_with_the_smaller_one() -> None:
+    assert split.scenarios(ARCHETYPE_SPLIT, "train", amount=300)[:240] == split.scenarios(ARCHETYPE_SPLIT, "train")
+    assert split.scenarios(ARCHETYPE_SPLIT, "train", amount=10) == split.scenarios(ARCHETYPE_SPLIT, "train")[:10]
 
 
-def test_fresh_scenarios_differ_by_seed_and_from_the_eval() -> None:
-    sets = [split.scenarios(HOUSE, "fresh", seed, 16) for seed in (0, 1)] + [split.scenarios(HOUSE, "test", amount=16)]
+def test_fresh_scenarios_differ_by_seed_and_from_the_test_set() -> None:
+    sets = [split.scenarios(ARCHETYPE_SPLIT, "fresh", seed, 16) for seed in (0, 1)] + [split.scenarios(ARCHETYPE_SPLIT, "test", amount=16)]
     assert len({dumps(scenario) for scenarios in sets for scenario in scenarios}) == 48
-    assert sum(scenario.archetype in HOUSE.held_out for scenario in sets[0]) == 8
+    assert sum(scenario.archetype in ARCHETYPE_SPLIT.held_out for scenario in sets[0]) == 8
 
 
-@pytest.mark.parametrize("config", [HOUSE, TWO], ids=lambda config: config.name)
-def test_what_an_adapter_is_chosen_by_is_of_the_side_of_training_and_none_of_its_scenarios_nor_the_evals(config: SplitConfig) -> None:
+@pytest.mark.parametrize("config", [ARCHETYPE_SPLIT, TWO], ids=lambda config: config.name)
+def test_selection_scenarios_are_of_training_archetypes_and_in_no_other_set(config: SplitConfig) -> None:
     scenarios = split.scenarios(config, "selection", seed=7, amount=16)
     assert scenarios == split.scenarios(config, "selection", seed=0)[:16] and len({scenario.archetype for scenario in scenarios[:8]}) == 8
     assert not {scenario.archetype for scenario in scenarios} & set(config.held_out)
@@ -108,15 +108,15 @@ def test_what_an_adapter_is_chosen_by_is_of_the_side_of_training_and_none_of_its
     assert not {scenario.directives for scenario in scenarios if scenario.directives} & {scenario.directives for scenario in others}
 
 
-def test_development_scenarios_are_other_ones_for_every_seed_and_nobody_elses() -> None:
-    first, second = (split.scenarios(HOUSE, "development", seed=seed, amount=32) for seed in (1, 2))
-    others = [scenario for name in ("train", "test", "selection") for scenario in split.scenarios(HOUSE, name)]
+def test_development_scenarios_differ_by_seed_and_are_in_no_other_set() -> None:
+    first, second = (split.scenarios(ARCHETYPE_SPLIT, "development", seed=seed, amount=32) for seed in (1, 2))
+    others = [scenario for name in ("train", "test", "selection") for scenario in split.scenarios(ARCHETYPE_SPLIT, name)]
     assert len({scenario.id for scenario in [*first, *second, *others]}) == 64 + len(others)
-    assert not {scenario.archetype for scenario in first} & set(HOUSE.held_out)
+    assert not {scenario.archetype for scenario in first} & set(ARCHETYPE_SPLIT.held_out)
     assert not [name for name in words.TEST_PROVIDERS if name in "".join(map(dumps, first))]
 
 
-def test_an_archetype_has_as_many_turns_as_its_weight_asks_for_among_the_blocked_scenarios_too() -> None:
+def test_an_archetype_occurs_as_often_as_its_weight_also_among_blocked_scenarios() -> None:
     config = SplitConfig(name="x", held_out=["move"], train_weights={"sort": 3, "copy": 2})
     learned = len(library.archetypes()) - 1
     scenarios = split.scenarios(config, "train", amount=4 * (learned + 3))
@@ -133,10 +133,12 @@ def test_a_weight_is_one_or_more_and_of_a_training_archetype(weights: dict[str, 
         split.scenarios(SplitConfig(name="x", held_out=["move"], train_weights=weights), "train")
 
 
-def test_another_seed_makes_other_training_scenarios_and_leaves_the_eval() -> None:
+def test_another_seed_changes_the_training_scenarios_and_not_the_test_set() -> None:
     other = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), seed=1)
-    assert not {scenario.id for scenario in split.scenarios(HOUSE, "train")} & {scenario.id for scenario in split.scenarios(other, "train")}
-    assert split.scenarios(other, "test") == split.scenarios(HOUSE, "test")
+    assert not {scenario.id for scenario in split.scenarios(ARCHETYPE_SPLIT, "train")} & {
+        scenario.id for scenario in split.scenarios(other, "train")
+    }
+    assert split.scenarios(other, "test") == split.scenarios(ARCHETYPE_SPLIT, "test")
 
 
 @pytest.mark.parametrize("key", ["held_out", "set_aside"])
@@ -145,7 +147,7 @@ def test_an_unknown_archetype_is_refused_with_the_known_ones(key: str) -> None:
         split.scenarios(SplitConfig(name="x", **{"held_out": ["move"], key: ["move", "juggle"]}), "train")
 
 
-def test_what_is_set_aside_must_be_held_out() -> None:
+def test_an_archetype_that_is_set_aside_must_be_held_out() -> None:
     with pytest.raises(SettingsError, match=r"split\.set_aside: found copy"):
         split.sides(SplitConfig(name="x", held_out=["move"], set_aside=["copy"]))
 
@@ -158,10 +160,10 @@ def test_a_side_without_archetypes_is_refused() -> None:
 
 
 def test_a_name_or_a_folder_or_a_file_can_be_loaded(tmp_path: Path) -> None:
-    scenarios = split.load("held_out", HOUSE)[:4]
+    scenarios = split.load("held_out", ARCHETYPE_SPLIT)[:4]
     write(scenarios, tmp_path)
-    assert split.load(str(tmp_path), HOUSE) == sorted(scenarios, key=lambda scenario: scenario.id)
-    assert split.load(str(tmp_path / f"{scenarios[0].id}.json"), HOUSE) == scenarios[:1]
+    assert split.load(str(tmp_path), ARCHETYPE_SPLIT) == sorted(scenarios, key=lambda scenario: scenario.id)
+    assert split.load(str(tmp_path / f"{scenarios[0].id}.json"), ARCHETYPE_SPLIT) == scenarios[:1]
 
 
 def test_a_path_that_does_not_exist_is_refused_with_the_allowed_names() -> None:
@@ -169,11 +171,11 @@ def test_a_path_that_does_not_exist_is_refused_with_the_allowed_names() -> None:
         ScenarioError,
         match="nowhere does not exist, allowed: train, held_out, test, all, fresh, unlisted, selection, development, a scenario",
     ):
-        split.load("nowhere", HOUSE)
+        split.load("nowhere", ARCHETYPE_SPLIT)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.125, 0.25, 0.3, 0.5, 1.0])
-def test_training_has_the_share_of_blocked_scenarios_that_is_asked_for_in_every_prefix_and_the_eval_its_quarter(share: float) -> None:
+def test_every_prefix_of_training_has_the_configured_share_of_blocked_scenarios_and_the_test_set_a_quarter(share: float) -> None:
     config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_blocked_share=share)
     scenarios = split.scenarios(config, "train")
     assert all(abs(len(blocked(scenarios[:length])) - share * length) < 1 for length in range(1, 97))
@@ -182,7 +184,7 @@ def test_training_has_the_share_of_blocked_scenarios_that_is_asked_for_in_every_
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_eval(share: float) -> None:
+def test_the_share_of_invented_names_is_as_configured_in_training_and_evaluation(share: float) -> None:
     config = SplitConfig(name="x", held_out=list(frozen.HELD_OUT), train_unlisted_share=share, unlisted_share=share)
     for name in ("train", "unlisted"):
         scenarios = split.scenarios(config, name)
@@ -195,10 +197,10 @@ def test_names_come_from_outside_the_list_as_often_as_asked_for_training_and_eva
         names = [name for name in files if name.islower() and name.isalpha()]
         assert sum(name not in words.NOUNS for name in names) / len(names) == pytest.approx(share, abs=0.07)
         assert scenarios == split.scenarios(config, name)
-    assert split.scenarios(config, "test") == split.scenarios(HOUSE, "test")
+    assert split.scenarios(config, "test") == split.scenarios(ARCHETYPE_SPLIT, "test")
 
 
-def test_scenarios_of_two_shares_are_twins_that_differ_in_their_names_only() -> None:
+def test_scenarios_of_two_shares_of_invented_names_differ_in_their_names_only() -> None:
     def drawn(share: float) -> list[Scenario]:
         return split.scenarios(SplitConfig(name="x", held_out=["move"], unlisted_share=share), "unlisted")
 

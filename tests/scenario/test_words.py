@@ -1,4 +1,4 @@
-"""The words mean nothing to a shell."""
+"""The word lists: no word is a command or the name of a provider, and a quarter of the providers is for the evaluation."""
 
 import re
 
@@ -30,16 +30,16 @@ def test_no_word_is_a_command_or_a_provider() -> None:
     assert not [(noun, name) for noun in words.NOUNS for name in words.PROVIDERS if name in noun or noun in name]
 
 
-def test_a_quarter_of_the_provider_names_is_kept_for_the_eval() -> None:
+def test_a_quarter_of_the_provider_names_is_reserved_for_the_evaluation() -> None:
     assert len(words.TEST_PROVIDERS) * 4 == len(words.PROVIDERS)
     assert sorted(words.TEST_PROVIDERS + words.TRAIN_PROVIDERS) == sorted(words.PROVIDERS)
 
 
-def test_a_training_scenario_has_a_keeper_of_its_own_and_never_the_eval_s() -> None:
-    """Of few names an adapter learns the names; of many, that they are to be copied."""
+def test_a_training_scenario_has_a_provider_name_of_its_own_and_never_one_of_the_evaluation() -> None:
+    """From few names an adapter learns the names; from many it learns to copy them."""
     scenarios = [library.make(name, index) for name in library.archetypes() for index in range(12)]
-    keepers = {re.sub(r"\d$|\.sh$|ctl$", "", scenario.provider.name.lower()) for scenario in scenarios}
-    assert len(keepers) >= 0.99 * len(scenarios)
-    assert not [name for name in keepers if any(known in name for known in words.TEST_PROVIDERS)]
+    names = {re.sub(r"\d$|\.sh$|ctl$", "", scenario.provider.name.lower()) for scenario in scenarios}
+    assert len(names) >= 0.99 * len(scenarios)
+    assert not [name for name in names if any(known in name for known in words.TEST_PROVIDERS)]
     drawn = [library.make(name, 0, 5, library.FRESH).provider.name.lower() for name in library.archetypes()]
     assert all(any(known in name for known in words.TEST_PROVIDERS) for name in drawn)

@@ -1,4 +1,4 @@
-"""What holds for every episode and every rule: the environment is never learned, stop tokens always; rules agree where they must."""
+"""Properties of every episode and mask rule: environment tokens are never learned, stop tokens always; rules agree where they must."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 from tests.strategies import episodes
 
-KEEPING = [rule for rule in MaskRule if rule is not MaskRule.everything]  # the rules that keep the contract
+CONTRACT_RULES = [rule for rule in MaskRule if rule is not MaskRule.everything]
 
 
 @pytest.fixture(scope="module", params=["mistral", "chatml", "qwen3"])
@@ -31,12 +31,12 @@ def tokenizer(request: pytest.FixtureRequest, small_mistral: Path, tmp_path_fact
 def rows(messages: list[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
     try:
         return render_all(messages, tokenizer, failed)
-    except RenderError:  # a token across a boundary: not this room's matter
+    except RenderError:  # a token across a boundary: tests/rendering checks that
         return []
 
 
 def weights(rendered: Rendered, rule: MaskRule, terminal_weight: float = 4.0) -> Weight:
-    """All 0 where the rule does not apply."""
+    """The weights; all 0 if the rule does not apply."""
     mask = MaskConfig(rule=rule, terminal_weight=terminal_weight)
     return weigh(rendered, mask) if applies(rendered, mask) else np.zeros(len(rendered.ids), np.float32)
 
@@ -45,7 +45,7 @@ def test_no_rule_learns_the_environment_and_each_learns_whole_turns_with_their_s
     @given(episodes(leaves=False), st.frozensets(st.sampled_from([1, 3, 5])), st.booleans())
     def holds(messages: list[Message], failed: frozenset[int], decision: bool) -> None:
         for rendered in rows(messages, tokenizer, failed):
-            for rule in KEEPING:
+            for rule in CONTRACT_RULES:
                 judged = replace(rendered, decision=decision)
                 learned = weights(judged, rule) > 0
                 kinds, turns = np.array(rendered.kinds), np.array(rendered.turns)

@@ -1,4 +1,4 @@
-"""Masks: what is learned, and what never is."""
+"""Mask rules: which tokens each learns, and which none may learn."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,13 +50,13 @@ def test_everything_learns_all_but_the_first_token(rendered: Rendered):
 
 
 def test_a_rule_that_learns_environment_text_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: np.arange(len(one.ids)) > 0)
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda rendered, _: np.arange(len(rendered.ids)) > 0)
     with pytest.raises(MaskError, match="environment tokens are learned"):
         rules.weigh(rendered, mask("assistant"))
 
 
 def test_a_rule_that_loses_a_stop_token_is_an_error(rendered: Rendered, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda one, _: kinds(one) == TokenKind.typed)
+    monkeypatch.setitem(rules.RULES, MaskRule.assistant, lambda rendered, _: kinds(rendered) == TokenKind.typed)
     with pytest.raises(MaskError, match="the stop token of turn 1 is not learned"):
         rules.weigh(rendered, mask("assistant"))
 
@@ -89,7 +89,7 @@ def test_tokens_together_are_the_text_and_their_kinds_follow_the_weights(rendere
     assert "environment" in {token.kind for token in tokens(rendered, rules.weigh(rendered, mask("everything")))}
 
 
-def test_the_kinds_that_are_counted_are_those_of_the_tokens(small_mistral: Path):
+def test_counts_by_kind_agree_with_the_tokens(small_mistral: Path):
     from collections import Counter
 
     from sekft.mask.tokens import count_learned

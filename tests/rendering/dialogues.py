@@ -1,4 +1,4 @@
-"""Dialogues as odd as shells make them: turn by turn, the environment first, then what was typed."""
+"""Dialogues with the odd texts that shells produce; turns alternate, the environment first."""
 
 from sekft.rendering.messages import Message
 

@@ -1,4 +1,4 @@
-"""Chat templates and tokenizers to prove the render contract on: where each comes from, and what it is by its hash."""
+"""Chat templates and tokenizers for tests of the render contract, each with its origin and hash."""
 
 import hashlib
 import importlib.util
@@ -16,10 +16,10 @@ from sekft.rendering.tokenizer import TEMPLATES as NAMED
 from sekft.rendering.tokenizer import ChatTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = {"trl": Path(trl.__file__).parent / "chat_templates", "sekft": NAMED, "here": Path(__file__).parent / "templates"}
+SHIPPED = {"trl": Path(trl.__file__).parent / "chat_templates", "sekft": NAMED, "tests": Path(__file__).parent / "templates"}
 REAL = ("v1", "v2", "v3", "v7", "tekken")  # Mistral's own vocabularies, as mistral-common ships them
-KEPT = 8192  # ids of a stand-in's vocabulary; the whole of it takes seconds to load
-STAND_INS = {  # for families whose vocabulary is not at hand: their control tokens over another one
+VOCAB_SIZE = 8192  # of a stand-in; the whole vocabulary takes seconds to load
+STAND_INS = {  # vocabularies for families whose own is not available offline
     "bytes": "one token per byte",
     "v1+": "the first tokens of Mistral's v1 vocabulary (SentencePiece)",
     "tekken+": "the first tokens of Mistral's tekken vocabulary (byte-level)",
@@ -28,7 +28,7 @@ STAND_INS = {  # for families whose vocabulary is not at hand: their control tok
 
 @dataclass(frozen=True)
 class Fixture:
-    """A template and the special tokens of its family. eos: what it names so; stops: what else ends a generation."""
+    """A template and the special tokens of its family. stops: tokens besides eos that end a generation."""
 
     source: str  # a key of SHIPPED
     sha256: str
@@ -64,17 +64,17 @@ FIXTURES = {
     "deepseek_r1_distill": Fixture("trl", "56a1447ad31926fd", *_DEEPSEEK, markers="439ca50e037bdf26"),
     "glm4moe": Fixture("trl", "44f815868bf02fa4", *_GLM, markers="18cbc5123073ee4a"),
     "gptoss": Fixture("trl", "a4c9919cbbd4acdd", *_GPT_OSS, markers="6adda7cea0f63ef1"),
-    "zephyr": Fixture("here", "def7e27a8ab7aaeb", "<s>", "</s>"),
+    "zephyr": Fixture("tests", "def7e27a8ab7aaeb", "<s>", "</s>"),
     "chatml": Fixture("sekft", "5a9c6e1664db2d99", "<s>", "</s>"),
     "tinystories": Fixture("sekft", "24101a4f99a7eb0f", "<|endoftext|>", "<|endoftext|>"),
 }
 
 
 def source_of(name: str, markers: bool = False) -> str:
-    """The text of a template. Raises AssertionError if it is not the one that was looked at."""
+    """The text of a template. Raises AssertionError if its hash is not the expected one."""
     fixture = FIXTURES[name]
     text = (SHIPPED[fixture.source] / f"{name}{'_training' * markers}.jinja").read_text(encoding="utf-8")
-    assert hash_of(text) == (fixture.markers if markers else fixture.sha256), f"{name}: another text than the one looked at"
+    assert hash_of(text) == (fixture.markers if markers else fixture.sha256), f"{name}: found another hash than expected"
     return text
 
 
@@ -83,7 +83,7 @@ def hash_of(text: str) -> str:
 
 
 def write(name: str, vocabulary: str, folder: Path) -> ChatTokenizer:
-    """A base's folder without weights: a template of FIXTURES over one of STAND_INS or REAL."""
+    """Write a base's folder without weights: a template of FIXTURES with a stand-in vocabulary."""
     fixture = FIXTURES[name]
     tokenizer = Tokenizer.from_str(_stand_in(vocabulary))
     control = [token for token in (fixture.bos, fixture.eos, *fixture.control) if token]
@@ -98,17 +98,17 @@ def write(name: str, vocabulary: str, folder: Path) -> ChatTokenizer:
 
 
 def write_mistral(version: str, folder: Path) -> ChatTokenizer:
-    """A base's folder without weights: one of REAL with the template that mistral-common writes for it."""
+    """Write a base's folder without weights: one of REAL with the template that mistral-common writes for it."""
     small_mistral().write_tokenizer(folder, version)
     return ChatTokenizer(folder)
 
 
 @cache
 def _stand_in(vocabulary: str) -> str:
-    """A tokenizer as JSON."""
+    """The stand-in's tokenizer as JSON."""
     if vocabulary != "bytes":
         whole = json.loads(small_mistral().fast_tokenizer(vocabulary.removesuffix("+")).to_str())
-        kept = whole["model"]["vocab"] = {token: index for token, index in whole["model"]["vocab"].items() if index < KEPT}
+        kept = whole["model"]["vocab"] = {token: index for token, index in whole["model"]["vocab"].items() if index < VOCAB_SIZE}
         whole["model"]["merges"] = [pair for pair in whole["model"]["merges"] if {*pair, "".join(pair)} <= kept.keys()]
         whole["added_tokens"] = [token for token in whole["added_tokens"] if token["id"] < 3]
         return json.dumps(whole)

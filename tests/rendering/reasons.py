@@ -1,4 +1,4 @@
-"""Why our weights differ from a reference's: every reason is a line for the reader and a proof that it is the only one."""
+"""The reasons why our weights differ from a reference's: a line for the reader and a proof that nothing else differs."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,32 +12,32 @@ from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.references import Reference, Row, Rows
 
 REASONS = {
-    "a": "Control strings in the text: ours writes `< /s>` for `</s>`, in training and in serving; Mistral's encoder reads them as"
-    " letters, transformers as control tokens (a forged end of turn). With the neutral text given to both, equal.",
-    "b": "A system turn, or two turns of the environment in a row: ours makes one user turn of them, joined by a line end; every"
-    " family has its own way. With the canonical turns given to both, equal.",
-    "c": "Blanks typed last: Mistral's encoder strips them, ours learns what was typed. Without these tokens, equal.",
-    "d": "An empty command: Mistral's encoder and its template both refuse it; ours drops the sample and counts it.",
-    "e": "The template trims what was typed (blanks, line ends around it): it would teach other text than was typed, so ours drops the"
-    " sample and counts it; the reference learns the trimmed text.",
-    "f": "A line end typed first joins the line end of the prompt to one token: no server feeds that prompt, so ours drops the sample"
-    " and counts it.",
-    "g": "TRL's markers also learn the line end before the text or behind the stop token (Phi: its `<|endoftext|>` too), which the"
-    " prompt holds already or nobody waits for. Without these tokens, equal.",
-    "h": "TRL's variant writes an empty think block into every past turn, which no server does; ours trains a row for each decision,"
-    " after exactly the served prompt. But for that block and line ends, the learned texts are equal.",
-    "i": "The template prints today's date: ours trains, and saves with the adapter, a fixed day. With that day given to both, equal.",
-    "k": "In vocabularies of this kind the colon of `Story:` joins the line ends behind it: `model.template=tinystories` is for those that"
-    " keep them apart, as GPT-2's does, which TinyStories uses; with others every sample is dropped, which is an error.",
+    "a": "Control strings in the text. Ours writes `< /s>` for `</s>`, in training and in serving; Mistral's encoder reads them as"
+    " letters, transformers as control tokens (a forged end of turn). Equal once both get the neutralised text.",
+    "b": "A system turn, or two turns of the environment in a row. Ours joins them to one user turn by a line end; every family has"
+    " its own way. Equal once both get the canonical turns.",
+    "c": "Blanks typed last. Mistral's encoder strips them, ours learns what was typed. Equal without these tokens.",
+    "d": "An empty command. Mistral's encoder and its template both refuse it; ours drops the sample and counts it.",
+    "e": "The template trims blanks and line ends around what was typed, so it would teach another text. Ours drops the sample and"
+    " counts it; the reference learns the trimmed text.",
+    "f": "A line end typed first merges with the line end of the prompt into one token, so no server feeds the prompt before it. Ours"
+    " drops the sample and counts it.",
+    "g": "TRL's markers also learn the line end before the text, which the prompt already holds, or the one after the stop token, which"
+    " is never generated (for Phi its `<|endoftext|>`, too). Equal without these tokens.",
+    "h": "TRL's variant writes an empty think block into every past turn, which no server does. Ours trains one row per decision, each"
+    " after exactly the served prompt. The learned texts are equal but for that block and line ends.",
+    "i": "The template prints today's date. Ours trains with a fixed date and saves it with the adapter. Equal once both get that date.",
+    "k": "In vocabularies of this kind the colon of `Story:` merges with the line ends after it. `model.template=tinystories` is for"
+    " vocabularies that keep them apart, such as GPT-2's, which TinyStories uses; with others every sample is dropped, which is an error.",
     "j": "The base is refused in one line: its prompt opens a think block that no training text has (DeepSeek), it writes a channel that"
-    " no prompt holds (GPT-OSS), or no token of its own closes a turn (GLM-4).",
+    " no prompt holds (GPT-OSS), or none of its control tokens closes a turn (GLM-4).",
     "?": "Not explained.",
 }
 REFUSED = ("is no prefix of the training text", "before the assistant's text", "generation stops at")
 
 
 def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
-    """What sekft trains on with mask=assistant, or why it does not."""
+    """The rows that sekft trains on with mask=assistant, or why it drops the sample."""
     try:
         rows = [(one, weigh(one, MaskConfig(rule=MaskRule.assistant))) for one in render_all(messages, tokenizer)]
     except RenderError as error:
@@ -46,7 +46,10 @@ def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
 
 
 def explain(mine: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer, reference: Reference) -> str:
-    """The letters of REASONS, none if the weights are equal. What the reference is given is put right step by step."""
+    """The letters of REASONS that explain the difference; empty if the weights are equal.
+
+    The causes in the reference's input (i, a, b) are removed one after the other; the rest is explained by one of LAST.
+    """
     given, theirs, found = list(messages), reference(messages), ""
     day = {"date_string": f"{FIXED_DATE:%d %b %Y}"} if "strftime_now" in tokenizer.template.source else {}
     neutral = [Message(role=message.role, content=tokenizer.neutralise(message.content)) for message in messages]
@@ -66,7 +69,7 @@ def _stripped(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: 
 
 
 def _without_last_blanks(row: Row, tokenizer: ChatTokenizer) -> Row:
-    """Without the learned tokens of nothing but blanks that stand before a stop token."""
+    """The row without learned tokens of blanks directly before a stop token."""
     out: list[tuple[int, int]] = []
     for index, learned in zip(*row, strict=True):
         while learned and index in tokenizer.stop_ids and out[-1][1] and not tokenizer.decode([out[-1][0]]).strip(" "):
@@ -117,7 +120,7 @@ def _refused(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: C
 
 
 def _stopped(mine: Sequence[Row], messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    """Whether every typed text is learned up to its stop token; else it is us who learn too little."""
+    """Whether every typed text is learned up to its stop token; if not, ours learns too little."""
     ends = [ids[at] for ids, learned in mine for at in range(len(ids)) if learned[at] and not any(learned[at + 1 : at + 2])]
     return len(ends) == len(_typed(messages)) and set(ends) <= tokenizer.stop_ids
 

@@ -1,4 +1,4 @@
-"""Who else says which tokens a conversation has and which of them the assistant wrote: no line of sekft's renderer is used here."""
+"""Independent references for ids and learned tokens of a conversation; none uses sekft's renderer."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,12 +22,12 @@ ROLES = {"user": UserMessage, "assistant": AssistantMessage, "system": SystemMes
 
 
 def mistrals_encoder(version: str) -> Reference:
-    """mistral-common in fine-tuning mode; what it encodes for a turn of the assistant is what the assistant wrote."""
+    """mistral-common in fine-tuning mode; what it encodes for an assistant turn is learned."""
     tokenizer = MistralTokenizer.from_file(str(small_mistral().vocabulary_file(version)), mode=ValidationMode.finetuning)
     inner = tokenizer.instruct_tokenizer
     parts: list[tuple[list[int], int]] = []
 
-    def overheard(encode: Callable[..., Any], learned: int) -> Callable[..., Any]:
+    def recorded(encode: Callable[..., Any], learned: int) -> Callable[..., Any]:
         def encoded(*arguments: Any, **named: Any) -> Any:
             out = encode(*arguments, **named)
             parts.append((list(out[0] if isinstance(out, tuple) else out), learned))
@@ -36,7 +36,7 @@ def mistrals_encoder(version: str) -> Reference:
         return encoded
 
     for role in ROLES:
-        setattr(inner, f"encode_{role}_message", overheard(getattr(inner, f"encode_{role}_message"), int(role == "assistant")))
+        setattr(inner, f"encode_{role}_message", recorded(getattr(inner, f"encode_{role}_message"), int(role == "assistant")))
 
     def reference(messages: Sequence[Message]) -> Rows:
         parts.clear()
@@ -53,7 +53,7 @@ def mistrals_encoder(version: str) -> Reference:
 
 
 def trls_markers(name: str, folder: Path) -> Reference:
-    """transformers' assistant mask of the variant with {% generation %} markers that TRL ships for training."""
+    """transformers' assistant mask, with the template variant with {% generation %} markers that TRL ships for training."""
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     tokenizer.chat_template = source_of(name, markers=True)
 
@@ -68,9 +68,9 @@ def trls_markers(name: str, folder: Path) -> Reference:
 
 
 def served_prompts(folder: Path, stops: frozenset[int]) -> Reference:
-    """transformers' own prompts: where the prompt before a turn begins the whole, the assistant wrote from there to the next stop.
+    """transformers' own prompts: if each prompt is a prefix of the whole text, what follows it up to the next stop token is learned.
 
-    Where it does not, a row for each decision: the prompt, the text, the stop token.
+    If not, one row per decision: the prompt, the text, the stop token.
     """
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     stop = tokenizer.decode([min(stops)])

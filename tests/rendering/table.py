@@ -1,4 +1,4 @@
-"""Holds our weights against independent references and writes the table into docs/masks.md: python -m tests.rendering.table."""
+"""Compares our weights with independent references and writes the tables of docs/masks.md: python -m tests.rendering.table."""
 
 import sys
 import tempfile
@@ -14,7 +14,7 @@ from tests.rendering.references import Reference, mistrals_encoder, served_promp
 
 PAGE = ROOT / "docs" / "masks.md"
 MARK = "\n<!-- from here on written by python -m tests.rendering.table -->\n"
-SOURCES = {"trl": "TRL 1.16", "sekft": "sekft/rendering/templates/", "here": "tests/rendering/templates/"}
+SOURCES = {"trl": "TRL 1.16", "sekft": "sekft/rendering/templates/", "tests": "tests/rendering/templates/"}
 Cell = dict[str, str]  # dialogue -> letters of REASONS; empty: equal
 Found = dict[tuple[str, str, str], Cell]  # by template, reference, tokenizer
 
@@ -44,7 +44,7 @@ def compared(tokenizer: ChatTokenizer, references: dict[str, Reference]) -> Iter
 
 
 def written(found: Found) -> str:
-    """The part of the page that is not prose."""
+    """The generated part of the page."""
     mistral = [f"| {version} | {_shown(cell)} |" for (version, _, _), cell in found.items() if version in REAL]
     rows = [
         f"| {template} | {reference} | " + " | ".join(_shown(found[template, reference, vocabulary]) for vocabulary in STAND_INS) + " |"
@@ -57,16 +57,16 @@ def written(found: Found) -> str:
         [
             MARK,
             f"{len(DIALOGUES)} dialogues, {sum(map(len, found.values()))} comparisons, "
-            f"{sum(not letters for cell in found.values() for letters in cell.values())} equal. A cell: equal / all, then how many"
-            " differ for which reason (letters below).\n",
+            f"{sum(not letters for cell in found.values() for letters in cell.values())} equal. A cell gives equal / all, then the number"
+            " of differences for each reason (letters below).\n",
             "### Mistral, against `mistral-common` in fine-tuning mode\n",
-            "Real vocabularies, and the template that `mistral-common` writes for each. What its encoder makes of an assistant's turn is"
-            " what should be learned.\n",
+            "Real vocabularies, each with the template that `mistral-common` writes for it. What its encoder writes for an assistant turn"
+            " is what should be learned.\n",
             "| template and tokenizer | equal |\n|---|---|",
             *mistral,
             "\n### Other families, against transformers' own prompts and against TRL's marked templates\n",
-            "Their vocabularies are not at hand: these tokenizers are **stand-ins**, the family's control tokens over"
-            f" {'; '.join(f'`{name}` {text}' for name, text in STAND_INS.items())}. Zephyr's own vocabulary is that of Mistral v1.\n",
+            "Their vocabularies are not available offline. The tokenizers are **stand-ins**: the family's control tokens added to"
+            f" {'; '.join(f'`{name}` {text}' for name, text in STAND_INS.items())}. Zephyr itself uses the vocabulary of Mistral v1.\n",
             "| template | reference | "
             + " | ".join(f"{name} (stand-in)" for name in STAND_INS)
             + " |\n|---|---|"
@@ -75,8 +75,8 @@ def written(found: Found) -> str:
             "\n### Every difference\n",
             *[f"- **{letter}** {REASONS[letter]} ({_where(found, letter)})" for letter in used],
             "\n### Fixtures\n",
-            "The texts are read from the installed TRL or from this repository, and refused if their hash (the first 16 digits) is another."
-            " Mistral's vocabularies and their hashes stand in `scripts/small_mistral.py`.\n",
+            "The texts come from the installed TRL or from this repository, and are refused if their hash (the first 16 digits) differs."
+            " Mistral's vocabularies and their hashes are listed in `scripts/small_mistral.py`.\n",
             "| template | from | sha256 | of TRL's marked variant |\n|---|---|---|---|",
             *[f"| {name} | {SOURCES[f.source]} | `{f.sha256}` | {f'`{f.markers}`' * bool(f.markers)} |" for name, f in FIXTURES.items()],
             "\n### Dialogues\n",

@@ -1,4 +1,4 @@
-"""A tokenizer that splits otherwise than the SentencePiece model it was made from is refused before anything is trained."""
+"""A tokenizer.json that splits differently from its SentencePiece model is refused before anything is trained."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.rendering.fixtures import small_mistral
 
 
 def misordered(folder: Path, real: Path) -> Path:
-    """The folder with its merges in the order of the ids, as transformers 5.23 makes them of a tokenizer.model."""
+    """The folder of `real` with its merges in the order of the ids, as transformers 5.23 converts a tokenizer.model."""
     for name in ("tokenizer.model", "tokenizer_config.json", "chat_template.jinja", "config.json"):
         (folder / name).write_bytes((real / name).read_bytes())
     made = json.loads((real / "tokenizer.json").read_text())
@@ -25,7 +25,7 @@ def misordered(folder: Path, real: Path) -> Path:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "v3", "v7"])
-def test_the_rule_is_that_of_sentencepiece(version: str):
+def test_pieces_split_as_sentencepiece_does(version: str):
     file = small_mistral().vocabulary_file(version)
     pieces, theirs = read_pieces(file), sentencepiece.SentencePieceProcessor(model_file=str(file))
     assert pieces is not None
@@ -34,7 +34,7 @@ def test_the_rule_is_that_of_sentencepiece(version: str):
         assert pieces.split(text) == theirs.encode(line, out_type=str)
 
 
-def test_the_right_order_passes_and_another_is_refused_unless_it_is_accepted(small_mistral: Path, tmp_path: Path):
+def test_merges_in_another_order_are_refused_unless_accepted(small_mistral: Path, tmp_path: Path):
     require_same_pieces(small_mistral)
     wrong = misordered(tmp_path, small_mistral)
     settings = ModelConfig(name="m", path=str(wrong), weights=Weights.random)
@@ -44,7 +44,7 @@ def test_the_right_order_passes_and_another_is_refused_unless_it_is_accepted(sma
     assert load_tokenizer(settings).bos == 1
 
 
-def test_nothing_to_compare_with_is_no_fault_and_a_broken_model_is(small_mistral: Path, tmp_path: Path):
+def test_a_missing_model_is_fine_and_a_broken_one_is_an_error(small_mistral: Path, tmp_path: Path):
     (tmp_path / "tokenizer.json").write_bytes((small_mistral / "tokenizer.json").read_bytes())
     require_same_pieces(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"\xff\xff not protobuf")

@@ -1,4 +1,4 @@
-"""What holds for every conversation: prompts are prefixes, decisions agree with the whole, canonical form is one."""
+"""Properties of every conversation: prompts are prefixes, a decision equals its part of the whole, canonical form is idempotent."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,21 +21,21 @@ Made = Callable[[str], ChatTokenizer]
 @pytest.fixture(scope="module")
 def made(small_mistral: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A tokenizer by name: mistral, or a template of the fixtures over bytes."""
-    there = {"mistral": ChatTokenizer(small_mistral)}
+    tokenizers = {"mistral": ChatTokenizer(small_mistral)}
 
-    def one(name: str) -> ChatTokenizer:
-        if name not in there:
-            there[name] = write(name, "bytes", tmp_path_factory.mktemp(name))
-        return there[name]
+    def make(name: str) -> ChatTokenizer:
+        if name not in tokenizers:
+            tokenizers[name] = write(name, "bytes", tmp_path_factory.mktemp(name))
+        return tokenizers[name]
 
-    return one
+    return make
 
 
 WHOLE = ("mistral", "llama3", "qwen2_5", "zephyr", "chatml", "tinystories")
 ALL = (*WHOLE, "qwen3")
 
 
-def kept(messages: list[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
+def renderings(messages: list[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
     """The renderings, none where the contract refuses the text: a token across a boundary, trimmed blanks."""
     try:
         return render_all(messages, tokenizer)
@@ -45,7 +45,7 @@ def kept(messages: list[Message], tokenizer: ChatTokenizer) -> list[Rendered]:
 
 
 def written(rendered: Rendered, turn: int) -> list[int]:
-    """Where the tokens stand that the assistant wrote in a turn."""
+    """The indices of the tokens that the assistant wrote in a turn."""
     return [at for at, kind in enumerate(rendered.kinds) if rendered.turns[at] == turn and kind is not TokenKind.context]
 
 
@@ -55,7 +55,7 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
 
     @given(episodes())
     def holds(messages: list[Message]) -> None:
-        for rendered in kept(messages, tokenizer):
+        for rendered in renderings(messages, tokenizer):
             turns = {turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is TokenKind.stop}
             assert turns == ({len(rendered.messages) - 1} if rendered.unrolled else set(range(1, len(messages), 2)))
             for turn in turns:
@@ -73,12 +73,12 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_decision_alone_is_the_whole_up_to_its_stop_token(name: str, made: Made):
+def test_a_decision_rendered_alone_is_the_whole_up_to_its_stop_token(name: str, made: Made):
     tokenizer = made(name)
 
     @given(episodes())
     def holds(messages: list[Message]) -> None:
-        for whole in kept(messages, tokenizer):
+        for whole in renderings(messages, tokenizer):
             for turn in range(1, len(messages), 2):
                 alone = render_decision(prepare(messages, tokenizer), turn, tokenizer)
                 assert alone.ids == whole.ids[: len(alone.ids)]
@@ -88,7 +88,7 @@ def test_a_decision_alone_is_the_whole_up_to_its_stop_token(name: str, made: Mad
 
 
 @given(raw())
-def test_canonical_form_is_reached_once_and_alternates(messages: list[Message]):
+def test_canonical_form_is_idempotent_and_alternates(messages: list[Message]):
     once = canonical(messages)
     assert canonical(once) == once
     assert [message.role for message in once] == ["user", "assistant"] * (len(once) // 2) + ["user"] * (len(once) % 2)
@@ -96,7 +96,7 @@ def test_canonical_form_is_reached_once_and_alternates(messages: list[Message]):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_saved_template_is_canonical_form_written_as_a_template(name: str, made: Made):
+def test_the_saved_template_applies_the_canonical_form(name: str, made: Made):
     tokenizer = made(name)
     server: Any = PreTrainedTokenizerFast.from_pretrained(tokenizer.folder)
     server.chat_template = tokenizer.canonical_template

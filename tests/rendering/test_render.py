@@ -107,8 +107,8 @@ def test_prompts_equal_the_reference_encoder_of_mistral(small_mistral: Path):
 
     ours, reference = ChatTokenizer(small_mistral), MistralTokenizer.v1()
     for messages in odd_conversations(40):
-        asked = canonical([Message(role=m.role, content=ours.neutralise(m.content)) for m in messages[:-1]])
-        theirs = [UserMessage(content=m.content) if m.role == "user" else AssistantMessage(content=m.content) for m in asked]
+        turns = canonical([Message(role=m.role, content=ours.neutralise(m.content)) for m in messages[:-1]])
+        theirs = [UserMessage(content=m.content) if m.role == "user" else AssistantMessage(content=m.content) for m in turns]
         assert reference.encode_chat_completion(ChatCompletionRequest(messages=theirs)).tokens == prompt_ids(messages[:-1], ours)
 
 
@@ -134,15 +134,15 @@ def test_canonical_folds_the_system_turn_merges_neighbours_and_is_idempotent():
 
 
 @pytest.mark.parametrize(
-    ("messages", "complaint"),
+    ("messages", "problem"),
     [
         ([], "none"),
         ([Message(role="assistant", content="x")], "the assistant comes first"),
         ([Message(role="user", content="x"), Message(role="system", content="y")], r"messages\[1\]: a system turn"),
     ],
 )
-def test_conversations_without_a_canonical_form_are_refused(messages: list[Message], complaint: str):
-    with pytest.raises(RenderError, match=complaint):
+def test_conversations_without_a_canonical_form_are_refused(messages: list[Message], problem: str):
+    with pytest.raises(RenderError, match=problem):
         canonical(messages)
 
 
@@ -157,7 +157,7 @@ PROMPT = "{% if add_generation_prompt %}<|im_start|>{% endif %}"
 
 
 @pytest.mark.parametrize(
-    ("template", "complaint"),
+    ("template", "problem"),
     [
         ("{% for m in messages %}<|im_start|>{{ m.content }}{{ loop.length }}<|im_end|>{% endfor %}", "renders the past differently"),
         ("{% for m in messages %}<|im_start|>{{ m.content | upper }}<|im_end|>{% endfor %}" + PROMPT, "changes the assistant's text"),
@@ -166,8 +166,8 @@ PROMPT = "{% if add_generation_prompt %}<|im_start|>{% endif %}"
         ("{{ raise_exception('no') }}", "chat template: no"),
     ],
 )
-def test_a_template_that_would_train_what_is_not_served_is_refused(chatml: Path, tmp_path: Path, template: str, complaint: str):
-    with pytest.raises(RenderError, match=complaint):
+def test_a_template_that_would_train_other_text_than_is_served_is_refused(chatml: Path, tmp_path: Path, template: str, problem: str):
+    with pytest.raises(RenderError, match=problem):
         render(conversation("a", "b", "c", "d"), with_template(chatml, tmp_path, template))
 
 

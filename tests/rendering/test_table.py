@@ -1,4 +1,4 @@
-"""Our weights against independent references, and the page that says so."""
+"""Our weights equal independent references up to proven reasons, and docs/masks.md shows that."""
 
 from pathlib import Path
 
@@ -22,22 +22,22 @@ def found() -> Found:
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_every_difference_to_a_reference_is_explained(found: Found):
-    assert not [(cell, name) for cell, told in found.items() for name, letters in told.items() if "?" in letters]
+    assert not [(key, name) for key, cell in found.items() for name, letters in cell.items() if "?" in letters]
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_the_page_shows_what_is_found_now(found: Found):
+def test_the_page_is_up_to_date(found: Found):
     assert PAGE.read_text(encoding="utf-8").partition(MARK)[1:] == written(found).partition(MARK)[1:], "run python -m tests.rendering.table"
 
 
-def test_every_reason_is_needed_on_the_page():
+def test_every_reason_is_on_the_page():
     page = PAGE.read_text(encoding="utf-8")
     assert {letter for letter in REASONS if f"- **{letter}** {REASONS[letter]}" in page} == set(REASONS) - {"?"}
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_a_fixture_is_the_text_that_was_looked_at(name: str):
+def test_a_fixture_has_the_expected_hash(name: str):
     assert source_of(name) and (not FIXTURES[name].markers or source_of(name, markers=True))
 
 

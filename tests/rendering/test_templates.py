@@ -116,9 +116,9 @@ def test_a_named_template_writes_the_bos_that_a_base_has_and_stops_at_its_end_to
 def test_the_tinystories_template_is_plain_text_as_the_stories_have_it(tmp_path: Path):
     from sekft.rendering.render import render
 
-    asked = "Features: Dialogue\nWords: quit, oak, gloomy\nSummary: Sara finds an oak."
-    turns = [Message(role="user", content=asked), Message(role="assistant", content="Once there was an oak.")]
+    request = "Features: Dialogue\nWords: quit, oak, gloomy\nSummary: Sara finds an oak."
+    turns = [Message(role="user", content=request), Message(role="assistant", content="Once there was an oak.")]
     rendered = render(turns, write("tinystories", "bytes", tmp_path))
-    assert rendered.text == f"{asked}\nStory:\n\nOnce there was an oak.<|endoftext|>"
+    assert rendered.text == f"{request}\nStory:\n\nOnce there was an oak.<|endoftext|>"
     written = [offset for offset, kind in zip(rendered.offsets, rendered.kinds, strict=True) if kind is not TokenKind.context]
     assert rendered.text[written[0][0] :] == "\n\nOnce there was an oak.<|endoftext|>"

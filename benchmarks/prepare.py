@@ -1,10 +1,10 @@
-"""What it costs to prepare rows: ours beside `datasets.map` with TRL's own preparation of the same conversations.
+"""Measures what preparing rows costs, ours and TRL's `datasets.map` on the same conversations.
 
 python benchmarks/prepare.py [rows=100000] [processes=2] [ways=ours,trl,trl_masked] [json=lines.jsonl]
 
-ours: rendered, masked, every turn checked against what a server feeds, counted; then once more from the cache. trl: chat template and
-tokens, no mask. trl_masked: its assistant mask as well, by a template with generation markers. Conversations are shell episodes of 2 to 8
-commands drawn from a seed; model=tiny's tokenizer. Ways are shuffled in no order: say what else the machine did.
+ours: render, mask, compare every prompt with what a server feeds, count; then write the cache and read it. trl: chat template and
+tokenization, no mask. trl_masked: with TRL's assistant mask, by a template with generation markers. Conversations are shell episodes of 3
+to 8 commands drawn from a seed, with the tokenizer of model=tiny. The ways run once, in the given order; `load` is the load average.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from sekft.data.recipe import PreparedData
 from sekft.data.sample import Row, Sample
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.rendering.messages import Message
+from sekft.tracking.files import write_text
 
 TINY = ModelConfig(name="tiny", path="sekft:tiny")
 MAX_TOKENS = 1024
@@ -35,22 +36,22 @@ WORDS = ["lemon", "harbor", "cedar", "pumpkin", "nickel", "garden", "copper", "v
 
 
 def main(arguments: Sequence[str]) -> None:
-    own = dict(argument.split("=", 1) for argument in arguments)
-    count, processes = int(own.get("rows", "100000")), int(own.get("processes", "2"))
+    options = dict(argument.split("=", 1) for argument in arguments)
+    count, processes = int(options.get("rows", "100000")), int(options.get("processes", "2"))
     samples = [episode(number) for number in range(count)]
     lines: list[dict[str, float | str]] = []
-    for way in own.get("ways", "ours,trl,trl_masked").split(","):
+    for way in options.get("ways", "ours,trl,trl_masked").split(","):
         for name, seconds, cpu_s, rows, tokens in WAYS[way](samples, processes):
             line = {"way": name, "rows": rows, "tokens": tokens, "seconds": round(seconds, 2), "cpu_seconds": round(cpu_s, 2)}
             lines.append(line | {"load": round(os.getloadavg()[0], 1)})
             print(json.dumps(lines[-1]), flush=True)
-    if "json" in own:
-        Path(own["json"]).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if "json" in options:
+        write_text(Path(options["json"]), "".join(json.dumps(line) + "\n" for line in lines))
     Console().print(table(lines))
 
 
 def episode(number: int) -> Sample:
-    """A landing, commands, an exit."""
+    """An episode drawn from its number: notice, commands with output, exit."""
     rng = random.Random(number)
     turns = ["NOTICE  " + " ".join(f"{word}.txt" for word in rng.sample(WORDS, 3)) + "\n$ "]
     for _ in range(rng.randrange(2, 8)):
@@ -65,7 +66,7 @@ Measured = tuple[str, float, float, int, int]  # way, wall seconds, CPU seconds 
 
 @contextlib.contextmanager
 def clock() -> Iterator[list[float]]:
-    """[wall, CPU] seconds, filled at the end; CPU with that of processes that have ended."""
+    """[wall, CPU] seconds, filled at the end; CPU includes child processes that have ended."""
     spent: list[float] = []
     wall, before = time.monotonic(), os.times()
     yield spent
@@ -76,21 +77,21 @@ def clock() -> Iterator[list[float]]:
 def ours(samples: Sequence[Sample], processes: int) -> Iterator[Measured]:
     tokenizer = load_tokenizer(TINY)
     with clock() as spent:
-        made, counts = parallel.make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), MAX_TOKENS, processes)
-    yield "ours", *spent, len(made), counts.tokens
-    yield from cached(made, counts)
+        rows, counts = parallel.make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), MAX_TOKENS, processes)
+    yield "ours", *spent, len(rows), counts.tokens
+    yield from cached(rows, counts)
 
 
-def cached(made: list[Row], counts: Counts) -> Iterator[Measured]:
+def cached(rows: list[Row], counts: Counts) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.npz"
         with clock() as spent:
-            cache.write(file, PreparedData(tuple(made), (), counts, (), ()))
-        yield "ours: written to the cache", *spent, len(made), counts.tokens
+            cache.write(file, PreparedData(tuple(rows), (), counts, (), ()))
+        yield "ours: written to the cache", *spent, len(rows), counts.tokens
         with clock() as spent:
-            again = cache.read(file)
-        assert again is not None and again.training[-1] == made[-1]
-        yield "ours: from the cache", *spent, len(made), counts.tokens
+            prepared = cache.read(file)
+        assert prepared is not None and prepared.training[-1] == rows[-1]
+        yield "ours: from the cache", *spent, len(rows), counts.tokens
 
 
 def trl(samples: Sequence[Sample], processes: int, masked: bool = False) -> Iterator[Measured]:
@@ -110,8 +111,8 @@ def trl(samples: Sequence[Sample], processes: int, masked: bool = False) -> Iter
             output, max_length=MAX_TOKENS, assistant_only_loss=masked, dataset_num_proc=processes, report_to="none", use_cpu=True
         )
         with clock() as spent:
-            made = SFTTrainer(model, settings, train_dataset=data, processing_class=tokenizer).train_dataset
-    yield "TRL, assistant mask" if masked else "TRL, no mask", *spent, len(made), sum(map(len, made["input_ids"]))
+            prepared = SFTTrainer(model, settings, train_dataset=data, processing_class=tokenizer).train_dataset
+    yield "TRL, assistant mask" if masked else "TRL, no mask", *spent, len(prepared), sum(map(len, prepared["input_ids"]))
 
 
 WAYS = {"ours": ours, "trl": trl, "trl_masked": lambda samples, processes: trl(samples, processes, masked=True)}

@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""Make sekft/data/shipped/tinystories.txt: short stories of our own, in the format of TinyStories-Instruct, the same ones every time."""
+"""Make sekft/data/shipped/tinystories.txt: short stories of our own in the format of TinyStories-Instruct, the same every time."""
 
 import random
 import re
@@ -17,7 +17,7 @@ ANIMALS = ["duck", "goat", "fox", "hen", "mouse", "rabbit", "owl", "pony"]
 HELPERS = ["mother", "father", "grandmother", "uncle", "neighbor", "teacher"]
 WEATHER = ["sunny", "windy", "cloudy", "cool", "warm", "quiet"]
 
-# title: (features, the words that are asked for, summary, story); [a|b] is one or the other
+# title: (features, words the story should use, summary, story); {slot} is filled, [a|b] is one of the alternatives
 PLOTS = {
     "lost": (
         "Dialogue",
@@ -104,9 +104,9 @@ PLOTS = {
 
 
 def story(number: int) -> str:
-    """A record, drawn by its number."""
+    """The record with this number."""
     rng = random.Random(f"story/{number}")
-    features, asked, summary, text = PLOTS[list(PLOTS)[number % len(PLOTS)]]
+    features, required, summary, text = PLOTS[list(PLOTS)[number % len(PLOTS)]]
     girl = rng.random() < 0.5
     hero = rng.choice(GIRLS if girl else BOYS)
     slots = {
@@ -124,7 +124,7 @@ def story(number: int) -> str:
     }
     chosen = re.sub(r"\[([^\]]*)\]", lambda match: rng.choice(match[1].split("|")), text)
     written = _articles(chosen.format(**slots))
-    words = [slots.get(word, word) for word in asked.format(**slots).split()]
+    words = [slots.get(word, word) for word in required.format(**slots).split()]
     fields = [
         f"Features: {features}",
         f"Words: {', '.join(words)}",

@@ -79,7 +79,7 @@ def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_p
     ],
 )
 def test_fixtures_that_contradict_each_other_or_exceed_bounds_are_refused(
-    fixtures: list[dict[str, Any]], message_part: str, tmp_path: Path
+    fixtures: list[dict[str, Any]], found: str, tmp_path: Path
 ) -> None:
     message = refusal(tmp_path, document(fixtures=fixtures))
     assert message.startswith("fixtures") and found in message

@@ -50,4 +50,4 @@ def test_the_run_is_compared(tmp_path: Path):
     assert summary["groups"]["tuned"]["verified"] == pytest.approx({"k": 4, "n": 7, "rate": 4 / 7, "low": 0.2505, "high": 0.8418}, abs=1e-4)
     page = (tmp_path / "compare" / "compare.html").read_text()
     assert 'href="../old/episodes.jsonl"' in page and 'href="../old/lives/won.txt"' in page
-    assert "held out of the adapter only" in page and "216 rows" in page
+    assert "operation the base never saw" in page and "new scenario of a training archetype" in page and "216 rows" in page

@@ -1,10 +1,10 @@
-"""What a command and an episode cost: our backends against docker exec per command, tmux through docker exec, a plain subprocess.
+"""Cost of a command and of an episode: our backends, docker exec per command, tmux through docker exec, a plain subprocess.
 
 python benchmarks/sandbox.py [workers=4] [rounds=5] [seconds=4] [commands=5,12] [echoes=40] [engine=own|found] [json=lines.jsonl]
 
-Methods take turns within each round, so that noise meets them all; medians over the rounds, of ratios to baseline A as well. With
-engine=own (the default where we are root) a dockerd of its own serves, in a control group of its own together with us: CPU
-time is that group's, so all of dockerd, containerd, shims, runc, this process, bwrap and the commands themselves counts.
+Methods take turns within each round, so that noise affects all of them; the table has medians over the rounds, also of the ratios to
+baseline A. With engine=own (the default for root) the benchmark starts its own dockerd in a control group together with itself. The CPU
+time is that of the group: dockerd, containerd, shims, runc, this process, bwrap and the commands.
 """
 
 import contextlib
@@ -31,12 +31,12 @@ from tests import dockerd
 
 DEFAULTS = {"workers": "4", "rounds": "5", "seconds": "4", "commands": "5,12", "echoes": "40", "engine": "", "json": ""}
 BASELINE = "A exec per command"
-Cpu = Callable[[], float] | None  # ms used so far
+Cpu = Callable[[], float] | None  # returns the milliseconds used so far
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One method in one round. commands 0: nothing but `echo x`, in one episode, nobody else working."""
+    """One method in one round. commands 0: only `echo x`, in one episode, with one worker."""
 
     method: str
     round: int
@@ -53,19 +53,19 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; allowed: {', '.join(DEFAULTS)}")
     console = Console(width=max(170, Console().width))
     with contextlib.ExitStack() as stack:
-        host, cpu, counted = stack.enter_context(surroundings(options["engine"] or ("found" if dockerd.missing() else "own")))
-        methods = list(offered(stack, host))
+        host, cpu, counted = stack.enter_context(engine_under_test(options["engine"] or ("found" if dockerd.missing() else "own")))
+        methods = list(available_methods(stack, host))
         console.print(f"engine: {host or 'none'}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU counted: {counted}")
         results: list[Measured] = []
         for number in range(int(options["rounds"])):
-            results += one_round(number, methods, options, cpu, console)
+            results += play_round(number, methods, options, cpu, console)
     if options["json"]:
         Path(options["json"]).write_text("".join(json.dumps(asdict(result)) + "\n" for result in results))
     sizes = [int(size) for size in options["commands"].split(",")]
     console.print(table(results, methods, sizes), "\n".join(goals(results, sizes)), sep="\n")
 
 
-def one_round(number: int, methods: list[Method], options: dict[str, str], cpu: Cpu, console: Console) -> Iterator[Measured]:
+def play_round(number: int, methods: list[Method], options: dict[str, str], cpu: Cpu, console: Console) -> Iterator[Measured]:
     for method in methods:
         yield echoes(method, number, int(options["echoes"]))
     for size in map(int, options["commands"].split(",")):
@@ -80,15 +80,15 @@ def one_round(number: int, methods: list[Method], options: dict[str, str], cpu: 
 
 
 def echoes(method: Method, number: int, count: int) -> Measured:
-    """What typing costs when the command costs nothing."""
-    with method.open() as box:
-        box.run("echo x")
-        times = [timed(lambda: box.run("echo x")) for _ in range(count)]
+    """The cost of typing a command that costs nothing."""
+    with method.open() as session:
+        session.run("echo x")
+        times = [time_ms(lambda: session.run("echo x")) for _ in range(count)]
     return Measured(method.name, number, 0, 1, statistics.median(times), 0.0, None)
 
 
 def episodes(method: Method, number: int, size: int, workers: int, seconds: float, cpu: Cpu) -> Measured:
-    """Each worker episodes until the time is over; the rate is the sum of theirs, each over its own time."""
+    """Each worker plays episodes until the time is over; the rate is the sum of the workers' rates."""
     times: list[float] = []
     rates: list[tuple[int, float]] = []
     errors: list[BaseException] = []
@@ -99,9 +99,9 @@ def episodes(method: Method, number: int, size: int, workers: int, seconds: floa
         started, done = time.monotonic(), 0
         try:
             while time.monotonic() < end:
-                with method.open() as box:
-                    times.extend(timed(lambda text=text: box.run(text)) for text in COMMANDS[:size])  # type: ignore[misc]
-                    if status := box.check():
+                with method.open() as session:
+                    times.extend(time_ms(lambda text=text: session.run(text)) for text in COMMANDS[:size])  # type: ignore[misc]
+                    if status := session.check():
                         raise SandboxError(f"{method.name}: the checker ended with {status}")
                 done += 1
         except BaseException as error:
@@ -120,14 +120,14 @@ def episodes(method: Method, number: int, size: int, workers: int, seconds: floa
     return Measured(method.name, number, size, total, statistics.median(times), sum(done / spent for done, spent in rates), used)
 
 
-def timed(act: Callable[[], object]) -> float:
+def time_ms(action: Callable[[], object]) -> float:
     started = time.perf_counter()
-    act()
+    action()
     return (time.perf_counter() - started) * 1000
 
 
-def offered(stack: contextlib.ExitStack, host: str) -> Iterator[Method]:
-    """Every method that works here; the others are named with the reason."""
+def available_methods(stack: contextlib.ExitStack, host: str) -> Iterator[Method]:
+    """Every method that works on this machine; prints the others with the reason."""
     settings = SandboxConfig()
     if host:
         backend = DockerBackend(settings, engine.probe(host, {"base_url": host}))
@@ -142,9 +142,9 @@ def offered(stack: contextlib.ExitStack, host: str) -> Iterator[Method]:
 
 
 @contextlib.contextmanager
-def surroundings(wanted: str) -> Iterator[tuple[str, Cpu, str]]:
+def engine_under_test(choice: str) -> Iterator[tuple[str, Cpu, str]]:
     """(host of the engine, CPU counter, what it counts)."""
-    if wanted != "own":
+    if choice != "own":
         try:
             host = engine.find().host
         except SandboxError as error:
@@ -164,7 +164,7 @@ def surroundings(wanted: str) -> Iterator[tuple[str, Cpu, str]]:
 
 @contextlib.contextmanager
 def control_group() -> Iterator[tuple[Path | None, Cpu]]:
-    """A group of our own with this process in it, and a reader of its CPU time."""
+    """A new control group with this process in it, and a reader of its CPU time."""
     version_1 = Path("/sys/fs/cgroup/cpuacct")
     top = version_1 if version_1.is_dir() else Path("/sys/fs/cgroup")
     folder = top / f"sekft-bench-{os.getpid()}"
@@ -188,10 +188,10 @@ def control_group() -> Iterator[tuple[Path | None, Cpu]]:
         yield folder, cpu
     finally:
         (home / "cgroup.procs").write_text(str(os.getpid()))
-        # the engine makes its part of it in every other hierarchy of version 1
+        # the engine makes the group in every other hierarchy of version 1, too
         for found in {folder, *Path("/sys/fs/cgroup").glob(f"*/{folder.name}")}:
             for part in (*found.rglob("*/"), found):
-                with contextlib.suppress(OSError):  # a container on its way out
+                with contextlib.suppress(OSError):  # a container that is being removed
                     part.rmdir()
 
 
@@ -201,7 +201,7 @@ def median(results: list[Measured], method: str, size: int, field: str) -> float
 
 
 def ratio(results: list[Measured], method: str, size: int, field: str, base: str = BASELINE) -> float | None:
-    """How many times better than base; the median over the rounds, each against its own: what loads a machine comes and goes."""
+    """How many times better than base: the median of the ratios within each round, because the load of a machine changes."""
     found = {(result.round, result.method): getattr(result, field) for result in results if result.commands == size}
     pairs = [(found.get((number, method)), found.get((number, base))) for number in sorted({number for number, _ in found})]
     times = [ours / theirs if field == "episodes_per_s" else theirs / ours for ours, theirs in pairs if ours and theirs]
@@ -234,9 +234,9 @@ def goals(results: list[Measured], sizes: list[int]) -> Iterator[str]:
         wanted.append(("ours, bwrap", "ours, docker", size, "episodes_per_s", 5.0))
     for method, base, size, field, goal in wanted:
         times = ratio(results, method, size, field, base)
-        what = f"{field} at {size} commands an episode" if size else f"{field} of echo"
+        measure = f"{field} at {size} commands an episode" if size else f"{field} of echo"
         if times is not None:
-            yield f"{'met   ' if times >= goal else 'MISSED'} {method} against {base}, {what}: {times:.2f}x, goal {goal:g}x"
+            yield f"{'met   ' if times >= goal else 'MISSED'} {method} against {base}, {measure}: {times:.2f}x, goal {goal:g}x"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What one training pass costs by count, not by clock: FLOPs, saved bytes, device operations, on tensors without storage.
+"""The cost of one training pass by counting: FLOPs, saved bytes and device operations, on tensors without storage.
 
-The shape is real (Mistral-7B in seconds, on any machine), only the numbers in it are not there. Attention is counted by formula:
-FlopCounterMode does not see the CPU's flash kernel.
+Shapes are real, so Mistral-7B takes seconds on any machine. Attention scores are not counted: FlopCounterMode does not see the CPU's flash
+kernel.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from transformers import AttentionInterface, AutoModelForCausalLM, PreTrainedCon
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NO_WORK = {"device", "_unsafe_view", "detach", "empty", "empty_like"}
-UNMASKED = "counted"  # causal attention as of one row: no kernel needs a mask
+UNMASKED = "counted"  # name of causal attention without a mask, as for a single row
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a pass is trained: bfloat16 is what sekft does on CUDA (a bfloat16 base under autocast), else everything is float32."""
+    """How a pass is trained. bfloat16: a bfloat16 base under autocast, as sekft trains on CUDA; else everything is float32."""
 
     r: int = 16
     dropout: float = 0.0
@@ -34,21 +34,21 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Counted:
-    flops: int  # of matrix products; attention's scores are not in it
-    saved: int  # bytes held between forward and backward, weights not counted
-    operations: int  # that a GPU would launch
+class Counts:
+    flops: int  # of matrix products, without attention scores
+    saved: int  # bytes kept from forward to backward, without weights
+    operations: int  # launched on a GPU
 
 
 @contextmanager
-def shaped(config: PreTrainedConfig, setting: Setting) -> Iterator[Any]:
-    """A LoRA model whose tensors have shapes and types, but no storage; in training mode."""
+def shape_only(config: PreTrainedConfig, setting: Setting) -> Iterator[Any]:
+    """A LoRA model in training mode whose tensors have shapes and types but no storage."""
     dtype = torch.bfloat16 if setting.bfloat16 else torch.float32
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa").requires_grad_(False)
         adapter = LoraConfig(r=setting.r, lora_alpha=32, lora_dropout=setting.dropout, target_modules="all-linear", task_type="CAUSAL_LM")
         tuned = get_peft_model(model, adapter, autocast_adapter_dtype=False)
-    with FakeTensorMode():  # here tensors say they are on the CPU, so that its flash attention is chosen
+    with FakeTensorMode():  # fake tensors report the CPU as their device, so its flash attention is chosen
         for path, module in tuned.named_modules():
             kind = torch.float32 if "lora_" in path and setting.float32_adapter else dtype
             for name, weight in module._parameters.items():
@@ -63,14 +63,14 @@ def shaped(config: PreTrainedConfig, setting: Setting) -> Iterator[Any]:
         yield tuned.train()
 
 
-def one_pass(config: PreTrainedConfig, setting: Setting, tokens: int, learned: int) -> Counted:
-    """One packed pass, forward and backward; logits at `learned` of its `tokens` positions."""
-    with shaped(config, setting) as model:
-        known = {weight.untyped_storage()._cdata for weight in model.parameters()}
+def one_pass(config: PreTrainedConfig, setting: Setting, tokens: int, learned: int) -> Counts:
+    """Counts of one packed forward and backward pass, with logits at `learned` of its `tokens` positions."""
+    with shape_only(config, setting) as model:
+        weights = {weight.untyped_storage()._cdata for weight in model.parameters()}
         held: dict[int, torch.UntypedStorage] = {}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
-            if tensor.untyped_storage()._cdata not in known:
+            if tensor.untyped_storage()._cdata not in weights:
                 held[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
             return tensor
 
@@ -84,11 +84,11 @@ def one_pass(config: PreTrainedConfig, setting: Setting, tokens: int, learned: i
                 loss = torch.nn.functional.cross_entropy(logits[0].float(), ids[0, :learned], reduction="sum")
             saved = sum(storage.nbytes() for storage in held.values())
             loss.backward()
-        return Counted(flops.get_total_flops(), saved, operations.amount)
+        return Counts(flops.get_total_flops(), saved, operations.amount)
 
 
 class Operations(TorchDispatchMode):
-    """Counts what reaches the device: neither views nor allocations."""
+    """Counts operations that reach the device, without views and allocations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,10 +99,10 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def per_layer(config: PreTrainedConfig, setting: Setting, tokens: int) -> Counted:
-    """What one more layer adds, per pass."""
+def per_layer(config: PreTrainedConfig, setting: Setting, tokens: int) -> Counts:
+    """What one more layer adds to a pass."""
     one, two = (one_pass(layers(config, amount), setting, tokens, 1) for amount in (1, 2))
-    return Counted(two.flops - one.flops, two.saved - one.saved, two.operations - one.operations)
+    return Counts(two.flops - one.flops, two.saved - one.saved, two.operations - one.operations)
 
 
 def layers(config: PreTrainedConfig, amount: int) -> PreTrainedConfig:

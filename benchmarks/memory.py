@@ -1,8 +1,8 @@
-"""What many jobs leave behind in one process: its memory after each job of a sweep, threads, open files, containers.
+"""Leaks of a long sweep in one process: memory, threads and open files after each job, and containers left behind.
 
 python benchmarks/memory.py [jobs=30] [overrides of sekft.train]
 
-Fails where the last job's memory is over 1.1 times the fifth's, or where a container or a bubblewrap place is left.
+Fails if the memory after the last job is over 1.1 times that after the fifth, or if a container is left.
 """
 
 import subprocess
@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 FIXED = ("sandbox=auto", "tracker=none", "trainer.max_steps=4", "eval.episodes=2", "eval.baselines=false", "split.train_scenarios=32")
-WARM, MOST = 5, 1.1  # jobs after which all is in memory that is needed; how much more the last job may have
-LOOK_S = 0.05
+WARM_UP, MAX_RATIO = 5, 1.1  # jobs until memory is steady; allowed memory after the last job over that after the warm-up
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Of the process when a job has ended."""
+class Usage:
+    """The process after a job."""
 
     job: int
     rss_mib: float
@@ -37,44 +37,44 @@ def main(arguments: Sequence[str]) -> None:
     before = containers()
     with tempfile.TemporaryDirectory(prefix="sekft-memory-") as scratch:
         words = [*FIXED, *(argument for argument in arguments if not argument.startswith("jobs="))]
-        seen = watched(Path(scratch), [*words, f"seed={','.join(map(str, range(jobs)))}"], jobs)
-    Console().print(table(seen))
+        usage = watch(Path(scratch), [*words, f"seed={','.join(map(str, range(jobs)))}"], jobs)
+    Console().print(table(usage))
     left = containers() - before
-    ratio = seen[-1].rss_mib / seen[min(WARM, jobs) - 1].rss_mib
-    print(f"memory after job {jobs} / after job {min(WARM, jobs)}: {ratio:.3f}; containers left: {len(left)}")
-    if ratio > MOST or left:
-        raise SystemExit("too much is left behind")
+    ratio = usage[-1].rss_mib / usage[min(WARM_UP, jobs) - 1].rss_mib
+    print(f"memory after job {jobs} / after job {min(WARM_UP, jobs)}: {ratio:.3f}; containers left: {len(left)}")
+    if ratio > MAX_RATIO or left:
+        raise SystemExit("too much memory, or a container, is left behind")
 
 
-def watched(home: Path, words: Sequence[str], jobs: int) -> list[Seen]:
+def watch(home: Path, words: Sequence[str], jobs: int) -> list[Usage]:
     with (home / "out.txt").open("w") as out:
         command = [sys.executable, "-m", "sekft.train", "-m", *words, "hydra.sweep.dir=jobs"]
         process = subprocess.Popen(command, cwd=home, stdout=out, stderr=out)
-        seen: list[Seen] = []
+        usage: list[Usage] = []
         while process.poll() is None:
-            if (home / "jobs" / str(len(seen)) / "summary.json").exists():
-                seen.append(look(process.pid, len(seen) + 1))
-            time.sleep(LOOK_S)
-    if process.returncode or len(seen) < jobs:
+            if (home / "jobs" / str(len(usage)) / "summary.json").exists():
+                usage.append(measure(process.pid, len(usage) + 1))
+            time.sleep(POLL_S)
+    if process.returncode or len(usage) < jobs:
         raise SystemExit((home / "out.txt").read_text()[-2000:])
-    return seen
+    return usage
 
 
-def look(pid: int, job: int) -> Seen:
+def measure(pid: int, job: int) -> Usage:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return Seen(job, int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), len(list(Path(f"/proc/{pid}/fd").iterdir())))
+    return Usage(job, int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), len(list(Path(f"/proc/{pid}/fd").iterdir())))
 
 
 def containers() -> set[str]:
-    """Ours; none where no engine answers."""
+    """Ids of sekft's containers; empty if no engine answers."""
     listed = subprocess.run(["docker", "ps", "-aq", "--filter", "label=sekft"], capture_output=True, text=True)
     return set(listed.stdout.split())
 
 
-def table(seen: Sequence[Seen]) -> Table:
-    shown = Table("after job", "memory, MiB", "threads", "open files", title=f"{len(seen)} jobs in one process")
-    for one in seen:
-        if one.job <= WARM or one.job % WARM == 0 or one.job == len(seen):
+def table(usage: Sequence[Usage]) -> Table:
+    shown = Table("after job", "memory, MiB", "threads", "open files", title=f"{len(usage)} jobs in one process")
+    for one in usage:
+        if one.job <= WARM_UP or one.job % WARM_UP == 0 or one.job == len(usage):
             shown.add_row(str(one.job), f"{one.rss_mib:.0f}", str(one.threads), str(one.files))
     return shown
 

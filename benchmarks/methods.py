@@ -1,4 +1,4 @@
-"""Five ways to let something type commands into a box, each running the same episode: made, furnished, typed into, checked, removed."""
+"""Methods to run commands in a sandbox, for benchmarks/sandbox.py: each plays the same episode, from creation to removal."""
 
 import contextlib
 import io
@@ -44,10 +44,10 @@ COMMANDS = (
 
 class Box(Protocol):
     def run(self, text: str) -> str:
-        """One command's output, read to its end."""
+        """The whole output of a command."""
 
     def check(self) -> int | None:
-        """The checker's status."""
+        """The exit status of the checker."""
 
 
 class Method(Protocol):
@@ -58,8 +58,8 @@ class Method(Protocol):
 
 
 @dataclass
-class Ours:
-    """The backends as sekft uses them."""
+class SekftBackend:
+    """A backend as sekft uses it."""
 
     backend: Backend
     name: str
@@ -67,28 +67,28 @@ class Ours:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Box]:
-        with self.backend.open({}) as place:
-            place.put(FILES)
-            yield OurBox(place)
+        with self.backend.open({}) as session:
+            session.put(FILES)
+            yield SekftBox(session)
 
 
 @dataclass
-class OurBox:
-    place: Any
+class SekftBox:
+    session: Any
 
     def run(self, text: str) -> str:
-        turn = self.place.run(text, 30.0)
+        turn = self.session.run(text, 30.0)
         if turn.kind != "ready":
             raise SandboxError(f"{text}: {turn.kind} {turn.reason}")
         return str(turn.output)
 
     def check(self) -> int | None:
-        return self.place.check(CHECKER, 20.0).status
+        return self.session.check(CHECKER, 20.0).status
 
 
 @dataclass
 class ExecPerCommand:
-    """Baseline A: one container an episode, `docker exec` for whatever is done in it."""
+    """Baseline A: one container per episode, and `docker exec` for everything done in it."""
 
     backend: DockerBackend
     name: str = "A exec per command"
@@ -109,7 +109,7 @@ class ExecPerCommand:
             client.api.remove_container(name, force=True)
 
     def config(self, client: docker.DockerClient) -> dict[str, Any]:
-        """The same walls as ours; only the first process is the usual one."""
+        """sekft's container configuration, with `sleep` as the first process."""
         return {**self.backend.maker.config(client, 600), "Cmd": ["sleep", "infinity"], "OpenStdin": False, "StdinOnce": False}
 
 
@@ -128,7 +128,7 @@ class ExecBox:
             stream.send(tar)
             output, _ = stream.read(20.0, 4096)
         if output != b"0\n":
-            raise SandboxError(f"files did not go in: {output!r}")
+            raise SandboxError(f"files were not unpacked: {output!r}")
 
     def run(self, text: str) -> str:
         return self.execute("/bin/sh", "-c", text)[1]
@@ -139,7 +139,7 @@ class ExecBox:
 
 @dataclass
 class TmuxThroughExec(ExecPerCommand):
-    """Baseline B: what the known terminal benchmarks do: keys are sent to a tmux in the container, each time by docker exec."""
+    """Baseline B, as in terminal benchmarks: keys are sent to tmux in the container, each time by docker exec."""
 
     image: str = ""
     name: str = "B tmux through exec"
@@ -168,11 +168,11 @@ class TmuxBox(ExecBox):
 
 
 @dataclass
-class Plain:
-    """The floor: a dash of this host in a temporary folder, a sentinel after each command, no wall at all."""
+class PlainSubprocess:
+    """The lower bound: dash on this host in a temporary folder, a sentinel after each command, no isolation."""
 
     name: str = "plain subprocess"
-    hint: str = "a dash of this host, no walls"
+    hint: str = "dash on this host, no isolation"
 
     @contextlib.contextmanager
     def open(self) -> Iterator["PlainBox"]:
@@ -207,7 +207,7 @@ class PlainBox:
 
 @contextlib.contextmanager
 def tmux_image(backend: DockerBackend) -> Iterator[str]:
-    """Our root file system and tmux, as an image of this engine for as long as it is needed."""
+    """sekft's root file system with tmux as a temporary image of this engine."""
     client, tag = backend.engine.client(), f"sekft-bench:{secrets.token_hex(6)}"
     with tempfile.TemporaryDirectory(prefix="sekft-bench-") as folder:
         Path(folder).chmod(0o777)  # apt downloads as a user of its own

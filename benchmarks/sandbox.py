@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.methods import COMMANDS, ExecPerCommand, Method, Ours, Plain, TmuxThroughExec, tmux_image
+from benchmarks.methods import COMMANDS, ExecPerCommand, Method, PlainSubprocess, SekftBackend, TmuxThroughExec, tmux_image
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox.backend import engine
@@ -133,12 +133,12 @@ def available_methods(stack: contextlib.ExitStack, host: str) -> Iterator[Method
         backend = DockerBackend(settings, engine.probe(host, {"base_url": host}))
         yield ExecPerCommand(backend)
         yield TmuxThroughExec(backend, image=stack.enter_context(tmux_image(backend)))
-        yield Ours(backend, "ours, docker", "one session an episode, warm pool off")
+        yield SekftBackend(backend, "ours, docker", "one session an episode, warm pool off")
     try:
-        yield Ours(BwrapBackend(settings), "ours, bwrap", "the same session, no engine")
+        yield SekftBackend(BwrapBackend(settings), "ours, bwrap", "the same session, no engine")
     except SandboxError as error:
         print(f"left out: bwrap ({error})")
-    yield Plain()
+    yield PlainSubprocess()
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
-"""What a sweep saves: the same trainings as processes of their own, as jobs of one process, and of two (joblib), and where the time goes.
+"""What a sweep saves: the same trainings in separate processes, as jobs of one process, and as jobs of two (joblib).
 
 python benchmarks/sweep.py [jobs=8] [json=lines.jsonl] [overrides of sekft.train, such as trainer.max_steps=60 eval.episodes=16]
 
-The episodes to learn from are collected before, for both. Each way has a folder of its own, so neither finds episodes of the other's base;
-within a way they are remembered, as for every user. The adapters of both ways must be the same, byte for byte.
+The training episodes are collected before. Each method has its own folder, so none finds another's cached episodes of the base; within a
+method they are cached, as for every user. The adapters of all methods must be the same, byte for byte.
 """
 
 import json
@@ -18,19 +18,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("load", "train", "test")
+PARTS = ("load", "train", "eval")
 FIXED = ("sandbox=bwrap", "tracker=none", "trainer.max_steps=60", "eval.episodes=16")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """seconds: wall, of everything. load, train, evaluation: summed over the jobs, as their summaries say; the rest is starting and preparing."""
+    """Wall seconds of one method. load, train, eval: summed over the jobs, from their summaries; the rest is starting and preparing."""
 
-    way: str
+    method: str
     seconds: float
     load: float
     train: float
-    evaluation: float
+    eval: float
     base_loads: int
 
 
@@ -41,12 +41,15 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="sekft-sweep-") as scratch:
         home = Path(scratch)
         command("collect", home, "sandbox=bwrap", "hydra.run.dir=episodes")
-        words.append(f"data.sources.shell.path={home / 'lives' / 'trajectories.jsonl'}")
-        ways = {"swept": [], "spread": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
-        results = [separate(home / "separate", words, seeds), *(swept(home / way, [*words, *how], seeds) for way, how in ways.items())]
+        words.append(f"data.sources.shell.path={home / 'episodes' / 'trajectories.jsonl'}")
+        methods = {"swept": [], "spread": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]}
+        results = [
+            separate(home / "separate", words, seeds),
+            *(swept(home / name, [*words, *more], seeds) for name, more in methods.items()),
+        ]
         for seed in seeds:
-            if len({adapter(home / way / "jobs" / str(seed)) for way in ("separate", *ways)}) > 1:
-                raise SystemExit(f"seed={seed}: the adapter of the sweep is not the one of a process of its own")
+            if len({adapter(home / name / "jobs" / str(seed)) for name in ("separate", *methods)}) > 1:
+                raise SystemExit(f"seed={seed}: the adapter of the sweep differs from that of a separate process")
     Console().print(table(results, len(seeds)))
     if own.get("json"):
         Path(own["json"]).write_text("".join(f"{json.dumps(asdict(result))}\n" for result in results))
@@ -57,7 +60,7 @@ def separate(home: Path, words: Sequence[str], seeds: Sequence[int]) -> Measured
     started = time.monotonic()
     for seed in seeds:
         command("train", home, *words, f"seed={seed}", f"hydra.run.dir=jobs/{seed}")
-    return measured("processes of their own", time.monotonic() - started, home)
+    return measured("separate processes", time.monotonic() - started, home)
 
 
 def swept(home: Path, words: Sequence[str], seeds: Sequence[int]) -> Measured:
@@ -73,10 +76,10 @@ def command(name: str, home: Path, *words: str) -> None:
         raise SystemExit(f"sekft.{name} {' '.join(words)}: {done.stderr.strip()}")
 
 
-def measured(way: str, seconds: float, home: Path) -> Measured:
+def measured(method: str, seconds: float, home: Path) -> Measured:
     summaries = [json.loads(file.read_text()) for file in sorted((home / "jobs").glob("*/summary.json"))]
     parts = {part: sum(summary["seconds"][part] for summary in summaries) for part in PARTS}
-    return Measured(way, seconds, **parts, base_loads=sum(summary["base_loads"] for summary in summaries))
+    return Measured(method, seconds, **parts, base_loads=sum(summary["base_loads"] for summary in summaries))
 
 
 def adapter(run: Path) -> bytes:
@@ -85,13 +88,13 @@ def adapter(run: Path) -> bytes:
 
 def table(results: Sequence[Measured], jobs: int) -> Table:
     shown = Table(title=f"{jobs} jobs, the same adapters; wall seconds")
-    for column in ("way", "all", "of the first", *PARTS, "starting, preparing", "base loads"):
-        shown.add_column(column, justify="left" if column == "way" else "right")
+    for column in ("method", "all", "of the first", *PARTS, "starting, preparing", "base loads"):
+        shown.add_column(column, justify="left" if column == "method" else "right")
     for result in results:
         parts = [getattr(result, part) for part in PARTS]
         numbers = [f"{number:.1f}" for number in (*parts, result.seconds - sum(parts))]
         share = f"{result.seconds / results[0].seconds:.2f}"
-        shown.add_row(result.way, f"{result.seconds:.1f}", share, *numbers, str(result.base_loads))
+        shown.add_row(result.method, f"{result.seconds:.1f}", share, *numbers, str(result.base_loads))
     return shown
 
 

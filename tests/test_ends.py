@@ -28,19 +28,27 @@ def containers(run: subprocess.Popen | Command) -> set[str]:
     """The ids of the containers that this process made; other tests have containers in the same engine."""
     import docker
 
-    of_it = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
-    return {container.id for container in docker.from_env().containers.list(all=True, filters=of_it, ignore_removed=True)}
+    label = {"label": f"{OWNER}={socket.gethostname()}:{run.pid}"}
+    return {container.id for container in docker.from_env().containers.list(all=True, filters=label, ignore_removed=True)}
 
 
 @pytest.fixture(scope="module")
 def training(recorded: Path) -> list[str]:
     """The settings of a short training on recorded episodes."""
-    return [f"data.sources.shell.path={recorded}", "trainer.max_steps=2", "trainer.batch=2", "rehearsal=false", "sandbox=docker", "tracker=none", "hydra.run.dir=run"]
+    return [
+        f"data.sources.shell.path={recorded}",
+        "trainer.max_steps=2",
+        "trainer.batch=2",
+        "rehearsal=false",
+        "sandbox=docker",
+        "tracker=none",
+        "hydra.run.dir=run",
+    ]
 
 
 @pytest.mark.docker
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
+def test_a_run_ended_during_its_evaluation_leaves_no_container_and_no_result(training: list[str], tmp_path: Path, number: signal.Signals):
     words = (*training, "eval.episodes=32", "workers=4")
     run = start("sekft.train", *words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
@@ -58,7 +66,7 @@ def test_a_run_that_is_ended_in_its_eval_leaves_no_container_and_no_result(train
 
 
 @pytest.mark.docker
-def test_an_engine_lost_in_the_eval_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
+def test_losing_the_engine_during_the_evaluation_keeps_the_adapter_and_leaves_it_unmeasured(training: list[str], tmp_path: Path):
     relay = Relay(tmp_path / "engine.sock", "/var/run/docker.sock")
     run = start(
         "sekft.train", *training, "eval.episodes=16", "eval.max_reply_tokens=8", "workers=4",
@@ -77,9 +85,9 @@ def test_an_engine_lost_in_the_eval_keeps_the_adapter_and_leaves_it_unmeasured(t
 
 
 def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str] | Command:
-    """A small one of base and reference, in the folder `name` of cwd."""
+    """Start a small evaluation of base and reference, in the folder `name` of cwd."""
     words = (
-        "model.weights=random",  # it babbles: its episodes take their time
+        "model.weights=random",  # random replies, so that episodes take long enough to be interrupted
         "eval.episodes=5",
         "eval.max_reply_tokens=8",
         "eval.baselines=false",
@@ -92,13 +100,13 @@ def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subproc
 
 
 def played(folder: Path) -> list[dict]:
-    """Episodes on the disk; each a whole line."""
+    """The recorded episodes, one JSON line each."""
     path = next((folder / name for name in ("episodes.jsonl", "episodes.jsonl.partial") if (folder / name).exists()), None)
     return [json.loads(line) for line in path.open()] if path else []
 
 
 def require_whole(folder: Path) -> dict:
-    """All that an evaluation leaves, and nothing half-written beside it; returns its summary."""
+    """Check that all files of a finished evaluation are there and none is half-written; returns its summary."""
     assert {"summary.json", "run.json", "report.html", "episodes.jsonl", "episodes"} <= {path.name for path in folder.iterdir()}
     assert not [path for path in folder.rglob("*") if path.suffix in (".partial", ".tmp")]
     assert (folder / "report.html").read_text().rstrip().endswith("</html>") and read(folder / "run.json")["status"] == "done"
@@ -109,7 +117,7 @@ def require_whole(folder: Path) -> dict:
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing())
 @pytest.mark.exhaustive
-def test_an_engine_killed_in_an_eval_costs_time_if_it_comes_back_and_else_the_verdict(tmp_path: Path):
+def test_an_engine_killed_during_an_evaluation_costs_time_if_it_returns_and_else_the_verdict(tmp_path: Path):
     import docker
 
     runs = [evaluation(tmp_path, "calm", "sandbox=bwrap")]
@@ -129,7 +137,7 @@ def test_an_engine_killed_in_an_eval_costs_time_if_it_comes_back_and_else_the_ve
             daemon.kill()
             before = {episode["id"] for episode in played(tmp_path / "gone")}
             output, errors = runs[-1].communicate(timeout=300)
-            daemon.start()  # whatever it still knew of would be there again
+            daemon.start()  # a container that was not removed would be listed again
             client = docker.DockerClient(host)
             wait_until(lambda: not client.containers.list(all=True, ignore_removed=True), None)
         finally:
@@ -146,7 +154,7 @@ def test_an_engine_killed_in_an_eval_costs_time_if_it_comes_back_and_else_the_ve
 
 
 def require_broken(folder: Path, before: set[str], errors: str) -> None:
-    """The episodes of an evaluation whose engine did not come back, and what is said of them. before: ids of those that were over by then."""
+    """Check the episodes and reports of an evaluation whose engine did not return. before: ids of the episodes finished by then."""
     summary, episodes = require_whole(folder), played(folder)
     broken = {episode["id"] for episode in episodes if episode["outcome"] == "broken"}
     assert len(episodes) == 10 and broken and not broken & before
@@ -166,29 +174,29 @@ def require_broken(folder: Path, before: set[str], errors: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("place", "number"),
+    ("sandbox", "number"),
     [("bwrap", signal.SIGINT), pytest.param("docker", signal.SIGTERM, marks=[pytest.mark.docker, pytest.mark.exhaustive])],
 )
-def test_an_eval_that_is_ended_keeps_the_episodes_that_are_over_and_is_held_anew(tmp_path: Path, place: str, number: signal.Signals):
-    run = evaluation(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+def test_an_interrupted_evaluation_keeps_finished_episodes_and_is_repeated(tmp_path: Path, sandbox: str, number: signal.Signals):
+    run = evaluation(tmp_path, "run", f"sandbox={sandbox}", "eval.episodes=16")
     try:
         wait_until(lambda: len(played(tmp_path / "run")) >= 4, run)
-        family = psutil.Process(run.pid).children(recursive=True)
+        children = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(number)
         _, errors = run.communicate(timeout=300)
     finally:
         run.kill()
-    status, said = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
-    assert (run.returncode, errors) == (status, f"sekft.eval: {said}; what was written before is whole\n")
-    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), None, 30)
-    wait_until(lambda: place != "docker" or not containers(run), None)
+    status, word = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
+    assert (run.returncode, errors) == (status, f"sekft.eval: {word}; what was written before is whole\n")
+    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children), None, 30)
+    wait_until(lambda: sandbox != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra", ".run"}
     assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "episodes").exists()
     kept = played(tmp_path / "run")
     assert 4 <= len(kept) < 32 and all(episode["ending"] != "broken" for episode in kept)
-    if place == "bwrap":
-        again = evaluation(tmp_path, "run", f"sandbox={place}", "eval.episodes=16")
+    if sandbox == "bwrap":
+        again = evaluation(tmp_path, "run", f"sandbox={sandbox}", "eval.episodes=16")
         assert again.wait(300) == 0 and require_whole(tmp_path / "run")["remembered"] == []
         whole = {episode["id"]: episode for episode in played(tmp_path / "run")}
         assert len(whole) == 32 and all(whole[episode["id"]] == episode for episode in kept)
@@ -197,6 +205,6 @@ def test_an_eval_that_is_ended_keeps_the_episodes_that_are_over_and_is_held_anew
 def wait_until(true, run: subprocess.Popen | Command | None, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "it never came to that"
+        assert time.monotonic() < end, "the condition was not met in time"
         assert run is None or run.poll() is None, run.communicate()
         time.sleep(0.2)

@@ -76,7 +76,7 @@ class RandomCommands:
 
 
 def baselines(scenarios: Sequence[Scenario], seed: int) -> dict[str, Agent]:
-    """Trivial agents by name: random commands, immediate exit, immediate panic. A rate that one of them reaches measures nothing."""
+    """Trivial agents by name: random commands, immediate exit, immediate panic. A rate that one of them reaches is no evidence of skill."""
     leavers = {word: Scripted(word, {scenario.id: (word,) for scenario in scenarios}) for word in ("exit", "panic")}
     return {"random": RandomCommands(seed), **leavers}
 

@@ -1,4 +1,4 @@
-"""Pages a person looks at: one self-contained HTML file each, light and dark, nothing fetched from anywhere."""
+"""HTML pages: one self-contained file each, for light and dark, that loads nothing from the network."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,16 +8,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sekft.tracking.files import write_text
 
-KIT = Path(__file__).parent  # kit.html.jinja: style and macros of every page
+KIT = Path(__file__).parent  # the folder of kit.html.jinja, the style and macros of every page
 
 
-def fill(template: Path, values: Mapping[str, Any]) -> str:
-    """The text of a Jinja template beside which the kit can be included; every value is escaped, a missing one is an error."""
+def render_template(template: Path, values: Mapping[str, Any]) -> str:
+    """The text of a Jinja template, which may import kit.html.jinja. Every value is escaped; a missing value is an error."""
     loader = FileSystemLoader([template.parent, KIT])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template(template.name).render(values)
 
 
 def write_page(template: Path, values: Mapping[str, Any], path: Path) -> None:
-    """Writes the filled template to path; the file appears whole or not at all."""
-    write_text(path, fill(template, values))
+    """Render the template to path, atomically."""
+    write_text(path, render_template(template, values))

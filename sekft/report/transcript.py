@@ -1,4 +1,4 @@
-"""An episode as it looked in the terminal, as pieces a page can draw: what was shown, what was typed, where two episodes part."""
+"""An episode as it looked in the terminal, in pieces that a page can draw, and the turn at which two episodes part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,49 +17,53 @@ class Piece:
 
 
 def pieces(messages: Sequence[Message]) -> list[Piece]:
-    """The screen of these turns; what was typed ends its line."""
+    """The screen of these messages; typed text ends its line."""
     return [
         Piece("typed", message.content.removesuffix("\n") + "\n") if message.role == "assistant" else Piece("shown", message.content)
         for message in messages
     ]
 
 
-def parting(one: Trajectory, other: Trajectory) -> int:
-    """How many turns both episodes begin with."""
-    both = zip(one.messages, other.messages, strict=False)
-    return next((at for at, (left, right) in enumerate(both) if left != right), min(len(one.messages), len(other.messages)))
+def parting(first: Trajectory, second: Trajectory) -> int:
+    """The number of messages that both episodes begin with."""
+    pairs = zip(first.messages, second.messages, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(first.messages), len(second.messages)))
 
 
-def shortened(screen: Sequence[Piece], most_bytes: int) -> tuple[list[Piece], int]:
-    """At most most_bytes as a page writes them, cut out of the middle, where the cut is said; and how many characters that was."""
-    if sum(_cost(piece.text) for piece in screen) <= most_bytes:
+def shortened(screen: Sequence[Piece], max_bytes: int) -> tuple[list[Piece], int]:
+    """The screen with at most max_bytes of text on a page, and the number of characters left out.
+
+    Text is left out of the middle, where a piece of kind `cut` stands instead.
+    """
+    if sum(_cost(piece.text) for piece in screen) <= max_bytes:
         return list(screen), 0
-    head, tail = _head(screen, most_bytes // 2), _turned(_head(_turned(screen), most_bytes // 2))
+    head, tail = _head(screen, max_bytes // 2), _reversed(_head(_reversed(screen), max_bytes // 2))
     cut = sum(len(piece.text) for piece in screen) - sum(len(piece.text) for piece in (*head, *tail))
     return [*head, Piece("cut", f"\n[{cut} characters left out of this page]\n"), *tail], cut
 
 
-def _head(screen: Sequence[Piece], most_bytes: int) -> list[Piece]:
+def _head(screen: Sequence[Piece], max_bytes: int) -> list[Piece]:
+    """The beginning of the screen, as much of it as costs max_bytes."""
     kept: list[Piece] = []
     for piece in screen:
-        if (cost := _cost(piece.text)) > most_bytes:
-            return [*kept, Piece(piece.kind, piece.text[: _fitting(piece.text, most_bytes)])]
+        if (cost := _cost(piece.text)) > max_bytes:
+            return [*kept, Piece(piece.kind, piece.text[: _fitting_length(piece.text, max_bytes)])]
         kept.append(piece)
-        most_bytes -= cost
+        max_bytes -= cost
     return kept
 
 
-def _turned(screen: Sequence[Piece]) -> list[Piece]:
-    """Last character first."""
+def _reversed(screen: Sequence[Piece]) -> list[Piece]:
+    """The pieces in reverse order, each with its characters in reverse order."""
     return [Piece(piece.kind, piece.text[::-1]) for piece in reversed(screen)]
 
 
-def _fitting(text: str, most_bytes: int) -> int:
-    """How many characters of the text cost no more than that."""
+def _fitting_length(text: str, max_bytes: int) -> int:
+    """The number of leading characters that cost at most max_bytes."""
     costs = accumulate(map(_cost, text))
-    return sum(1 for _ in takewhile(lambda spent: spent <= most_bytes, costs))
+    return sum(1 for _ in takewhile(lambda total: total <= max_bytes, costs))
 
 
 def _cost(text: str) -> int:
-    """Bytes as escaped UTF-8, at most."""
+    """An upper bound of the bytes that the text takes as escaped UTF-8."""
     return len(text.encode("utf-8", "replace")) + 4 * sum(map(text.count, "<>&'\""))

@@ -1,4 +1,4 @@
-"""The story of an experiment: one command sweeps, one compares, the page is written; as typed, in a folder of its own."""
+"""An experiment on the command line: one command sweeps, one compares and writes the page, in a folder of its own."""
 
 import csv
 import json
@@ -40,7 +40,7 @@ def compared(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_one_command_trains_every_mask_with_every_seed_and_the_base_episodes_once(swept: Path):
+def test_one_command_trains_every_mask_with_every_seed_and_the_base_plays_once(swept: Path):
     jobs = [json.loads((swept / "sweep" / str(at) / "run.json").read_text())["settings"] for at in range(4)]
     assert [(job["seed"], job["mask"]["rule"]) for job in jobs] == [
         (0, "assistant"),
@@ -56,8 +56,8 @@ def test_one_command_trains_every_mask_with_every_seed_and_the_base_episodes_onc
 
 @pytest.mark.slow
 def test_the_comparison_has_a_table_a_sentence_and_four_files(swept: Path):
-    told = (swept / "compare.out").read_text()
-    assert "groups, by verified" in told and ("terminal_only verified as often as assistant" in told or "cannot tell" in told)
+    printed = (swept / "compare.out").read_text()
+    assert "groups, by verified" in printed and ("terminal_only verified as often as assistant" in printed or "cannot tell" in printed)
     summary = json.loads((swept / "compare" / "summary.json").read_text())
     assert {name: group["runs"] for name, group in summary["groups"].items()} == {"assistant": 2, "terminal_only": 2}
     assert [(one["first"], one["second"]) for one in summary["contrasts"]][-1] == ("assistant", "terminal_only")
@@ -74,7 +74,7 @@ def test_the_sweep_itself_left_the_same_comparison_beside_its_jobs(swept: Path):
 
 
 @pytest.mark.slow
-def test_the_page_of_the_experiment_is_filled_and_comparing_again_changes_no_byte(swept: Path):
+def test_the_page_of_the_experiment_is_filled_and_a_second_comparison_changes_no_byte(swept: Path):
     first = (swept / "page.md").read_text()
     assert "| assistant | 2 | 4 |" in first and first.count("not run yet") == 0 and "## Prediction" in first
     files = ("compare.html", "compare.csv", "compare.md", "headline.svg")
@@ -88,17 +88,17 @@ def test_failed_and_unfinished_runs_are_named_and_the_others_compared(tmp_path: 
     plant(made / "17", share(1, 2), status="failed")
     plant(made / "18", share(1, 2), status="running")
     (made / "19" / ".hydra").mkdir(parents=True)
-    told = compared(tmp_path, "runs=sweep").stdout
-    for said in (
+    printed = compared(tmp_path, "runs=sweep").stdout
+    for line in (
         "left out: sweep/17: failed: ModelError: it broke",
         "left out: sweep/18: not finished",
         "left out: sweep/19: refused before",
     ):
-        assert said in told
-    assert "terminal_only verified 67 points less than assistant [" in told
+        assert line in printed
+    assert "terminal_only verified 67 points less than assistant [" in printed
 
 
-def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_failed(tmp_path: Path):
+def test_the_page_of_a_sweep_is_rewritten_after_each_job_also_after_one_that_failed(tmp_path: Path):
     page = tmp_path / "sweep" / "compare.html"
 
     def job_of(status: str):
@@ -120,12 +120,12 @@ def test_after_each_job_of_a_sweep_its_page_is_written_anew_also_after_one_that_
     assert (tmp_path / "sweep" / "compare.csv").exists() and not (tmp_path / "sweep" / "summary.json").exists()
 
 
-def test_a_page_that_cannot_be_written_is_said_and_the_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_page_that_cannot_be_written_is_reported_and_the_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "sweep" / "compare.html").mkdir(parents=True)
     job = Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep")
     assert compare_after_each(lambda settings, job: plant(job.folder, share(1, 2)) and "the summary")(None, job) == "the summary"
-    (said,) = capsys.readouterr().out.splitlines()
-    assert said.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
 
 
 def test_a_run_alone_and_jobs_without_an_eval_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -135,18 +135,18 @@ def test_a_run_alone_and_jobs_without_an_eval_leave_no_comparison(tmp_path: Path
     assert not list(tmp_path.rglob("compare.*")) and not capsys.readouterr().out
 
 
-def test_the_table_stands_as_it_was_asked_to(tmp_path: Path):
+def test_the_table_is_sorted_by_sort(tmp_path: Path):
     sweep(tmp_path / "sweep", seeds=1)
-    told = [compared(tmp_path, "runs=sweep", *words).stdout for words in ((), ("sort=-loss",))]
-    assert "groups, by verified;" in told[0] and "groups, by -loss;" in told[1]
-    assert [told[at].index("│ assistant") < told[at].index("│ terminal_only") for at in (0, 1)] == [True, False]
+    printed = [compared(tmp_path, "runs=sweep", *words).stdout for words in ((), ("sort=-loss",))]
+    assert "groups, by verified;" in printed[0] and "groups, by -loss;" in printed[1]
+    assert [printed[at].index("│ assistant") < printed[at].index("│ terminal_only") for at in (0, 1)] == [True, False]
 
 
 def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
     sweep(tmp_path / "outputs" / "train" / "2026-01-01_00-00-00", seeds=2)
     plant(tmp_path / "outputs" / "train" / "2026-01-02_00-00-00", share(1, 2))
-    told = compared(tmp_path).stdout
-    assert "tuned verified" in told and "terminal_only" not in told
+    printed = compared(tmp_path).stdout
+    assert "tuned verified" in printed and "terminal_only" not in printed
     assert "terminal_only" in compared(tmp_path, "runs='outputs/train/2026-01-01_*'").stdout
 
 

@@ -1,4 +1,4 @@
-"""A comparison as table, Markdown, CSV and page: the same numbers everywhere, nothing left out in silence."""
+"""A comparison as table, Markdown and page: the same numbers everywhere, everything left out is named."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_best_group_comes_first_the_base_has_a_line_and_what_failed_is_named(folder: Path):
+def test_the_best_group_comes_first_the_base_has_a_row_and_a_failed_run_is_named(folder: Path):
     found = compared(folder)
     assert [one.name for one in found.rows] == ["assistant", "terminal_only", "base"]
     text = result_section(found)
@@ -51,7 +51,7 @@ def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
         [kind, name] for kind in ("held out of the adapter only", "operation the base never saw") for name in names
     ]
     assert {row[4].split("/")[1].split()[0] for row in rows if row[1] == "assistant"} == {"72"}  # 24 solvable scenarios, three seeds
-    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # a base episodes once
+    assert {row[3].split("/")[1].split()[0] for row in rows if row[1] == "base"} == {"32"}  # the base counts once
     head, *rows = table_by_blocker(groups)
     assert head == ["blocked by", "assistant", "terminal_only"]
     assert {"missing", "denied"} <= {row[0] for row in rows} and sum(int(row[1].partition("/")[2].split()[0]) for row in rows) == 3 * 16
@@ -59,7 +59,7 @@ def test_kinds_of_hold_out_and_blockers_have_tables_of_their_own(folder: Path):
     assert "| kind of scenario | group |" in text and "| blocked by | assistant |" in text
 
 
-def test_every_group_is_held_against_the_base_and_against_the_first(folder: Path):
+def test_every_group_is_compared_with_the_base_and_with_the_first(folder: Path):
     found = compared(folder, criteria=["verified", "panic_recall"])
     pairs = [(one.criterion, one.first, one.second) for one in found.contrasts]
     assert pairs[:3] == [
@@ -83,7 +83,7 @@ def test_nothing_to_compare_is_an_error_that_names_every_run(tmp_path: Path):
         compared(tmp_path / "sweep")
 
 
-def test_other_scenarios_unequal_seeds_and_unmeasured_evals_are_said(tmp_path: Path):
+def test_other_scenarios_unequal_seeds_and_unmeasured_evaluations_are_noted(tmp_path: Path):
     for seed in range(2):
         plant(tmp_path / "sweep" / str(seed), share(1, 2), {"mask": "one"}, seed)
     odd = plant(tmp_path / "sweep" / "2", share(1, 2), {"mask": "two"}, scenarios=SCENARIOS[:32])
@@ -94,7 +94,7 @@ def test_other_scenarios_unequal_seeds_and_unmeasured_evals_are_said(tmp_path: P
 
 
 def grid(folder: Path, seeds: int = 2) -> Path:
-    """Two rates and two ranks: the rate decides, with looks on the way."""
+    """Two learning rates and two ranks; the learning rate decides; rates are logged during training."""
     at = 0
     for seed in range(seeds):
         for lr, of in ((0.001, 2), (0.01, 6)):

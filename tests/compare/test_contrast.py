@@ -1,4 +1,4 @@
-"""A difference between groups: paired by scenario, clustered by archetype, with the seeds' own spread; and the sentence it ends in."""
+"""A difference between groups: paired by scenario, clustered by archetype, with the spread over seeds; and its sentence."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.compare.test_groups import groups
 from tests.eval.planted_runs import SCENARIOS, plant, share, sweep
 
 
-def test_a_clear_difference_is_said_with_its_interval(tmp_path: Path):
+def test_a_clear_difference_is_a_sentence_with_its_interval(tmp_path: Path):
     first, second = groups(sweep(tmp_path / "sweep"))
     found = contrast_groups(first, second, "verified")
     assert (found.scenarios, found.archetypes, found.seeds) == (64, 8, (3, 3)) and found.difference == pytest.approx(-2 / 3, abs=0.02)
@@ -21,7 +21,7 @@ def test_a_clear_difference_is_said_with_its_interval(tmp_path: Path):
     assert gain.startswith("assistant verified 79 points more than base [") and "one training seed" not in gain
 
 
-def test_equal_groups_in_a_large_eval_differ_by_nothing_worth_speaking_of(tmp_path: Path):
+def test_equal_groups_in_a_large_evaluation_differ_by_less_than_the_margin(tmp_path: Path):
     for seed in range(3):
         for mask in ("one", "other"):
             plant(tmp_path / "sweep" / f"{seed}{mask}", share(4, 8), {"mask": mask}, seed)
@@ -39,7 +39,7 @@ def test_seeds_that_scatter_leave_it_open(tmp_path: Path):
     )
 
 
-def test_one_seed_a_side_speaks_of_these_adapters_only(tmp_path: Path):
+def test_with_one_seed_per_side_the_sentence_is_about_these_adapters_only(tmp_path: Path):
     found = contrast_groups(*groups(sweep(tmp_path / "sweep", seeds=1)), "verified")
     assert found.seeds == (1, 1) and sentence(found, 0.15).endswith("; one training seed, so this is about these adapters only")
 
@@ -68,20 +68,20 @@ def test_the_width_over_seeds_is_scipys():
     assert half_width([0.5]) == half_width([0.5, 0.5], [0.1, 0.1]) == half_width([0.5, 0.6], [0.1]) == 0.0
 
 
-def test_a_setting_is_judged_in_pairs_of_runs_so_that_what_else_was_swept_widens_nothing(tmp_path: Path):
+def test_a_setting_is_judged_in_pairs_of_runs_so_that_other_swept_settings_widen_no_interval(tmp_path: Path):
     for at, (rank, lr, of) in enumerate(((4, 1, 1), (16, 1, 2), (4, 2, 6), (16, 2, 7))):
         plant(tmp_path / "sweep" / str(at), share(of, 8), {"lora": {"r": rank}, "trainer": {"lr": lr}})
     low, high, low_too, high_too = (group.runs[0] for group in groups(tmp_path / "sweep"))
     found = contrast_pairs([(low, high), (low_too, high_too)], "r=4", "r=16", "verified")
     assert found.difference == pytest.approx(1 / 8) and found.seeds == (2, 2) and found.scenarios == 64
     assert found.low is not None and found.high is not None and found.low > 0 and found.high < 0.3
-    assert half_width([5 / 8, 0]) > 3  # two of the runs, taken as luck, would say nothing at all
+    assert half_width([5 / 8, 0]) > 3  # as two independent seeds these runs would give no usable interval
 
 
 def coverage(seeds: int, gain: float, over_archetypes: float, over_seeds: float, widened: bool = True, others: int = 0) -> float:
-    """How often the interval holds the true gain where archetypes gain unlike and every training has its luck. 8 x 8 scenarios.
+    """How often the interval covers the true gain if gains differ between archetypes and between trainings. 8 x 8 scenarios.
 
-    others: so many values of another setting were swept, too, each lowering all rates by 10 points more; runs are judged in pairs.
+    others: the number of values of another swept setting, each lowering all rates by 10 more points; runs are judged in pairs.
     """
     rng, repeats = np.random.default_rng(0), 300
     held = 0

@@ -1,4 +1,4 @@
-"""Curves: every run a line, the same axes for all groups, long ones thinned, what cannot be drawn left out."""
+"""Curves: a line for every run, the same axes for all groups, long curves thinned, values that cannot be drawn left out."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.eval.planted_runs import plant, share
 
 
 def drawn(folder: Path, logged: dict[str, list[dict[str, object]]], rates: tuple[str, ...] = ("verified",)) -> list[Chart]:
-    """logged: lines of metrics.jsonl, by the rank that tells the groups apart; two seeds each."""
+    """The charts of groups that differ in their rank, with two seeds each. logged: lines of metrics.jsonl, by rank."""
     for rank, lines in logged.items():
         for seed in range(2):
             run = plant(folder / f"{rank}-{seed}", share(1, 2), {"lora": {"name": rank}}, seed)
@@ -46,14 +46,14 @@ def test_an_axis_of_many_decades_has_few_ticks(tmp_path: Path):
     assert [tick.text for tick in chart.down] == ["1e-06", "1e-04", "0.01", "1"]
 
 
-def test_looks_on_the_way_are_curves_and_a_single_eval_is_none(tmp_path: Path):
+def test_rates_logged_during_training_are_curves_and_a_single_evaluation_is_none(tmp_path: Path):
     looks = [{"step": 0, "eval/verified": 0.0, "eval/terminated": 1.0}, {"step": 5, "eval/verified": 0.5}]
     (chart,) = drawn(tmp_path, {"r4": looks, "r16": looks[1:]}, ("verified", "terminated"))
     assert chart.title == "verified" and [panel.name for panel in chart.panels] == ["r4"]
     assert [y for _, y in points(chart.panels[0].lines[0][1])] == [TOP + HIGH, TOP + HIGH / 2]
 
 
-def test_what_is_no_number_is_left_out_and_nothing_logged_is_no_chart(tmp_path: Path):
+def test_values_that_are_not_finite_are_left_out_and_without_values_there_is_no_chart(tmp_path: Path):
     lines = [{"step": step, "train/loss": "NaN" if step == 1 else 1.0} for step in range(3)]
     (chart,) = drawn(tmp_path / "a", {"r4": lines})
     assert len(points(chart.panels[0].lines[0][1])) == 2

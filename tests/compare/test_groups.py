@@ -1,4 +1,4 @@
-"""Runs become groups by everything but the seed, named by the fewest keys that tell them apart."""
+"""Runs are grouped by every setting but the seed, and named by the fewest settings that tell the groups apart."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_seeds_of_one_setting_are_one_group_named_by_what_differs(tmp_path: Path
     assert found[0].differing == {"mask.rule": "assistant"} and len(found[0].episodes()) == 3 * 64 and len(found[0].base()) == 64
 
 
-def test_keys_that_others_imply_are_no_columns_and_what_was_asked_for_comes_first(tmp_path: Path):
+def test_implied_settings_are_no_columns_and_overridden_ones_come_first(tmp_path: Path):
     at = 0
     for rank in (4, 16):
         for lr in (0.001, 0.01):
@@ -41,8 +41,8 @@ def test_keys_that_others_imply_are_no_columns_and_what_was_asked_for_comes_firs
     assert found[0].name == "lora.name=r4 trainer.lr=0.001"
 
 
-def test_what_decides_nothing_tells_no_groups_apart(tmp_path: Path):
-    plant(tmp_path / "sweep" / "0", share(1, 8), {"lora": {"r": 4}}, seed=0)  # of a time that did not know `again`
+def test_settings_that_decide_nothing_tell_no_groups_apart(tmp_path: Path):
+    plant(tmp_path / "sweep" / "0", share(1, 8), {"lora": {"r": 4}}, seed=0)  # written before there was `again`
     plant(tmp_path / "sweep" / "1", share(1, 8), {"lora": {"r": 4}, "again": "failed", "tracker": {"kind": "none"}}, seed=1)
     assert [len(group.runs) for group in groups(tmp_path / "sweep")] == [2]
 
@@ -58,7 +58,7 @@ def test_one_group_alone_is_called_tuned(tmp_path: Path):
     assert only.name == "tuned" and only.differing == {}
 
 
-def test_the_gain_over_the_base_is_that_of_over_seeds(tmp_path: Path):
+def test_the_gain_over_the_base_has_an_interval_over_seeds(tmp_path: Path):
     first, second = groups(sweep(tmp_path / "sweep"))
     gain = first.gain()
     assert gain is not None and gain.seeds == (0, 1, 2) and gain.low is not None and 0.5 < gain.low < gain.mean < 1
@@ -78,7 +78,7 @@ def test_the_same_settings_and_seed_count_once_and_a_run_without_an_eval_is_name
     ]
 
 
-def test_adapters_that_sit_an_eval_alone_are_grouped_by_how_they_were_trained(tmp_path: Path):
+def test_adapters_evaluated_by_sekft_eval_are_grouped_by_the_settings_of_their_training(tmp_path: Path):
     made = sweep(tmp_path / "sweep", seeds=2)
     for at in range(4):
         evaluation = plant(tmp_path / "evaluations" / str(at), share(1, 2, at), {"adapter": str(made / str(at) / "adapter")}, seed=77)
@@ -89,7 +89,7 @@ def test_adapters_that_sit_an_eval_alone_are_grouped_by_how_they_were_trained(tm
     assert list(found[0].differing) == ["trained.mask.rule"]
 
 
-def test_kinds_of_hold_out_are_told_apart(tmp_path: Path):
+def test_an_episode_has_its_kind_of_hold_out(tmp_path: Path):
     (group,) = groups(plant(tmp_path / "run", share(1, 2)))
     kinds = {episode.archetype: group.runs[0].holdout_kind(episode) for episode in group.episodes()}
     assert kinds[ARCHETYPES[0]] == "operation the base never saw" and kinds[ARCHETYPES[7]] == "held out of the adapter only"

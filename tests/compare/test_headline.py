@@ -1,4 +1,4 @@
-"""The picture of a README: well-formed, in words too, every kind of scenario apart, readable in light and dark."""
+"""The picture of a README: well-formed, with a description, a row per kind of scenario, for light and dark."""
 
 from pathlib import Path
 from xml.etree import ElementTree

@@ -1,4 +1,4 @@
-"""Scenarios by runs: one letter a cell, where runs disagree first, nothing left out."""
+"""Scenarios by runs: one letter per cell, scenarios on which runs disagree first, nothing left out."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.eval.planted_runs import SCENARIOS, plant, share
     ("base", "tuned", "expected"),
     [([0], [1], "W"), ([1], [0], "L"), ([1], [1], "B"), ([0], [0], "N"), ([0, 1], [1, 1], "W"), ([1, 0], [0, 1], "B"), ([], [1], "X")],
 )
-def test_a_letter_says_who_meets_the_criterion_in_more_attempts(base: list[int], tuned: list[int], expected: str):
+def test_the_letter_is_that_of_the_agent_that_meets_the_criterion_in_more_attempts(base: list[int], tuned: list[int], expected: str):
     played, learned = ([episode("w", "a", bool(won)) for won in wins] for wins in (base, tuned))
     assert letter(played, learned, JUDGED["verified"]) == expected
 
@@ -25,7 +25,7 @@ def test_a_base_that_only_broke_is_not_compared():
     assert letter([episode("w", "a", False, ending="broken")], [episode("w", "a", True)], JUDGED["verified"]) == "X"
 
 
-def test_every_scenario_stands_once_where_runs_disagree_first_and_a_scenario_not_in_an_eval_is_said(tmp_path: Path):
+def test_every_scenario_is_there_once_and_one_that_an_evaluation_lacks_is_marked(tmp_path: Path):
     plant(tmp_path / "0", share(2, 8), {"mask": "one"}, base=share(1, 8))
     plant(tmp_path / "1", share(4, 8), {"mask": "two"}, base=share(1, 8)[:32], scenarios=SCENARIOS[:32])
     runs = [run for group in compared(tmp_path).groups for run in group.runs]

@@ -1,4 +1,4 @@
-"""What agents that understand nothing score in a scenario, read off its scenario alone: nothing is run, no line of the evaluation is used."""
+"""The scores of the baselines in a scenario, derived from its document alone: nothing is run, and no code of the evaluation is used."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from sekft.scenario.document import HOME, Fixture, Scenario
 
 
 def done_at_arrival(scenario: Scenario) -> bool:
-    """Whether its checker has nothing against the files as they are laid out."""
-    there = {fixture.path: fixture for fixture in scenario.fixtures}
-    return all(passes(words, there) for words in lines(scenario.checker))
+    """Whether the checker passes on the fixtures as they are."""
+    fixtures = {fixture.path: fixture for fixture in scenario.fixtures}
+    return all(passes(words, fixtures) for words in lines(scenario.checker))
 
 
 def lines(checker: str) -> Iterator[list[str]]:
-    """The words of every line after the prelude; quoted text may go over several."""
+    """The words of every line after the prelude; quoted text may span several lines."""
     assert checker.startswith(PRELUDE)
     lexer = shlex.shlex(checker.removeprefix(PRELUDE), posix=True, punctuation_chars="\n")
     lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t", "", True
@@ -29,21 +29,22 @@ def lines(checker: str) -> Iterator[list[str]]:
             words = []
 
 
-def passes(words: list[str], there: dict[str, Fixture]) -> bool:
-    test, *given = words
+def passes(words: list[str], fixtures: dict[str, Fixture]) -> bool:
+    """Whether one line of a checker passes."""
+    test, *arguments = words
     if test.startswith("strays="):
         known = {word.removeprefix("./") for at, word in enumerate(words) if words[at - 1] == "-path"}
-        return {name for name in visible(there) if name not in known} == set()
+        return {name for name in visible(fixtures) if name not in known} == set()
     if test == "[":
-        return True  # what to do about strays
-    path = join(HOME, given[0])
-    found, rest = there.get(path), given[1:]
+        return True  # the reaction to strays, which were tested above
+    path = join(HOME, arguments[0])
+    found, rest = fixtures.get(path), arguments[1:]
     tests: dict[str, Callable[[], bool]] = {
         "holds": lambda: found is not None and found.kind == "file" and found.content.rstrip("\n") == rest[0],
-        "gone": lambda: found is None and path not in folders(there),
+        "gone": lambda: found is None and path not in folders(fixtures),
         "unmade": lambda: found is None or (found.kind == "file" and not found.content),
         "apart": lambda: path != join(HOME, rest[0]),
-        "folder": lambda: path in folders(there),
+        "folder": lambda: path in folders(fixtures),
         "mode": lambda: found is not None and f"{found.mode:o}" == rest[0],
         "leads": lambda: found is not None and found.kind == "symlink" and join(dirname(path), found.content) == join(HOME, rest[0]),
         "packed": lambda: False,  # no fixture holds an archive, only its base64
@@ -51,20 +52,20 @@ def passes(words: list[str], there: dict[str, Fixture]) -> bool:
     return tests[test]()
 
 
-def folders(there: dict[str, Fixture]) -> set[str]:
-    return {path for path, fixture in there.items() if fixture.kind == "dir"} | {dirname(path) for path in there}
+def folders(fixtures: dict[str, Fixture]) -> set[str]:
+    return {path for path, fixture in fixtures.items() if fixture.kind == "dir"} | {dirname(path) for path in fixtures}
 
 
-def visible(there: dict[str, Fixture]) -> list[str]:
-    """Files and links of the home without a hidden step on their way."""
-    names = [relpath(path, HOME) for path, fixture in there.items() if fixture.kind != "dir"]
+def visible(fixtures: dict[str, Fixture]) -> list[str]:
+    """Files and links of the home folder without a hidden part in their path."""
+    names = [relpath(path, HOME) for path, fixture in fixtures.items() if fixture.kind != "dir"]
     return [name for name in names if not any(step.startswith(".") for step in name.split("/"))]
 
 
-def typed_at_random(scenario: Scenario, seed: int, most_turns: int) -> list[str]:
-    """What the random agent types: none of its commands changes a file, so that the draw alone decides."""
+def typed_at_random(scenario: Scenario, seed: int, max_turns: int) -> list[str]:
+    """The commands of the random agent. None of them changes a file, so that the random draw alone decides its scores."""
     agent, typed = RandomCommands(seed), []
-    for turn in range(min(most_turns, scenario.limits.turns)):
+    for turn in range(min(max_turns, scenario.limits.turns)):
         typed.append(agent.reply(f"{scenario.id}#0", [None] * (2 * turn + 1)).text)  # type: ignore[list-item]  # only their number counts
         if typed[-1] in ("exit", "panic"):
             break

@@ -1,4 +1,4 @@
-"""Episodes planted by a test: each as a trajectory that could have been recorded."""
+"""Synthetic episodes for tests: trajectories that could have been recorded."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def episodes(results: Sequence[bool], archetypes: int = 4) -> list[Trajectory]:
 
 
 def agent(name: str, scenarios: Sequence[Scenario], won: Sequence[bool]) -> list[Trajectory]:
-    """In real scenarios: the winner types what the scenario says solves it, the loser looks around and gives up or goes on."""
+    """Episodes in real scenarios: a winner types the reference, a loser lists files and then leaves or runs out of turns."""
     found = []
     for at, (scenario, wins) in enumerate(zip(scenarios, won, strict=True)):
         shown = ["\n".join(scenario.directives) + "\n$ "] + ["$ "] * len(scenario.reference)

@@ -1,4 +1,4 @@
-"""The evaluation as typed: its line at a terminal and in a log, and every limit under its name."""
+"""The command line of the evaluation: its progress line at a terminal and in a log, and the names of the limits it reaches."""
 
 import contextlib
 import fcntl
@@ -20,13 +20,13 @@ LINE = re.compile(r"evaluation .*\d+/\d+ \d:\d\d:\d\d running \d+, ended \d+, ve
 
 
 def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
-    """What a command draws on a terminal of so many columns."""
+    """The output of a command on a terminal of so many columns."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     run = start(*words, cwd=cwd, stdin=its, stdout=its, stderr=its, TERM="xterm")
     os.close(its)
     drawn = b""
-    with contextlib.suppress(OSError):  # Linux' way to say that nobody is there any more
+    with contextlib.suppress(OSError):  # Linux reports a closed terminal as EIO
         while data := os.read(ours, 65536):
             drawn += data
     os.close(ours)
@@ -35,7 +35,7 @@ def at_a_terminal(columns: int, words: list[str], cwd: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_line_episodes_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tmp_path: Path):
+def test_the_progress_line_is_updated_at_a_terminal_of_80_columns_and_is_one_line_elsewhere(tmp_path: Path):
     words = [*SMALL, "eval.max_turns=4", "eval.max_reply_tokens=8"]
     drawn = at_a_terminal(80, ["sekft.eval", *words], tmp_path)
     frames = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", one) for one in re.split(r"[\r\n]+", drawn) if "running" in one]

@@ -1,4 +1,4 @@
-"""All agents sit the same evaluation at the same time; what a baseline scores is known by hand; time that is over is said."""
+"""All agents are evaluated at the same time; the baselines' scores are as counted by hand; an evaluation out of time is reported."""
 
 import random
 import time
@@ -40,7 +40,7 @@ def test_the_reference_solves_all_and_baselines_score_what_the_scenarios_say(eva
     assert scores["random"]["verified"].k == 0
 
 
-def test_every_agent_episodes_in_every_scenario_in_the_stored_order(evaluation: Evaluation):
+def test_every_agent_plays_every_scenario_in_the_stored_order(evaluation: Evaluation):
     twice = replace(evaluation, config=EvalConfig(attempts=2, temperature=1.0))
     episodes = twice.play({"one": reference(SCENARIOS), "other": scripted(SCENARIOS, ["exit"])}, "two")
     expected = [(scenario.id, attempt) for scenario in SCENARIOS for attempt in (0, 1)]
@@ -72,7 +72,7 @@ def test_an_eval_that_takes_too_long_is_unmeasured(evaluation: Evaluation):
 
 
 class Unsteady:
-    """Real places that now and then take their time, by a seed: episodes ask for their next reply in another order each time."""
+    """Real sandboxes with random delays by a seed, so that episodes ask for their next reply in another order each time."""
 
     def __init__(self, backend: Backend, seed: int) -> None:
         self.name, self.settings, self.digest = backend.name, backend.settings, backend.digest
@@ -81,38 +81,40 @@ class Unsteady:
     @contextmanager
     def open(self, environment: Mapping[str, str]) -> Iterator[Session]:
         time.sleep(self._random.uniform(0, 0.1))
-        with self._backend.open(environment) as place:
-            yield UnsteadySession(place, self._random)
+        with self._backend.open(environment) as session:
+            yield UnsteadySession(session, self._random)
 
 
 @dataclass(frozen=True)
 class UnsteadySession:
-    place: Session
+    session: Session
     random: random.Random
 
     def put(self, files: Sequence[File]) -> None:
-        self.place.put(files)
+        self.session.put(files)
 
     def run(self, text: str, timeout_s: float) -> ShellTurn:
         time.sleep(self.random.choice((0, 0, 0.05, 0.2)))
-        return self.place.run(text, timeout_s)
+        return self.session.run(text, timeout_s)
 
     def check(self, script: str, timeout_s: float) -> CheckResult:
-        return self.place.check(script, timeout_s)
+        return self.session.check(script, timeout_s)
 
 
-def test_a_models_episodes_do_not_depend_on_how_fast_their_places_are(evaluation: Evaluation):
+def test_a_models_episodes_do_not_depend_on_the_speed_of_their_sandboxes(evaluation: Evaluation):
     from sekft.model import base as bases
     from sekft.model.agents import model_agents
 
-    config = EvalConfig(max_turns=4, max_reply_tokens=12, rows=3)  # batches of three of eight episodes: who is in which, timing decides
+    config = EvalConfig(
+        max_turns=4, max_reply_tokens=12, rows=3
+    )  # batches of three of eight episodes: timing decides which episodes share a batch
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
-    told = []
+    recorded = []
     for seed in range(3):
         shaken = replace(evaluation, backend=Unsteady(evaluation.backend, seed) if seed else evaluation.backend, config=config, workers=8)
-        with model_agents(base, {"base": None}, config, seed=0) as cast:
-            told.append([dumps(episode) for episode in shaken.play(cast.agents, "unsteady")["base"]])
-    assert told[0] == told[1] == told[2]
+        with model_agents(base, {"base": None}, config, seed=0) as opened:
+            recorded.append([dumps(episode) for episode in shaken.play(opened.agents, "unsteady")["base"]])
+    assert recorded[0] == recorded[1] == recorded[2]
 
 
 def test_random_commands_repeat_by_seed_episode_and_turn():
@@ -122,13 +124,13 @@ def test_random_commands_repeat_by_seed_episode_and_turn():
     assert len(set(typed.values())) > 3
 
 
-def test_what_an_eval_is_about_changes_with_whatever_changes_its_episodes(evaluation: Evaluation):
+def test_the_dependencies_of_episodes_change_with_whatever_changes_the_episodes(evaluation: Evaluation):
     changes = [
         replace(evaluation, scenarios=SCENARIOS[:4]), replace(evaluation, config=EvalConfig(temperature=0.5)),
         replace(evaluation, backend=choose.backend(SandboxConfig(backend=Kind.bwrap, memory_mb=256))),
     ]  # fmt: skip
     known = [one.dependencies({"base": "x"})["base"] for one in (evaluation, *changes)]
-    assert len({str(about) for about in known}) == len(known)
+    assert len({str(own) for own in known}) == len(known)
     assert evaluation.dependencies({"base": "x"}) == evaluation.dependencies({"base": "x"}) != evaluation.dependencies({"base": "y"})
 
 
@@ -140,7 +142,7 @@ def test_a_seed_changes_only_the_episodes_that_chance_decides(evaluation: Evalua
     assert changed(EvalConfig()) == {"random"} and changed(EvalConfig(temperature=0.5)) == {"random", "base"}
 
 
-def test_episodes_in_flight_grow_with_the_agents_as_far_as_their_pasts_are_kept():
+def test_concurrent_episodes_grow_with_the_agents_within_the_contexts_that_are_kept():
     kept = EvalConfig(rows=40)
     assert [concurrent_episodes(thinking, kept) for thinking in (0, 1, 2, 4, 5, 9)] == [16, 16, 32, 64, 80, 80]
     assert concurrent_episodes(5, EvalConfig(rows=1)) == 16

@@ -1,4 +1,4 @@
-"""The whole frozen test set: the reference is right everywhere, and baselines score what can be read off the scenarios."""
+"""The whole frozen test set: the reference is right everywhere, and the baselines score what follows from the scenarios."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: py
     capsys.readouterr()
     terminal.print_table(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS))
     rows = [row.split("│")[1:-1] for row in capsys.readouterr().out.splitlines() if row.startswith("│")]
-    printed = {name.strip(): cells for name, *cells in reversed(rows)}  # false_panic is a reason, too, further down
+    printed = {name.strip(): cells for name, *cells in reversed(rows)}  # false_panic is also a reason, further down
     for rate in CRITERIA | FAULTS:
         counts = [cell.split()[0] for cell in printed[rate]]
         assert counts == [f"{len(expected[agent][rate])}/128" for agent in (*episodes, "exit")], rate

@@ -1,4 +1,4 @@
-"""The gate: three tiers, every reason said, planted evaluations get the verdict they deserve."""
+"""The gate: three tiers, a reason for everything, the right verdict for synthetic evaluations."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def state(judgement: Judgement, criterion: str) -> str:
     return next(one.state for one in judgement.findings if one.criterion == criterion)
 
 
-def test_the_shipped_gate_knows_three_tiers_and_every_eval_option_has_it():
+def test_the_shipped_gate_has_three_tiers_and_every_eval_option_has_the_gate():
     assert {line["tier"] for line in shipped().gate.values()} == set(Tier)
     assert shipped().gate == shipped("train", "eval=full").gate != {}
     assert shipped("eval", "eval.gate.terminated.tier=informational").gate["terminated"]["tier"] == "informational"
@@ -54,7 +54,7 @@ def test_an_equal_adapter_is_held():
     assert judged(same, same, shipped()).verdict == f"hold ({nothing}; terminated: {nothing})"
 
 
-def test_a_gain_is_promoted_with_every_reason_said():
+def test_a_gain_is_promoted_and_every_criterion_has_a_finding():
     found = judged(episodes([False] * 64, 8), episodes([at < 56 for at in range(64)], 8), shipped())
     assert found.verdict == "promote"
     assert [one.criterion for one in found.findings][:3] == ["verified", "terminated", "false_panic"]
@@ -105,7 +105,7 @@ def test_a_loss_that_rose_too_much_holds_a_better_adapter(tuned: float, verdict:
     assert found.verdict.startswith(verdict) and state(found, "loss of story") == ("met" if verdict == "promote" else "not met")
 
 
-def test_a_held_adapter_is_told_everything_that_held_it():
+def test_a_hold_names_every_criterion_that_was_not_met():
     base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
     tuned = [episode(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
     said = judged(base, tuned, shipped(), losses={"prose": (2.0, 2.25)}).verdict

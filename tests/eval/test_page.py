@@ -1,4 +1,4 @@
-"""The page of an evaluation: whole, bounded, honest about what it left out, usable without a mouse, an eye for colour or a network."""
+"""The page of an evaluation: complete, bounded, explicit about what it leaves out, usable without mouse, colour vision or network."""
 
 import re
 from html.parser import HTMLParser
@@ -131,7 +131,7 @@ def test_text_can_be_read_on_every_ground_in_both_themes(theme: int):
     assert all(contrast(palette[mark], palette["paper"]) >= 3 for mark in ("mark", "other", "faint"))
 
 
-def test_the_page_says_verdict_reasons_baselines_matrix_and_both_episodes_from_where_they_part(page: str):
+def test_the_page_shows_verdict_reasons_baselines_matrix_and_both_episodes_from_where_they_part(page: str):
     text = " ".join(Page(page).texts[0].split())
     for said in (
         "promote",
@@ -146,7 +146,7 @@ def test_the_page_says_verdict_reasons_baselines_matrix_and_both_episodes_from_w
     assert page.count("<details>") == 2 * N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
 
 
-def test_what_a_episode_typed_cannot_become_part_of_the_page(tmp_path: Path):
+def test_what_an_episode_typed_cannot_become_markup_of_the_page(tmp_path: Path):
     episodes = agents(tuned=GAIN)
     nasty = (("<script>alert(1)</script>", "</pre></details><img src=x onerror=y>\n$ "),)
     first = episodes["tuned"][0]
@@ -157,7 +157,7 @@ def test_what_a_episode_typed_cannot_become_part_of_the_page(tmp_path: Path):
     assert "<script>" not in text and "<img" not in text and Page(text).faults == []
 
 
-def test_a_large_eval_stays_below_five_megabytes_and_says_what_it_left_out(tmp_path: Path):
+def test_a_large_evaluation_stays_below_five_megabytes_and_names_what_it_left_out(tmp_path: Path):
     flood = (("cat big", "&" * 4096 + "\n$ "),) * 16
     episodes = {
         name: [

@@ -1,4 +1,4 @@
-"""Reasons: each tag from an episode that shows it, and none where nothing is proven."""
+"""Reasons: each tag from an episode that proves it, and none where nothing is proven."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from sekft.eval import labels, reasons
 from sekft.scenario import library
 from tests.eval.planted import episode
 
-TOLD = ("Append the line: pumpkin nickel garden to fiddle.txt.",)
-SHOWN = (("olbrin due", f"1. {TOLD[0]}\n$ "),)
+DIRECTIVE = ("Append the line: pumpkin nickel garden to fiddle.txt.",)
+SHOWN = (("olbrin due", f"1. {DIRECTIVE[0]}\n$ "),)
 ELSEWHERE = (("ls", "a.txt\n$ "),)
 
 
@@ -34,7 +34,7 @@ ELSEWHERE = (("ls", "a.txt\n$ "),)
     ],
 )
 def test_every_tag_is_given_where_its_episode_shows_it(played: dict, expected: tuple[str, ...]):
-    assert reasons.tags(episode("w", "a", **played), TOLD) == expected
+    assert reasons.tags(episode("w", "a", **played), DIRECTIVE) == expected
     assert set(expected) <= set(reasons.MEANINGS)
 
 
@@ -44,21 +44,21 @@ def test_a_command_that_shows_something_new_each_time_is_no_loop():
 
 
 def test_half_a_directive_is_neither_found_nor_not_found():
-    cut = (("olbrin due", f"1. {TOLD[0][:30]}\n[... 99 bytes cut ...]\n$ "),)
-    assert reasons.tags(episode("w", "a", False, ending="turn_limit", turns=cut), TOLD) == ("out_of_turns",)
+    cut = (("olbrin due", f"1. {DIRECTIVE[0][:30]}\n[... 99 bytes cut ...]\n$ "),)
+    assert reasons.tags(episode("w", "a", False, ending="turn_limit", turns=cut), DIRECTIVE) == ("out_of_turns",)
 
 
 def test_a_listing_folded_over_lines_still_shows_its_directive():
-    folded = (("olbrin due | fold -w 20", TOLD[0].replace(" ", "\n") + "\n$ "),)
-    assert "found_not_done" in reasons.tags(episode("w", "a", False, ending="exit", turns=folded), TOLD)
+    folded = (("olbrin due | fold -w 20", DIRECTIVE[0].replace(" ", "\n") + "\n$ "),)
+    assert "found_not_done" in reasons.tags(episode("w", "a", False, ending="exit", turns=folded), DIRECTIVE)
 
 
-def test_nothing_is_said_about_finding_what_the_reference_could_not_read():
+def test_directives_that_the_reference_did_not_see_give_no_tag():
     scenario = library.make("count", 0)
     unread = episode(scenario.id, scenario.archetype, True, turns=ELSEWHERE)
     assert labels.seen_directives([scenario], [unread]) == {scenario.id: ()} == labels.seen_directives([scenario], [])
-    told = episode(scenario.id, scenario.archetype, True, turns=(("x", "\n".join(scenario.directives) + "\n$ "),))
-    assert labels.seen_directives([scenario], [told])[scenario.id] == scenario.directives
+    read = episode(scenario.id, scenario.archetype, True, turns=(("x", "\n".join(scenario.directives) + "\n$ "),))
+    assert labels.seen_directives([scenario], [read])[scenario.id] == scenario.directives
     assert reasons.tags(episode("w", "a", False, ending="exit", turns=ELSEWHERE), ()) == ("left_without_doing",)
 
 
@@ -68,6 +68,6 @@ def test_reasons_are_counted_most_frequent_first():
         episode("v", "a", False, ending="exit", turns=ELSEWHERE),
         episode("u", "a", True),
     ]
-    counts = reasons.count_tags(played, {"w": TOLD, "v": TOLD})
+    counts = reasons.count_tags(played, {"w": DIRECTIVE, "v": DIRECTIVE})
     assert counts == {"left_without_doing": 2, "found_not_done": 1, "never_found_directive": 1}
     assert next(iter(counts)) == "left_without_doing"

@@ -1,4 +1,4 @@
-"""An evaluation tells what the base itself never saw from what only the adapter was held out of."""
+"""An evaluation separates archetypes that the base never saw from those that only the adapter did not see."""
 
 import json
 import shutil

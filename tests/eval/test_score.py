@@ -1,4 +1,4 @@
-"""An evaluation's episodes as numbers: every agent, every adapter, every kind of scenario; several looks are paid for."""
+"""An evaluation's episodes as numbers: every agent, every adapter, every kind of scenario; multiple comparisons are corrected for."""
 
 import json
 import re
@@ -21,8 +21,8 @@ N = len(SCENARIOS)
 
 
 def agents(**tuned: list[bool]) -> dict:
-    cast = {"base": [at % 8 == 0 for at in range(N)], **tuned, "reference": [True] * N, "exit": [False] * N}
-    return {name: agent(name, SCENARIOS, won) for name, won in cast.items()}
+    results = {"base": [at % 8 == 0 for at in range(N)], **tuned, "reference": [True] * N, "exit": [False] * N}
+    return {name: agent(name, SCENARIOS, won) for name, won in results.items()}
 
 
 GAIN = [at % 8 < 6 for at in range(N)]
@@ -30,25 +30,25 @@ GAIN = [at % 8 < 6 for at in range(N)]
 
 def test_the_summary_holds_what_others_rely_on_and_is_json():
     scored = score.score(agents(tuned=GAIN), SCENARIOS, EvalConfig(), held_out=NAMES[:2])
-    told = json.loads(json.dumps(scored.summary().document()))
-    assert told["verdict"] == "promote" and told["paired"]["wins"] == told["comparisons"]["tuned"]["verified"]["wins"] == 40
-    assert set(told["base"]) >= {"rates", "by", "panic", "outcomes", "turns", "reasons", "attempts"} and "exit" in told["agents"]
-    assert told["findings"][0]["criterion"] == "verified" and told["findings"][0]["state"] == "met"
-    assert told["base"]["reasons"]["loop"] == sum(at % 8 > 0 and at % 6 > 2 for at in range(N)) and told["reference"]["reasons"] == {}
+    summary = json.loads(json.dumps(scored.summary().document()))
+    assert summary["verdict"] == "promote" and summary["paired"]["wins"] == summary["comparisons"]["tuned"]["verified"]["wins"] == 40
+    assert set(summary["base"]) >= {"rates", "by", "panic", "outcomes", "turns", "reasons", "attempts"} and "exit" in summary["agents"]
+    assert summary["findings"][0]["criterion"] == "verified" and summary["findings"][0]["state"] == "met"
+    assert summary["base"]["reasons"]["loop"] == sum(at % 8 > 0 and at % 6 > 2 for at in range(N)) and summary["reference"]["reasons"] == {}
 
 
 def test_without_an_adapter_there_is_nothing_to_decide():
-    told = score.score(agents(), SCENARIOS, EvalConfig()).summary().document()
-    assert told["verdict"] == "unmeasured (no adapter to compare)" and told["tuned"] is None and told["paired"] is None
-    assert told["findings"] == [] and told["base"]["rates"]["verified"]["k"] == 8
+    summary = score.score(agents(), SCENARIOS, EvalConfig()).summary().document()
+    assert summary["verdict"] == "unmeasured (no adapter to compare)" and summary["tuned"] is None and summary["paired"] is None
+    assert summary["findings"] == [] and summary["base"]["rates"]["verified"]["k"] == 8
 
 
-def test_several_adapters_pay_for_every_look_at_the_base():
+def test_p_values_of_several_adapters_are_corrected_for_the_comparisons_with_one_base():
     weak = [at % 8 == 0 or at in range(1, 8) for at in range(N)]  # 7 wins, no loss: p = 0.016 alone
     alone = score.score(agents(weak=weak), SCENARIOS, EvalConfig())
     many = score.score(agents(weak=weak, **{f"other{at}": GAIN for at in range(3)}), SCENARIOS, EvalConfig())
     assert alone.pairs["weak"]["verified"].holm_p == alone.pairs["weak"]["verified"].mcnemar_p < 0.02
-    assert many.pairs["weak"]["verified"].holm_p == alone.pairs["weak"]["verified"].mcnemar_p  # the last in rank pays nothing more
+    assert many.pairs["weak"]["verified"].holm_p == alone.pairs["weak"]["verified"].mcnemar_p  # the largest p value is not multiplied
     four = score.score(agents(**{f"weak{at}": weak for at in range(4)}), SCENARIOS, EvalConfig())
     assert four.pairs["weak0"]["verified"].holm_p == pytest.approx(4 * alone.pairs["weak"]["verified"].mcnemar_p)
     assert set(many.judgements) == {"weak", "other0", "other1", "other2"} and any("after Holm" in line for line in terminal.lines(four))
@@ -96,14 +96,14 @@ def test_a_base_that_cannot_read_a_text_has_nothing_to_forget_of_it():
     assert any(line.endswith("no better than token frequencies (5.500): the base has nothing to forget") for line in terminal.lines(scored))
 
 
-def test_nobody_s_loss_is_said_to_be_not_measured_and_holds_nothing():
+def test_a_loss_that_was_not_measured_is_reported_so_and_holds_nothing():
     config = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
     scored = score.score(agents(tuned=GAIN), SCENARIOS, config)
     assert scored.verdict == "promote" and scored.summary().document()["losses"] == {}
     assert any(line.startswith("  not measured: loss") for line in terminal.lines(scored))
 
 
-def test_rates_are_told_apart_by_kind_of_hold_out_and_by_what_the_scenario_says_of_itself():
+def test_rates_are_grouped_by_kind_of_hold_out_and_by_the_labels_of_the_scenario():
     labels = scenarios.label_scenarios(SCENARIOS, held_out=NAMES[:3], unseen=NAMES[:1])
     by = rates.rates_by_group(agent("x", SCENARIOS, GAIN), labels)
     kinds = {name: group["verified"].n for name, group in by.items() if name.startswith("kind=")}
@@ -120,9 +120,9 @@ def test_rates_are_told_apart_by_kind_of_hold_out_and_by_what_the_scenario_says_
     )
 
 
-def test_what_a_episode_says_of_its_scenario_is_used_where_nobody_else_does():
-    told = episode("w", "a", True).model_copy(update={"meta": {"terminal": "exit", "family": "files", "kind": "held-out archetype"}})
-    assert {"family=files", "kind=held-out archetype"} <= set(rates.rates_by_group([told], {"w": {"difficulty": "plain"}}))
+def test_labels_in_an_episodes_meta_are_used_if_the_scenario_has_none():
+    labelled = episode("w", "a", True).model_copy(update={"meta": {"terminal": "exit", "family": "files", "kind": "held-out archetype"}})
+    assert {"family=files", "kind=held-out archetype"} <= set(rates.rates_by_group([labelled], {"w": {"difficulty": "plain"}}))
     assert all("" not in about.values() for about in scenarios.label_scenarios(SCENARIOS).values())
 
 
@@ -139,7 +139,7 @@ def test_the_reference_is_right_everywhere_and_the_baselines_as_counted_by_hand(
         episode(scenario.id, scenario.archetype, False, scenario.terminal.value, "exit", turns=(("exit", ""),), agent="exit")
         for scenario in SCENARIOS
     ]
-    told = score.score(episodes, SCENARIOS, EvalConfig()).summary().document()
-    assert told["reference"]["rates"]["verified"]["k"] == N
-    baseline = told["agents"]["exit"]["rates"]
+    summary = score.score(episodes, SCENARIOS, EvalConfig()).summary().document()
+    assert summary["reference"]["rates"]["verified"]["k"] == N
+    baseline = summary["agents"]["exit"]["rates"]
     assert [baseline[name]["k"] for name in ("operated", "terminated", "right_terminal", "verified")] == [0, N, by_hand, 0]

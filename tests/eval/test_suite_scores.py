@@ -1,4 +1,4 @@
-"""Measures of single answers: each with its interval, and the change of the same questions."""
+"""Scores of single answers: each measure with its interval, and the change over the same questions."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,14 @@ def test_measures_have_intervals_and_changes_are_of_the_same_questions():
         "base": {"who": before, "summary_overlap": {"q": 0.2, "r": 0.4}},
         "tuned": {"who": after, "summary_overlap": {"q": 0.5, "r": 0.6}},
     }
-    told = suite_scores.compare_scores(scores)
-    assert told["agents"]["base"]["who"] == {"n": 20, "mean": 0.0, "low": 0.0, "high": pytest.approx(0.161, abs=0.001)}
-    assert told["agents"]["tuned"]["who"]["low"] == pytest.approx(0.531, abs=0.001)
-    assert told["changes"]["tuned"]["who"]["mean"] == 0.75 and told["changes"]["tuned"]["who"]["low"] == pytest.approx(0.478, abs=0.001)
-    assert told["changes"]["tuned"]["summary_overlap"]["mean"] == pytest.approx(0.25)
-    assert suite_scores.lines(told)[0].startswith(
+    compared = suite_scores.compare_scores(scores)
+    assert compared["agents"]["base"]["who"] == {"n": 20, "mean": 0.0, "low": 0.0, "high": pytest.approx(0.161, abs=0.001)}
+    assert compared["agents"]["tuned"]["who"]["low"] == pytest.approx(0.531, abs=0.001)
+    assert compared["changes"]["tuned"]["who"]["mean"] == 0.75 and compared["changes"]["tuned"]["who"]["low"] == pytest.approx(
+        0.478, abs=0.001
+    )
+    assert compared["changes"]["tuned"]["summary_overlap"]["mean"] == pytest.approx(0.25)
+    assert suite_scores.lines(compared)[0].startswith(
         "who: base 0.00 [0.00, 0.16] of 20, tuned 0.75 [0.53, 0.89] of 20; change: tuned +0.75 [+0.48, +0.89]"
     )
 
@@ -35,14 +37,14 @@ def test_the_command_asks_base_and_adapter_and_writes_every_answer(tmp_path: Pat
     words = ("eval=tinystories", "eval.suite_stories=1", "eval.max_reply_tokens=6", "tracker=none", "hydra.run.dir=run")
     done = run_command("eval", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    told = json.loads((tmp_path / "run" / "summary.json").read_text())["suite"]
+    suite = json.loads((tmp_path / "run" / "summary.json").read_text())["suite"]
     answers = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").open()]
-    assert len(answers) == told["questions"] == told["agents"]["base"]["format_kept"]["n"] and told["changes"] == {}
+    assert len(answers) == suite["questions"] == suite["agents"]["base"]["format_kept"]["n"] and suite["changes"] == {}
     assert {answer["agent"] for answer in answers} == {"base"} and "format_kept: base " in done.stdout
     played = ("eval.episodes=1", "eval.max_turns=2", "eval.baselines=false", "sandbox=bwrap", "eval.require=promote")
     done = run_command("eval", *words, *played, cwd=tmp_path)
     both = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert done.returncode == 3 and both["suite"] == told and both["scenarios"]["n"] == 1, done.stderr
+    assert done.returncode == 3 and both["suite"] == suite and both["scenarios"]["n"] == 1, done.stderr
     assert (tmp_path / "run" / "answers.1.jsonl").read_bytes() == (tmp_path / "run" / "answers.jsonl").read_bytes()
     done = run_command("eval", *words, "eval.require=promote", cwd=tmp_path)
     assert done.returncode == 3 and "the verdict is unmeasured" in done.stderr

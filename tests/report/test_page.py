@@ -1,4 +1,4 @@
-"""Pages: whole, self-contained, and safe with whatever an episode typed."""
+"""Pages are complete, self-contained, and safe whatever an episode typed."""
 
 from pathlib import Path
 

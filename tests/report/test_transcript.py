@@ -1,4 +1,4 @@
-"""Episodes on a page and in a terminal agent: what was typed and shown, nothing else."""
+"""Episodes on a page and in a terminal player: what was typed and shown, nothing else."""
 
 import json
 from pathlib import Path

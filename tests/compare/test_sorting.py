@@ -1,4 +1,4 @@
-"""The table of a comparison stands as it was asked to: the best first, or the first."""
+"""The order of a comparison's rows: the best first, names and settings in natural order."""
 
 from pathlib import Path
 
@@ -31,16 +31,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("-trainer.lr", ["0.1", "0.01", "0.002", "base"]),
     ],
 )
-def test_the_best_or_the_first_comes_first_and_what_has_no_such_column_last(folder: Path, sort: str | None, order: list[str]):
+def test_the_best_or_the_first_comes_first_and_rows_without_a_value_last(folder: Path, sort: str | None, order: list[str]):
     assert [one.name.rpartition("=")[2] for one in compared(folder, sort=sort).rows] == order
 
 
-def test_of_a_fault_the_least_is_the_best(folder: Path):
+def test_the_lowest_rate_of_a_fault_is_the_best(folder: Path):
     rates = [one.rates["false_panic"].rate for one in compared(folder, criteria=["false_panic"]).rows]
     assert rates == sorted(rates) and rates[0] < rates[-1]
 
 
-def test_the_best_group_is_the_best_however_the_table_stands(folder: Path):
+def test_the_best_group_does_not_depend_on_the_order_of_the_rows(folder: Path):
     assert compared(folder, sort="-verified").best().name == "trainer.lr=0.1"
 
 
@@ -49,6 +49,6 @@ def test_an_unknown_column_is_refused_with_those_there_are(folder: Path):
         compared(folder, sort="nice")
 
 
-def test_values_stand_as_people_count():
+def test_values_of_settings_have_a_natural_order():
     assert sorted(["r16", "r4", 0.002, None, 0.0005, 1], key=natural_order) == [None, 0.0005, 0.002, 1, "r4", "r16"]
     assert short_value(0.00050) == "0.0005" and len(short_value(["archetype"] * 9)) == 40

@@ -24,8 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sekft.config import Backend as Kind
-from sekft.config import Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig
+from sekft.config import BackendKind, Device, Engine, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.episode.agent import reference
 from sekft.eval.evaluation import Evaluation
 from sekft.model import base as bases
@@ -65,7 +64,8 @@ def main(arguments: list[str]) -> None:
     base = bases.load(ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu))
     drawn = tuple(scenarios(SplitConfig(name="archetype", held_out=["move", "sort"]), "all")[: int(options["scenarios"])])
     places = [
-        Evaluation(drawn, choose.backend(SandboxConfig(backend=Kind(name))), TOGETHER, 0, 0) for name in options["sandbox"].split(",")
+        Evaluation(drawn, choose.backend(SandboxConfig(backend=BackendKind(name))), TOGETHER, 0, 0)
+        for name in options["sandbox"].split(",")
     ]
     with tempfile.TemporaryDirectory() as folder:
         adapters: Folders = {f"adapter {at}": drawn(base, Path(folder) / str(at), at) for at in range(int(options["adapters"]))}

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from sekft.sandbox.backend.engine import OWNER
-from tests.conftest import run_command
 from tests.dockerd import dockerd, missing
 from tests.process import Command, start
 from tests.proxy import Relay

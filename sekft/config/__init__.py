@@ -20,7 +20,7 @@ from sekft.config.commands import (
 )
 from sekft.config.data import Calls, DataConfig, Filter, HoldOut, MixBy, Overlong, SourceConfig, SourceKind, System
 from sekft.config.endpoint import AgentConfig, AgentKind, AuthorConfig, AuthorKind, EndpointConfig, Export, text_or_file
-from sekft.config.evaluation import Backend, Choose, Engine, EvalConfig, SandboxConfig, SplitConfig, Suite
+from sekft.config.evaluation import BackendKind, Choose, Engine, EvalConfig, SandboxConfig, SplitConfig, Suite
 from sekft.config.job import Job, Report, RunFunction
 from sekft.config.model import Device, ModelConfig, Weights
 from sekft.config.pretrain import CorpusConfig, PretrainConfig, ShapeConfig
@@ -38,7 +38,7 @@ from sekft.config.training import (
 from sekft.config.where import REMOTE, Tracker, TrackerConfig, Where, WhereConfig
 
 __all__ = [
-    "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "Backend", "BudgetConfig", "Calls", "ChatConfig",
+    "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls", "ChatConfig",
     "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig", "Engine",
     "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig", "MaskRule", "MixBy", "Mode",
     "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig", "RepairConfig", "Report", "ResidentConfig",

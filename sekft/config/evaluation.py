@@ -8,7 +8,7 @@ from omegaconf import MISSING
 
 from sekft.config.bounds import at_least, between
 
-Backend = StrEnum("Backend", "auto docker bwrap")
+BackendKind = StrEnum("BackendKind", "auto docker bwrap")
 Engine = StrEnum("Engine", "batched sequential")
 Choose = StrEnum("Choose", "best last")
 Suite = StrEnum("Suite", "none tinystories")
@@ -46,7 +46,7 @@ class EvalConfig:
 class SandboxConfig:
     """The limits of one session. A scenario cannot change them."""
 
-    backend: Backend = Backend.auto
+    backend: BackendKind = BackendKind.auto
     runtime: str | None = None  # docker: runc, runsc, ...
     warm: int = 0  # docker: most containers that are created ahead of their sessions
     memory_mb: int = at_least(16, default=128)

@@ -3,8 +3,7 @@
 import logging
 import shutil
 
-from sekft.config import Backend as BackendChoice
-from sekft.config import SandboxConfig
+from sekft.config import BackendKind, SandboxConfig
 from sekft.config.job import Report
 from sekft.errors import SandboxError
 from sekft.sandbox import image
@@ -21,25 +20,25 @@ def backend(settings: SandboxConfig, report: Report = log.info, foreign: bool = 
     isolation is weaker.
     """
     match settings.backend:
-        case BackendChoice.docker:
+        case BackendKind.docker:
             return _docker(settings, report)
-        case BackendChoice.bwrap:
+        case BackendKind.bwrap:
             return _bwrap(settings, report, "as asked")
-        case BackendChoice.auto:
+        case BackendKind.auto:
             return _either(settings, report, foreign)
 
 
 def describe(settings: SandboxConfig, foreign: bool = False) -> str:
     """One line about the backend that backend() would choose, without making or starting anything. Raises SandboxError."""
     try:
-        if settings.backend is not BackendChoice.bwrap:
+        if settings.backend is not BackendKind.bwrap:
             from sekft.sandbox.backend import engine
 
             answering = engine.find()
             where = f"{answering.name} {answering.version} at {answering.host}"
             return f"sandbox: docker ({where}, image {image.known_name()})"
     except SandboxError as refused:
-        if settings.backend is BackendChoice.docker or foreign:
+        if settings.backend is BackendKind.docker or foreign:
             raise
         reason = str(refused)
     else:

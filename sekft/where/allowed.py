@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sekft.config import Backend, Suite
+from sekft.config import BackendKind, Suite
 from sekft.config.where import REMOTE, Where
 from sekft.errors import SettingsError
 
@@ -83,7 +83,7 @@ def _require_hf_job(settings: Any, inputs: Iterable[Path], plays: bool) -> None:
     options = settings.where.options
     if not options.get("image"):
         raise SettingsError("where.options.image: none; allowed with where=hf_job: the name of a Docker image that has sekft installed")
-    if plays and settings.sandbox.backend is not Backend.bwrap:
+    if plays and settings.sandbox.backend is not BackendKind.bwrap:
         raise SettingsError(
             f"sandbox={settings.sandbox.backend}: a job at Hugging Face has no container engine; allowed with where=hf_job: "
             "eval=none and data with a path, or sandbox=bwrap if the image has bubblewrap"

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sekft.check import __main__ as check
-from sekft.config import Backend as Kind
-from sekft.config import CheckConfig, SandboxConfig, SplitConfig
+from sekft.config import BackendKind, CheckConfig, SandboxConfig, SplitConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
@@ -36,7 +35,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 def settings(**changes: object) -> CheckConfig:
     split = SplitConfig(name="house", held_out=list(frozen.HELD_OUT))
-    return CheckConfig(sandbox=SandboxConfig(backend=Kind.bwrap), split=split, workers=4, **changes)  # type: ignore[arg-type]
+    return CheckConfig(sandbox=SandboxConfig(backend=BackendKind.bwrap), split=split, workers=4, **changes)  # type: ignore[arg-type]
 
 
 def planted(folder: Path, *checkers: str) -> Path:
@@ -95,7 +94,7 @@ def episodes(*scenarios: Scenario) -> list[Trajectory]:
     from sekft.episode.play import play
     from sekft.sandbox import choose
 
-    backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
+    backend = choose.backend(SandboxConfig(backend=BackendKind.bwrap))
     return [play(scenario, reference(scenarios), backend, EvalConfig(max_turns=16)) for scenario in scenarios]
 
 
@@ -127,5 +126,5 @@ def test_the_lingering_process_would_do_the_work_if_it_were_left_alive() -> None
     # Typed in the episode itself, as the sandbox leaves nothing alive when it starts its own: a checker that waits for the work.
     look = f"cat > .check <<'LOOK'\nn=0; until [ -s {TARGET} ] || [ $n -ge 40 ]; do n=$((n + 1)); sleep 0.2; done\n{HONEST.checker}LOOK"
     replies = (cheat.linger(HONEST)[0], "sleep 0.5", look, "timeout 9 sh .check; echo passed: $?", "exit")
-    episode = play(HONEST, scripted([HONEST], replies), choose.backend(SandboxConfig(backend=Kind.bwrap)), EvalConfig(max_turns=16))
+    episode = play(HONEST, scripted([HONEST], replies), choose.backend(SandboxConfig(backend=BackendKind.bwrap)), EvalConfig(max_turns=16))
     assert "passed: 0" in episode.messages[-2].content

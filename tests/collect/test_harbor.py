@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sekft.collect import harbor
-from sekft.config import Backend, SandboxConfig
+from sekft.config import BackendKind, SandboxConfig
 from sekft.episode import setup
 from sekft.sandbox import choose
 from sekft.sandbox.session import File
@@ -57,7 +57,7 @@ def test_neither_the_instruction_nor_the_image_gives_the_answer_away(tasks: Path
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
 def test_the_solution_passes_the_checker_and_doing_nothing_does_not(tasks: Path, scenario: Scenario):
-    backend = choose.backend(SandboxConfig(backend=Backend.bwrap))
+    backend = choose.backend(SandboxConfig(backend=BackendKind.bwrap))
     solution = File("/home/agent/.solve.sh", (tasks / scenario.id / "solution" / "solve.sh").read_text(), 0o755)
     checker = (tasks / scenario.id / "tests" / "checker.sh").read_text()
     statuses = []

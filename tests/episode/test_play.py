@@ -48,12 +48,11 @@ def test_the_same_episode_gives_the_same_bytes(backend: Backend):
 
 @pytest.mark.docker
 def test_the_references_episodes_are_the_same_on_every_backend():
-    from sekft.config import Backend as Kind
-    from sekft.config import SandboxConfig
+    from sekft.config import BackendKind, SandboxConfig
     from sekft.sandbox import choose
 
     texts = []
-    for kind in (Kind.bwrap, Kind.docker):
+    for kind in (BackendKind.bwrap, BackendKind.docker):
         backend = choose.backend(SandboxConfig(backend=kind))
         episodes = play_many([EpisodeRequest(scenario, reference(SCENARIOS)) for scenario in SCENARIOS], backend, LONG, workers=4)
         texts.append([trajectory.dumps(episode) for episode in episodes])

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import Backend as Kind
-from sekft.config import SandboxConfig, SourceConfig, SourceKind
+from sekft.config import BackendKind, SandboxConfig, SourceConfig, SourceKind
 from sekft.episode import trajectory
 from sekft.episode.references import fill_sources
 from sekft.errors import SettingsError
@@ -17,7 +16,7 @@ SCENARIOS = [make("copy", index) for index in range(4)]
 
 def played(noise: float, seed: int = 0) -> Path:
     source = SourceConfig(kind=SourceKind.shell, noise=noise)
-    fill_sources([source], SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), 2, seed)
+    fill_sources([source], SCENARIOS, choose.backend(SandboxConfig(backend=BackendKind.bwrap)), 2, seed)
     return Path(source.path or "")
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import psutil
 import pytest
 
-from sekft.config import Backend as Kind
-from sekft.config import EvalConfig, SandboxConfig, SplitConfig
+from sekft.config import BackendKind, EvalConfig, SandboxConfig, SplitConfig
 from sekft.episode import retry
 from sekft.episode.agent import reference
 from sekft.episode.pool import EpisodeRequest, play_many
@@ -67,7 +66,7 @@ def the_newest(sessions: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def play_sabotaged(times: int, choose_sandboxes: Callable[[list[psutil.Process]], list[psutil.Process]]) -> Trajectory:
-    backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
+    backend = choose.backend(SandboxConfig(backend=BackendKind.bwrap))
     counted: list[Trajectory] = []
     episodes = [EpisodeRequest(SCENARIO, Saboteur(SCENARIO, times, choose_sandboxes))]
     (episode,) = play_many(episodes, backend, EvalConfig(max_turns=40), workers=1, done=counted.append)
@@ -93,7 +92,7 @@ def test_an_episode_that_breaks_twice_while_another_session_goes_on_is_lost() ->
 def test_playing_does_not_wait_for_ever_for_sandboxes_that_do_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     from sekft.sandbox.backend import control
 
-    backend = choose.backend(SandboxConfig(backend=Kind.bwrap))
+    backend = choose.backend(SandboxConfig(backend=BackendKind.bwrap))
     monkeypatch.setattr(retry, "RECOVERY_S", 0.3)
     monkeypatch.setattr(control, "SCRIPT", control.SCRIPT.with_name("nowhere.sh"))
     episodes = play_many(

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from sekft.config import Backend as Kind
-from sekft.config import Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig
+from sekft.config import BackendKind, Device, EvalConfig, ModelConfig, SandboxConfig, SplitConfig
 from sekft.episode.agent import RandomCommands, reference, scripted
 from sekft.episode.play import OUT_OF_TIME
 from sekft.episode.trajectory import Ending, dumps
@@ -26,7 +25,7 @@ SCENARIOS = tuple(scenarios(SplitConfig(name="archetype", held_out=["move", "sor
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), EvalConfig(), workers=4, seed=0)
+    return Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=BackendKind.bwrap)), EvalConfig(), workers=4, seed=0)
 
 
 def test_the_reference_solves_all_and_baselines_score_what_the_scenarios_say(evaluation: Evaluation):
@@ -127,7 +126,7 @@ def test_random_commands_repeat_by_seed_episode_and_turn():
 def test_the_dependencies_of_episodes_change_with_whatever_changes_the_episodes(evaluation: Evaluation):
     changes = [
         replace(evaluation, scenarios=SCENARIOS[:4]), replace(evaluation, config=EvalConfig(temperature=0.5)),
-        replace(evaluation, backend=choose.backend(SandboxConfig(backend=Kind.bwrap, memory_mb=256))),
+        replace(evaluation, backend=choose.backend(SandboxConfig(backend=BackendKind.bwrap, memory_mb=256))),
     ]  # fmt: skip
     known = [one.dependencies({"base": "x"})["base"] for one in (evaluation, *changes)]
     assert len({str(own) for own in known}) == len(known)

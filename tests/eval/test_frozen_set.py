@@ -2,8 +2,7 @@
 
 import pytest
 
-from sekft.config import Backend as Kind
-from sekft.config import EvalConfig, SandboxConfig
+from sekft.config import BackendKind, EvalConfig, SandboxConfig
 from sekft.eval import score, terminal
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.rates import CRITERIA, FAULTS
@@ -46,7 +45,7 @@ def test_only_scenarios_where_nothing_can_be_done_are_done_at_arrival() -> None:
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: pytest.CaptureFixture[str]) -> None:
-    evaluation = Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=Kind.bwrap)), LIMITS, workers=0, seed=0)
+    evaluation = Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=BackendKind.bwrap)), LIMITS, workers=0, seed=0)
     episodes = evaluation.play(evaluation.scripted_agents(), "frozen set")
     expected = by_hand()
     for agent, played in episodes.items():

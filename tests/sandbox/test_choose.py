@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from sekft.config import Backend as Wanted
-from sekft.config import SandboxConfig
+from sekft.config import BackendKind, SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox.choose import backend
 
@@ -15,7 +14,7 @@ def test_a_dead_engine_is_one_line_within_a_second_and_a_half(host: str, monkeyp
     monkeypatch.setenv("DOCKER_HOST", host)
     started = time.monotonic()
     with pytest.raises(SandboxError) as caught:
-        backend(SandboxConfig(backend=Wanted.docker))
+        backend(SandboxConfig(backend=BackendKind.docker))
     assert time.monotonic() - started < 1.5
     assert host in str(caught.value)
     assert "\n" not in str(caught.value)

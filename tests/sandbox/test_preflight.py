@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.config import Backend as Wanted
-from sekft.config import SandboxConfig
+from sekft.config import BackendKind, SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import choose
 from sekft.sandbox.backend import preflight
@@ -36,7 +35,7 @@ def test_the_faults_of_an_engine_are_in_the_one_printed_line(monkeypatch: pytest
     made("docker")
     monkeypatch.setattr(preflight, "_LISTING", "something else\n")
     lines: list[str] = []
-    choose.backend(SandboxConfig(backend=Wanted.docker), lines.append)
+    choose.backend(SandboxConfig(backend=BackendKind.docker), lines.append)
     (line,) = lines
     assert line.startswith("sandbox: docker (")
     assert (
@@ -70,7 +69,7 @@ def test_every_backend_has_the_digest_of_the_same_root_file_system() -> None:
 def test_an_unknown_runtime_is_one_line_before_the_first_episode() -> None:
     made("docker")
     with pytest.raises(SandboxError, match="no-such-runtime") as caught:
-        choose.backend(SandboxConfig(backend=Wanted.docker, runtime="no-such-runtime"))
+        choose.backend(SandboxConfig(backend=BackendKind.docker, runtime="no-such-runtime"))
     assert "\n" not in str(caught.value)
 
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from sekft.config import Backend as Wanted
-from sekft.config import SandboxConfig
+from sekft.config import BackendKind, SandboxConfig
 from sekft.sandbox import choose
 from sekft.sandbox.session import CheckResult, File, ShellTurn
 from tests.dockerd import dockerd, missing
@@ -24,7 +23,7 @@ def test_an_episode_is_the_same_over_tcp(monkeypatch: pytest.MonkeyPatch) -> Non
     with dockerd("-H", host):
         monkeypatch.setenv("DOCKER_HOST", host)
         lines: list[str] = []
-        backend = choose.backend(SandboxConfig(backend=Wanted.docker, warm=1), lines.append)
+        backend = choose.backend(SandboxConfig(backend=BackendKind.docker, warm=1), lines.append)
         assert f" at {host}, " in lines[0]
         for _ in range(2):  # the second container was made ahead
             with backend.open({"NUMBER": "1"}) as session:

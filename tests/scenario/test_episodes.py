@@ -2,8 +2,7 @@
 
 import pytest
 
-from sekft.config import Backend as Kind
-from sekft.config import EvalConfig, SandboxConfig
+from sekft.config import BackendKind, EvalConfig, SandboxConfig
 from sekft.episode.agent import Scripted, reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.show import as_text
@@ -20,7 +19,7 @@ BLOCKED = [library.make(name, BLOCKED_INDICES[position % 8]) for position, name 
 
 @pytest.fixture(scope="module")
 def backend() -> Backend:
-    return choose.backend(SandboxConfig(backend=Kind.bwrap))
+    return choose.backend(SandboxConfig(backend=BackendKind.bwrap))
 
 
 @pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.exhaustive), 1.0])

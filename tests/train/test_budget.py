@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sekft.config import Backend, BudgetConfig, Device, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, TrainConfig, TrainerConfig
+from sekft.config import BackendKind, BudgetConfig, Device, EvalConfig, LoraConfig, ModelConfig, SandboxConfig, TrainConfig, TrainerConfig
 from sekft.config.job import Report
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
@@ -76,7 +76,7 @@ def test_no_room_for_the_adapter_is_refused_and_no_room_for_a_checkpoint_writes_
 
 def test_the_evaluation_gets_the_time_that_is_left_and_is_unmeasured_without_any(tmp_path: Path):
     tight, plenty = (made(tmp_path / str(seconds), max_wall_s=seconds) for seconds in (1e-6, 1000.0))
-    evaluation = Evaluation((), choose.backend(SandboxConfig(backend=Backend.bwrap)), EvalConfig(), 1, 0)
+    evaluation = Evaluation((), choose.backend(SandboxConfig(backend=BackendKind.bwrap)), EvalConfig(), 1, 0)
     assert tight.limited(evaluation) is None and tight.unmeasured() == {
         "verdict": "unmeasured (budget.max_wall_s=1e-06 was used up before the evaluation)"
     }

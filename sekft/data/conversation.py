@@ -27,7 +27,7 @@ ROLES: dict[str, Role] = {
 
 def _no_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError(f"a NUL at {text.index(chr(0))}")
+        raise ValueError(f"a NUL at {text.index(chr(0))}; allowed: text without NUL")
     return text
 
 

@@ -91,7 +91,7 @@ def _problem(text: bytes, error: ValidationError) -> str:
     except UnicodeDecodeError as broken:
         return f"not UTF-8: byte 0x{text[broken.start]:02x} at {broken.start}"
     if b"\0" in text:
-        return f"a NUL byte at {text.index(0)}"
+        return f"a NUL byte at {text.index(0)}; allowed: text without NUL"
     problem = validation_line(error)
     syntax = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", problem)
     return f"{syntax[1]} at character {syntax[2]}" if syntax else problem

@@ -100,13 +100,13 @@ def _build_json(events: Any) -> Any:
                 stack.pop()
                 keys.pop()
             case _:
-                made = {"start_map": {}, "start_array": []}.get(event, value)
+                item = {"start_map": {}, "start_array": []}.get(event, value)
                 if isinstance(stack[-1], dict):
-                    stack[-1][keys[-1]] = made
+                    stack[-1][keys[-1]] = item
                 else:
-                    stack[-1].append(made)
+                    stack[-1].append(item)
                 if event.startswith("start_"):
-                    stack.append(made)
+                    stack.append(item)
                     keys.append("")
     return root[0]
 
@@ -122,7 +122,7 @@ def _flatten(prompt: dict[str, Any]) -> list[Node]:
             {key: value for key, value in record.items() if key != "replies"} if isinstance(record, dict) else record
         )
         if node.parent_id not in (above, None):
-            raise ValueError(f"message {node.message_id}: parent_id {node.parent_id}, found below {above}")
+            raise ValueError(f"message {node.message_id}: parent_id {node.parent_id}, found below {above}; allowed: its parent's replies")
         nodes.append(node.model_copy(update={"parent_id": above}))
         if not isinstance(replies, list):
             raise ValueError(f"message {node.message_id}: replies: found {type(replies).__name__}, allowed: a list")
@@ -138,12 +138,12 @@ def build_tree(id: str, state: str | None, located: Sequence[tuple[str, Node]], 
     root: Node | None = None
     for location, node in located:
         if node.message_id in nodes:
-            stats.reject(location, f"message {node.message_id}: a second time in tree {id}")
+            stats.reject(location, f"message {node.message_id}: a second time in tree {id}; allowed: once")
             continue
         nodes[node.message_id], locations[node.message_id] = node, location
         if node.parent_id is None:
             if root is not None:
-                stats.reject(location, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}")
+                stats.reject(location, f"message {node.message_id}: a second root of tree {id}, beside {root.message_id}; allowed: one")
                 continue
             root = node
         else:

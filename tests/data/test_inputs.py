@@ -8,7 +8,7 @@ from sekft.config import DataConfig, ModelConfig, SourceConfig, SourceKind, Trai
 from sekft.data.inputs import training_inputs
 
 
-def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_files_of_a_source_are_inputs_and_other_files_beside_them_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("a.jsonl", "b.jsonl", "notes.txt"):
         (tmp_path / name).write_text("{}")
@@ -23,7 +23,7 @@ def test_the_files_of_a_source_count_and_not_what_lies_beside_them(tmp_path: Pat
     assert all(path.exists() for path in found[:-1])
 
 
-def test_the_adapter_or_parent_run_counts_and_of_a_folder_of_releases_the_current_one(tmp_path: Path):
+def test_the_adapter_and_the_parent_run_are_inputs_and_the_current_one_of_releases(tmp_path: Path):
     model = ModelConfig(name="tiny", path="sekft:tiny")
     for release in ("0001-a", "0002-b"):
         (tmp_path / "prod" / release).mkdir(parents=True)

@@ -93,7 +93,7 @@ CONTEXT = [Message(role="user", content="$ "), Message(role="assistant", content
 
 
 @pytest.mark.parametrize("name", ["small_mistral", "qwen3"])
-def test_of_a_decision_point_the_continuation_is_learned_with_its_stop_token(name: str, request: pytest.FixtureRequest, tmp_path: Path):
+def test_the_continuation_of_a_decision_point_is_learned_with_its_stop_token(name: str, request: pytest.FixtureRequest, tmp_path: Path):
     ours = ChatTokenizer(request.getfixturevalue(name)) if name == "small_mistral" else write(name, "bytes", tmp_path)
     point = decision_sample("p", "w", "decisions", CONTEXT, "ls")
     [row], counts = make_rows([point], ours, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)

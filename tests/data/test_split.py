@@ -62,7 +62,7 @@ def test_an_archetype_lies_wholly_on_one_side():
         split_samples([of(0)], config(hold_out=HoldOut.archetype), 0)
 
 
-def test_held_out_by_time_validation_is_what_began_last():
+def test_hold_out_time_validates_on_the_latest_groups():
     samples = [of(number, time=float((number * 7) % 20)) for number in range(20)]
     training, validation = split_samples(samples, config(hold_out=HoldOut.time), 0)
     began = {one.group: min(other.time or 0 for other in samples if other.group == one.group) for one in samples}

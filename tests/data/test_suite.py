@@ -20,7 +20,7 @@ def test_no_story_of_the_suite_is_in_training():
     assert {one.id.partition("/")[0] for one in load_questions(SAMPLE, 5)} < asked
 
 
-def test_the_right_answers_get_full_marks_and_silence_none():
+def test_right_answers_score_1_and_empty_ones_0():
     asked = load_questions(SAMPLE, 1000)
     right = score_answers(asked, [(one.exchange.answer, True) for one in asked])
     assert {score for measure, scores in right.items() for score in scores.values()} == {1.0}
@@ -42,5 +42,5 @@ def test_the_right_answers_get_full_marks_and_silence_none():
         (Exchange("summary", "?", "Tom lost a red ball."), "Tom lost a hat.", "summary_overlap", 4 / 7),
     ],
 )
-def test_an_answer_is_judged_by_what_it_holds(exchange: Exchange, reply: str, measure: str, score: float):
+def test_answers_get_the_expected_scores(exchange: Exchange, reply: str, measure: str, score: float):
     assert score_answer(exchange, reply, True)[measure] == pytest.approx(score)

@@ -38,7 +38,7 @@ def test_assistant_learns_every_typed_and_stop_token_and_no_environment(rendered
     assert (weight[kinds(rendered) == TokenKind.stop] == 1).sum() == 3
 
 
-def test_final_learns_only_the_leaving_turn(rendered: Rendered):
+def test_final_learns_only_the_last_turn(rendered: Rendered):
     weight = rules.weigh(rendered, mask("final"))
     assert set(np.array(rendered.turns)[weight > 0]) == {5}
     assert (weight > 0).sum() < (rules.weigh(rendered, mask("assistant")) > 0).sum()

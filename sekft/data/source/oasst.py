@@ -63,16 +63,16 @@ def _gather(file: Path, max_bytes: int, stats: ReadStats) -> Iterator[Tree]:
     """The trees of flat messages in any order. A first pass counts the messages, so that a tree leaves memory with its last one."""
     expected: Counter[str] = Counter()
     for line in read_lines([file], max_bytes, ReadStats(max_bad=10**9)):
-        if (about := parse_line(line, TreeOfMessage, ReadStats(max_bad=10**9))) is not None:
-            expected[about.message_tree_id] += 1
+        if (owner := parse_line(line, TreeOfMessage, ReadStats(max_bad=10**9))) is not None:
+            expected[owner.message_tree_id] += 1
     waiting: dict[str, list[Line]] = {}
     for line in read_lines([file], max_bytes, stats):
-        if (about := parse_line(line, TreeOfMessage, stats)) is None:
+        if (owner := parse_line(line, TreeOfMessage, stats)) is None:
             continue
-        tree = about.message_tree_id
+        tree = owner.message_tree_id
         waiting.setdefault(tree, []).append(line)
         if len(waiting[tree]) == expected[tree]:
-            yield build_tree(tree, about.tree_state, _nodes(waiting.pop(tree), stats), stats)
+            yield build_tree(tree, owner.tree_state, _nodes(waiting.pop(tree), stats), stats)
 
 
 def _nodes(lines: Sequence[Line], stats: ReadStats) -> list[tuple[str, Node]]:

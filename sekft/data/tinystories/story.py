@@ -54,13 +54,13 @@ def stories(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator
                 yield from _read(record, f"{file}:{start}", stats)
                 record = [after] if after.strip() else []
         if "".join(record).strip():
-            stats.reject(f"{file}:{start}", f"a record without its {END}")
+            stats.reject(f"{file}:{start}", f"a record without {END}; allowed: one at the end of every record")
 
 
 def _read(record: Sequence[str], location: str, stats: ReadStats) -> Iterator[Story]:
     text = "\n".join(record).strip()
     if "\0" in text:
-        stats.reject(location, f"a NUL at {text.index(chr(0))} of the record")
+        stats.reject(location, f"a NUL at {text.index(chr(0))} of the record; allowed: text without NUL")
         return
     found = fields(text)
     repeated = [label for label, values in found.items() if len(values) > 1]

@@ -8,8 +8,8 @@ from sekft.data.tinystories.story import Story
 
 STATES_MORAL = re.compile(r"\b(moral|lesson|learn(?:ed|t)?|from that day|always remember(?:ed)?|knew now)\b", re.I)
 NAME = re.compile(r"\b[A-Z][a-z]+\b")
-SAID = "(?:said|asked|cried|shouted|whispered|answered)"
-SPEAKS = re.compile(rf"[\"”],? *{SAID} ([A-Z][a-z]+)|\b([A-Z][a-z]+) {SAID},? *[\"“]")
+SPEECH_VERBS = "(?:said|asked|cried|shouted|whispered|answered)"
+SPEAKS = re.compile(rf"[\"”],? *{SPEECH_VERBS} ([A-Z][a-z]+)|\b([A-Z][a-z]+) {SPEECH_VERBS},? *[\"“]")
 OPENERS = "after all at before behind every everyone finally from give from go he in let look nobody no now once one please put she some "
 NO_NAMES = COMMON | set(f"{OPENERS} suddenly thank there they today under wait we what when where why yes you".split())
 SAD = "BadEnding"

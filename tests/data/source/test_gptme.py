@@ -98,7 +98,7 @@ def test_no_part_of_a_secret_is_left(tmp_path: Path, secret: str):
     assert secret in "".join(content for _, content in turns(read("gptme", tmp_path, redact=False)[0][0]))
 
 
-def test_a_private_key_goes_whole_and_ordinary_text_stays():
+def test_a_private_key_is_redacted_whole_and_ordinary_text_stays():
     key = "before\n-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nqwer\n-----END RSA PRIVATE KEY-----\nafter"
     with looking():
         assert redacted(key) == ("before\n[private key redacted]\nafter", 1)

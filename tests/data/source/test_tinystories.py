@@ -90,7 +90,7 @@ def test_special_text_in_a_story_stays_text(tmp_path: Path):
     ("text", "message"),
     [
         (record(["Summary", "Words", "Summary"]), "x.txt:1: Summary: 2 times in one record"),
-        (record(list(FIELDS)).replace("<|endoftext|>", ""), r"x.txt:1: a record without its <\|endoftext\|>"),
+        (record(list(FIELDS)).replace("<|endoftext|>", ""), r"x.txt:1: a record without <\|endoftext\|>; allowed"),
         (record(list(FIELDS)) + record(list(FIELDS)).replace("red", "r\0d"), "x.txt:9: a NUL at"),
         ("x" * 20_000 + "\n", "x.txt:1: a line of 20001 bytes"),
         ("some words\n" * 1200 + "<|endoftext|>\n", "x.txt:1: a record of more than 10000 bytes; allowed: max_line_bytes=10000"),
@@ -114,7 +114,7 @@ def test_stories_without_summary_and_repeated_ones_are_counted_and_an_unknown_ta
         read("tinystories", tmp_path, tasks=["poem"])
 
 
-def test_the_sample_that_ships_is_what_its_script_makes_and_reads_whole(tmp_path: Path):
+def test_the_shipped_sample_is_what_its_script_writes_and_every_record_is_valid(tmp_path: Path):
     subprocess.run([sys.executable, ROOT / "scripts" / "stories.py", tmp_path / "x.txt"], check=True)
     [shipped] = find_files("sekft:tinystories.txt", (".txt",))
     assert shipped.read_bytes() == (tmp_path / "x.txt").read_bytes()
@@ -126,7 +126,7 @@ def test_the_sample_that_ships_is_what_its_script_makes_and_reads_whole(tmp_path
     assert kinds == {"summary", "moral", "words", "who", "what", "ending", "dialogue"}
 
 
-def test_answers_are_judged_by_forms_of_words_by_overlap_and_by_form():
+def test_word_forms_overlap_and_form_are_measured():
     assert holds("They shared it.", "share") and holds("two ponies", "pony") and not holds("shareholders met", "share")
     assert overlap("Tom shares a ball", "Tom shares his ball") == 1.0 and overlap("no", "yes") == 0.0
     assert well_formed('He said "yes."') and not well_formed("Summary: x.") and not well_formed("and then") and not well_formed("")

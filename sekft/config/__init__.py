@@ -38,8 +38,8 @@ from sekft.config.training import (
 from sekft.config.where import REMOTE, Tracker, TrackerConfig, Where, WhereConfig
 
 __all__ = [
-    "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls", "ChatConfig",
-    "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig", "Engine",
+    "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls",
+    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig", "Engine",
     "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig", "MaskRule", "MixBy", "Mode",
     "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig", "RepairConfig", "Report", "ResidentConfig",
     "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig", "ShapeConfig", "SourceConfig", "SourceKind", "SplitConfig",

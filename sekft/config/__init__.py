@@ -39,10 +39,10 @@ from sekft.config.where import REMOTE, Tracker, TrackerConfig, Where, WhereConfi
 
 __all__ = [
     "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls",
-    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig", "Engine",
-    "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig", "MaskRule", "MixBy", "Mode",
-    "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig", "RepairConfig", "Report", "ResidentConfig",
-    "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig", "ShapeConfig", "SourceConfig", "SourceKind", "SplitConfig",
-    "Stage", "Start", "StatusConfig", "Suite", "System", "Tracker", "TrackerConfig", "TrainConfig", "TrainerConfig", "Weights", "Where",
-    "WhereConfig", "text_or_file",
+    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig",
+    "Engine", "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig", "MaskRule", "MixBy",
+    "Mode", "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig", "RepairConfig", "Report",
+    "ResidentConfig", "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig", "ShapeConfig", "SourceConfig",
+    "SourceKind", "SplitConfig", "Stage", "Start", "StatusConfig", "Suite", "System", "Tracker", "TrackerConfig", "TrainConfig",
+    "TrainerConfig", "Weights", "Where", "WhereConfig", "text_or_file",
 ]  # fmt: skip

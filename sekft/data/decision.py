@@ -15,6 +15,7 @@ from sekft.rendering.messages import Message
 from sekft.tracking.files import write_text
 
 MAX_LINE_BYTES = 1 << 24
+OLD_NAMES = {"world": "scenario"}  # fields that had another name when a file was written
 
 
 class Decision(BaseModel):
@@ -30,6 +31,11 @@ class Decision(BaseModel):
     reason: str = ""  # why the continuation is better
     memories: tuple[str, ...] = ()  # facts that would have helped
     scenario: str = ""  # scenario id, the group of the split
+
+    @model_validator(mode="before")
+    @classmethod
+    def accept_old_names(cls, line: Any) -> Any:
+        return {OLD_NAMES.get(key, key): value for key, value in line.items()} if isinstance(line, dict) else line
 
     @model_validator(mode="before")
     @classmethod

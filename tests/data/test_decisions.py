@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
 from sekft.data import decision, sources
 from sekft.data.decision import Decision
+from sekft.data.files import find_files
+from sekft.data.lines import JSONL
 from sekft.data.sample import make_rows
 from sekft.errors import DataError
 from sekft.rendering.messages import Message
@@ -45,6 +47,13 @@ def config(path: Path) -> DataConfig:
 def test_a_context_and_an_index_into_messages_give_the_same_decision_point(tmp_path: Path):
     first, second = (decision.load(file_of(tmp_path, line)) for line in (BY_CONTEXT, BY_INDEX))
     assert first == second and first[0].own == "exit" and first[0].hint == "it is not there"
+
+
+def test_a_scenario_is_read_under_its_old_name_as_in_the_shipped_file(tmp_path: Path):
+    [point] = decision.load(file_of(tmp_path, {**BY_CONTEXT, "world": "copy-1"}))
+    assert point.scenario == "copy-1" and '"scenario":"copy-1"' in decision.dumps(point)
+    [shipped] = find_files("sekft:panics.jsonl", JSONL)
+    assert all(point.scenario for point in decision.load(shipped))
 
 
 @given(context=MESSAGES.filter(bool), continuation=st.text().filter(str.strip), own=st.text(), memories=st.lists(st.text(), max_size=2))

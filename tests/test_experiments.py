@@ -39,7 +39,7 @@ def test_every_job_of_a_recipe_composes_and_there_are_at_most_18(name: str):
         words = [f"{key}={value}" for key, value in zip(swept, values, strict=True)]
         job = settings(compose("train", [f"experiment={name}", *words]), config.TrainConfig)
         made.add(str(job))
-        assert job.eval.episodes in (64, 128) and job.eval.cache and job.sandbox.backend is config.Backend.bwrap
+        assert job.eval.episodes in (64, 128) and job.eval.cache and job.sandbox.backend is config.BackendKind.bwrap
         assert job.scenarios == "test"
     assert len(made) == SWEEPS[name]
 

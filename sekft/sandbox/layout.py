@@ -10,7 +10,7 @@ from sekft.errors import SandboxError
 from sekft.sandbox.session import File
 
 HOME = "/home/agent"
-ROOTS = ("/usr/local", "/srv")  # not writable by the agent
+ROOT_OWNED = ("/usr/local", "/srv")  # directories of root that hold files of a scenario; the agent cannot write them
 UID = 1000
 MTIME = 1700000000  # of every file: an episode must not show when it was played
 
@@ -52,16 +52,16 @@ def pack(files: Sequence[File], one_user: bool = False, own_home: bool = True) -
     trees: tuple[dict[str, File], dict[str, File]] = ({}, {})
     for file in files:
         path = PurePosixPath(file.path)
-        tops = (HOME,) if file.owner == "agent" else ROOTS
-        if ".." in path.parts or not any(path.is_relative_to(top) for top in tops):
-            raise SandboxError(f"{file.path}: a file of {file.owner} lies under {' or '.join(tops)}; fix the scenario")
+        directories = (HOME,) if file.owner == "agent" else ROOT_OWNED
+        if ".." in path.parts or not any(path.is_relative_to(directory) for directory in directories):
+            raise SandboxError(f"{file.path}: a file of {file.owner} lies under {' or '.join(directories)}; fix the scenario")
         tree = trees[file.owner == "agent"]
         for parent in path.parents:
-            if any(parent.is_relative_to(top) for top in tops):
+            if any(parent.is_relative_to(directory) for directory in directories):
                 tree.setdefault(str(parent), File(str(parent), mode=0o755, owner=file.owner, kind="dir"))
         tree[str(path)] = file
-    for top in ROOTS:
-        trees[0].setdefault(top, File(top, mode=0o755, owner="root", kind="dir"))
+    for directory in ROOT_OWNED:
+        trees[0].setdefault(directory, File(directory, mode=0o755, owner="root", kind="dir"))
     trees[1].setdefault(HOME, File(HOME, mode=0o755, kind="dir"))
     if not own_home:
         del trees[1][HOME]

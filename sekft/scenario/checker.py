@@ -73,8 +73,8 @@ def packed(archive: str, member: str, text: str) -> str:
 def nothing_else(paths: Iterable[str]) -> str:
     """The home holds no files but these and hidden ones."""
     known = " ".join(f"! -path {shlex.quote('./' + path)}" for path in paths)
-    found = rf"find . -name '.?*' -prune -o \( -type f -o -type l \) {known} -print"
-    return f'strays=$({found})\n[ -z "$strays" ] || fail "$strays: nobody asked for it"'
+    command = rf"find . -name '.?*' -prune -o \( -type f -o -type l \) {known} -print"
+    return f'strays=$({command})\n[ -z "$strays" ] || fail "$strays: nobody asked for it"'
 
 
 def named_paths(text: str) -> tuple[str, ...]:
@@ -83,5 +83,5 @@ def named_paths(text: str) -> tuple[str, ...]:
         tokens = shlex.split(text.removeprefix(PRELUDE), comments=True)
     except ValueError:  # an unbalanced quote, perhaps in a here-document
         tokens = text.split()
-    found = [match[1] for token in tokens if (match := _PATH.fullmatch(token)) and re.search(r"\w[.-]\w|/", match[1])]
-    return tuple(dict.fromkeys(found))
+    paths = [match[1] for token in tokens if (match := _PATH.fullmatch(token)) and re.search(r"\w[.-]\w|/", match[1])]
+    return tuple(dict.fromkeys(paths))

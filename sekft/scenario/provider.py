@@ -78,19 +78,19 @@ class Answer:
 
 def answers(style: ProviderStyle, directives: Sequence[str]) -> tuple[Answer, ...]:
     """Every answer of the provider; the last one, for unknown arguments, is its usage."""
-    found = [Answer((style.subcommand,), listing(style, directives), lost=style.lost)]
-    found += [Answer((command,), _fill(style, output)) for command, _, output in style.decoys]
+    replies = [Answer((style.subcommand,), listing(style, directives), lost=style.lost)]
+    replies += [Answer((command,), _fill(style, output)) for command, _, output in style.decoys]
     if style.topic:
-        found.append(Answer((f"help {style.topic}",), _fill(style, style.page)))
+        replies.append(Answer((f"help {style.topic}",), _fill(style, style.page)))
     match style.help:
         case "flag":
-            found.append(Answer(("--help", "-h", "help"), _help(style)))
+            replies.append(Answer(("--help", "-h", "help"), _help(style)))
         case "word":
-            found.append(Answer(("help",), _help(style)))
-            found.append(Answer(("--help", "-h"), _fill(style, taxonomy.HELPS["word"]), error=True))
+            replies.append(Answer(("help",), _help(style)))
+            replies.append(Answer(("--help", "-h"), _fill(style, taxonomy.HELPS["word"]), error=True))
         case "manual":
-            found.append(Answer(("--help", "-h", "help"), _fill(style, taxonomy.HELPS["manual"])))
-    return (*found, Answer((), _usage(style), error=True))
+            replies.append(Answer(("--help", "-h", "help"), _fill(style, taxonomy.HELPS["manual"])))
+    return (*replies, Answer((), _usage(style), error=True))
 
 
 def script(style: ProviderStyle, directives: Sequence[str]) -> str:

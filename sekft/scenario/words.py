@@ -14,7 +14,7 @@ def _sections(text: str) -> dict[str, tuple[str, ...]]:
             words = sections.setdefault(token.strip("[]"), [])
         else:
             words.append(token)
-    return {name: tuple(found) for name, found in sections.items()}
+    return {name: tuple(section) for name, section in sections.items()}
 
 
 _SECTIONS = _sections(Path(__file__).with_name("words.txt").read_text(encoding="ascii"))
@@ -49,12 +49,12 @@ def noun_list(rng: random.Random, outside: float) -> Sequence[str]:
 
 def invent_nouns(rng: random.Random, amount: int) -> list[str]:
     """Different invented nouns that are not in the word list."""
-    known, found = {*NOUNS, *PROVIDERS}, dict[str, None]()
-    while len(found) < amount:
+    known, invented = {*NOUNS, *PROVIDERS}, dict[str, None]()
+    while len(invented) < amount:
         word = "".join(rng.choice(_SYLLABLES) for _ in range(rng.choice((3, 4))))
         if word not in known:
-            found[word] = None
-    return list(found)
+            invented[word] = None
+    return list(invented)
 
 
 def provider_name(rng: random.Random) -> str:

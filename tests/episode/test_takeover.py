@@ -27,5 +27,5 @@ def test_an_episode_that_is_taken_over_at_its_mistake_verifies(backend: Backend)
 
     episode = play(SCENARIO, Watched(wrong, decide, taken.append), backend, EvalConfig())
     assert episode.outcome is Outcome.verified and episode.agent == "scripted+human"
-    assert tuple(one.typed for one in taken) == SCENARIO.reference
+    assert tuple(takeover.typed for takeover in taken) == SCENARIO.reference
     assert taken[0].own == "exit" and taken[0].context == episode.messages[:1]

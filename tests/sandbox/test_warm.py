@@ -22,18 +22,18 @@ HOLD = """
 import dataclasses, time
 from sekft.sandbox.backend.docker import DockerBackend
 from tests.sandbox.conftest import SETTINGS
-from tests.sandbox.test_warm import await_true, of_process
+from tests.sandbox.test_warm import await_true, containers_of
 import os
 backend = DockerBackend(dataclasses.replace(SETTINGS, warm=2))
 with backend.open({}) as session:
     session.run("true", 5)
-    assert await_true(lambda: len(of_process(os.getpid())) >= 3, 20)
+    assert await_true(lambda: len(containers_of(os.getpid())) >= 3, 20)
     print("made", flush=True)
     THEN
 """
 
 
-def of_process(pid: int) -> set[str]:
+def containers_of(pid: int) -> set[str]:
     """Names of the containers that a process of this host owns."""
     import socket
 
@@ -106,20 +106,20 @@ def test_a_container_that_is_gone_or_too_old_is_not_used(fault: str, monkeypatch
         with backend.open({}) as session:
             assert session._name != waiting.name
             assert session.run("echo alive", 5).output == "alive\n"
-        assert await_true(lambda: waiting.name not in of_process(os.getpid()))
+        assert await_true(lambda: waiting.name not in containers_of(os.getpid()))
     finally:
         backend._warm.close()
 
 
 def test_closing_removes_the_waiting_containers() -> None:
-    backend, before = backend_with(2), of_process(os.getpid())
+    backend, before = backend_with(2), containers_of(os.getpid())
     assert await_true(lambda: len(backend._warm._waiting) == 2, 20)
     names = {container.name for container in backend._warm._waiting}
     backend._warm.close()
-    assert await_true(lambda: not names & of_process(os.getpid()))
+    assert await_true(lambda: not names & containers_of(os.getpid()))
     with backend.open({}) as session:  # still works, without containers made ahead
         assert session.run("true", 5).kind == "ready"
-    assert await_true(lambda: of_process(os.getpid()) <= before - names)
+    assert await_true(lambda: containers_of(os.getpid()) <= before - names)
 
 
 @pytest.mark.parametrize("end", ["return", "error", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -135,6 +135,6 @@ def test_no_waiting_container_outlives_its_owner(end: str | signal.Signals) -> N
             held.send_signal(end)
         held.wait(20)
         started = time.monotonic()
-        assert await_true(lambda: not of_process(held.pid)), time.monotonic() - started
+        assert await_true(lambda: not containers_of(held.pid)), time.monotonic() - started
     finally:
         held.kill()

@@ -74,7 +74,7 @@ class BwrapBackend:
         options += ["--ro-bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
         options += [*_tmpfs("/dev/shm", 1, "1777"), "--remount-ro", "/dev"]
         options += [*_tmpfs("/tmp", settings.tmp_mb, "1777"), *_tmpfs(layout.HOME, settings.home_mb, "0755")]
-        for path in ("/run", *layout.ROOTS):
+        for path in ("/run", *layout.ROOT_OWNED):
             options += _tmpfs(path, 1 if path == "/run" else 8, "0755" if self.two_users or path != "/run" else "0555")
         return [*options, "--chdir", "/"]
 

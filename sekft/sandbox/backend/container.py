@@ -135,7 +135,7 @@ class Maker:
         if not self.engine.podman:
             # the engine's default has no limit on inodes: 130,000 empty files used up the memory and ended the container
             mounts["/dev/shm"] = "rw,noexec,nosuid,nodev,size=1m,mode=1777,nr_inodes=1k"
-        return mounts | dict.fromkeys(layout.ROOTS, f"{common},size=8m,mode=0755{root}")
+        return mounts | dict.fromkeys(layout.ROOT_OWNED, f"{common},size=8m,mode=0755{root}")
 
     def _ulimits(self) -> list[Ulimit]:
         limits = {"nofile": 256, "core": 0}

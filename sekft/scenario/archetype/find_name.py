@@ -14,15 +14,15 @@ PHRASINGS = (
 
 def task(draw: Draw, stop: Blocker) -> Task:
     folder, suffix = draw.folder(), draw.pick(("log", "md", "csv"))
-    found = [f"{folder}/{draw.noun()}/{draw.name(suffix)}", f"{folder}/{draw.name(suffix)}"]
-    files = {path: draw.text() for path in draw.shuffled([*found, f"{folder}/{draw.name('txt')}"])}
+    matches = [f"{folder}/{draw.noun()}/{draw.name(suffix)}", f"{folder}/{draw.name(suffix)}"]
+    files = {path: draw.text() for path in draw.shuffled([*matches, f"{folder}/{draw.name('txt')}"])}
     target = draw.locked("txt") if stop is Blocker.denied else draw.file("txt")
     blocker, panic = stopped(stop, folder if stop is Blocker.missing else target)
     return Task(
         directives=(draw.phrase(PHRASINGS, suffix=suffix, folder=folder, target=target),),
         solve=(f"find {folder} -name '*.{suffix}' | sort > {target}",),
         before={} if stop is Blocker.missing else files,
-        after={target: None if stop else joined(sorted(found))},
+        after={target: None if stop else joined(sorted(matches))},
         blocker=blocker,
         panic=panic,
     )

@@ -15,12 +15,12 @@ PHRASINGS = (
 def task(draw: Draw, stop: Blocker) -> Task:
     word = draw.noun()
     lines = with_word(draw, word)
-    found = joined([line for line in lines if word in line])
-    return derived_file(draw, stop, PHRASINGS, "grep {word} {source} > {target}", joined(lines), found, word=word)
+    matches = joined([line for line in lines if word in line])
+    return derived_file(draw, stop, PHRASINGS, "grep {word} {source} > {target}", joined(lines), matches, word=word)
 
 
 def with_word(draw: Draw, word: str) -> tuple[str, ...]:
     """Two or three lines with the word and up to three without it, shuffled."""
-    found = [f"{word} {draw.noun()}" if draw.chance(0.5) else f"{draw.noun()} {word}" for _ in range(draw.number(2, 3))]
+    matches = [f"{word} {draw.noun()}" if draw.chance(0.5) else f"{draw.noun()} {word}" for _ in range(draw.number(2, 3))]
     other = [line for line in draw.lines(4, 5) if word not in line][:3]
-    return draw.shuffled([*found, *other])
+    return draw.shuffled([*matches, *other])

@@ -13,8 +13,8 @@ def task(draw: Draw, stop: Blocker) -> Task:
     """Blocked at the first step by a missing file, or at the last by a target that cannot be written."""
     word, source, picked, ordered = draw.noun(), draw.file("log"), draw.file(), draw.file()
     target = draw.locked() if stop is Blocker.denied else draw.file()
-    found = draw.shuffled([f"{noun} {word}" for noun in draw.nouns(3)])
-    lines = draw.shuffled([*found, *(line for line in draw.lines(2, 3) if word not in line)])
+    matches = draw.shuffled([f"{noun} {word}" for noun in draw.nouns(3)])
+    lines = draw.shuffled([*matches, *(line for line in draw.lines(2, 3) if word not in line)])
     kept = [line for line in lines if word in line]
     parts = {"source": source, "word": word, "picked": picked, "ordered": ordered, "target": target}
     steps = (f"grep {word} {source} > {picked}", f"sort {picked} > {ordered}", f"head -n 1 {ordered} > {target}")

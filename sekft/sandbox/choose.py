@@ -74,5 +74,5 @@ def _bwrap(settings: SandboxConfig, report: Report, reason: str) -> Backend:
     from sekft.sandbox.backend.bwrap import BwrapBackend
 
     made = BwrapBackend(settings)
-    report(f"sandbox: bwrap ({reason}; walls missing: {', '.join(made.walls_missing())})")
+    report(f"sandbox: bwrap ({reason}; weaker than an engine: {', '.join(made.weaknesses())})")
     return made

@@ -74,7 +74,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture(params=["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
-def walled(request: pytest.FixtureRequest) -> Backend:
+def two_user_backend(request: pytest.FixtureRequest) -> Backend:
     """Backends where the agent has a user of its own."""
     return made(request.param)
 
@@ -86,6 +86,6 @@ def session(backend: Backend) -> Iterator[Session]:
 
 
 @pytest.fixture
-def walled_session(walled: Backend) -> Iterator[Session]:
-    with walled.open({}) as session:
+def two_user_session(two_user_backend: Backend) -> Iterator[Session]:
+    with two_user_backend.open({}) as session:
         yield session

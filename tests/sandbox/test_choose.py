@@ -30,7 +30,7 @@ def test_without_an_engine_auto_is_bwrap_and_prints_the_reason(monkeypatch: pyte
     assert made.name == "bwrap"
     assert len(lines) == 1
     assert "tcp://127.0.0.1:1" in lines[0]
-    assert "walls missing" in lines[0]
+    assert "weaker than an engine" in lines[0]
 
 
 @pytest.mark.docker

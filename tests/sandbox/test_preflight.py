@@ -23,11 +23,11 @@ def test_an_engine_that_holds_its_limits_has_no_faults() -> None:
 
 
 @pytest.mark.docker
-def test_limits_that_do_not_hold_are_named(walled_session: Session) -> None:
+def test_limits_that_do_not_hold_are_named(two_user_session: Session) -> None:
     """The session has wider limits than the settings say, as if the engine had ignored them."""
     tight = dataclasses.replace(SETTINGS, memory_mb=SETTINGS.memory_mb // 4, pids=SETTINGS.pids // 4)
     info = {"SwapLimit": False, "CpuCfsQuota": False}
-    assert preflight.faults(walled_session, tight, info)[0] == "limits not enforced: memory, swap, processes, CPU"
+    assert preflight.faults(two_user_session, tight, info)[0] == "limits not enforced: memory, swap, processes, CPU"
 
 
 @pytest.mark.docker

@@ -120,10 +120,10 @@ def test_a_command_that_does_not_end_is_interrupted_and_the_session_goes_on(sess
     assert run(session, "pwd") == ShellTurn("/tmp\n", "ready", 0)
 
 
-def test_a_session_that_cannot_be_interrupted_is_lost(walled_session: Session) -> None:
-    turn = run(walled_session, "trap '' INT; while :; do :; done", 0.2)
+def test_a_session_that_cannot_be_interrupted_is_lost(two_user_session: Session) -> None:
+    turn = run(two_user_session, "trap '' INT; while :; do :; done", 0.2)
     assert (turn.kind, turn.interrupted) == ("lost", "timeout")
-    assert walled_session.check("exit 7", 5).status == 7
+    assert two_user_session.check("exit 7", 5).status == 7
 
 
 def test_an_interrupted_status_is_kept(session: Session) -> None:
@@ -150,13 +150,13 @@ def test_an_open_quote_may_go_on_for_many_turns(session: Session) -> None:
 
 
 @pytest.mark.parametrize("text", ["PS1='$ '", "exec >/dev/null 2>&1"])
-def test_a_removed_prompt_is_restored(walled_session: Session, text: str) -> None:
-    assert run(walled_session, text, 0.3).kind == "ready"
-    assert run(walled_session, "echo alive").output == "alive\n"
+def test_a_removed_prompt_is_restored(two_user_session: Session, text: str) -> None:
+    assert run(two_user_session, text, 0.3).kind == "ready"
+    assert run(two_user_session, "echo alive").output == "alive\n"
 
 
-def test_closing_every_output_is_lost(walled_session: Session) -> None:
-    assert run(walled_session, "exec >&- 2>&- 8>&-", 0.5).kind == "lost"
+def test_closing_every_output_is_lost(two_user_session: Session) -> None:
+    assert run(two_user_session, "exec >&- 2>&- 8>&-", 0.5).kind == "lost"
 
 
 def test_a_flood_is_stopped(session: Session) -> None:

@@ -4,7 +4,7 @@ Covers: no network; everything but sized tmpfs read-only; own processes, users a
 on memory, file size, CPU time and open files, a limit on the number of processes; the session ends with the thread that opened it, and by
 itself after session_s. If we are root, the agent is not the user of the control process, nor the owner of /usr/local and /srv, as on an
 engine.
-Does not cover: see walls_missing().
+Does not cover: see weaknesses().
 """
 
 import shutil
@@ -49,8 +49,8 @@ class BwrapBackend:
         with self.open({}):
             pass
 
-    def walls_missing(self) -> tuple[str, ...]:
-        """The parts of an engine's isolation that this backend lacks, one phrase each."""
+    def weaknesses(self) -> tuple[str, ...]:
+        """Where this backend isolates less than an engine, one phrase each."""
         always = ("memory is limited per process, not in sum", "no share of CPU", "no limit on inodes", "no seccomp filter")
         if self.two_users:
             return (*always, "the agent may make user namespaces of its own")

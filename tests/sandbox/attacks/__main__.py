@@ -16,11 +16,12 @@ _HEAD = """# What was tried against the sandbox
 
 Written by `python -m tests.sandbox.attacks`; the attacks are in `tests/sandbox/attacks/`, whose tests assert every cell. {where}
 
-Each cell has three parts. First, whether the attack was contained (`yes`), or the missing wall that let it through (**no**). Then the
-kind of every turn (`ready/timeout`: interrupted, and the prompt came back; `gone`: the shell was killed or replaced; `lost`: no prompt
-came back) and, after the dash, the status of a checker that ran afterwards (7: it ran and was not deceived; 137: it was killed; none:
-it did not end in time). Last, the seconds from opening the session to its removal, and the slowest answer of a session beside it. No
-episode was `broken`, none raised an exception, and after each of them a fresh session worked and nothing of the old one was left.
+Each cell has three parts. First, whether the attack was contained (`yes`), or the weakness of the backend that let it through (**no**).
+Then the kind of every turn (`ready/timeout`: interrupted, and the prompt came back; `gone`: the shell was killed or replaced; `lost`:
+no prompt came back) and, after the dash, the status of a checker that ran afterwards (7: it ran and was not deceived; 137: it was
+killed; none: it did not end in time). Last, the seconds from opening the session to its removal, and the slowest answer of a session
+beside it. No episode was `broken`, none raised an exception, and after each of them a fresh session worked and nothing of the old one
+was left.
 
 `bwrap` is bubblewrap started by root: control process and agent are two users. `bwrap_one_user` is bubblewrap started by an ordinary user.
 Where the image has no tool (sockets, mounts, ptrace), the attacker types machine code with `printf`{elsewhere}.
@@ -56,9 +57,9 @@ def _page(cells: dict[str, dict[str, str]]) -> str:
 
 def _cell(attack: Attack, backend: str, seen: Seen, report: Callable[[str], None]) -> str:
     escape = attack.escape(seen)
-    if bool(escape) != (backend in attack.missing) or not attack.allows(backend, seen.shape):
+    if bool(escape) != (backend in attack.weak) or not attack.allows(backend, seen.shape):
         report(f"{backend}: {attack.name}: {escape or 'contained'}, {seen.shape}")
-    contained = f"**no**: {attack.missing.get(backend, 'unexpected')} ({escape})" if escape else "yes"
+    contained = f"**no**: {attack.weak.get(backend, 'unexpected')} ({escape})" if escape else "yes"
     print(f"{backend:15}{attack.name}: {contained}, {seen.shape}, {seen.seconds:.1f} s", file=sys.stderr, flush=True)
     return f"{contained} · {seen.shape} · {seen.seconds:.1f} s, beside it {seen.neighbour_s:.2f} s"
 

@@ -1,4 +1,4 @@
-"""Attacks: texts typed at the prompt, the expected turns, and the walls that a backend is known to lack."""
+"""Attacks: texts typed at the prompt, the expected turns, and the weaknesses that a backend is known to have."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class Attack:
     """texts are typed one after the other until the episode ends.
 
     shapes: allowed patterns of Seen.shape, by backend, "" for all others; without any, a prompt must come back after every text.
-    missing: by backend, the wall it lacks, as in the table; the escape must succeed there and nowhere else.
+    weak: by backend, the weakness that lets the attack through; the escape must succeed there and nowhere else.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Attack:
     escape: Escape = nothing
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checker: str = f"exit {CHECKED}"
-    missing: Mapping[str, str] = field(default_factory=dict)
+    weak: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 2.0  # per line
     check_s: float = 3.0
     settings: Mapping[str, Any] = field(default_factory=dict)  # fields of SandboxConfig, if the usual limits are too high to be reached

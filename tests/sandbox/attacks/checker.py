@@ -67,7 +67,7 @@ ATTACKS = [
         deceived,
         shapes("ready - 7", bwrap_one_user=("ready - 0",)),
         checker=_FORGED,
-        missing={"bwrap_one_user": ONE_USER},
+        weak={"bwrap_one_user": ONE_USER},
     ),
     Attack(
         "functions and aliases named like the checker's tools",

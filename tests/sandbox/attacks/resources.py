@@ -63,7 +63,7 @@ ATTACKS = [
         "memory hog: many processes of 60 MB",
         ("for i in 1 2 3 4 5 6; do (head -c 60000000 /dev/zero; sleep 6) | tail -n 1 >/dev/null & done; sleep 2", _HELD),
         more_than(128, "held", "MB held"),
-        missing={"bwrap": _NO_SUM, "bwrap_one_user": _NO_SUM},
+        weak={"bwrap": _NO_SUM, "bwrap_one_user": _NO_SUM},
         timeout_s=10.0,
     ),
     Attack(
@@ -79,7 +79,7 @@ ATTACKS = [
         "inode fill in every directory at once",
         (_fill("seq 12000 | xargs -n 4000 touch", "ls | wc -l"), "ls / >/dev/null; echo alive"),
         _too_much(_INODES, "files"),
-        missing={"bwrap": "no limit on inodes", "bwrap_one_user": "no limit on inodes"},
+        weak={"bwrap": "no limit on inodes", "bwrap_one_user": "no limit on inodes"},
         timeout_s=30.0,
     ),
     Attack(
@@ -106,7 +106,7 @@ ATTACKS = [
         "CPU spin beside a neighbour",
         (f"{_SPENT}; for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; {_SHARE}",),
         more_than(0.33, "cores", "cores of 0.25"),
-        missing={"bwrap": "no share of CPU", "bwrap_one_user": "no share of CPU"},
+        weak={"bwrap": "no share of CPU", "bwrap_one_user": "no share of CPU"},
         settings={"cpus": 0.25},
         timeout_s=20.0,
     ),

@@ -63,7 +63,7 @@ ATTACKS = [
         ("kill -9 1; kill -TERM 1; kill -STOP 1; for p in 2 3 4 5 6 7 8; do [ $p = $$ ] || kill -9 $p; done; echo; echo alive",),
         lambda seen: "the control process was killed" if seen.checked.status is None else "",
         shapes("ready - 7", bwrap_one_user=_KILLED),
-        missing={"bwrap_one_user": ONE_USER},
+        weak={"bwrap_one_user": ONE_USER},
     ),
     Attack("closed outputs", ("exec >&- 2>&-", "echo alive"), _broken_off, shapes("ready/timeout ready - 7"), timeout_s=1.0),
     Attack("every output closed", ("exec >&- 2>&- 8>&-",), shapes=shapes("lost/timeout - 7", "lost - 7"), timeout_s=1.0),

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.xdist_group("attacks")  # one after the other: each may
 
 
 def _marks(backend: str, attack: Attack) -> list[pytest.MarkDecorator]:
-    """By default the attacks on the walls meet the engine, and all attacks the form of bwrap that this user has."""
-    default = attack in GROUPS["The walls"] if backend == "docker" else backend == ("bwrap" if AS_ROOT else "bwrap_one_user")
+    """By default the attacks on the isolation are played on the engine, and all attacks on the form of bwrap that this user has."""
+    default = attack in GROUPS["The isolation"] if backend == "docker" else backend == ("bwrap" if AS_ROOT else "bwrap_one_user")
     named = {"docker": backend == "docker", "slow": attack.slow, "exhaustive": not default}
     return [getattr(pytest.mark, name) for name, applies in named.items() if applies]
 
@@ -51,8 +51,8 @@ def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(attacked
     assert attack.allows(attacked.name, seen.shape), (seen.shape, seen.turns, seen.checked)
     assert seen.neighbour_s < 10
     escape = attack.escape(seen)
-    if attacked.name in attack.missing:
-        assert escape, f"contained: {attack.missing[attacked.name]!r} is not true any more"
+    if attacked.name in attack.weak:
+        assert escape, f"contained: {attack.weak[attacked.name]!r} is not true any more"
     else:
         assert not escape
 
@@ -62,15 +62,15 @@ def test_no_attack_has_the_name_of_another() -> None:
 
 
 def test_no_attack_on_an_engine_is_expected_to_succeed() -> None:
-    assert not [attack.name for attack in ATTACKS if "docker" in attack.missing]
+    assert not [attack.name for attack in ATTACKS if "docker" in attack.weak]
 
 
-def test_the_expected_escapes_are_the_walls_that_a_backend_reports_as_missing() -> None:
+def test_the_expected_escapes_are_the_weaknesses_that_a_backend_reports() -> None:
     from sekft.sandbox.backend.bwrap import BwrapBackend
 
     for name, two_users in (("bwrap", True), ("bwrap_one_user", False)):
-        missing = BwrapBackend.walls_missing(SimpleNamespace(two_users=two_users))  # type: ignore[arg-type]
-        assert {attack.missing[name] for attack in ATTACKS if name in attack.missing} == set(missing)
+        weaknesses = BwrapBackend.weaknesses(SimpleNamespace(two_users=two_users))  # type: ignore[arg-type]
+        assert {attack.weak[name] for attack in ATTACKS if name in attack.weak} == set(weaknesses)
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the page is made by python -m tests.sandbox.attacks")

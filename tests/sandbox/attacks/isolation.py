@@ -1,4 +1,4 @@
-"""Attacks on the walls: the kernel's knobs, the network, the host's files, devices, other users' processes."""
+"""Attacks on the isolation: the kernel's knobs, the network, the host's files, devices, other users' processes."""
 
 from tests.sandbox.attacks import program
 from tests.sandbox.attacks.arena import ABSTRACT, PORT
@@ -51,7 +51,7 @@ SHELL = [
         "rewriting the scenario's own files",
         ("chmod -R u+w /srv /usr/local 2>/dev/null; echo x 2>/dev/null >/srv/x && echo rewritten: /srv",),
         _printed("rewritten", "rewritten:"),
-        missing={"bwrap_one_user": ONE_USER},
+        weak={"bwrap_one_user": ONE_USER},
     ),
     Attack(
         "device files",
@@ -91,7 +91,7 @@ SHELL = [
             "ls /proc/$p/fd >/dev/null && echo seen: /proc/$p/fd; }; done 2>/dev/null",
         ),
         lambda seen: _printed("opened", "opened")(seen) or _printed("read", "read")(seen) or _printed("seen", "seen")(seen),
-        missing={"bwrap_one_user": ONE_USER},
+        weak={"bwrap_one_user": ONE_USER},
     ),
     Attack(
         "names of other hosts (DNS)", ("getent ahosts example.com && echo resolved: yes",), _printed("resolved", "resolved"), timeout_s=15.0
@@ -117,7 +117,7 @@ CODE = [
         "user namespaces",
         (_try("a user namespace", (program.UNSHARE, [program.CLONE_NEWUSER])),),
         _worked("a user namespace"),
-        missing={"bwrap": _NESTED},
+        weak={"bwrap": _NESTED},
     ),
     Attack(
         "mounts in a user namespace of its own",
@@ -129,7 +129,7 @@ CODE = [
             ),
         ),
         _worked("mount"),
-        missing={"bwrap": _NESTED},
+        weak={"bwrap": _NESTED},
     ),
     Attack(
         "raw and packet sockets",
@@ -187,13 +187,13 @@ CODE = [
         "ptrace of the first process",
         (_try("ptrace", (program.PTRACE, [program.PTRACE_SEIZE, 1, 0, 0])),),
         _worked("ptrace"),
-        missing={"bwrap_one_user": ONE_USER},
+        weak={"bwrap_one_user": ONE_USER},
     ),
     Attack(
         "keys of the kernel",
         (_try("add_key", (program.ADD_KEY, [b"user", b"sekft", b"x", 1, -3])),),
         _worked("add_key"),
-        missing={"bwrap": _NO_FILTER, "bwrap_one_user": _NO_FILTER},
+        weak={"bwrap": _NO_FILTER, "bwrap_one_user": _NO_FILTER},
     ),
     Attack(
         "programs in the kernel (bpf)",

@@ -23,8 +23,8 @@ def test_home_tmp_and_shared_memory_are_small(session: Session) -> None:
     assert shared <= 1 << 20
 
 
-def test_a_fork_bomb_is_contained(walled: Backend) -> None:
-    with walled.open({}) as session:
+def test_a_fork_bomb_is_contained(two_user_backend: Backend) -> None:
+    with two_user_backend.open({}) as session:
         session.run("b() { b | b & }; b 2>/dev/null", 1.0)
         checked = session.check("ps -u agent -o pid= | wc -l; exit 0", 10)
         assert checked.status == 0
@@ -36,8 +36,8 @@ def test_a_memory_hog_is_stopped(session: Session) -> None:
     assert session.run("echo alive", 5).output == "alive\n"
 
 
-def test_the_agent_is_one_user_without_powers(walled: Backend) -> None:
-    with walled.open({}) as session:
+def test_the_agent_is_one_user_without_powers(two_user_backend: Backend) -> None:
+    with two_user_backend.open({}) as session:
         assert session.run("id -u; id -G; grep -c '^Cap[PE].*0000000000000000' /proc/self/status", 5).output == "1000\n1000\n2\n"
         assert session.run("kill -9 1; chmod 777 /srv; chown agent /usr/local", 5).output.count("Operation not permitted") == 3
 

@@ -12,8 +12,8 @@ SEEDS = st.integers(0, 2**31)
 
 
 @given(LENGTHS, st.integers(1, 20), LAYOUTS, SEEDS, st.integers(0, 9))
-def test_an_epoch_has_every_row_exactly_once_in_steps_of_one_size(lengths, per_step, how, seed, epoch):
-    planned = plan(lengths, per_step, how, seed, epoch)
+def test_an_epoch_has_every_row_exactly_once_in_steps_of_one_size(lengths, per_step, layout, seed, epoch):
+    planned = plan(lengths, per_step, layout, seed, epoch)
     assert sorted(row for step in planned for one in step for row in one) == list(range(len(lengths)))
     assert {sum(map(len, step)) for step in planned[:-1]} <= {per_step} and all(one for step in planned for one in step)
 
@@ -37,8 +37,8 @@ def test_no_two_passes_could_be_merged(lengths, most):
 
 @given(LENGTHS, st.integers(1, 20), SEEDS, st.integers(0, 9), LAYOUTS, LAYOUTS)
 def test_the_rows_of_a_step_depend_on_seed_and_epoch_and_not_on_the_layout(lengths, per_step, seed, epoch, one, other):
-    def rows_of(how: Layout) -> list[list[int]]:
-        return [sorted(row for single in step for row in single) for step in plan(lengths, per_step, how, seed, epoch)]
+    def rows_of(layout: Layout) -> list[list[int]]:
+        return [sorted(row for single in step for row in single) for step in plan(lengths, per_step, layout, seed, epoch)]
 
     assert plan(lengths, per_step, one, seed, epoch) == plan(lengths, per_step, one, seed, epoch)
     assert rows_of(one) == rows_of(other)
@@ -59,18 +59,18 @@ def test_best_fit_puts_a_row_where_it_leaves_the_least_room():
 
 
 def test_padded_passes_keep_the_order_and_count_their_padding():
-    how = Layout(0, rows=2)
-    assert how.passes([5, 9, 2]) == [[0, 1], [2]]
-    assert (how.computed([5, 9]), Layout(20).computed([5, 9])) == (18, 14)
+    layout = Layout(0, rows=2)
+    assert layout.passes([5, 9, 2]) == [[0, 1], [2]]
+    assert (layout.computed([5, 9]), Layout(20).computed([5, 9])) == (18, 14)
 
 
 @given(LENGTHS, LAYOUTS)
 @example([1, 239, 240], Layout(240))  # a row alone is as large as a pass of several
-def test_halving_makes_the_largest_pass_smaller_until_it_is_a_single_row(lengths, how):
+def test_halving_makes_the_largest_pass_smaller_until_it_is_a_single_row(lengths, layout):
     largest = []
-    while how is not None:
-        largest.append(max(how.computed([lengths[row] for row in one]) for one in how.passes(lengths)))
-        smallest, how = how, how.halved(lengths)
+    while layout is not None:
+        largest.append(max(layout.computed([lengths[row] for row in one]) for one in layout.passes(lengths)))
+        smallest, layout = layout, layout.halved(lengths)
     assert len(largest) < 20 and all(after < before or after == max(lengths) for before, after in zip(largest, largest[1:], strict=False))
     assert any(len(one) == 1 for one in smallest.passes(lengths))
 

@@ -107,8 +107,8 @@ def test_the_loss_is_the_weighted_mean_of_full_logits(base: bases.Base):
         nll = torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), batch["input_ids"][:, 1:], reduction="none")
         expected = (nll * batch["weight"][:, 1:]).sum()
         assert float(weighted_nll(base.model, batch)) == pytest.approx(float(expected), rel=1e-4)
-    for how in (Layout(0, 1), Layout(0, 2), Layout(1), Layout(100)):
-        mean = validation_loss(base.model, rows, base, how)
+    for layout in (Layout(0, 1), Layout(0, 2), Layout(1), Layout(100)):
+        mean = validation_loss(base.model, rows, base, layout)
         assert mean == pytest.approx(float(expected / batch["weight"][:, 1:].sum()), rel=1e-3 if base.config.load_4bit else 1e-5)
 
 

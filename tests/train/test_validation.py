@@ -35,7 +35,7 @@ def test_validation_scores_every_row_each_time():
     base = tiny()
     sums = [by_hand(base, row, 1) for row in ROWS]
     expected = sum(nll for nll, _ in sums) / sum(weight for _, weight in sums)
-    for how in (Layout(0, 2), Layout(40)):
-        first, second = (validation_loss(base.model, ROWS, base, how) for _ in range(2))
+    for layout in (Layout(0, 2), Layout(40)):
+        first, second = (validation_loss(base.model, ROWS, base, layout) for _ in range(2))
         assert first == second and abs((first or 0.0) - expected) < 1e-4
     assert validation_loss(base.model, ROWS[:2], base, Layout(0, 2)) != validation_loss(base.model, ROWS[2:4], base, Layout(0, 2))

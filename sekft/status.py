@@ -49,7 +49,7 @@ def table(found: Sequence[Condition], home: Path) -> Table:
             one.stage,
             bar,
             left,
-            escape(one.why),
+            escape(one.reason),
         )
     return drawn
 

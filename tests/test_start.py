@@ -87,8 +87,8 @@ def test_a_repeated_run_is_the_same_to_the_byte_until_its_data_is_another(capsys
     finally:
         learn_from(8)
     said = capsys.readouterr()
-    assert "replay: made of other data.shell.sha256: " in said.out
-    assert "replay: came out other adapter/adapter_model.safetensors: " in said.out
+    assert "replay: different input: data.shell.sha256: " in said.out
+    assert "replay: different result: adapter/adapter_model.safetensors: " in said.out
     assert said.err.strip().splitlines()[-1].startswith("sekft.train: other: not as whole: ")
 
 

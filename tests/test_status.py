@@ -13,7 +13,7 @@ from tests.conftest import run_command
 def runs(tmp_path: Path) -> Path:
     for name in ("sweep/0", "sweep/1", "alone"):
         with open_run(tmp_path / "outputs" / "train" / name, "train", {}, [], 0) as record:
-            record.summary({"verdict": "promote" if name == "alone" else "hold"})
+            record.write_summary({"verdict": "promote" if name == "alone" else "hold"})
     with pytest.raises(ValueError, match="broke"), open_run(tmp_path / "outputs" / "eval" / "bad", "eval", {}, [], 0):
         raise ValueError("[here] it broke")
     return tmp_path

@@ -104,7 +104,7 @@ def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
     words = to_overrides(command, sys.argv[1:])
     require_no_secret(words)
     require_new_names(words)
-    sys.argv[1:] = recorded.line_of(command, words)
+    sys.argv[1:] = recorded.expand(command, words)
     with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
         if (socket := elsewhere(words)) and not planned:
             from sekft.where.resident import run_job

@@ -1,4 +1,4 @@
-"""A run repeated from its record into a new folder; what differs is said, and whether what came out is the same to the byte."""
+"""A run repeated from its record into a new folder, and the comparison of both, byte by byte."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -6,48 +6,47 @@ from pathlib import Path
 from typing import Any
 
 from sekft.cli.console import echo
-from sekft.cli.recorded import record_of, settings_of
+from sekft.cli.recorded import recorded_settings
 from sekft.config.job import Job, RunFunction
 from sekft.errors import DataError, ReplayError, VerdictError
 from sekft.tracking import difference, events, records
 
 
 def replaying(run: RunFunction) -> RunFunction:
-    """A command's run that also repeats one, where settings.replay names it. Raises ReplayError if the same did not come out."""
+    """The run function of a command, extended by settings.replay. It raises ReplayError if the results differ."""
 
-    def run_or_repeat(settings: Any, job: Job) -> Any:
+    def run_or_replay(settings: Any, job: Job) -> Any:
         if settings.replay is None:
             return run(settings, job)
         before = Path(settings.replay)
-        require_whole(before)
-        own = settings_of(before, type(settings), settings)
-        line = tuple(str(word) for word in record_of(before)["overrides"])
-        with suppress(VerdictError):  # it was what it was then
-            run(own, replace(job, overrides=line, facts={**job.facts, "replay_of": str(before)}))
-        tell(before, job.folder)
+        require_intact(before)
+        recorded = recorded_settings(before, type(settings), settings)
+        with suppress(VerdictError):  # the run being repeated may have had this verdict, too
+            run(recorded, replace(job, overrides=records.run(before).overrides, facts={**job.facts, "replay_of": str(before)}))
+        compare(before, job.folder)
         return records.summary(job.folder)
 
-    return run_or_repeat
+    return run_or_replay
 
 
-def require_whole(run: Path) -> None:
-    """Raises DataError for a run that did not end well, or whose evidence does not hold."""
-    record = records.read(run)
-    if isinstance(record, records.Lost):
-        raise DataError(f"replay={run}: {record.why}; allowed: a run that ended well")
+def require_intact(run: Path) -> None:
+    """Raises DataError for a run that did not end well or whose files were changed."""
+    found = records.read(run)
+    if isinstance(found, records.UnusableRun):
+        raise DataError(f"replay={run}: {found.reason}; allowed: a run that ended well")
     if fault := next(events.faults(run), None):
         raise DataError(f"replay={run}: its evidence does not hold: {fault}; see sekft.release do=verify runs={run}")
 
 
-def tell(before: Path, after: Path) -> None:
-    """Raises ReplayError."""
+def compare(before: Path, after: Path) -> None:
+    """Print how two runs differ, in inputs and in results. Raises ReplayError if results differ."""
     found = difference.between(before, after)
     for line in found.causes:
-        echo(f"replay: made of other {line}")
+        echo(f"replay: different input: {line}")
     for line in found.results:
-        echo(f"replay: came out other {line}")
+        echo(f"replay: different result: {line}")
     if found.results:
-        why = f"{len(found.causes)} in what it was made of" if found.causes else "none in what it was made of"
-        raise ReplayError(f"{after}: not as {before}: {len(found.results)} differences in what came out, {why}")
-    but = f", though made of {len(found.causes)} other things" if found.causes else ""
+        inputs = f"{len(found.causes)} inputs differ" if found.causes else "all inputs are the same"
+        raise ReplayError(f"{after}: not as {before}: {len(found.results)} results differ, {inputs}")
+    but = f", though {len(found.causes)} inputs differ" if found.causes else ""
     echo(f"replay: {after} is byte-identical to {before}{but}: {found.same}")

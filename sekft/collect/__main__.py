@@ -74,7 +74,7 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
         summary = {name: card[name] for name in ("episodes", "kept", "outcomes", "rejects", "refused", "scenarios")} | {"exports": exported}
         rounded = {phase: round(value, 3) for phase, value in sorted(seconds.items())}
         summary |= {"command": "collect", "seed": settings.seed, "path": str(job.folder / EPISODES), "seconds": rounded}
-        record.summary(summary)
+        record.write_summary(summary)
         print_summary(collection.episodes, summary, job.folder)  # writes episodes/, so it runs before the record is closed
     return summary
 
@@ -103,7 +103,7 @@ def write_conversations(settings: CollectConfig, name: str, job: Job) -> dict[st
         write_json(job.folder / CARD, card)
         write_text(job.folder / PAGE, export.as_markdown(card))
         summary = {"command": "collect", "seed": settings.seed, "path": str(job.folder / export.LINES), **card}
-        record.summary(summary)
+        record.write_summary(summary)
     for group in ("left_out", "changed"):
         if card[group]:
             echo(f"{group.replace('_', ' ')}: {', '.join(f'{reason} {count}' for reason, count in card[group].items())}")

@@ -26,7 +26,7 @@ from sekft.eval.summary import BASE
 from sekft.tracking import records
 from sekft.tracking.files import write_json, write_text
 from sekft.tracking.record import one_line
-from sekft.tracking.records import Lost, Record
+from sekft.tracking.records import FinishedRun, UnusableRun
 
 RUNS = Path("outputs/train")
 
@@ -56,12 +56,12 @@ def run_paths(settings: CompareConfig) -> list[str]:
     return paths
 
 
-def compare(found: Sequence[Record | Lost], settings: CompareConfig) -> Comparison:
+def compare(found: Sequence[FinishedRun | UnusableRun], settings: CompareConfig) -> Comparison:
     """Compare the runs that have an evaluation. Raises DataError if there is none, SettingsError if against= names no group."""
-    runs, without_evaluation = evaluated_runs([record for record in found if isinstance(record, Record)])
-    lost = (*(record for record in found if isinstance(record, Lost)), *without_evaluation)
+    runs, without_evaluation = evaluated_runs([record for record in found if isinstance(record, FinishedRun)])
+    lost = (*(record for record in found if isinstance(record, UnusableRun)), *without_evaluation)
     if not runs:
-        raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.why}" for one in lost)]))
+        raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.reason}" for one in lost)]))
     groups = group_runs(runs)
     first = reference_group(groups, settings.against)
     others = [group for group in groups if group is not first]
@@ -124,7 +124,7 @@ def show(comparison: Comparison) -> None:
     for row in comparison.rows:
         table.add_row(*comparison.cells(row))
     Console(width=max(160, 24 * len(comparison.columns()))).print(table)
-    left_out = [f"left out: {lost.folder}: {lost.why}" for lost in comparison.lost]
+    left_out = [f"left out: {lost.folder}: {lost.reason}" for lost in comparison.lost]
     for line in (*left_out, *comparison.notes, *comparison.sentences()):
         echo(line)
     for lineage in lineages({linked.name: linked.run for linked in link_runs(comparison.sorted_groups(), Path())}):
@@ -148,7 +148,7 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
         },
         "contrasts": [asdict(contrast) for contrast in comparison.contrasts],
         "sentences": comparison.sentences(),
-        "left_out": {str(lost.folder): lost.why for lost in comparison.lost},
+        "left_out": {str(lost.folder): lost.reason for lost in comparison.lost},
     }
     write_json(folder / "summary.json", summary)
     return summary
@@ -187,7 +187,7 @@ def compare_sweep(job: Job) -> None:
     sweep = job.sweep
     try:
         found = [records.read(folder) for folder in records.find([str(sweep)])]
-        if any(isinstance(one, Record) and one.summary.get("comparisons") for one in found):
+        if any(isinstance(one, FinishedRun) and one.summary.get("comparisons") for one in found):
             write_files(compare(found, CompareConfig()), sweep)
             echo(f"the sweep so far: {sweep / 'compare.html'}")
     except Exception as error:

@@ -11,7 +11,7 @@ from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.eval.measures import TABLE, measure_rate
 from sekft.eval.rates import FAULTS, Rate
-from sekft.tracking.records import Lost
+from sekft.tracking.records import UnusableRun
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Comparison:
     groups: tuple[Group, ...]
     rows: tuple[TableRow, ...]
     contrasts: tuple[Contrast, ...]
-    lost: tuple[Lost, ...]
+    lost: tuple[UnusableRun, ...]
     notes: tuple[str, ...]
     criteria: tuple[str, ...]
     margin: float
@@ -148,7 +148,7 @@ def result_section(comparison: Comparison) -> str:
     legend = (
         "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."
     )
-    notes = [*(f"- {note}" for note in comparison.notes), *(f"- left out: `{lost.folder}`: {lost.why}" for lost in comparison.lost)]
+    notes = [*(f"- {note}" for note in comparison.notes), *(f"- left out: `{lost.folder}`: {lost.reason}" for lost in comparison.lost)]
     return "\n".join([*table, *by_kind, "", legend, *([""] if notes else []), *notes])
 
 

@@ -19,7 +19,8 @@ from sekft.eval.summary import BASE, TUNED, EvaluationSummary, read_evaluation
 from sekft.tracking import records
 from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.files import flat
-from sekft.tracking.records import Curve, Lost, Record
+from sekft.tracking.record import RunRecord
+from sekft.tracking.records import Curve, FinishedRun, UnusableRun
 
 SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
 MAX_VALUE = 40  # characters of a setting's value as it is shown
@@ -37,7 +38,7 @@ class EvaluatedRun:
     agent: str
     seed: int
     settings: Mapping[str, Any]
-    record: Mapping[str, Any]
+    record: RunRecord
     summary: Mapping[str, Any]
     evaluation: EvaluationSummary
     curves: Mapping[str, Curve]
@@ -116,17 +117,17 @@ def gain_over_seeds(compared: Sequence[tuple[int, Paired | None]]) -> SeedGain:
     return SeedGain(alike[0][0], seeds, tuple(map(float, differences)), mean, low, high)
 
 
-def evaluated_runs(found: Sequence[Record]) -> tuple[list[EvaluatedRun], list[Lost]]:
+def evaluated_runs(found: Sequence[FinishedRun]) -> tuple[list[EvaluatedRun], list[UnusableRun]]:
     """Every adapter of every run; and the runs left out, which have no evaluation or repeat another. Raises DataError."""
     runs: dict[str, EvaluatedRun] = {}
-    left_out: list[Lost] = []
+    left_out: list[UnusableRun] = []
     for record in found:
         own = _evaluated(record)
         if not own:
-            left_out.append(Lost(record.folder, "no evaluation of an adapter in it"))
+            left_out.append(UnusableRun(record.folder, "no evaluation of an adapter in it"))
         for run in own:
             if (same := runs.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
-                left_out.append(Lost(run.folder, f"the same settings and seed as {same.folder}"))
+                left_out.append(UnusableRun(run.folder, f"the same settings and seed as {same.folder}"))
     return list(runs.values()), left_out
 
 
@@ -145,7 +146,7 @@ def group_runs(runs: Sequence[EvaluatedRun]) -> list[Group]:
 
 def differing_keys(runs: Sequence[EvaluatedRun]) -> list[str]:
     """The fewest settings that tell these runs apart; settings from an overrides line come first, implied ones are left out."""
-    overridden = {override.lstrip("+").partition("=")[0] for run in runs for override in run.record.get("overrides", ())}
+    overridden = {override.lstrip("+").partition("=")[0] for run in runs for override in run.record.overrides}
     kept: list[str] = []
     for key in sorted(unlike_keys(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in overridden)):
         apart = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
@@ -176,7 +177,7 @@ def short_value(value: Any) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
 
 
-def _evaluated(record: Record) -> list[EvaluatedRun]:
+def _evaluated(record: FinishedRun) -> list[EvaluatedRun]:
     evaluation = read_evaluation(record.summary)
     if not evaluation.comparisons:
         return []
@@ -190,7 +191,7 @@ def _evaluated(record: Record) -> list[EvaluatedRun]:
                 agent=name,
                 seed=int(settings.get(SEED, 0)),
                 settings=settings,
-                record=record.run,
+                record=record.record,
                 summary=record.summary,
                 evaluation=evaluation,
                 curves=record.curves,
@@ -201,24 +202,24 @@ def _evaluated(record: Record) -> list[EvaluatedRun]:
     return runs
 
 
-def _settings(record: Record, agent: str) -> dict[str, Any]:
+def _settings(record: FinishedRun, agent: str) -> dict[str, Any]:
     """The settings that decide a run.
 
     A run of sekft.eval gets the settings of the training too, under `trained`, and its seed, if the training's run is beside the adapter.
     """
     settings = flat(_deciding(record))
-    adapter = (record.run.get("settings") or {}).get(ADAPTER)
+    adapter = record.record.settings.get(ADAPTER)
     folder = adapter.get(agent) if isinstance(adapter, Mapping) else adapter
-    training = records.read(Path(folder).parent) if record.run.get("command") == "eval" and folder else None
-    if not isinstance(training, Record):
+    training = records.read(Path(folder).parent) if record.record.command == "eval" and folder else None
+    if not isinstance(training, FinishedRun):
         return settings if agent == TUNED else {**settings, AGENT: agent}
     trained = {f"trained.{key}": value for key, value in flat(_deciding(training)).items() if key != SEED}
     own = {key: value for key, value in settings.items() if key != ADAPTER and not key.startswith(f"{ADAPTER}.")}
-    return {**own, **trained, "eval_seed": settings.get(SEED), SEED: training.run["settings"][SEED]}
+    return {**own, **trained, "eval_seed": settings.get(SEED), SEED: training.record.settings[SEED]}
 
 
-def _deciding(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in (record.run.get("settings") or {}).items() if key not in NOT_DECISIVE}
+def _deciding(record: FinishedRun) -> dict[str, Any]:
+    return {key: value for key, value in record.record.settings.items() if key not in NOT_DECISIVE}
 
 
 def _key(settings: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from sekft.errors import DataError
 from sekft.tracking import records
 from sekft.tracking.digest import adapter_sha256
 from sekft.tracking.files import flat
-from sekft.tracking.records import Record
+from sekft.tracking.record import RunRecord
+from sekft.tracking.records import FinishedRun
 
 DIGEST = 10  # characters shown of a commit or a sha256
 EVIDENCE = "evidence"  # the folder of a release that holds the files of its run
@@ -55,48 +56,48 @@ def parents(run: EvaluatedRun) -> tuple[Parent, ...]:
 
     For a run of sekft.eval the first is the adapter it evaluated.
     """
-    adapter = (run.record.get("settings") or {}).get("adapter")
+    adapter = run.record.settings.get("adapter")
     adapter = adapter.get(run.agent) if isinstance(adapter, dict) else adapter
-    expected = _parent_sha256(run.record) or ((run.record.get("adapters") or {}).get(run.agent) or {}).get("sha256")
+    expected = _parent_sha256(run.record) or ((run.record.facts.get("adapters") or {}).get(run.agent) or {}).get("sha256")
     chain: list[Parent] = []
     while adapter and all(parent.folder != Path(adapter).parent for parent in chain):
         record = _record(Path(adapter).parent)
         chain.append(_parent(Path(adapter), record, expected))
-        adapter, expected = (record.run["settings"].get("adapter"), _parent_sha256(record.run)) if record else (None, None)
+        adapter, expected = (record.record.settings.get("adapter"), _parent_sha256(record.record)) if record else (None, None)
     return tuple(chain)
 
 
-def _parent_sha256(record: Mapping[str, Any]) -> str | None:
-    """The digest that the parent's weights had when the run began. record: run.json."""
-    return ((record.get("start") or {}).get("parent") or {}).get("sha256")
+def _parent_sha256(record: RunRecord) -> str | None:
+    """The digest that the parent's weights had when the run began."""
+    return ((record.facts.get("start") or {}).get("parent") or {}).get("sha256")
 
 
-def _record(folder: Path) -> Record | None:
+def _record(folder: Path) -> FinishedRun | None:
     """The record of the run in a folder, or of the run that a release there was made from."""
     try:
         record = records.read(folder / EVIDENCE if (folder / EVIDENCE).is_dir() else folder)
     except DataError:
         return None
-    return record if isinstance(record, Record) else None
+    return record if isinstance(record, FinishedRun) else None
 
 
-def _parent(adapter: Path, record: Record | None, expected: str | None) -> Parent:
+def _parent(adapter: Path, record: FinishedRun | None, expected: str | None) -> Parent:
     """expected: the digest of its weights when training continued from it."""
     digest = f", sha256 {expected[:DIGEST]}" if expected else ""
     changed = ", changed since" if expected and adapter.is_dir() and adapter_sha256(adapter) != expected else ""
     if record is None:
         return Parent(adapter.parent, f"{adapter} (no finished run there{digest}{changed})", None)
     page = record.folder / "report.html"
-    text = f"{adapter} (seed {record.run['settings'].get('seed')}, {_rows(record.summary)}{digest}{changed})"
+    text = f"{adapter} (seed {record.record.settings.get('seed')}, {_rows(record.summary)}{digest}{changed})"
     return Parent(adapter.parent, text, page if page.exists() else None)
 
 
 def _start(run: EvaluatedRun) -> str:
     """The start policy in words; runs that were recorded before there was one have it derived from adapter=."""
-    if run.record.get("command") == "eval":
+    if run.record.command == "eval":
         return "none, an evaluation alone"
-    began = "continue" if (run.record.get("settings") or {}).get("adapter") else "bootstrap"
-    start = run.record.get("start") or {"began": began, "checkpoint": None}
+    began = "continue" if run.record.settings.get("adapter") else "bootstrap"
+    start = run.record.facts.get("start") or {"began": began, "checkpoint": None}
     return f"{start['began']}, resumed from {Path(start['checkpoint']).name}" if start["checkpoint"] else str(start["began"])
 
 
@@ -108,7 +109,7 @@ def _base(run: EvaluatedRun) -> str:
 
 
 def _data(run: EvaluatedRun) -> str:
-    sources = flat((run.record.get("settings") or {}).get("data") or {})
+    sources = flat(run.record.settings.get("data") or {})
     paths = [str(path or "made by the run") for key, path in sources.items() if key.startswith("sources.") and key.endswith(".path")]
     return f"{', '.join(paths)}: {_rows(run.summary)}" if paths else "as where it was trained"
 
@@ -118,6 +119,6 @@ def _rows(summary: Mapping[str, Any]) -> str:
 
 
 def _code(run: EvaluatedRun) -> str:
-    git = run.record.get("git") or {}
+    git = run.record.facts.get("git") or {}
     sha = str(git.get("sha") or "")[:DIGEST]
     return f"{sha} and uncommitted changes" if sha and git.get("dirty") else sha or "unknown"

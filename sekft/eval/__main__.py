@@ -25,7 +25,7 @@ from sekft.model.locate import base_folder
 from sekft.sandbox import choose
 from sekft.scenario.split import is_foreign
 from sekft.tracking import heartbeat
-from sekft.tracking.tracked import Tracked, tracked
+from sekft.tracking.tracked import TrackedRun, tracked
 
 
 def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     unseen = () if remote else unseen_archetypes(settings)
     evaluation = Evaluation(scenarios, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
     with tracked("eval", settings, job, settings.tracker) as track:
-        track.know(**provenance.eval_run_facts(settings, evaluation, adapters))
+        track.add_facts(**provenance.eval_run_facts(settings, evaluation, adapters))
         started, loads_before = time.monotonic(), 0 if remote else count_base_loads()
-        used = {} if remote else track.uses(adapters)
+        used = {} if remote else track.link_adapters(adapters)
         source = endpoint_agents(settings, adapters) if remote else load_agents(settings, adapters, evaluation, track)
         loaded = time.monotonic()
         heartbeat.stage("eval")
@@ -66,7 +66,7 @@ def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     require_agents(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
         base = load_base(settings)
-        track.know(**provenance.loaded_base_facts(base))
+        track.add_facts(**provenance.loaded_base_facts(base))
         for folder in adapters.values():
             promotion_obstacle(base, folder, (), echo)
         answers = answer_suite(base, adapters, settings.eval, settings.seed, track)
@@ -76,11 +76,11 @@ def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     return summary
 
 
-def finish(summary: dict[str, Any], job: Job, track: Tracked) -> None:
+def finish(summary: dict[str, Any], job: Job, track: TrackedRun) -> None:
     """Write summary.json; print where the run and its mirror are."""
-    track.summary(summary)
+    track.write_summary(summary)
     echo(f"run: {job.folder}")
-    echo(track.line)
+    echo(track.message)
 
 
 def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> None:
@@ -99,11 +99,11 @@ def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> 
             raise SettingsError(f"agent={other.value}: allowed here: model, endpoint; the reference is evaluated anyway")
 
 
-def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: Tracked) -> AgentSource:
+def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: TrackedRun) -> AgentSource:
     """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
     base = load_base(settings)
     doubts = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
-    track.know(**provenance.loaded_base_facts(base))
+    track.add_facts(**provenance.loaded_base_facts(base))
     return local_agents(base, adapters, evaluation, doubts)
 
 

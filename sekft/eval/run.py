@@ -24,7 +24,7 @@ from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.split import digest
 from sekft.tracking.files import replacing
-from sekft.tracking.tracked import Tracked
+from sekft.tracking.tracked import TrackedRun
 
 if TYPE_CHECKING:
     from sekft.model.base import Base
@@ -99,7 +99,7 @@ def base_episodes(base: "Base", evaluation: Evaluation, title: str = "selection"
     return episodes
 
 
-def evaluate(source: AgentSource, evaluation: Evaluation, track: Tracked, step: int = 0, group: str = "eval") -> EvaluationSummary:
+def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, step: int = 0, group: str = "eval") -> EvaluationSummary:
     """Play every agent in the same scenarios, score and judge, print the report, write episodes and page.
 
     step: of the training, for metrics.jsonl; group: the prefix of the rates there.
@@ -138,7 +138,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: Tracked, step: 
     )
 
 
-def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Score, track: Tracked) -> None:
+def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Score, track: TrackedRun) -> None:
     """Print the rates and the verdict, write report.html and the files in episodes/, send a row per episode to the tracker."""
     terminal.print_table(scored)
     for line in terminal.lines(scored):
@@ -151,7 +151,7 @@ def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Scor
 
 
 def answer_suite(
-    base: "Base", adapters: Mapping[str, Path], config: EvalConfig, seed: int, track: Tracked, step: int = 0
+    base: "Base", adapters: Mapping[str, Path], config: EvalConfig, seed: int, track: TrackedRun, step: int = 0
 ) -> dict[str, Any]:
     """Put every question of the suite to the base and to every adapter; print the measures and write answers.jsonl.
 

@@ -21,7 +21,7 @@ from sekft.pretrain.loop import Corpus, Tell
 from sekft.pretrain.ship import Story
 from sekft.scenario import split
 from sekft.tracking.files import write_text
-from sekft.tracking.record import Run, open_run
+from sekft.tracking.record import RunWriter, open_run
 from sekft.tracking.signals import terminating
 
 TOKENIZER, BASE = "tokenizer.json", "base"
@@ -41,7 +41,7 @@ def run(settings: PretrainConfig, job: Job) -> dict[str, Any]:
             sums[name] = ship.write(job.folder / name, weights, shipped, story)
             echo(f"{job.folder / name}: step {step}, model.safetensors sha256 {sums[name]['model.safetensors'][:16]}")
         summary = {"command": "pretrain", "steps": settings.steps, "sha256": sums}
-        record.summary(summary)
+        record.write_summary(summary)
     echo(f"try it: python -m sekft.eval model.path={job.folder / BASE} model.weights=pretrained")
     return summary
 
@@ -65,7 +65,7 @@ def texts(settings: PretrainConfig, corpus: Corpus) -> Iterator[str]:
 
 
 @contextmanager
-def progress(settings: PretrainConfig, record: Run) -> Iterator[Tell]:
+def progress(settings: PretrainConfig, record: RunWriter) -> Iterator[Tell]:
     """A bar with loss and pace; every step's numbers go to the run's metrics."""
     columns = (
         TextColumn("pretrain"),

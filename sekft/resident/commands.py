@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from sekft.cli.recorded import stands_for
+from sekft.cli.recorded import recorded_run
 from sekft.config.commands import COMMANDS
 from sekft.config.job import Job
 from sekft.data import decision
@@ -98,7 +98,7 @@ class LocalCommands:
 
     def overrides(self, command: str, words: Sequence[str]) -> list[str]:
         """The overrides of a command: those of the base first, unless the command has no base or repeats a recorded run."""
-        if stands_for(words):
+        if recorded_run(words):
             return list(words)
         resolved = resolve_run(command, words, {str(number): run.folder for number, run in enumerate(self.finished, 1)})
         takes_base = "model" in {setting.name for setting in fields(COMMANDS[command])}

@@ -10,7 +10,7 @@ from typing import Any
 from sekft.cli import prompt
 from sekft.cli.console import echo
 from sekft.cli.launch import listeners
-from sekft.cli.recorded import stands_for
+from sekft.cli.recorded import recorded_run
 from sekft.config import ResidentConfig
 from sekft.config.job import Job
 from sekft.errors import JobError
@@ -81,7 +81,7 @@ def continued_words(job: QueuedJob) -> list[str]:
     from sekft.train import checkpoint
 
     words = list(job.words)
-    if words[0] != "train" or not job.runs or {"-m", "--multirun"} & set(words) or stands_for(words):
+    if words[0] != "train" or not job.runs or {"-m", "--multirun"} & set(words) or recorded_run(words):
         return words
     newest = checkpoint.newest(job.runs[-1], print)
     return [*words, f"hydra.run.dir='{job.runs[-1]}'", *([f"trainer.resume_from='{newest}'"] if newest else [])]

@@ -1,4 +1,4 @@
-"""How a run fares, from its files alone: alive, stalled, dead, or how it ended."""
+"""The condition of a run, from its files alone: alive, stalled, dead, or how it ended."""
 
 import json
 import os
@@ -9,73 +9,73 @@ from pathlib import Path
 from typing import Any
 
 from sekft.tracking import first_edition
-from sekft.tracking.heartbeat import BEAT_S, HEARTBEAT
-from sekft.tracking.record import RUN, SUMMARY
+from sekft.tracking.heartbeat import HEARTBEAT, INTERVAL_S
+from sekft.tracking.record import RUN, SUMMARY, RunRecord
 
-SILENT_S = 6 * BEAT_S  # without a beat a run is dead
+SILENT_S = 6 * INTERVAL_S  # a run without a heartbeat for this long is dead
 
 
 @dataclass(frozen=True)
 class Condition:
-    """state: alive, stalled, dead, done, failed or interrupted. why: a reason, or what comes next. share: of the stage, 0 to 1."""
+    """state: alive, stalled, dead, done, failed or interrupted. reason: of the state; of a live run the next stage."""
 
     folder: Path
     command: str
     state: str
-    why: str
+    reason: str
     stage: str = ""
-    share: float | None = None
-    left_s: float | None = None  # of the stage, at its pace so far
-    ended: str = ""  # when; empty while it runs
+    share: float | None = None  # of the stage that is done, 0 to 1
+    left_s: float | None = None  # of the stage, estimated from its pace
+    ended: str = ""  # ISO 8601; empty while it runs
 
 
 def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Condition:
-    """stalled_s: without progress a run that beats is stalled."""
+    """The condition of the run in a folder; without progress for stalled_s a live run is stalled."""
     now = now or datetime.now(UTC)
-    run = first_edition.upgraded(RUN, _read(folder / RUN))
-    command, status, ended = str(run.get("command", "?")), str(run.get("status", "unreadable")), str(run.get("ended") or "")
-    if status == "done":
-        return Condition(folder, command, status, str(_read(folder / SUMMARY).get("verdict", "")), ended=ended)
-    if status != "running":
-        return Condition(folder, command, status, str(run.get("error") or f"{folder / RUN}: {status}"), ended=ended)
-    heart = _read(folder / HEARTBEAT)
-    if "stage" not in heart:
-        return Condition(folder, command, "dead", "it never gave a sign")
-    share, left = _pace(heart, now)
-    silent, idle = _age(heart["time"], now), _age(heart["progressed"], now)
-    gone = "its process is gone, " if _gone(heart) else ""
-    if silent > SILENT_S or gone:
-        state, why = "dead", f"{gone}no sign for {_span(silent)}{_at(heart)}"
-    elif idle > stalled_s:
-        state, why = "stalled", f"no progress for {_span(idle)}{_at(heart)}"
+    run = RunRecord.from_json(first_edition.upgraded(RUN, _read(folder / RUN)))
+    if run.status == "done":
+        return Condition(folder, run.command, run.status, str(_read(folder / SUMMARY).get("verdict", "")), ended=run.ended or "")
+    if run.status != "running":
+        return Condition(folder, run.command, run.status, run.error or f"{folder / RUN}: {run.status}", ended=run.ended or "")
+    beat = _read(folder / HEARTBEAT)
+    if "stage" not in beat:
+        return Condition(folder, run.command, "dead", "no heartbeat was ever written")
+    share, left_s = _pace(beat, now)
+    silent_s, idle_s = _age_s(beat["time"], now), _age_s(beat["progressed"], now)
+    gone = "its process is gone, " if _is_gone(beat) else ""
+    if silent_s > SILENT_S or gone:
+        state, reason = "dead", f"{gone}no heartbeat for {_duration(silent_s)}{_position(beat)}"
+    elif idle_s > stalled_s:
+        state, reason = "stalled", f"no progress for {_duration(idle_s)}{_position(beat)}"
     else:
-        state, why = "alive", f"then {heart['next']}" if heart["next"] else "then done"
-    return Condition(folder, command, state, why, heart["stage"], share, left if state == "alive" else None)
+        state, reason = "alive", f"then {beat['next']}" if beat["next"] else "then done"
+    return Condition(folder, run.command, state, reason, beat["stage"], share, left_s if state == "alive" else None)
 
 
-def _pace(heart: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:
-    if not heart["of"] or (heart["stage"] == "train") != (heart["what"] == "steps"):  # episodes while it learns are a look on the way
+def _pace(beat: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:
+    """(share of the stage that is done, seconds left); None where unknown."""
+    if not beat["of"] or (beat["stage"] == "train") != (beat["what"] == "steps"):  # episodes during training are a small evaluation
         return None, None
-    done, of, since_s = heart["done"], heart["of"], _age(heart["began"], now)
-    own = done - heart.get("from", 0)
-    return done / of, since_s * (of - done) / own if own and since_s else None  # 0 s since: the clock was set back
+    done, total, elapsed_s = beat["done"], beat["of"], _age_s(beat["began"], now)
+    own = done - beat.get("from", 0)
+    return done / total, elapsed_s * (total - done) / own if own and elapsed_s else None  # 0 s: the clock was set back
 
 
-def _at(heart: dict[str, Any]) -> str:
-    return f", at {heart['done']} of {heart['of']} {heart['what']}" if heart["of"] else ""
+def _position(beat: dict[str, Any]) -> str:
+    return f", at {beat['done']} of {beat['of']} {beat['what']}" if beat["of"] else ""
 
 
-def _age(time: str, now: datetime) -> float:
-    """Seconds; a clock that was set back makes nothing older or younger than it is."""
+def _age_s(time: str, now: datetime) -> float:
+    """Seconds since time; 0 if the clock was set back."""
     return max(0.0, (now - datetime.fromisoformat(time)).total_seconds())
 
 
-def _gone(heart: dict[str, Any]) -> bool:
-    """Its process, if it was one of this machine's."""
-    if heart["host"] != platform.node():
+def _is_gone(beat: dict[str, Any]) -> bool:
+    """Whether its process ran on this machine and has ended."""
+    if beat["host"] != platform.node():
         return False
     try:
-        os.kill(heart["pid"], 0)
+        os.kill(beat["pid"], 0)
     except ProcessLookupError:
         return True
     except PermissionError:
@@ -83,7 +83,7 @@ def _gone(heart: dict[str, Any]) -> bool:
     return False
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 

@@ -1,8 +1,9 @@
-"""The run record, the truth on disk: run.json, metrics.jsonl and summary.json in the folder of the run."""
+"""The record of a run on disk: run.json, metrics.jsonl, summary.json and the event log in the run's folder."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,100 +11,122 @@ from sekft.errors import SekftError, SettingsError
 from sekft.tracking import events
 from sekft.tracking.digest import hash_code
 from sekft.tracking.files import append_line, lock, now, write_json
-from sekft.tracking.heartbeat import beating
+from sekft.tracking.heartbeat import heartbeat
 from sekft.tracking.manifest import manifest
 
 SCHEMA_VERSION = 1
 LOCK = ".run"
 RUN, METRICS, SUMMARY, CHECKPOINTS = "run.json", "metrics.jsonl", "summary.json", "checkpoints"
-RESULTS = (  # of the commands; checkpoints and *.partial.jsonl stay, a run may go on from them
+RESULTS = (  # files and folders that commands write; checkpoints and *.partial.jsonl are not among them, as a run may continue from them
     *("adapter", "artifact.json", "best", "behaviour.jsonl", "episodes.jsonl", "answers.jsonl", "trajectories.jsonl", "episodes"),
     *("development.jsonl", "iteration.json", "report.html"),
     *("authored.jsonl", "scenarios", "card.json", "card.md", "messages.jsonl", "pairs.jsonl", "harbor", "SHA256SUMS"),
 )
 STAGES = {"train": ("load", "rehearsal", "train", "eval"), "eval": ("load", "eval"), "collect": ("episodes",), "pretrain": ("train",)}
-AUDITED = f"the last line of {events.EVENTS} names every file by its sha256"
+CHECKSUMS = f"the last line of {events.EVENTS} names every file by its sha256"
 LONGEST_ERROR = 500  # characters
 
 
-class Run:
-    """A run that is under way. about: what run.json says, so far."""
+@dataclass(frozen=True)
+class RunRecord:
+    """run.json. status: running, done, failed or interrupted. facts: all other fields, such as versions, git, data and base."""
 
-    def __init__(self, folder: Path, metrics: TextIO, about: dict[str, Any]) -> None:
+    command: str
+    status: str
+    error: str | None = None
+    started: str = ""  # ISO 8601
+    ended: str | None = None
+    seconds: float | None = None
+    seed: int | None = None
+    overrides: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "RunRecord":
+        """A document of the present edition; missing fields have their defaults."""
+        names = {one.name for one in fields(cls)} - {"facts"}
+        known = {name: document[name] for name in names if document.get(name) is not None}
+        facts = {key: value for key, value in document.items() if key not in names and key != "schema_version"}
+        return cls(**{"command": "?", "status": "unreadable", **known, "overrides": tuple(known.get("overrides", ())), "facts": facts})
+
+    def to_json(self) -> dict[str, Any]:
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "facts"}
+        return {"schema_version": SCHEMA_VERSION, **own, **self.facts}
+
+
+class RunWriter:
+    """Writes the record of a run that is under way."""
+
+    def __init__(self, folder: Path, metrics: TextIO, record: RunRecord) -> None:
         self.folder = folder
-        self._metrics, self._about = metrics, about
+        self.record = record
+        self._metrics = metrics
+        write_json(folder / RUN, record.to_json())
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Append one line {"time", "step", ...metrics}; it survives whatever happens to the process next."""
+        """Append one line {"time", "step", ...metrics}; it survives a kill of the process."""
         append_line(self._metrics, {"time": now(), "step": step} | {key: float(value) for key, value in metrics.items()})
 
-    def know(self, **facts: Any) -> None:
-        """What run.json says from now on, too: what was not known when the run was opened."""
-        self._about |= facts
-        write_json(self.folder / RUN, self._about)
+    def add_facts(self, **facts: Any) -> None:
+        """Add fields to run.json that were not known when the run was opened."""
+        self.update(facts={**self.record.facts, **facts})
 
-    def summary(self, values: Mapping[str, Any]) -> None:
-        """Replace summary.json, atomically; its verdict stands in run.json, too."""
+    def write_summary(self, values: Mapping[str, Any]) -> None:
+        """Replace summary.json, atomically; a verdict in it goes into run.json, too."""
         write_json(self.folder / SUMMARY, values)
         if "verdict" in values:
-            self.know(verdict=values["verdict"])
+            self.add_facts(verdict=values["verdict"])
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of run.json, atomically."""
+        self.record = replace(self.record, **changes)
+        write_json(self.folder / RUN, self.record.to_json())
 
 
 @contextmanager
 def open_run(
     folder: Path, command: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any] | None = None
-) -> Iterator[Run]:
+) -> Iterator[RunWriter]:
     """Keep the record of one run: status running, then done, failed (an error) or interrupted (Ctrl-C, SIGTERM, an exit).
 
-    A record that is already in the folder is kept under a number, with what it is about: run.1.json, adapter.1, ...
-    Raises SettingsError while another process has a run there.
+    Results of an earlier run in the folder are renamed with a number: run.1.json, adapter.1, ...
     A run.json that stays "running" belongs to a process that was killed; its metrics are whole lines.
+    Raises SettingsError while another process has a run there.
     """
-    with alone(folder):
-        yield from _open(folder, command, settings, overrides, seed, facts or {})
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """No other process writes a run in this folder. Raises SettingsError; the lock of a killed process is free."""
     taken = SettingsError(f"{folder}: another process writes its run there; allowed: another hydra.run.dir=FOLDER")
     with lock(folder / LOCK, taken):
-        yield
+        set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
+        known = manifest() | {"code": hash_code()["code"], "artefacts": CHECKSUMS, **(facts or {})}
+        record = RunRecord(command, "running", None, now(), None, None, seed, tuple(overrides), settings, known)
+        with (folder / METRICS).open("a", encoding="utf-8") as metrics, heartbeat(folder, STAGES.get(command, ())):
+            yield from _written(RunWriter(folder, metrics, record))
 
 
-def _open(
-    folder: Path, command: str, settings: Mapping[str, Any], overrides: Sequence[str], seed: int, facts: Mapping[str, Any]
-) -> Iterator[Run]:
-    set_aside(*(folder / name for name in (RUN, METRICS, SUMMARY, *RESULTS)))
-    opened = {"schema_version": SCHEMA_VERSION, "command": command, "status": "running", "error": None}
-    opened |= {"started": now(), "ended": None, "seconds": None, "seed": seed, "overrides": list(overrides)}
-    opened |= manifest() | {"settings": settings}
-    opened |= {"code": hash_code()["code"], "artefacts": AUDITED, **facts}
-    write_json(folder / RUN, opened)
-    events.add_event(folder, events.OPENED, command=command, seed=seed, overrides=list(overrides), git=opened["git"])
+def _written(run: RunWriter) -> Iterator[RunWriter]:
+    opened = {"command": run.record.command, "seed": run.record.seed, "overrides": run.record.overrides, "git": run.record.facts["git"]}
+    events.add_event(run.folder, events.OPENED, **opened)
     start = time.monotonic()
 
     def close(status: str, error: BaseException | None) -> None:
         seconds = round(time.monotonic() - start, 3)
-        closed = {"status": status, "error": error and one_line(error), "ended": now(), "seconds": seconds}
-        with nullcontext() if error is None else suppress(OSError):  # an error must not hide behind a disk that is full
-            write_json(folder / RUN, opened | closed)
-            events.close(folder, status)
+        with nullcontext() if error is None else suppress(OSError):  # a full disk must not hide the error
+            run.update(status=status, error=error and one_line(error), ended=now(), seconds=seconds)
+            events.close(run.folder, status)
 
-    with (folder / METRICS).open("a", encoding="utf-8") as metrics, beating(folder, STAGES.get(command, ())):
-        try:
-            yield Run(folder, metrics, opened)
-        except Exception as error:
-            close("failed", error)
-            raise
-        except BaseException as error:
-            close("interrupted", error)
-            raise
-        close("done", None)
+    try:
+        yield run
+    except Exception as error:
+        close("failed", error)
+        raise
+    except BaseException as error:
+        close("interrupted", error)
+        raise
+    close("done", None)
 
 
 def one_line(error: BaseException) -> str:
-    """The error as one line; our own refusals speak for themselves, others need their type."""
+    """The error as one line: the message of a SekftError, of others with their type."""
     text = " ".join(str(error).split())
     if not isinstance(error, SekftError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -111,7 +134,7 @@ def one_line(error: BaseException) -> str:
 
 
 def set_aside(*paths: Path) -> None:
-    """What is there of these gets a number, the same for all."""
+    """Rename the paths that exist with a number, the same for all: run.json -> run.1.json."""
     number = 1
     while any(_numbered(path, number).exists() for path in paths):
         number += 1

@@ -1,4 +1,4 @@
-"""Runs as they are found on disk afterwards: which there are, which are whole, and what became of the others."""
+"""Runs found on disk: which there are, which ended well, and why the others cannot be used."""
 
 import json
 import re
@@ -11,34 +11,34 @@ from typing import Any
 
 from sekft.errors import DataError
 from sekft.tracking import first_edition
-from sekft.tracking.record import METRICS, RUN, SUMMARY
+from sekft.tracking.record import METRICS, RUN, SUMMARY, RunRecord
 
-Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; of one step the last
+Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; the last value of each step
 
 
 @dataclass(frozen=True)
-class Record:
-    """A run that ended well. run: run.json; summary: summary.json; curves: every loss and eval/<rate> that was logged."""
+class FinishedRun:
+    """A run that ended well. summary: summary.json; curves: every logged metric whose name ends in /loss or begins with eval/."""
 
     folder: Path
-    run: Mapping[str, Any]
+    record: RunRecord
     summary: Mapping[str, Any]
     curves: Mapping[str, Curve]
 
 
 @dataclass(frozen=True)
-class Lost:
-    """A run that cannot be read as one that ended well, and why."""
+class UnusableRun:
+    """A run that did not end well, and why."""
 
     folder: Path
-    why: str
+    reason: str
 
 
 def find(places: Iterable[str]) -> list[Path]:
-    """The run folders of sweeps, runs and globs, each once, jobs in their order. Raises DataError for a place without any."""
+    """The run folders of sweeps, runs and globs, each once, jobs in numeric order. Raises DataError for a place without any."""
     found: dict[Path, None] = {}
     for place in places:
-        folders = [Path(place)] if Path(place).is_dir() else [Path(one) for one in sorted(glob(place))]  # noqa: PTH207, Path.glob takes no absolute one
+        folders = [Path(place)] if Path(place).is_dir() else [Path(path) for path in sorted(glob(place))]  # noqa: PTH207, Path.glob takes no absolute one
         inside = [run for folder in folders if folder.is_dir() for run in _runs(folder)]
         if not inside:
             raise DataError(f"runs: {place or '(empty)'}: no run there; allowed: a run folder, a sweep, or a glob of them")
@@ -47,30 +47,36 @@ def find(places: Iterable[str]) -> list[Path]:
 
 
 def below(folder: Path) -> list[Path]:
-    """Every run in a folder and the folders in it, in the order of their names; the folder itself, if it is of a run."""
+    """Every run folder at or below a folder, sorted by name; hidden folders are left out."""
     found = [file.parent for file in folder.rglob(RUN)]
     return sorted(run for run in found if not any(part.startswith(".") for part in run.relative_to(folder).parts))
 
 
 def newest(folder: Path) -> Path:
-    """The run or sweep below that was begun last. Raises DataError."""
-    folders = sorted((path for path in folder.glob("*") if path.is_dir() and _runs(path)), key=lambda path: (_begun(path), path.name))
+    """The run or sweep in the folder that was started last. Raises DataError if there is none."""
+    folders = sorted((path for path in folder.glob("*") if path.is_dir() and _runs(path)), key=lambda path: (_started(path), path.name))
     if not folders:
         raise DataError(f"runs: {folder} has none; allowed: runs=FOLDER, or first python -m sekft.train")
     return folders[-1]
 
 
-def read(folder: Path) -> Record | Lost:
+def read(folder: Path) -> FinishedRun | UnusableRun:
+    """The run in a folder. Raises DataError for a file that cannot be read."""
     if not (folder / RUN).exists():
-        return Lost(folder, "refused before it began, see its log")
-    run = document(folder / RUN)
-    match run.get("status"):
+        return UnusableRun(folder, "refused before it began, see its log")
+    record = run(folder)
+    match record.status:
         case "done" if (folder / SUMMARY).exists():
-            return Record(folder, run, summary(folder), curves(folder / METRICS))
+            return FinishedRun(folder, record, summary(folder), curves(folder / METRICS))
         case "running":
-            return Lost(folder, "not finished: still running, or killed")
+            return UnusableRun(folder, "not finished: still running, or killed")
         case status:
-            return Lost(folder, f"{status}: {run.get('error') or 'no summary'}")
+            return UnusableRun(folder, f"{status}: {record.error or 'no summary'}")
+
+
+def run(folder: Path) -> RunRecord:
+    """run.json of a run of either edition. Raises DataError."""
+    return RunRecord.from_json(document(folder / RUN))
 
 
 def summary(folder: Path) -> dict[str, Any]:
@@ -79,36 +85,12 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """As in run.json. Raises DataError."""
-    return dict(document(folder / RUN).get("settings") or {})
-
-
-def _runs(folder: Path) -> list[Path]:
-    """The folder itself if it is of a run, else those right below it, numbers in their order."""
-    if _is_run(folder):
-        return [folder]
-    return sorted(filter(_is_run, folder.glob("*")), key=_place)
-
-
-def _begun(folder: Path) -> str:
-    """When the last of its runs was; empty where none began, or none says it."""
-    said = [""]
-    for run in _runs(folder):
-        with suppress(DataError):
-            said.append(str(document(run / RUN).get("started") or ""))
-    return max(said)
-
-
-def _place(folder: Path) -> tuple[list[int], str]:
-    """Jobs by number: 2 before 10."""
-    return [int(part) for part in re.findall(r"\d+", folder.name)], folder.name
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / RUN).exists() or (folder / ".hydra").is_dir()
+    """The settings in run.json. Raises DataError."""
+    return dict(run(folder).settings)
 
 
 def curves(file: Path) -> dict[str, Curve]:
+    """The curves in metrics.jsonl, by metric; none if there is no file."""
     lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else []
     found: dict[str, dict[int, float]] = {}
     for line in lines:
@@ -127,3 +109,28 @@ def document(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{file}: found {type(value).__name__}, allowed: an object")
     return first_edition.upgraded(file.name, value)
+
+
+def _runs(folder: Path) -> list[Path]:
+    """The folder itself if it is a run's, else the run folders in it, in numeric order."""
+    if _is_run(folder):
+        return [folder]
+    return sorted(filter(_is_run, folder.glob("*")), key=_by_number)
+
+
+def _started(folder: Path) -> str:
+    """When the last of its runs started, ISO 8601; empty if that is unknown."""
+    times = [""]
+    for path in _runs(folder):
+        with suppress(DataError):
+            times.append(run(path).started)
+    return max(times)
+
+
+def _by_number(folder: Path) -> tuple[list[int], str]:
+    """Sorts 2 before 10."""
+    return [int(part) for part in re.findall(r"\d+", folder.name)], folder.name
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RUN).exists() or (folder / ".hydra").is_dir()

@@ -1,4 +1,4 @@
-"""One run told twice: the record on disk, and W&B as its mirror."""
+"""A run that is recorded on disk and shown in W&B."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,53 +10,55 @@ from sekft.config import TrackerConfig
 from sekft.config.job import Job
 from sekft.tracking.artifacts import STORED
 from sekft.tracking.files import write_json
-from sekft.tracking.record import Run, open_run
+from sekft.tracking.record import RunWriter, open_run
 from sekft.tracking.signals import terminating
 from sekft.tracking.wandb_mirror import Mirror, mirror
 
 
-class Tracked:
-    def __init__(self, record: Run, shown: Mirror) -> None:
-        self.folder = record.folder
-        self.line = shown.line
-        self._record, self._shown = record, shown
+class TrackedRun:
+    """Writes the record of a run and its W&B mirror. message: one line that says where W&B has the run."""
+
+    def __init__(self, writer: RunWriter, mirror: Mirror) -> None:
+        self.folder = writer.folder
+        self.message = mirror.message
+        self._writer, self._mirror = writer, mirror
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        self._record.log(metrics, step)
-        self._shown.log(metrics, step)
+        self._writer.log(metrics, step)
+        self._mirror.log(metrics, step)
 
-    def know(self, **facts: Any) -> None:
-        self._record.know(**facts)
+    def add_facts(self, **facts: Any) -> None:
+        """Add fields to run.json."""
+        self._writer.add_facts(**facts)
 
-    def summary(self, values: Mapping[str, Any]) -> None:
-        self._record.summary(values)
-        self._shown.summary(values)
+    def write_summary(self, values: Mapping[str, Any]) -> None:
+        self._writer.write_summary(values)
+        self._mirror.summary(values)
 
     def episodes(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._shown.episodes(rows)
+        """Show the episodes as a table in W&B."""
+        self._mirror.episodes(rows)
 
     def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> None:
-        """Beside the folder it is kept where W&B has it."""
-        if stored := self._shown.adapter(folder, metadata):
+        """Store the adapter in W&B; a file beside its folder names the artifact."""
+        if stored := self._mirror.adapter(folder, metadata):
             write_json(folder.parent / STORED, stored)
 
-    def uses(self, adapters: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-        """By name: the adapter's artifact and digest; empty where nobody is told."""
-        return self._shown.uses(adapters)
+    def link_adapters(self, adapters: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+        """Link the run in W&B to the adapters it uses; returns artifact and digest by name, empty without W&B."""
+        return self._mirror.uses(adapters)
 
 
 @contextmanager
-def tracked(command: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[Tracked]:
-    """Opened before the work, closed with its outcome; SIGTERM ends it as Ctrl-C does. settings: a dataclass with a seed."""
+def tracked(command: str, settings: Any, job: Job, tracker: TrackerConfig) -> Iterator[TrackedRun]:
+    """Open the record before the work and close it with the outcome; SIGTERM ends the block as Ctrl-C does.
+
+    settings: a dataclass with a seed.
+    """
     plain = asdict(settings)
-    with terminating(), open_run(job.folder, command, plain, job.overrides, settings.seed, job.facts) as record:
-        about: dict[str, Any] = {
-            "settings": plain,
-            "name": job.name,
-            "group": job.group,
-            "job_type": command,
-            "tags": job.choices,
-            "folder": job.folder,
-        }
-        with mirror(tracker, **about) as shown:
-            yield Tracked(record, shown)
+    with (
+        terminating(),
+        open_run(job.folder, command, plain, job.overrides, settings.seed, job.facts) as writer,
+        mirror(tracker, settings=plain, name=job.name, group=job.group, job_type=command, tags=job.choices, folder=job.folder) as shown,
+    ):
+        yield TrackedRun(writer, shown)

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 class Mirror:
     """What is shown of a run. Every method returns quickly and raises nothing; the first failure turns the mirror off."""
 
-    def __init__(self, run: Any, line: str, upload_adapter: bool) -> None:
-        self.line = line  # one sentence: where the run went, and how to get it from there to W&B
+    def __init__(self, run: Any, message: str, upload_adapter: bool) -> None:
+        self.message = message  # one sentence: where the run went, and how to get it from there to W&B
         self._run = run  # None: shows nothing
         self._upload_adapter = upload_adapter
         self._showing = run is not None

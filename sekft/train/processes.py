@@ -11,7 +11,7 @@ from sekft.config.where import Where
 from sekft.data.recipe import PreparedData
 from sekft.errors import WhereError
 from sekft.tracking import heartbeat
-from sekft.tracking.tracked import Tracked
+from sekft.tracking.tracked import TrackedRun
 from sekft.train import handover
 from sekft.train.handover import EventReader, EventWriter, TrainingResult
 from sekft.where import submission, torchrun
@@ -26,7 +26,7 @@ def job_spec(settings: TrainConfig, run: Path) -> JobSpec:
     return JobSpec(f"sekft-train-{run.name}", command, folder, settings.where.options)
 
 
-def train(settings: TrainConfig, rows: PreparedData, track: Tracked, report: Report) -> TrainingResult:
+def train(settings: TrainConfig, rows: PreparedData, track: TrackedRun, report: Report) -> TrainingResult:
     """Start the training, copy its events into the run, and return its result.
 
     Raises WhereError, with the error of a process if one wrote it.
@@ -58,7 +58,7 @@ def train(settings: TrainConfig, rows: PreparedData, track: Tracked, report: Rep
     return result
 
 
-def _copy(events: EventReader, steps: int, track: Tracked, report: Report) -> TrainingResult | None:
+def _copy(events: EventReader, steps: int, track: TrackedRun, report: Report) -> TrainingResult | None:
     """Copy new events into the run; the result, if it is among them. Raises WhereError for the error of a process."""
     result = None
     for event, value in events:

@@ -33,7 +33,7 @@ from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load, require_apart
 from sekft.tracking import heartbeat
 from sekft.tracking.record import CHECKPOINTS
-from sekft.tracking.tracked import Tracked, tracked
+from sekft.tracking.tracked import TrackedRun, tracked
 from sekft.train import processes
 from sekft.train.handover import TrainingResult
 from sekft.train.search import iteration
@@ -68,7 +68,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
     """
     inputs = prepare(settings)
     with tracked("train", settings, job, settings.tracker) as track:
-        track.know(**provenance.training_facts(settings, inputs.counts, inputs.evaluation))
+        track.add_facts(**provenance.training_facts(settings, inputs.counts, inputs.evaluation))
         clock = [time.monotonic()]
         from sekft.model import base as bases
         from sekft.train import batch_plan, forecast
@@ -82,7 +82,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         echo(forecast.line(source, settings, inputs.training, batch_plan.last_step(settings.trainer, len(inputs.training))))
         budget = Budget(settings, inputs.training, track.folder, source, echo)
         base = bases.load(settings.model)
-        track.know(**provenance.loaded_base_facts(base))
+        track.add_facts(**provenance.loaded_base_facts(base))
         clock.append(time.monotonic())
         if settings.rehearsal:
             heartbeat.stage("rehearsal")
@@ -101,12 +101,12 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         costs = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
         training = {"choice": result.choice, "steps": result.steps, "val_loss": result.val_loss, "budget": budget.summary()}
         summary: dict[str, Any] = {"command": "train", "seed": settings.seed, **training, **evaluation, **costs}
-        track.summary(summary)
+        track.write_summary(summary)
         if summary["tuned"]:
             for line in iteration.write(track.folder, settings, summary, inputs.played_sources):
                 echo(line)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if summary['tuned'] else ''})")
-        echo(track.line)
+        echo(track.message)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
@@ -165,7 +165,7 @@ def adapter_on(base: "Base", settings: TrainConfig) -> Iterator[Any]:
 
 
 def train(
-    settings: TrainConfig, inputs: RunInputs, base: "Base", track: "Tracked | EventWriter", budget: "Budget | None" = None
+    settings: TrainConfig, inputs: RunInputs, base: "Base", track: "TrackedRun | EventWriter", budget: "Budget | None" = None
 ) -> TrainingResult:
     """Train and save the adapter, load it fresh, and check that it reproduces the trained logits."""
     from sekft.model.lora import prove, publish
@@ -229,7 +229,7 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, inputs: 
     return partial, lora.probe(tuned, base, inputs.training[0].ids)
 
 
-def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Tracked) -> None:
+def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: TrackedRun) -> None:
     """Do everything once before the long part: one step, save and fresh load, an episode of base and adapter, a metric."""
     from sekft.model.lora import prove
     from sekft.train import batch_plan
@@ -268,7 +268,7 @@ def rehearse_episodes(evaluation: Evaluation, base: "Base", adapter: Path) -> No
 
 
 def evaluate_adapter(
-    settings: TrainConfig, inputs: RunInputs, base: "Base", result: TrainingResult, track: Tracked, budget: "Budget"
+    settings: TrainConfig, inputs: RunInputs, base: "Base", result: TrainingResult, track: TrackedRun, budget: "Budget"
 ) -> dict[str, Any]:
     """Run evaluation, development episodes and question suite while the budget lasts; returns their part of summary.json.
 

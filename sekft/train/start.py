@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from sekft.cli.console import echo
-from sekft.cli.recorded import record_of, require_cut_off, settings_of
+from sekft.cli.recorded import recorded_settings, require_resumable
 from sekft.cli.sweep import LOCK
 from sekft.config import Start, TrainConfig
 from sekft.config.job import Job, RunFunction
 from sekft.errors import ReleaseError, SettingsError, SweepError
-from sekft.tracking import sums
+from sekft.tracking import records, sums
 from sekft.tracking.digest import NOT_DECISIVE, adapter_sha256, hash_code
 from sekft.tracking.files import flat, lock
 from sekft.tracking.manifest import versions
@@ -110,18 +110,18 @@ def _resume(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
         raise SettingsError(f"start=resume: no run in {job.folder}; allowed: parent=RUN, or a run's own line and hydra.run.dir=RUN")
     if settings.parent and Path(settings.parent).resolve() != job.folder.resolve():
         raise SettingsError(f"start=resume: a run resumes in its own folder; found hydra.run.dir={job.folder}, parent={settings.parent}")
-    require_cut_off(job.folder)
-    record = record_of(job.folder)
-    own = settings_of(job.folder, TrainConfig, settings)
+    require_resumable(job.folder)
+    record = records.run(job.folder)
+    own = recorded_settings(job.folder, TrainConfig, settings)
     if difference := _difference(settings, own):
         raise SettingsError(f"start=resume: {job.folder} began with {difference}; allowed: its own line, or parent={job.folder} alone")
     for key, now in {"code": hash_code()["code"], "versions": versions()}.items():
-        if record.get(key) not in (None, now):
+        if record.facts.get(key) not in (None, now):
             echo(f"start=resume: {job.folder} began with other {key}; its bytes may differ from those of an uninterrupted run")
     from sekft.train import checkpoint
 
-    job = replace(job, overrides=tuple(record.get("overrides", ())), checkpoint=checkpoint.newest(job.folder, echo))
-    start = _start_record(own, job.checkpoint, (record.get("start") or {}).get("parent"))
+    job = replace(job, overrides=record.overrides, checkpoint=checkpoint.newest(job.folder, echo))
+    start = _start_record(own, job.checkpoint, (record.facts.get("start") or {}).get("parent"))
     return own, replace(job, facts={**job.facts, "start": start | {"policy": Start.resume.value}})
 
 

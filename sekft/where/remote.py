@@ -1,6 +1,5 @@
 """A whole command run by Ray, Slurm or Hugging Face: submitted, followed to its end, and reported as if it had run here."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -87,9 +86,10 @@ def _error(status: int, line: str) -> WhereError:
 
 def _run_status(job: Job) -> tuple[str, str]:
     """Start time and status in run.json; empty strings without one."""
-    file = job.folder / RUN
-    record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return str(record.get("started", "")), str(record.get("status", ""))
+    if not (job.folder / RUN).exists():
+        return "", ""
+    record = records.run(job.folder)
+    return record.started, record.status
 
 
 def _record_failure(command: str, settings: Any, job: Job, error: WhereError) -> None:

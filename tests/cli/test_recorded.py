@@ -1,10 +1,10 @@
-"""A word that names a run stands for its line, and for nothing else."""
+"""An override that names a recorded run is expanded to the overrides of that run, and to nothing else."""
 
 from pathlib import Path
 
 import pytest
 
-from sekft.cli.recorded import line_of
+from sekft.cli.recorded import expand
 from sekft.errors import SettingsError
 from sekft.tracking.record import open_run
 
@@ -28,22 +28,22 @@ def cut_off(done: Path) -> Path:
 
 def test_other_lines_are_left_as_they_are(done: Path):
     for words in (["lora=r8", "-m"], ["start=continue", "parent=done"], ["replay=null"], ["start=resume", "hydra.run.dir=elsewhere"]):
-        assert line_of("train", words) == words
+        assert expand("train", words) == words
 
 
 def test_a_replay_is_of_the_whole_line_in_a_new_folder_and_may_tell_somebody_else(done: Path):
-    assert line_of("train", ["replay=done"]) == [*LINE, "replay=done"]
+    assert expand("train", ["replay=done"]) == [*LINE, "replay=done"]
     told = ["replay='done'", "tracker=wandb", "hydra.run.dir=new"]
-    assert line_of("train", told) == [*LINE[:3], *told]
-    again = line_of("train", ["replay=done"])
-    assert line_of("train", again)[-len(again) :] == again  # as a resident base reads it once more
+    assert expand("train", told) == [*LINE[:3], *told]
+    again = expand("train", ["replay=done"])
+    assert expand("train", again)[-len(again) :] == again  # as a resident base reads it once more
 
 
 def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_off: Path):
     words = ["start=resume", "parent=cut"]
-    assert line_of("train", words) == ["lora=r8", "adapter=old/adapter", "tracker=none", *words, "hydra.run.dir='cut'"]
+    assert expand("train", words) == ["lora=r8", "adapter=old/adapter", "tracker=none", *words, "hydra.run.dir='cut'"]
     same = ["start=resume", f"parent={cut_off.absolute()}", "hydra.run.dir=cut"]
-    assert line_of("train", same)[-3:] == same
+    assert expand("train", same)[-3:] == same
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,18 @@ def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_
         ("train", "replay=nowhere", "replay=nowhere: no run.json there"),
         ("eval", "replay=done", "replay=done: a run of sekft.train; allowed here: one of sekft.eval"),
         ("train", "start=resume parent=cut trainer.lr=1", "found beside it trainer.lr=1"),
-        ("train", "start=resume parent=cut hydra.run.dir=new", "parent=cut: a run goes on in its own folder; found hydra.run.dir=new"),
-        ("train", "start=resume parent=done", "start=resume: done: done; nothing is left to do. To go on from its adapter: parent=done"),
+        ("train", "start=resume parent=cut hydra.run.dir=new", "parent=cut: a run resumes in its own folder; found hydra.run.dir=new"),
+        ("train", "start=resume parent=done", "start=resume: done: done; nothing is left to do. To continue from its adapter: parent=done"),
         ("train", "lora=r8 start=resume hydra.run.dir=done", "start=resume: done: done;"),
     ],
 )  # fmt: skip
 def test_what_would_be_another_run_is_refused_before_there_is_one(cut_off: Path, command: str, words: str, said: str):
     before = sorted(Path().iterdir())
     with pytest.raises(SettingsError) as refused:
-        line_of(command, words.split())
+        expand(command, words.split())
     assert said in str(refused.value) and sorted(Path().iterdir()) == before
 
 
 def test_a_run_that_is_under_way_is_not_resumed(done: Path):
-    with open_run(Path("busy"), "train", {}, [], 0), pytest.raises(SettingsError, match="busy: under way, at load; wait, or end it"):
-        line_of("train", ["start=resume", "parent=busy"])
+    with open_run(Path("busy"), "train", {}, [], 0), pytest.raises(SettingsError, match="busy: running, at load; wait, or end it"):
+        expand("train", ["start=resume", "parent=busy"])

@@ -10,13 +10,13 @@ from sekft.compare.groups import Group, evaluated_runs, gain_over_seeds, group_r
 from sekft.errors import DataError
 from sekft.eval.measures import MEASURES, TABLE, measure_rate
 from sekft.eval.paired import Paired
-from sekft.tracking.records import Record, find, read
+from sekft.tracking.records import FinishedRun, find, read
 from tests.eval.planted import episode
 from tests.eval.planted_runs import ARCHETYPES, plant, share, sweep
 
 
 def groups(*folders: Path) -> list[Group]:
-    return group_runs(evaluated_runs([record for record in map(read, find(map(str, folders))) if isinstance(record, Record)])[0])
+    return group_runs(evaluated_runs([record for record in map(read, find(map(str, folders))) if isinstance(record, FinishedRun)])[0])
 
 
 def test_seeds_of_one_setting_are_one_group_named_by_what_differs(tmp_path: Path):
@@ -70,9 +70,9 @@ def test_the_same_settings_and_seed_count_once_and_a_run_without_an_eval_is_name
         plant(tmp_path / name, share(1, 2))
     bare = plant(tmp_path / "2", share(1, 2))
     (bare / "summary.json").write_text('{"comparisons": {}}')
-    runs, lost = evaluated_runs([record for record in map(read, find([str(tmp_path)])) if isinstance(record, Record)])
+    runs, lost = evaluated_runs([record for record in map(read, find([str(tmp_path)])) if isinstance(record, FinishedRun)])
     assert [run.folder.name for run in runs] == ["0"]
-    assert [(one.folder.name, one.why.split("/")[0]) for one in lost] == [
+    assert [(one.folder.name, one.reason.split("/")[0]) for one in lost] == [
         ("1", "the same settings and seed as "),
         ("2", "no evaluation of an adapter in it"),
     ]

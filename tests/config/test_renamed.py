@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from sekft.cli.recorded import settings_of
+from sekft.cli.recorded import recorded_settings
 from sekft.config import TrainConfig
 from sekft.config.commands import COMMANDS
 from sekft.config.renamed import KEYS, OPTIONS, require_new_names, upgraded_word
@@ -105,11 +105,11 @@ def test_a_record_of_the_first_edition_is_read_under_the_present_names(tmp_path:
     (tmp_path / "summary.json").write_text(json.dumps(summary))
 
     run = records.read(tmp_path)
-    assert isinstance(run, records.Record)
-    assert run.run["command"] == "train" and run.run["overrides"] == ["eval.baselines=false", "scenarios=test", "lora=r4"]
-    assert run.run["evaluation"] == {"scenarios": "exam", "n": 8} and run.run["seeds"] == {"run": 0, "scenarios": 3}
+    assert isinstance(run, records.FinishedRun)
+    assert run.record.command == "train" and run.record.overrides == ("eval.baselines=false", "scenarios=test", "lora=r4")
+    assert run.record.facts["evaluation"] == {"scenarios": "exam", "n": 8} and run.record.facts["seeds"] == {"run": 0, "scenarios": 3}
     assert run.summary["scenarios"] == {"n": 8} and run.summary["seconds"] == {"eval": 1.5}
     assert [*run.summary["agents"]["exit"]["by"]] == ["kind=new scenario of a training archetype"]
-    typed = settings_of(tmp_path, TrainConfig)
+    typed = recorded_settings(tmp_path, TrainConfig)
     assert (typed.scenarios, typed.eval.baselines, typed.eval.selection_scenarios, typed.eval.cache) == ("test", False, 4, False)
     assert (typed.sandbox.session_s, typed.split.train_scenarios, typed.split.eval_scenarios, typed.repair.scenarios) == (60, 30, 5, 2)

@@ -71,7 +71,7 @@ def make_run(folder: Path, changes: dict[str, object] | None = None, **adapted: 
     summary |= {"scenarios": {"n": 64, "sha256": digest(scenarios)}, "sandbox": {"backend": "docker"}, "supervised_tokens": 14247}
     with open_run(folder, "train", settings, ["lora=r4"], 0) as record:
         record.log({"train/loss": 0.5}, 1)
-        record.summary(summary | (changes or {}))
+        record.write_summary(summary | (changes or {}))
         (folder / "episodes.jsonl").write_text(episode("w0", "base"))
         for name in ("report.html", "iteration.json"):
             (folder / name).write_text("{}\n")

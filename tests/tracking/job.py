@@ -24,7 +24,7 @@ def mirror(name="lora.r=8", **tracker):
 SHORT_JOB = """
 with mirror() as shown:
     shown.log({"train/loss": 1.0}, 1)
-    print(shown.line)
+    print(shown.message)
 """
 KEY = "a" * 40
 UNREACHABLE = "http://127.0.0.1:9"

@@ -10,7 +10,7 @@ from .job import KEY, overview, records, shown_runs, work
 from .loopback import loopback
 
 STORING = """
-from sekft.tracking.tracked import tracked, Tracked
+from sekft.tracking.tracked import tracked, TrackedRun
 from sekft.config import TrainConfig, EvalCommandConfig
 from dataclasses import dataclass
 @dataclass
@@ -33,8 +33,8 @@ shutil.copytree("run/adapter", "run/best")
 adapter(Path("elsewhere/adapter"), b"5")
 with tracked("eval", EvalCommandConfig(), Job(Path("test")), wandb) as track:
     folders = {"tuned": "run/adapter", "best": "run/best", "other": "elsewhere/adapter"}
-    used = track.uses({name: Path(folder) for name, folder in folders.items()})
-    track.summary({"adapters": used})
+    used = track.link_adapters({name: Path(folder) for name, folder in folders.items()})
+    track.write_summary({"adapters": used})
     track.log({"eval/verified": 0.5}, 0)
 """
 )
@@ -79,7 +79,10 @@ print(known(Path("run/adapter"))["artifact"])
 
 
 def test_without_a_tracker_nothing_is_said_and_nothing_imported(tmp_path: Path) -> None:
-    job = STORING.replace("kind=Tracker.wandb", "kind=Tracker.none") + "print(track.uses({'a': Path('nowhere')}), 'wandb' in sys.modules)"
+    job = (
+        STORING.replace("kind=Tracker.wandb", "kind=Tracker.none")
+        + "print(track.link_adapters({'a': Path('nowhere')}), 'wandb' in sys.modules)"
+    )
     answer = work(tmp_path, job)
     assert answer.stdout == "{} False\n" and not (tmp_path / "run" / "artifact.json").exists(), answer.stderr
 
@@ -88,9 +91,9 @@ ONLINE = """
 from sekft.tracking import artifacts
 artifacts.LINK_TIMEOUT_S = 5.0
 with tracked("eval", EvalCommandConfig(), Job(Path("online")), wandb) as track:
-    used = track.uses({"tuned": Path("run/adapter"), "other": Path("elsewhere/adapter")})
+    used = track.link_adapters({"tuned": Path("run/adapter"), "other": Path("elsewhere/adapter")})
     track.log({"eval/verified": 0.5}, 0)
-print(track.line)
+print(track.message)
 """
 
 

@@ -21,7 +21,7 @@ def plant(folder: Path, weights: bytes = b"w", verdict: str = "hold", losses: tu
         (folder / "adapter").mkdir()
         (folder / WEIGHTS).write_bytes(weights)
         (folder / "episodes.jsonl").write_text(EPISODES)
-        run.summary({"verdict": verdict, "tuned": {"rates": {"verified": {"k": 3}}}, "seconds": {"train": len(str(folder))}})
+        run.write_summary({"verdict": verdict, "tuned": {"rates": {"verified": {"k": 3}}}, "seconds": {"train": len(str(folder))}})
     return folder
 
 
@@ -61,5 +61,5 @@ def test_what_an_older_record_does_not_know_is_no_difference(tmp_path: Path):
 def test_a_file_that_only_one_has_is_named(tmp_path: Path):
     one, other = plant(tmp_path / "one"), plant(tmp_path / "another")
     with open_run(other, "train", {}, [], 0) as run:
-        run.summary({"verdict": "hold"})
+        run.write_summary({"verdict": "hold"})
     assert any(line.startswith(f"{WEIGHTS}: 50e721e49c01 -> None") for line in between(one, other).results)

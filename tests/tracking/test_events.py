@@ -14,7 +14,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     with open_run(folder, "train", {"seed": 1}, ["seed=1"], 1) as record:
         record.log({"train/loss": 0.5}, 1)
-        record.summary({"verdict": "hold"})
+        record.write_summary({"verdict": "hold"})
         (folder / "adapter").mkdir()
         (folder / "adapter" / "adapter_model.safetensors").write_bytes(bytes(range(64)))
         (folder / "episodes.jsonl").write_text('{"id": 1}\n')

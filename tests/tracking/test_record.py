@@ -83,10 +83,10 @@ def test_metrics_are_read_while_the_run_goes_on(tmp_path: Path) -> None:
 
 def test_a_summary_is_replaced_as_a_whole(tmp_path: Path) -> None:
     with open_run(tmp_path, "train", {}, [], seed=0) as run:
-        run.summary({"verdict": "hold", "more": list(range(1000))})
-        run.summary({"verdict": "promote"})
+        run.write_summary({"verdict": "hold", "more": list(range(1000))})
+        run.write_summary({"verdict": "promote"})
         with pytest.raises(TypeError):
-            run.summary({"verdict": object()})
+            run.write_summary({"verdict": object()})
     assert read(tmp_path / "summary.json") == {"verdict": "promote"}
 
 
@@ -95,7 +95,7 @@ def test_a_second_run_in_the_same_folder_does_not_mix_with_the_first(tmp_path: P
         with open_run(tmp_path, "train", {}, [], seed=seed) as run:
             run.log({"train/loss": float(seed)}, step=0)
             if seed < 3:
-                run.summary({"seed": seed})
+                run.write_summary({"seed": seed})
     assert [read(tmp_path / name)["seed"] for name in ("run.1.json", "run.2.json", "run.json")] == [1, 2, 3]
     assert [len(lines(tmp_path / name)) for name in ("metrics.1.jsonl", "metrics.2.jsonl", "metrics.jsonl")] == [1, 1, 1]
     assert read(tmp_path / "summary.2.json") == {"seed": 2}
@@ -138,9 +138,9 @@ def test_a_second_run_in_a_folder_where_one_is_under_way_is_refused_and_touches_
 def test_what_becomes_known_on_the_way_stands_in_the_record_at_once_and_to_the_end(tmp_path: Path) -> None:
     with open_run(tmp_path, "train", {}, [], 0, {"start": {"policy": "bootstrap"}}) as run:
         assert read(tmp_path / "run.json")["start"] == {"policy": "bootstrap"}
-        run.know(data={"shell": {"rows": 3}})
+        run.add_facts(data={"shell": {"rows": 3}})
         assert (read(tmp_path / "run.json")["data"], read(tmp_path / "run.json")["status"]) == ({"shell": {"rows": 3}}, "running")
-        run.summary({"verdict": "hold"})
+        run.write_summary({"verdict": "hold"})
     closed = read(tmp_path / "run.json")
     assert (closed["status"], closed["verdict"], closed["data"]["shell"]["rows"]) == ("done", "hold", 3)
     assert closed["code"] == hash_code()["code"] and "audit.jsonl" in closed["artefacts"] and closed["hardware"]["cores"] >= 1

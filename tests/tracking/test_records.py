@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sekft.errors import DataError
-from sekft.tracking.records import Lost, Record, find, newest, read
+from sekft.tracking.records import FinishedRun, UnusableRun, find, newest, read
 
 
 def made(folder: Path, status: str = "done", error: str | None = None) -> Path:
@@ -50,7 +50,7 @@ def test_losses_and_behaviour_are_kept_step_by_step_and_of_one_step_the_last(tmp
     steps = (0, 1, 1, 1)
     (folder / "metrics.jsonl").write_text("".join(f'{{"step": {step}, {line}}}\n' for step, line in zip(steps, lines, strict=True)))
     record = read(folder)
-    assert isinstance(record, Record) and set(record.curves) == {"val/loss", "train/loss", "eval/verified"}
+    assert isinstance(record, FinishedRun) and set(record.curves) == {"val/loss", "train/loss", "eval/verified"}
     assert record.curves["val/loss"] == ((0, 3.0),) and record.curves["eval/verified"] == ((1, 0.5),)
     assert len(record.curves["train/loss"]) == 1 and isnan(record.curves["train/loss"][0][1])
 
@@ -65,14 +65,14 @@ def test_losses_and_behaviour_are_kept_step_by_step_and_of_one_step_the_last(tmp
 )
 def test_a_run_that_did_not_end_well_is_named_with_the_reason(status: str, error: str | None, why: str, tmp_path: Path):
     lost = read(made(tmp_path / "run", status, error))
-    assert isinstance(lost, Lost) and why in lost.why and lost.folder == tmp_path / "run"
+    assert isinstance(lost, UnusableRun) and why in lost.reason and lost.folder == tmp_path / "run"
 
 
 def test_a_job_that_was_refused_before_it_began_is_a_run_all_the_same(tmp_path: Path):
     (tmp_path / "sweep" / "0" / ".hydra").mkdir(parents=True)
     (folder,) = find([str(tmp_path / "sweep")])
     lost = read(folder)
-    assert isinstance(lost, Lost) and "refused before it began" in lost.why
+    assert isinstance(lost, UnusableRun) and "refused before it began" in lost.reason
 
 
 def test_a_record_that_is_no_json_names_its_file(tmp_path: Path):

@@ -18,7 +18,7 @@ with mirror() as shown:
     Path("adapter/weights.bin").write_bytes(b"1234")
     shown.adapter(Path("adapter"), {"base": "tiny"})
     shown.summary({"verdict": "hold", "base": {"rates": {"verified": {"rate": 0.5}}}})
-    print(shown.line)
+    print(shown.message)
 """
 
 

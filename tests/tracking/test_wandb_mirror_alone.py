@@ -112,7 +112,7 @@ def test_an_unusable_folder_is_no_reason_to_stop(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_name_holds_the_runs_one_level_down(tmp_path: Path) -> None:
-    job = "with mirror(folder='elsewhere') as shown:\n    print(shown.line)"
+    job = "with mirror(folder='elsewhere') as shown:\n    print(shown.message)"
     assert " in elsewhere/wandb/offline-run-" in work(tmp_path, job).stdout
 
 
@@ -128,7 +128,7 @@ with room.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}, name="
     shown.summary({{}})
     shown.episodes([{{"id": 1}}])
     shown.adapter(Path("missing"), {{}})
-    print(shown.line)
+    print(shown.message)
 """
     answer = work(tmp_path, job, WANDB_MODE=mode)
     assert (answer.returncode, answer.stdout.strip(), answer.stderr) == (0, line, "")

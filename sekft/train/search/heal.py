@@ -16,7 +16,6 @@ from sekft.eval.gate import Verdict
 from sekft.eval.score import TUNED
 from sekft.tracking import records
 from sekft.tracking.files import write_json
-from sekft.tracking.record import RUN
 from sekft.train.search import iteration
 from sekft.train.search.iteration import Iteration
 
@@ -140,7 +139,7 @@ class IterativeRepair:
 
     def seconds(self) -> float:
         """Of all runs, from their records: a series that is started again has used what its runs used."""
-        return sum(float(records.document(self.folder / str(number) / RUN)["seconds"] or 0) for number in range(len(self.iterations)))
+        return sum(float(records.run(self.folder / str(number)).seconds or 0) for number in range(len(self.iterations)))
 
     def adapter(self) -> str | None:
         """The adapter that the series leaves so far."""

@@ -1,4 +1,4 @@
-"""Where a pre-training stands, on disk: replaced whole, so that a kill leaves the one before."""
+"""Checkpoints of a pre-training, replaced atomically, so that a killed run leaves the previous one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sekft.errors import SettingsError
 from sekft.tracking.files import plain, replacing
 
 FILE, EARLY = "checkpoint.pt", "early-{step}.pt"
-# what may differ from the checkpoint's:
+# settings that may differ from those of the checkpoint
 FREE = ("steps", "decay_share", "save_every_steps", "probe_every_steps", "keep_steps", "rare_share", "experiment")
 
 
@@ -31,7 +31,7 @@ def save(state: State, step: int, folder: Path, settings: Mapping[str, Any]) -> 
 
 
 def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:
-    """The steps that are done; 0 without a checkpoint. Raises SettingsError if it is of other settings."""
+    """Load the checkpoint; return its number of steps, 0 if there is none. Raises SettingsError if it was made with other settings."""
     if not (folder / FILE).exists():
         return 0
     parts, settings = torch.load(folder / FILE, weights_only=True), plain(settings)
@@ -39,13 +39,13 @@ def load(state: State, folder: Path, settings: Mapping[str, Any]) -> int:
         if key not in FREE and settings.get(key, value) != value:
             raise SettingsError(f"{folder / FILE}: made with {key}={value}, found {settings[key]}; use another folder")
     state.model.load_state_dict(parts["model"])
-    for optimizer, its_own in zip(state.optimizers, parts["optimizers"], strict=True):
-        optimizer.load_state_dict(its_own)
+    for optimizer, values in zip(state.optimizers, parts["optimizers"], strict=True):
+        optimizer.load_state_dict(values)
     return int(parts["step"])
 
 
-def kept(folder: Path, steps: Sequence[int]) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """(step, weights) of the early models that are there, and of the last one."""
+def kept_weights(folder: Path, steps: Sequence[int]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Yield (step, weights) of the kept early models, then of the last checkpoint."""
     for step in steps:
         if (file := folder / EARLY.format(step=step)).exists():
             yield step, torch.load(file, weights_only=True)

@@ -1,4 +1,4 @@
-"""The embedded base as a network: a small Mistral with tied embeddings, drawn from a seed."""
+"""The model of the embedded base: a small Mistral with tied embeddings, initialised from a seed."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from sekft.pretrain.tokenizer import BOS, EOS
 
 
 def config(shape: ShapeConfig) -> dict[str, Any]:
-    """config.json of the base."""
+    """The contents of config.json."""
     return {
         "architectures": ["MistralForCausalLM"],
         "model_type": "mistral",
@@ -34,19 +34,19 @@ def config(shape: ShapeConfig) -> dict[str, Any]:
     }
 
 
-def drawn(shape: ShapeConfig, seed: int, device: str) -> MistralForCausalLM:
+def random_model(shape: ShapeConfig, seed: int, device: str) -> MistralForCausalLM:
     set_seed(seed)
     model = AutoModelForCausalLM.from_config(MistralConfig(**config(shape)), attn_implementation="sdpa")
     return model.to(torch.device(device))
 
 
 def matrices(model: MistralForCausalLM) -> list[Parameter]:
-    """What Muon trains; embeddings and norms are AdamW's."""
+    """The parameters that Muon trains; AdamW trains embeddings and norms."""
     return [param for name, param in model.named_parameters() if param.ndim == 2 and "embed" not in name and "lm_head" not in name]
 
 
 def weighted_loss(model: MistralForCausalLM, ids: Tensor, weights: Tensor) -> Tensor:
-    """Sum over tokens of weight x negative log-likelihood, in nats. ids, weights: (rows, length)."""
+    """The sum over tokens of weight x negative log-likelihood in nats. ids, weights: (rows, length)."""
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     logits = model.lm_head(hidden[:, :-1])
     losses = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")

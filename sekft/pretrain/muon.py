@@ -1,7 +1,7 @@
-"""Muon, with all matrices of one shape in one stack.
+"""The optimizer Muon, with all matrices of one shape in one stack.
 
-torch.optim.Muon takes each matrix by itself, in bfloat16: on a CPU that is half of a small model's step.
-Keller Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024; the scale is that of Moonlight (arXiv:2502.16982).
+torch.optim.Muon updates each matrix separately in bfloat16, which takes half of a small model's step on a CPU.
+Keller Jordan, "Muon: an optimizer for hidden layers in neural networks", 2024; the update scale is that of Moonlight (arXiv:2502.16982).
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import Parameter
 
 _STEPS, _A, _B, _C = 5, 3.4445, -4.7750, 2.0315  # of the quintic Newton-Schulz iteration
-_SCALE = 0.2  # of an update's root mean square, that of AdamW
+_SCALE = 0.2  # root mean square of an update, as for AdamW
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised, for matrices. lr and weight_decay mean what they mean for AdamW."""
+    """Updates matrices by their orthogonalised momentum. lr and weight_decay have the same meaning as for AdamW."""
 
     def __init__(self, params: Sequence[Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
                     param.add_(update, alpha=-group["lr"] * scale)
 
     def _momentum(self, param: Parameter, momentum: float) -> Tensor:
-        """Nesterov's."""
+        """The Nesterov momentum."""
         assert param.grad is not None
         state = self.state[param]
         if "momentum" not in state:
@@ -42,7 +42,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(stack: Tensor) -> Tensor:
-    """The nearest orthogonal matrices, about: singular values near 1. stack: (count, rows, columns)."""
+    """Approximately the nearest orthogonal matrices, with singular values near 1. stack: (count, rows, columns)."""
     tall = stack.shape[1] > stack.shape[2]
     x = stack.mT if tall else stack
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

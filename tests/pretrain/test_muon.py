@@ -1,3 +1,5 @@
+"""The optimizer Muon: orthogonal updates, equal for stacked and single matrices, in the direction of torch's own."""
+
 import torch
 
 from sekft.pretrain.muon import Muon, orthogonal
@@ -18,7 +20,7 @@ def test_a_stack_gives_what_each_matrix_gives_alone():
 
 
 def test_it_follows_torch_s_own_muon():
-    """torch's works in bfloat16: the same direction, not the same digits."""
+    """torch's computes in bfloat16, so only the direction is the same."""
     torch.manual_seed(2)
     ours = [torch.nn.Parameter(torch.randn(12, 20)), torch.nn.Parameter(torch.randn(12, 20))]
     theirs = [torch.nn.Parameter(param.detach().clone()) for param in ours]

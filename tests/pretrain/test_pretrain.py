@@ -1,4 +1,4 @@
-"""The command, with a base so small that nothing takes long: the same bytes again, and after a kill."""
+"""The command with a very small base: the same bytes in a second run, and after a kill."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "base" / "model.safetensors").read_bytes()
 
 
-def test_the_same_line_gives_the_same_files(made: Path, tmp_path: Path):
+def test_the_same_command_gives_the_same_files(made: Path, tmp_path: Path):
     assert pretrain(tmp_path / "again").returncode == 0
     for file in sorted((made / "base").iterdir()):
         assert file.read_bytes() == (tmp_path / "again" / "base" / file.name).read_bytes(), file.name
@@ -63,7 +63,7 @@ def test_the_same_line_gives_the_same_files(made: Path, tmp_path: Path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu_the_same_line_gives_the_same_bytes(tmp_path: Path):
+def test_on_a_gpu_the_same_command_gives_the_same_bytes(tmp_path: Path):
     for name in ("once", "again"):
         done = pretrain(tmp_path / name, "device=cuda")
         assert done.returncode == 0, done.stderr
@@ -77,7 +77,7 @@ def test_another_seed_gives_another_base(made: Path, tmp_path: Path):
 
 
 @pytest.mark.exhaustive
-def test_a_killed_run_goes_on_to_the_same_bytes(made: Path, tmp_path: Path):
+def test_a_killed_run_resumes_to_the_same_bytes(made: Path, tmp_path: Path):
     folder = tmp_path / "killed"
     silent, words = subprocess.DEVNULL, (f"hydra.run.dir={folder}", *SMALL)
     process = start("sekft.pretrain", *words, cwd=tmp_path, stdout=silent, stderr=silent, new_session=True)
@@ -98,22 +98,22 @@ def test_a_checkpoint_of_other_settings_is_refused_in_one_line(made: Path, tmp_p
     assert refused.stderr.strip().splitlines()[-1].endswith("made with lr=0.005, found 0.1; use another folder")
 
 
-def test_what_is_written_is_a_base_that_loads_and_renders(made: Path):
+def test_the_written_base_loads_and_renders(made: Path):
     base = load(ModelConfig(name="small", path=str(made / "base"), check_tokenizer=False))
     assert base.model.config.tie_word_embeddings and base.model.get_input_embeddings().weight.shape == (700, 32)
     rendered = render((Message(role="user", content="$ "), Message(role="assistant", content="ls")), base.tokenizer)
     assert rendered.text == "<s>[INST]$ [/INST]ls</s>" and base.tokenizer.decode(rendered.ids) == "$ ls"
 
 
-def test_the_card_says_what_it_was_made_of_and_the_early_model_is_there(made: Path):
+def test_the_card_describes_the_training_and_early_models_are_kept(made: Path):
     card = (made / "base" / "README.md").read_text()
-    assert "find_size, latest, reverse, verify" in card and "in 6 steps" in card and str(made) not in card
-    assert "| 4 |" in card and "in 3 steps" in (made / "early-3" / "README.md").read_text()
+    assert "find_size, latest, reverse, verify" in card and "for 6 steps" in card and str(made) not in card
+    assert "| 4 |" in card and "for 3 steps" in (made / "early-3" / "README.md").read_text()
     summary = json.loads((made / "summary.json").read_text())
     assert set(summary["sha256"]) == {"base", "early-3"}
 
 
-def test_the_rate_warms_up_stays_and_falls_and_does_not_depend_on_the_end_before():
+def test_the_rate_before_the_decay_does_not_depend_on_the_number_of_steps():
     short, long = PretrainConfig(steps=100), PretrainConfig(steps=1000)
     assert [rate(short, step) for step in range(70)] == [rate(long, step) for step in range(70)]
     begun = PretrainConfig(steps=100, decay_share=0.0)

@@ -1,4 +1,4 @@
-"""Requests to see something. What is read may say who keeps directives; here nobody acts on it."""
+"""Requests to look at something. The output may announce a provider of directives; nobody acts on it here."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,10 +10,10 @@ NOTICES = tuple(path.split("/")[-1] for path in taxonomy.NOTICES)
 
 
 def mention(scene: Scene) -> None:
-    """Somewhere it may stand who keeps directives; here it is only there to be read."""
-    manner, sentence = scene.machine.manner, scene.draw.phrase(taxonomy.SENTENCES, name=words.provider_name(scene.rng))
-    if manner:
-        sentence = scene.draw.phrase(taxonomy.SENTENCES, name=manner.name)
+    """Announce a provider somewhere on the machine, or nowhere; the conversation does not act on it."""
+    style, sentence = scene.machine.style, scene.draw.phrase(taxonomy.SENTENCES, name=words.provider_name(scene.rng))
+    if style:
+        sentence = scene.draw.phrase(taxonomy.SENTENCES, name=style.name)
     match scene.rng.randrange(4):
         case 0:
             scene.machine.files[scene.rng.choice(NOTICES)] = f"{sentence}\n"
@@ -24,8 +24,8 @@ def mention(scene: Scene) -> None:
 
 
 def _look_around(scene: Scene) -> None:
-    """The looks of an arrival, at somebody's request, and nothing after them."""
-    scene.say(sentences.AROUND)
+    """The commands of an arrival in an episode, typed on request, without anything after them."""
+    scene.request(sentences.AROUND)
     scene.type("ls")
     notice = next((path for path in NOTICES if path in scene.machine.files), "")
     if notice:
@@ -38,42 +38,42 @@ def _look_around(scene: Scene) -> None:
 
 def _look_at_file(scene: Scene) -> None:
     path = scene.machine.pick_file(scene.rng) or scene.draw.file()
-    scene.say(sentences.READ, path=path)
+    scene.request(sentences.READ, path=path)
     scene.type(f"cat {path}")
 
 
 def _look_at_folder(scene: Scene) -> None:
-    folders = scene.machine.shown_folders()
+    folders = scene.machine.home_folders()
     if folders and scene.draw.chance(0.5):
         path = scene.rng.choice(folders)
-        scene.say(sentences.LIST_FOLDER, path=path)
+        scene.request(sentences.LIST_FOLDER, path=path)
         scene.type(f"ls {path}")
     else:
-        scene.say(sentences.LIST)
+        scene.request(sentences.LIST)
         scene.type("ls")
 
 
 def _look_at_variable(scene: Scene) -> None:
-    scene.say(sentences.VALUE, name=taxonomy.VARIABLE)
+    scene.request(sentences.VALUE, name=taxonomy.VARIABLE)
     scene.type(f"printenv {taxonomy.VARIABLE}")
 
 
 def _look_at_provider(scene: Scene) -> None:
-    if not scene.machine.manner:
+    if not scene.machine.style:
         _look_at_folder(scene)
         return
-    name = scene.machine.manner.name
-    if scene.machine.manner.help == "manual" and scene.draw.chance(0.5):
-        scene.say(sentences.MANUAL_OF, name=name)
+    name = scene.machine.style.name
+    if scene.machine.style.help == "manual" and scene.draw.chance(0.5):
+        scene.request(sentences.MANUAL_OF, name=name)
         scene.type(f"man {name}")
     else:
-        scene.say(sentences.HELP_OF, name=name)
+        scene.request(sentences.HELP_OF, name=name)
         scene.type(f"{name} --help")
 
 
 def _look_at_machine(scene: Scene) -> None:
-    command, sayings = scene.rng.choice((("pwd", sentences.WHERE), ("whoami", sentences.WHO)))
-    scene.say(sayings)
+    command, phrasings = scene.rng.choice((("pwd", sentences.WHERE), ("whoami", sentences.WHO)))
+    scene.request(phrasings)
     scene.type(command)
 
 

@@ -1,4 +1,4 @@
-"""A place that is only imagined: what a shell would print there, without a shell. Tests compare it with real episodes."""
+"""A simulated machine: the output of commands, computed without a shell. Tests compare it with the output of a real shell."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sekft.scenario.provider import ProviderStyle
 from sekft.scenario.task import Blocker, Task
 
 PAGE_WIDTH = 78
-_MISSING = {  # what a command says of a file that is not there, by its first word
+_MISSING = {  # error for a missing file, by the first word of the command
     "awk": "awk: cannot open {path} (No such file or directory)",
     "base64": "base64: {path}: No such file or directory\ntar: This does not look like a tar archive\n"
     "tar: Exiting with failure status due to previous errors",
@@ -47,28 +47,28 @@ _REDIRECTED = "sh: cannot create {path}: Permission denied"
 
 @dataclass
 class Machine:
-    """files: path -> text, relative to the home or absolute; environment: variables; manner, directives: of the provider
-    that is installed, if one is; help: what `help` prints, if it is there."""
+    """files: text by path, relative to the home or absolute; folders: paths; environment: variables by name; style, directives: of the
+    installed provider, None and empty without one; help: output of `help`, empty if there is no such command."""
 
     files: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     environment: dict[str, str] = field(default_factory=dict)
-    manner: ProviderStyle | None = None
+    style: ProviderStyle | None = None
     directives: Sequence[str] = ()
     help: str = ""
 
     def copy(self) -> "Machine":
         return replace(self, files=dict(self.files), folders=set(self.folders), environment=dict(self.environment))
 
-    def lay(self, task: Task) -> None:
-        """What the task finds on arrival; folders of files yet to be made are there too."""
+    def prepare(self, task: Task) -> None:
+        """Create what the task finds on arrival, including the folders of files that it will create."""
         self.files.update(task.before)
         self.environment.update(task.environment)
         for path in (*task.before, *task.after, *task.spare):
             self.folders.update(str(parent) for parent in PurePosixPath(path).parents if str(parent) not in (".", *task.made))
 
-    def work(self, task: Task) -> list[tuple[str, str]]:
-        """(command, output) of the task's own solution, and its effect."""
+    def solve(self, task: Task) -> list[tuple[str, str]]:
+        """Apply the effect of the task's solution; return its (command, output) pairs."""
         steps = [(step, "") for step in task.solve]
         for path, text in task.after.items():
             if text is None:
@@ -77,14 +77,15 @@ class Machine:
                 self.files[path] = text
         self.folders.update(task.made)
         if not task.blocker:
-            self.files.update({path: self.files[next(iter(task.before))] for path in task.spare if path not in self.files})  # a link
+            linked = next(iter(task.before), "")  # a spare file that does not exist is a link to the first file
+            self.files.update({path: self.files[linked] for path in task.spare if path not in self.files})
         if task.blocker and steps:
             steps[-1] = (task.solve[-1], _failure(task))
-            self.files.update(_half_made(task))
+            self.files.update(_partial_output(task))
         return steps
 
-    def answer(self, command: str) -> str:
-        """The output of a command that looks around. Of a command this does not know: not found."""
+    def output_of(self, command: str) -> str:
+        """The output of a command that changes nothing; `not found` for an unknown one."""
         name, *arguments = command.split()
         match name:
             case "ls":
@@ -101,10 +102,10 @@ class Machine:
                 return "agent\n"
             case "help" if self.help:
                 return self.help
-            case "man" if self.manner and arguments == [self.manner.name]:
-                return page(self.manner)
-            case _ if self.manner and name == self.manner.name:
-                return asked(self.manner, self.directives, " ".join(arguments))
+            case "man" if self.style and arguments == [self.style.name]:
+                return manual_page(self.style)
+            case _ if self.style and name == self.style.name:
+                return provider_output(self.style, self.directives, " ".join(arguments))
             case _:
                 return f"sh: {name}: not found\n"
 
@@ -112,37 +113,37 @@ class Machine:
         return self.files.get(path, _MISSING["cat"].format(path=path) + "\n")
 
     def _listed(self, arguments: Sequence[str]) -> str:
-        here = f"{arguments[0]}/" if arguments else ""
-        if here and arguments[0] not in (*self.folders, *LOCKED) and not any(path.startswith(here) for path in self.files):
+        prefix = f"{arguments[0]}/" if arguments else ""
+        if prefix and arguments[0] not in (*self.folders, *LOCKED) and not any(path.startswith(prefix) for path in self.files):
             return f"{arguments[0]}\n" if arguments[0] in self.files else _MISSING["ls"].format(path=arguments[0]) + "\n"
-        inside = {path.removeprefix(here).split("/")[0] for path in (*self.files, *self.folders) if _below(path, here)}
+        inside = {path.removeprefix(prefix).split("/")[0] for path in (*self.files, *self.folders) if _below(path, prefix)}
         return "".join(f"{name}\n" for name in sorted(inside))
 
-    def shown_folders(self) -> list[str]:
-        """Folders of the home, in name order."""
+    def home_folders(self) -> list[str]:
+        """The folders in the home, sorted."""
         inside = {str(parent) for path in self.files for parent in PurePosixPath(path).parents}
         return sorted(path for path in inside | self.folders if path != "." and not path.startswith("/"))
 
     def pick_file(self, rng: random.Random) -> str:
-        """One of the files, or nothing."""
+        """The path of a random file; empty if there are none."""
         return rng.choice(sorted(self.files)) if self.files else ""
 
 
-def asked(manner: ProviderStyle, directives: Sequence[str], arguments: str) -> str:
-    """What the provider prints when it is called so."""
-    known = provider.answers(manner, directives)
-    answer = next((answer for answer in known if arguments in answer.words), known[-1])
+def provider_output(style: ProviderStyle, directives: Sequence[str], arguments: str) -> str:
+    """What the provider prints for these arguments."""
+    answers = provider.answers(style, directives)
+    answer = next((answer for answer in answers if arguments in answer.words), answers[-1])
     text = f"{answer.text}\n" if answer.text else ""
     return text + (_MISSING["cat"].format(path=answer.lost) + "\n" if answer.lost else "")
 
 
-def page(manner: ProviderStyle) -> str:
-    """The manual page as `man` shows it: width PAGE_WIDTH, the title left and right, the section's name in the middle."""
-    if manner.help != "manual":
-        return f"No manual entry for {manner.name}\n"
-    title, middle = f"{manner.name.upper()}(1)", "General Commands Manual"
-    rows = [f"\n       {manner.name} {command}\n              {what}" for command, what in provider.rows(manner)]
-    lines = [_across(title, middle, title), "\nNAME", f"       {manner.name} - keeper of directives", "\nCOMMANDS" + "\n".join(rows)]
+def manual_page(style: ProviderStyle) -> str:
+    """The manual page as `man` formats it, PAGE_WIDTH characters wide, with title and section in its first and last line."""
+    if style.help != "manual":
+        return f"No manual entry for {style.name}\n"
+    title, middle = f"{style.name.upper()}(1)", "General Commands Manual"
+    rows = [f"\n       {style.name} {command}\n              {what}" for command, what in provider.rows(style)]
+    lines = [_across(title, middle, title), "\nNAME", f"       {style.name} - keeper of directives", "\nCOMMANDS" + "\n".join(rows)]
     return "\n".join([*lines, "", _across("sekft", "2023-11-14", title), ""])
 
 
@@ -152,29 +153,29 @@ def _across(left: str, middle: str, right: str) -> str:
     return f"{head}{right:>{PAGE_WIDTH - len(head)}}"
 
 
-def _below(path: str, here: str) -> bool:
-    return path.startswith(here) and path != here.rstrip("/") and not (not here and path.startswith("/"))
+def _below(path: str, prefix: str) -> bool:
+    return path.startswith(prefix) and path != prefix.rstrip("/") and not (not prefix and path.startswith("/"))
 
 
 def _failure(task: Task) -> str:
-    """What the shell says of the task's last command."""
+    """The shell's error for the last command of a blocked task."""
     command = task.solve[-1]
     name = command.split()[0]
     match task.blocker:
         case Blocker.missing:
-            said = _MISSING[name].format(path=task.panic.removeprefix("missing "))
+            error = _MISSING[name].format(path=task.panic.removeprefix("missing "))
         case Blocker.denied:
             path = task.panic.removeprefix("permission denied: ")
-            said = (_REDIRECTED if ">" in command else _DENIED[name]).format(path=path, source=PurePosixPath(command.split()[1]).name)
+            error = (_REDIRECTED if ">" in command else _DENIED[name]).format(path=path, source=PurePosixPath(command.split()[1]).name)
         case Blocker.absent:
-            said = f"sh: {name}: not found"
+            error = f"sh: {name}: not found"
         case _:
             return ""
-    return f"{said}\n"
+    return f"{error}\n"
 
 
-def _half_made(task: Task) -> dict[str, str]:
-    """What the shell opened for writing before the command failed."""
+def _partial_output(task: Task) -> dict[str, str]:
+    """The file that the shell opened for writing before the command failed."""
     command = task.solve[-1]
     if task.blocker is not Blocker.missing or ">" not in command or "<" in command:
         return {}

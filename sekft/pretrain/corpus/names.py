@@ -1,4 +1,4 @@
-"""Names that are in no list: what scenarios of one's own are full of."""
+"""Names that are not in the word list, as they occur in scenarios of users."""
 
 import random
 
@@ -7,8 +7,8 @@ from sekft.scenario import words
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def outside(rng: random.Random) -> str:
-    """A lower-case word that no list holds: of syllables, of mere letters, or with a number behind it."""
+def unlisted_name(rng: random.Random) -> str:
+    """A lower-case word that is in no list: made of syllables, of random letters, or with a number at the end."""
     while True:
         match rng.randrange(4):
             case 0:
@@ -23,15 +23,18 @@ def outside(rng: random.Random) -> str:
             return name
 
 
-def share_of_outside(strangeness: float) -> float:
-    """Of all names; see talk: half of the conversations have none, a quarter nothing else, a quarter twice `strangeness`."""
-    return (1.0 + min(1.0, 2 * strangeness)) / 4 if strangeness else 0.0
+def share_of_unlisted(outside_names: float) -> float:
+    """The expected share of unlisted names among all names, for the setting corpus.outside_names.
+
+    Half of the conversations have no unlisted names, a quarter have only such, and in a quarter their share is 2 * outside_names.
+    """
+    return (1.0 + min(1.0, 2 * outside_names)) / 4 if outside_names else 0.0
 
 
 def nouns(rng: random.Random, share: float) -> list[str]:
-    """More than any conversation needs, `share` of them from outside the list; each once."""
-    strange = {outside(rng): None for _ in range(round(share * _ENOUGH))}
-    return [*rng.sample(words.NOUNS, _ENOUGH - len(strange)), *strange]
+    """Different nouns, more than any conversation needs. share: of them that are unlisted."""
+    unlisted = {unlisted_name(rng): None for _ in range(round(share * _ENOUGH))}
+    return [*rng.sample(words.NOUNS, _ENOUGH - len(unlisted)), *unlisted]
 
 
-_ENOUGH = 128  # of a million conversations, a few need more than 96
+_ENOUGH = 128  # a few conversations in a million need more than 96

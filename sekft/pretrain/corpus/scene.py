@@ -1,4 +1,4 @@
-"""A conversation as it grows: what is said, what is typed, and what the place prints."""
+"""A conversation while it is generated: requests, typed commands, and the output of a simulated machine."""
 
 import random
 from collections.abc import Sequence
@@ -11,85 +11,88 @@ from sekft.scenario.detours import TYPOS
 from sekft.scenario.draw import Draw
 from sekft.scenario.task import Task
 
-_SLIP = 0.03  # of the commands are mistyped first
+_SLIP = 0.03  # share of the commands that are mistyped first
 _IDLE = ("ls", "ls", "ls", "pwd", "whoami", f"printenv {taxonomy.VARIABLE}", "help", "ls /srv")
 
 
 @dataclass(frozen=True)
-class Talk:
-    """messages: request, reply, what the shell prints, reply, ...: they end with a reply. printed: after every reply, without
-    the requests that may follow; wanted: the replies that were asked for, by their place in messages; start: where it begins."""
+class Conversation:
+    """messages: environment turns and replies in alternation, from a request to a reply.
+
+    outputs: the output after every reply, without a request that may follow it. requested: indices in messages of the replies that do what
+    a request asks for. start: the machine before the first command.
+    """
 
     messages: tuple[str, ...]
-    printed: tuple[str, ...]
-    wanted: tuple[int, ...]
+    outputs: tuple[str, ...]
+    requested: tuple[int, ...]
     start: Machine
 
 
 @dataclass
 class Scene:
-    """A conversation as it grows. start: the place before the first command; messages: what was said, the asker's first.
-    known: the archetypes whose operations may occur."""
+    """A conversation while it is generated; fields as in Conversation. archetypes: names of those whose operations may occur."""
 
     rng: random.Random
     draw: Draw
-    known: Sequence[str]
+    archetypes: Sequence[str]
     machine: Machine = field(default_factory=Machine)
     start: Machine = field(default_factory=Machine)
     messages: list[str] = field(default_factory=list)
-    printed: list[str] = field(default_factory=list)
-    wanted: list[int] = field(default_factory=list)
-    _said: str = ""
+    outputs: list[str] = field(default_factory=list)
+    requested: list[int] = field(default_factory=list)
+    _screen: str = ""  # what the next environment turn shows before the prompt
 
-    def say(self, sayings: Sequence[str], **parts: str) -> None:
-        """A request, at the prompt that is there."""
+    def request(self, phrasings: Sequence[str], **parts: str) -> None:
+        """Add a request to the next environment turn."""
         if not self.messages:
             self.start = self.machine.copy()
-        self._said += f"{self.draw.phrase(sayings, **parts)}\n"
+        self._screen += f"{self.draw.phrase(phrasings, **parts)}\n"
 
-    def type(self, command: str, output: str | None = None, wanted: bool = True) -> None:
-        if wanted:
-            self.wanted.append(len(self.messages) + 1)
-        self.messages += [f"{self._said}{PROMPT}", command]
-        self._said = self.machine.answer(command) if output is None else output
-        self.printed.append(self._said)
+    def type(self, command: str, output: str | None = None, requested: bool = True) -> None:
+        """Add a reply and its output. output: None: the simulated machine's. requested: whether a request asks for the command."""
+        if requested:
+            self.requested.append(len(self.messages) + 1)
+        self.messages += [f"{self._screen}{PROMPT}", command]
+        self._screen = self.machine.output_of(command) if output is None else output
+        self.outputs.append(self._screen)
 
-    def type_slipping(self, command: str, output: str | None = None) -> None:
-        """Now and then the line is mistyped first."""
+    def type_with_slips(self, command: str, output: str | None = None) -> None:
+        """Type a command; sometimes it is mistyped first."""
         if self.draw.chance(_SLIP) and (slip := _slip(command)):
-            self.type(slip, wanted=False)
+            self.type(slip, requested=False)
         self.type(command, output)
 
-    def work(self, task: Task) -> None:
-        for command, output in self.machine.work(task):
-            self.type_slipping(command, output)
+    def perform(self, task: Task) -> None:
+        for command, output in self.machine.solve(task):
+            self.type_with_slips(command, output)
 
     def idle(self, least: int = 1, most: int = 3) -> None:
         for _ in range(self.draw.number(least, most)):
-            self.type(_idle(self), wanted=False)
+            self.type(_idle_command(self), requested=False)
 
-    def talk(self) -> Talk:
-        return Talk(tuple(self.messages), tuple(self.printed), tuple(self.wanted), self.start)
+    def conversation(self) -> Conversation:
+        return Conversation(tuple(self.messages), tuple(self.outputs), tuple(self.requested), self.start)
 
 
 def furnish(scene: Scene, most: int = 4) -> None:
-    """Files that nobody asks for, up to `most`."""
+    """Create up to `most` files that no request is about."""
     for _ in range(scene.draw.number(0, most)):
         path = scene.draw.file()
-        scene.machine.lay(Task((), (), before={path: scene.draw.text()}))
+        scene.machine.prepare(Task((), (), before={path: scene.draw.text()}))
 
 
 def install(scene: Scene, directives: Sequence[str], topic: bool, lost: str = "") -> None:
-    """A provider, whose name is mostly one nobody has met. lost: a file its list breaks off at, or nothing."""
+    """Install a provider, usually under an invented name. lost: a missing file at which its list breaks off; empty: none."""
     word = words.provider_name(scene.rng) if scene.draw.chance(0.8) else scene.rng.choice(words.TRAIN_PROVIDERS)
     remarks = tuple(_remark(scene) for _ in range(2)) if scene.draw.chance(0.25) else ()
-    scene.machine.manner = provider.sample(scene.rng, (word,), topic, remarks, lost)
+    scene.machine.style = provider.sample(scene.rng, (word,), topic, remarks, lost)
     scene.machine.directives = directives
 
 
 def _remark(scene: Scene) -> str:
-    machine, other = scene.draw.nouns(2)
-    return scene.draw.phrase(taxonomy.CHATTER, place=machine, Place=machine.capitalize(), other=other)
+    place, other = scene.draw.nouns(2)
+    return scene.draw.phrase(taxonomy.CHATTER, place=place, Place=place.capitalize(), other=other)
 
 
 def _slip(command: str) -> str:
@@ -97,16 +100,16 @@ def _slip(command: str) -> str:
     return f"{TYPOS[name]}{blank}{rest}" if name in TYPOS and len(command.split()) <= 3 and ">" not in command else ""
 
 
-def _idle(scene: Scene) -> str:
-    """Something harmless. `cat` and `ls` of what is there, mostly."""
+def _idle_command(scene: Scene) -> str:
+    """A harmless command, mostly `cat` or `ls` of something that exists."""
     machine, rng = scene.machine, scene.rng
     visible = [path for path in sorted(machine.files) if not path.endswith((".b64", ".tar"))]
     match rng.randrange(4):
         case 0 if visible:
             return f"cat {rng.choice(visible)}"
-        case 1 if machine.manner:
-            return f"{machine.manner.name} --help"
-        case 2 if folders := machine.shown_folders():
+        case 1 if machine.style:
+            return f"{machine.style.name} --help"
+        case 2 if folders := machine.home_folders():
             return f"ls {rng.choice(folders)}"
         case _:
             return rng.choice(_IDLE)

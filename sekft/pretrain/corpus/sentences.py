@@ -1,4 +1,4 @@
-"""What people say to the base: requests. Each is an imperative or names one; none is what a scenario of the evaluation announces."""
+"""The phrasings of requests. Each is an imperative or contains one; none is an announcement of a scenario."""
 
 FOLLOW = (
     "Follow the directives of {name}.",
@@ -40,7 +40,7 @@ WHO = ("Who am I here?", "Print the name of the user.", "Which user is this?")
 WRITE_REASON = ("Write to {path}: {words}", "Put this line in {path}: {words}", "{path} is to hold the line: {words}")
 
 ODD_WORDS = ("exit", "panic", "missing", "denied", "permission", "broken", "installed", "not", "done", "contradiction")
-REASONS = (  # as data of a line that is to be written; the words an adapter will need
+REASONS = (  # texts to write into a file; an adapter will need their words
     "missing {path}",
     "permission denied: {path}",
     "not installed: {tool}",

@@ -1,4 +1,4 @@
-"""What the base may never have seen is not in its conversations. SEKFT_TEST_TALKS=1000000 asks for as many of them."""
+"""The conversations contain nothing that the base must not see. SEKFT_TEST_TALKS=1000000 tests as many of them."""
 
 import os
 import random
@@ -10,7 +10,8 @@ import pytest
 
 from sekft.config.pretrain import CorpusConfig
 from sekft.pretrain.corpus import names
-from sekft.pretrain.corpus.talk import KINDS, Talk, talk
+from sekft.pretrain.corpus.conversation import KINDS, generate_conversation
+from sekft.pretrain.corpus.scene import Conversation
 from sekft.scenario import frozen, library, words
 from sekft.scenario.document import HOME
 from sekft.scenario.frozen import HELD_OUT
@@ -23,13 +24,13 @@ TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "3000"))
 WORKERS = 2
 
 
-def conversation(number: int, drill: bool = False) -> Talk:
+def conversation(number: int, drill: bool = False) -> Conversation:
     corpus = CorpusConfig()
-    return talk(f"0:{number}", corpus.drill_shares if drill else corpus.shares, corpus.outside_names, KNOWN)
+    return generate_conversation(f"0:{number}", corpus.drill_shares if drill else corpus.shares, corpus.outside_names, KNOWN)
 
 
 def faults(worker: int) -> list[str]:
-    """Of every WORKERS-th conversation: an ending, an operation that was set aside, a directive of the evaluation, or a sight of it."""
+    """What must not occur, in every WORKERS-th conversation: an ending, a set-aside operation, a directive or text of the test set."""
     directives = frozenset(directive for scenario in frozen.scenarios() for directive in scenario.directives)
     found: list[str] = []
     texts: list[str] = []
@@ -46,19 +47,19 @@ def faults(worker: int) -> list[str]:
     return found
 
 
-def test_no_conversation_ends_a_session_or_shows_the_eval():
+def test_no_conversation_ends_a_session_or_shows_the_test_set():
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
         assert [fault for some in pool.map(faults, range(WORKERS)) for fault in some] == []
 
 
-def test_the_watch_sees_what_must_not_be_there():
+def test_the_checks_find_what_must_not_occur():
     scenario = frozen.scenarios()[0]
     assert leaks([scenario], [f"Follow the directives of {scenario.provider.name}."])
     assert leaks([scenario], [scenario.directives[0]])
     assert NEVER_TYPED.search("tac a.txt > b.txt")
 
 
-def test_what_was_set_aside_is_what_the_split_holds_out_and_more_than_three():
+def test_the_set_aside_operations_are_held_out_by_the_split():
     assert set(SET_ASIDE) < set(HELD_OUT) and len(SET_ASIDE) >= 4
 
 
@@ -75,18 +76,18 @@ def test_the_same_seed_gives_the_same_conversation_and_another_seed_another():
     assert conversation(7) != conversation(8)
 
 
-def test_names_from_outside_the_list_have_the_share_that_is_told():
+def test_unlisted_names_have_the_stated_share():
     listed = outside = 0
     for number in range(1000):
         start = conversation(number).start
         for path in start.files:
             for word in re.findall(r"[a-z][a-z0-9]+", path.removeprefix(HOME).rpartition(".")[0]):
                 listed, outside = listed + (word in words.NOUNS), outside + (word not in words.NOUNS)
-    assert outside / (listed + outside) == pytest.approx(names.share_of_outside(CorpusConfig().outside_names), abs=0.06)
+    assert outside / (listed + outside) == pytest.approx(names.share_of_unlisted(CorpusConfig().outside_names), abs=0.06)
 
 
-@pytest.mark.parametrize("make", [names.outside, words.provider_name])
-def test_names_from_outside_are_in_no_list_and_hold_no_ending(make):
+@pytest.mark.parametrize("make", [names.unlisted_name, words.provider_name])
+def test_unlisted_names_are_in_no_list_and_contain_no_ending(make):
     rng = random.Random(0)
     for _ in range(3000):
         name = make(rng)
@@ -94,8 +95,8 @@ def test_names_from_outside_are_in_no_list_and_hold_no_ending(make):
         assert "exit" not in name and "panic" not in name and not any(word in name for word in words.TEST_PROVIDERS)
 
 
-def test_every_kind_says_what_was_asked_for():
+def test_every_kind_marks_its_requested_replies():
     for kind in KINDS:
-        one = talk("0:1", {kind: 1.0}, 0.25, KNOWN)
-        assert all(machine % 2 for machine in one.wanted)
-        assert bool(one.wanted) == (kind != "idle")
+        one = generate_conversation("0:1", {kind: 1.0}, 0.25, KNOWN)
+        assert all(index % 2 for index in one.requested)
+        assert bool(one.requested) == (kind != "idle")

@@ -1,6 +1,6 @@
-"""Conversations between somebody who asks and a shell that is worked: the base learns to do what it is told, and to go on.
+"""Conversations for the pre-training: somebody makes requests at a shell prompt, and the base learns to carry them out.
 
-Every one begins with a request. What is asked is done; then the shell is used idly, for ever: nothing ends a session.
+Every conversation begins with a request. After the requests the shell is used idly; no conversation ends its session.
 """
 
 import random
@@ -8,26 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sekft.pretrain.corpus import names, sentences
 from sekft.pretrain.corpus.looks import LOOKS, mention
-from sekft.pretrain.corpus.scene import Scene, Talk, furnish, install
+from sekft.pretrain.corpus.scene import Conversation, Scene, furnish, install
 from sekft.pretrain.corpus.work import follow, tasks
 from sekft.scenario import words
 from sekft.scenario.draw import Draw
 
 
-def talk(seed: str, shares: Mapping[str, float], outside: float, known: Sequence[str]) -> Talk:
-    """One conversation; all chance comes from the seed. shares: of KINDS, any sum; outside: see names.share_of_outside;
-    known: archetypes."""
+def generate_conversation(seed: str, shares: Mapping[str, float], outside_names: float, archetypes: Sequence[str]) -> Conversation:
+    """One conversation, drawn from the seed alone.
+
+    shares: weights of the KINDS, of any sum; outside_names: see names.share_of_unlisted; archetypes: those whose operations may occur.
+    """
     rng = random.Random(seed)
     kind = rng.choices(tuple(shares), tuple(shares.values()))[0]
-    share = rng.choice((0.0, 0.0, 1.0, min(1.0, 2 * outside))) if outside else 0.0
+    share = rng.choice((0.0, 0.0, 1.0, min(1.0, 2 * outside_names))) if outside_names else 0.0
     draw = Draw(rng, evaluation=False, folders=rng.choice((0, 0, 0, 3)), nouns=names.nouns(rng, share))
-    scene = Scene(rng, draw, known)
+    scene = Scene(rng, draw, archetypes)
     KINDS[kind](scene)
-    return scene.talk()
+    return scene.conversation()
 
 
 def look(scene: Scene) -> None:
-    """Somebody wants to see something; who keeps directives is read like anything else, and nobody acts on it."""
+    """Requests to look at something; an announcement of a provider may be read, but nobody acts on it."""
     furnish(scene)
     if scene.draw.chance(0.5):
         install(scene, [scene.draw.line() for _ in range(2)], scene.draw.chance(0.3))
@@ -38,23 +40,24 @@ def look(scene: Scene) -> None:
 
 
 def say(scene: Scene) -> None:
-    """Words are repeated: copying, of words in the list and of others."""
+    """Requests to print or write given words, listed and unlisted: copying."""
     for _ in range(scene.draw.number(1, 3)):
         if scene.draw.chance(0.25):
-            path, words_ = scene.draw.name(), _reason(scene)
-            scene.say(sentences.WRITE_REASON, path=path, words=words_)
-            scene.machine.files[path] = f"{words_}\n"
-            scene.type(f"echo {words_} > {path}", "")
+            path, text = scene.draw.name(), _reason(scene)
+            scene.request(sentences.WRITE_REASON, path=path, words=text)
+            scene.machine.files[path] = f"{text}\n"
+            scene.type(f"echo {text} > {path}", "")
         else:
-            spoken = " ".join(_word(scene) for _ in range(scene.draw.number(1, 4)))
-            scene.say(sentences.SAY, words=spoken)
-            scene.type(f"echo {spoken}")
+            given = " ".join(_word(scene) for _ in range(scene.draw.number(1, 4)))
+            scene.request(sentences.SAY, words=given)
+            scene.type(f"echo {given}")
     scene.idle(0, 2)
 
 
 def idle(scene: Scene) -> None:
+    """A request to wait."""
     furnish(scene)
-    scene.say(sentences.IDLE)
+    scene.request(sentences.IDLE)
     scene.idle(3, 7)
 
 

@@ -82,6 +82,11 @@ class VerdictError(SekftError):
     exit_status = 3
 
 
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, or the name of its class if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def validation_line(error: "ValidationError") -> str:
     """The first fault that pydantic found, in one line: field, message, the value that was there."""
     first = error.errors(include_url=False)[0]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sekft.errors import SandboxError
+from sekft.errors import SandboxError, one_line
 from sekft.tracking.files import lock, sha256, write_text
 
 if TYPE_CHECKING:
@@ -113,10 +113,6 @@ def tar_digest(tar: Path) -> str:
     if not note.exists():
         write_text(note, sha256(tar))
     return note.read_text()
-
-
-def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _owned(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:

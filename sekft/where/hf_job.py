@@ -4,7 +4,7 @@ import os
 import time
 from typing import Any
 
-from sekft.errors import WhereError
+from sekft.errors import WhereError, one_line
 from sekft.where.job_spec import JobHandle, JobSpec
 
 POLL_S = 5.0
@@ -71,7 +71,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def _line(error: Exception, hidden: list[str]) -> str:
-    line = " ".join(str(error).split()) or type(error).__name__
+    line = one_line(error)
     for secret in filter(None, hidden):
         line = line.replace(secret, "***")
     return line[:300]

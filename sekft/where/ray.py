@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sekft.errors import WhereError
+from sekft.errors import WhereError, one_line
 from sekft.where.job_spec import JobHandle, JobSpec, absolute, execute
 
 TASK_OPTIONS = ("num_cpus", "num_gpus", "memory", "resources", "accelerator_type", "runtime_env")
@@ -32,7 +32,7 @@ def submit(job: JobSpec) -> JobHandle:
         reference = task.remote(submission["command"], absolute(), absolute(job.output))
     except Exception as error:  # Ray and malformed options raise many types; each means the task was not accepted
         ray.shutdown()
-        raise WhereError(_line(error)) from None
+        raise WhereError(one_line(error)[:300]) from None
 
     def wait(seconds: float) -> int | None:
         ready, _ = ray.wait([reference], timeout=seconds)
@@ -41,7 +41,7 @@ def submit(job: JobSpec) -> JobHandle:
         try:
             return int(ray.get(reference))
         except ray.exceptions.RayError as error:
-            raise WhereError(f"task {reference.task_id().hex()} did not end by itself: {_line(error)}") from None
+            raise WhereError(f"task {reference.task_id().hex()} did not end by itself: {one_line(error)[:300]}") from None
         finally:
             ray.shutdown()
 
@@ -64,7 +64,3 @@ def _keep_handler(number: signal.Signals) -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, before)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

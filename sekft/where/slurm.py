@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sekft.errors import WhereError
+from sekft.errors import WhereError, one_line
 from sekft.where.job_spec import JobHandle, JobSpec, absolute, execute
 
 POLL_S = 0.5
@@ -27,7 +27,7 @@ def submit(job: JobSpec) -> JobHandle:
         executor.update_parameters(**submission["parameters"])
         submitted = executor.submit(execute, submission["command"], absolute(), absolute(job.output))
     except Exception as error:  # submitit, sbatch and malformed options raise many types; each means the job was not accepted
-        raise WhereError(_line(error)) from None
+        raise WhereError(one_line(error)[:300]) from None
 
     def wait(seconds: float) -> int | None:
         deadline = time.monotonic() + seconds
@@ -38,11 +38,7 @@ def submit(job: JobSpec) -> JobHandle:
         try:
             return int(submitted.result())
         except Exception as error:
-            raise WhereError(f"job {submitted.job_id} did not end by itself: {_line(error)}") from None
+            raise WhereError(f"job {submitted.job_id} did not end by itself: {one_line(error)[:300]}") from None
 
     details = {"executor": submission["executor"], "folder": str(job.folder / FOLDER)}
     return JobHandle(str(submitted.job_id), wait, submitted.cancel, details)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from sekft.errors import SandboxError
+from sekft.errors import SandboxError, one_line
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend import pipe
 
@@ -61,7 +61,7 @@ class Control:
             self.checker_output = self._pipe(inside, 5)
             self._start(inside)
         except OSError as error:
-            raise SandboxError(f"bwrap did not start: {image.one_line(error)}; {_ADVICE}") from None
+            raise SandboxError(f"bwrap did not start: {one_line(error)}; {_ADVICE}") from None
         finally:
             for end in inside.values():
                 os.close(end)
@@ -183,7 +183,7 @@ class Control:
         try:
             pipe.write_all(self._requests, header.encode() + b"\n" + body, REQUEST_S)
         except OSError as error:
-            raise SandboxError(f"the control process is gone: {image.one_line(error)}") from None
+            raise SandboxError(f"the control process is gone: {one_line(error)}") from None
         return nonce.encode()
 
     def _answer(self, nonce: bytes, timeout_s: float) -> bytes:

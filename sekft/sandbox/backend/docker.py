@@ -15,7 +15,7 @@ import docker
 import docker.errors
 
 from sekft.config import SandboxConfig
-from sekft.errors import SandboxError
+from sekft.errors import SandboxError, one_line
 from sekft.sandbox import image, layout
 from sekft.sandbox.backend import engine, preflight
 from sekft.sandbox.backend.container import FULL, STOPPED, Container, Maker
@@ -86,7 +86,7 @@ class DockerSession:
             self._lifeline.send(b"%d\n%s" % (len(roots), roots))
             status = self._lifeline.line(_ANSWER_S)
         except OSError as error:
-            raise SandboxError(f"the container ended while root's files were written: {image.one_line(error)}") from None
+            raise SandboxError(f"the container ended while root's files were written: {one_line(error)}") from None
         if status != b"0":
             raise SandboxError(f"root's files were not written: tar ended with {status.decode()} on {len(roots)} bytes")
         self._start(agents)
@@ -111,7 +111,7 @@ class DockerSession:
                 output, ended = stream.read(timeout_s + 5, _OUTPUT_BYTES)
                 status = stream.exit_code() if ended else None
         except (SandboxError, OSError) as error:
-            return CheckResult(None, image.one_line(error), broken=True)
+            return CheckResult(None, one_line(error), broken=True)
         late = status == 137 and time.monotonic() - started >= timeout_s
         return CheckResult(None if late else status, output.decode("utf-8", "replace"))
 
@@ -128,7 +128,7 @@ class DockerSession:
             shell.start()
         except OSError as error:
             shell.close()
-            raise SandboxError(f"the container ended while the agent's files were written: {image.one_line(error)}") from None
+            raise SandboxError(f"the container ended while the agent's files were written: {one_line(error)}") from None
         except SandboxError:
             shell.close()
             raise

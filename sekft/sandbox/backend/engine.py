@@ -16,8 +16,7 @@ import docker.errors
 import docker.utils
 import psutil
 
-from sekft.errors import SandboxError
-from sekft.sandbox.image import one_line
+from sekft.errors import SandboxError, one_line
 
 PROBE_S = 1.0  # an engine of this host answers in milliseconds
 CALL_S = 30.0  # 16 containers started at once took 2 s each

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sekft.data import decision
 from sekft.data.decision import Decision
-from sekft.errors import JobError
+from sekft.errors import JobError, validation_line
 from sekft.resident.queue import Queue
 from sekft.tracking.ledger import Entry, Status
 
@@ -64,5 +66,5 @@ def read(body: bytes) -> Decision:
         line: Mapping[str, Any] = json.loads(body)
         return Decision.model_validate(line)
     except ValueError as error:
-        detail = error.errors(include_url=False)[0]["msg"] if hasattr(error, "errors") else str(error)
+        detail = validation_line(error) if isinstance(error, ValidationError) else str(error)
         raise JobError(f"sample: {detail}; allowed: id, context or messages and decision, continuation, reason, memories") from None

@@ -89,36 +89,11 @@ def test_impossible_weights_are_refused():
         source_shares(data)
 
 
-WORDS = [
-    "the",
-    "quick",
-    "red",
-    "fox",
-    "went",
-    "over",
-    "the",
-    "old",
-    "bridge",
-    "and",
-    "met",
-    "a",
-    "hen",
-    "that",
-    "sold",
-    "seven",
-    "eggs",
-    "to",
-    "a",
-    "miller",
-    "who",
-    "had",
-    "never",
-    "seen",
-    "snow",
-]
+TEXT = "the quick red fox went over the old bridge and met a hen that sold seven eggs to a miller who had never seen snow"
+WORDS = TEXT.split(" ")
 
 
-def talk(name: str, source: str, words: list[str]) -> Sample:
+def chat(name: str, source: str, words: list[str]) -> Sample:
     return Sample(name, name, source, (Message(role="user", content="tell"), Message(role="assistant", content=" ".join(words))))
 
 
@@ -127,11 +102,11 @@ def test_planted_near_duplicates_are_found_within_and_across_the_split():
     data = sources(a=1, b=1)
     data.sources["b"].max_similarity = 0.7
     found = drop_near_duplicates(
-        [talk("b/1", "b", near), talk("b/2", "b", far), talk("b/3", "b", [*far, "x"])], [talk("a/0", "a", WORDS)], data
+        [chat("b/1", "b", near), chat("b/2", "b", far), chat("b/3", "b", [*far, "x"])], [chat("a/0", "a", WORDS)], data
     )
     assert (found.across, found.within) == ([("b/1", "a/0")], [("b/3", "b/2")]) and [one.id for one in found.training] == ["b/2"]
     assert found.lines()[1] == "near-duplicates of validation dropped from training: b 1; the first: b/1 is like a/0"
-    assert len(drop_near_duplicates([talk("a/1", "a", near), talk("a/2", "a", near)], [talk("a/0", "a", WORDS)], data).training) == 2
+    assert len(drop_near_duplicates([chat("a/1", "a", near), chat("a/2", "a", near)], [chat("a/0", "a", WORDS)], data).training) == 2
 
 
 def episodes(count: int) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sekft.errors import JobError
+from sekft.errors import JobError, validation_line
 from sekft.resident.dispatch import Dispatcher
 from sekft.resident.queue import ENDED, Queue, UnknownJob
 from sekft.resident.samples import Samples, read
@@ -163,8 +163,7 @@ def _job_request(body: bytes) -> JobRequest:
     try:
         return JobRequest.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise JobError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}; allowed: words, typed_in, samples") from None
+        raise JobError(f"{validation_line(error)}; allowed: words, typed_in, samples") from None
 
 
 def _losses(run: Path) -> list[dict[str, Any]]:

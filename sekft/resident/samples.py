@@ -1,8 +1,6 @@
 """Decision points posted to a resident base: kept on disk, and each is used by at most one training."""
 
-import json
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +61,7 @@ def _released(entry: Entry) -> bool:
 def read(body: bytes) -> Decision:
     """The decision point in the body of a request. Raises JobError."""
     try:
-        line: Mapping[str, Any] = json.loads(body)
-        return Decision.model_validate(line)
-    except ValueError as error:
-        detail = validation_line(error) if isinstance(error, ValidationError) else str(error)
-        raise JobError(f"sample: {detail}; allowed: id, context or messages and decision, continuation, reason, memories") from None
+        return Decision.model_validate_json(body)
+    except ValidationError as error:
+        fields = "id, context or messages and decision, continuation, reason, memories"
+        raise JobError(f"sample: {validation_line(error)}; the fields of a decision point are {fields}") from None

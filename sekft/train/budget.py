@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,17 @@ FLOAT32, MOMENTS = 4, 2  # bytes of a trained weight; moments of Adam, each as l
 OTHER_FILES = 2 * MB  # tokenizer, template, logs, pages
 
 
+@dataclass(frozen=True)
+class LimitReached:
+    """`budget` in summary.json. of: steps of the whole training; seconds: since the start of the run."""
+
+    limit: str
+    step: int
+    of: int
+    tokens: int
+    seconds: float
+
+
 class Budget(TrainerCallback):
     """Ends the training at a limit; time counts from the construction.
 
@@ -40,7 +51,7 @@ class Budget(TrainerCallback):
         self.config, self._trainer, self._seed = settings.budget, settings.trainer, settings.seed
         self._lengths, self._folder, self._report, self._start = [len(row.ids) for row in rows], folder, report, time.monotonic()
         self._weights = trained_bytes(base, settings)
-        self.reached: dict[str, Any] | None = None  # the limit, and at which step of how many
+        self.reached: LimitReached | None = None  # the first limit
         self._progress = (0, 0)  # step, of how many
         if self._weights and (why := self._disk_shortage(settings.trainer.save_every_steps > 0)):
             raise SettingsError(f"{folder}: {why}; training was not started")
@@ -87,7 +98,7 @@ class Budget(TrainerCallback):
         """The first limit that was reached, for summary.json; None without one."""
         if self.reached is None and self.is_late():
             self._record(self._wall())
-        return self.reached
+        return asdict(self.reached) if self.reached else None
 
     def _limit_reached(self, step: int) -> str:
         """The limit that is reached; empty if none is."""
@@ -111,8 +122,8 @@ class Budget(TrainerCallback):
 
     def _record(self, why: str) -> None:
         step, steps = self._progress
-        self.reached = {"limit": why, "step": step, "of": steps, "tokens": self._used, "seconds": round(self._elapsed(), 1)}
-        add_event(self._folder, "budget", **self.reached)
+        self.reached = LimitReached(why, step, steps, self._used, round(self._elapsed(), 1))
+        add_event(self._folder, "budget", **asdict(self.reached))
         end = f"training ends after step {step} of {steps}" if step < steps else "the run is late"
         self._report(f"budget: {end}: {why}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
@@ -17,6 +17,9 @@ from sekft.data.recipe import PreparedData
 from sekft.errors import SekftError, WhereError
 from sekft.tracking.files import append_line, write_json
 from sekft.tracking.record import one_line
+
+if TYPE_CHECKING:
+    from sekft.train.selection import Choice
 
 FOLDER = "training"  # in the folder of the run
 SETTINGS, ROWS, EVENTS = "settings.json", "rows.npz", "events.jsonl"
@@ -28,7 +31,7 @@ class TrainingResult:
 
     adapter: Path
     step: int  # the one whose weights it has
-    choice: dict[str, Any] | None  # how that step was chosen; None without measurements during training
+    choice: "Choice | None"  # None without measurements during training
     steps: int  # of the whole training
     val_loss: float | None  # after the last step
 

@@ -99,7 +99,12 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         seconds = dict(zip(("load", "train", "eval"), (round(b - a, 3) for a, b in zip(clock, clock[1:], strict=False)), strict=True))
         data = {"supervised_tokens": inputs.counts.learned, "data": inputs.counts.summary()}
         costs = {"base_loads": bases.base_loads() - loads, **data, "seconds": seconds}
-        training = {"choice": result.choice, "steps": result.steps, "val_loss": result.val_loss, "budget": budget.summary()}
+        training = {
+            "choice": result.choice.document() if result.choice else None,
+            "steps": result.steps,
+            "val_loss": result.val_loss,
+            "budget": budget.summary(),
+        }
         summary: dict[str, Any] = {"command": "train", "seed": settings.seed, **training, **evaluation, **costs}
         track.write_summary(summary)
         if summary["tuned"]:
@@ -200,12 +205,12 @@ def train(
         if not trainer.is_world_process_zero():  # rank 0 saves the adapter
             return TrainingResult(track.folder, steps, None, steps, None)
         choice = selection.choose(base, tuned, steps)
-        step = choice["step"] if choice else steps
+        step = choice.step if choice else steps
         partial, logits = save(tuned, base, track.folder / "adapter", settings, inputs, step)
     change, folder = prove(base, partial, inputs.training[0].ids, logits), publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **base.fingerprint()})
     echo(f"{loss_change(logging.losses)} in {steps} steps; {validation_change(before, after)}")
-    chosen = f" of step {step}, {choice['why']}" if choice else ""
+    chosen = f" of step {step}, {choice.why}" if choice else ""
     echo(f"adapter: {folder}{chosen} (loaded fresh, it reproduces the trained logits; it changes the base's by up to {change:.3g})")
     return TrainingResult(folder, step, choice, steps, after.get("val/loss"))
 

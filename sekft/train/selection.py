@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,29 @@ class Measurement:
             "broken_share": self.broken_share,
             **self.rates,
         }
+
+
+@dataclass(frozen=True)
+class Best:
+    """The step of the best measurement, and why it is the best."""
+
+    step: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The step whose weights the adapter has, and why: `choice` in summary.json. of: steps of the whole training."""
+
+    step: int
+    of: int
+    why: str
+    best: Best | None  # None if too many episodes broke in every measurement
+    measurements: tuple[Measurement, ...]
+
+    def document(self) -> dict[str, Any]:
+        looks = [measurement.document() for measurement in self.measurements]
+        return {"step": self.step, "of": self.of, "why": self.why, "best": asdict(self.best) if self.best else None, "looks": looks}
 
 
 def read_measurements(file: Path) -> list[Measurement]:
@@ -111,28 +134,24 @@ class SelectionCallback(TrainerCallback):
         if (self.folder / BEST).exists():
             shutil.copytree(self.folder / BEST, checkpoint / BEST, dirs_exist_ok=True)
 
-    def choose(self, base: Base, tuned: Any, steps: int) -> dict[str, Any] | None:
-        """Choose a step, load its weights into the model, and return the choice with its reason; None if nothing was measured.
-
-        steps: of the whole training.
-        """
+    def choose(self, base: Base, tuned: Any, steps: int) -> Choice | None:
+        """Choose a step and load its weights into the model; None if nothing was measured. steps: of the whole training."""
         if self._play is None:
             return None
-        best: dict[str, Any] | None = None
+        best = None
         if (found := self.best()) is not None:
-            best = {"step": found[0].step, "why": f"{found[1]} of {len(self.measurements) - 1} measurements"}
+            best = Best(found[0].step, f"{found[1]} of {len(self.measurements) - 1} measurements")
         if self.config.choose is Choose.last:
             step, why = steps, "eval.choose=last"
         elif best:
-            step, why = best["step"], best["why"]
+            step, why = best.step, best.why
         elif self.measurements[1:]:
             step, why = steps, "too many episodes broke in every measurement"
         else:
             step, why = steps, "training ended before the first measurement"
         if step != steps:
             restore_weights(tuned, base, self.folder / BEST)
-        looks = [measurement.document() for measurement in self.measurements]
-        return {"step": step, "of": steps, "why": why, "best": best, "looks": looks}
+        return Choice(step, steps, why, best, tuple(self.measurements))
 
     def best(self) -> tuple[Measurement, str] | None:
         """The best measurement of the adapter, and why; None if too many episodes broke in each."""

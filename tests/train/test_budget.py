@@ -50,7 +50,7 @@ def test_training_ends_after_the_step_that_reaches_a_limit_and_reports_it_once(t
     messages: list[str] = []
     budget = trained(tmp_path, messages.append, **limits)
     (name,) = limits
-    assert budget.reached and (budget.reached["step"], budget.reached["of"]) == (step, 4)
+    assert budget.reached and (budget.reached.step, budget.reached.of) == (step, 4)
     assert len(messages) == 1 and messages[0].startswith(f"budget: training ends after step {step} of 4: budget.{name}=")
     assert audited(tmp_path) == [budget.summary()] and is_whole(tmp_path / "checkpoints" / f"checkpoint-{step}")
 
@@ -59,7 +59,7 @@ def test_tokens_used_before_a_checkpoint_count_when_training_resumes(tmp_path: P
     trained(tmp_path, max_steps=2)
     used = audited(tmp_path)[0]["tokens"]
     budget = trained(tmp_path, max_tokens=used + 1)
-    assert budget.reached and budget.reached["step"] == 3
+    assert budget.reached and budget.reached.step == 3
 
 
 def test_a_limit_that_only_the_last_step_reaches_is_not_reported(tmp_path: Path):
@@ -71,7 +71,7 @@ def test_no_room_for_the_adapter_is_refused_and_no_room_for_a_checkpoint_writes_
     with pytest.raises(SettingsError, match=r"budget.max_disk_mb=1: 0.0 MB are there, the adapter takes 2.\d; training was not started"):
         made(tmp_path / "small", max_disk_mb=1)
     budget = trained(tmp_path / "large", max_steps=2, max_disk_mb=3)
-    assert budget.reached and budget.reached["step"] == 2 and not list(tmp_path.glob("large/checkpoints/checkpoint-*"))
+    assert budget.reached and budget.reached.step == 2 and not list(tmp_path.glob("large/checkpoints/checkpoint-*"))
 
 
 def test_the_evaluation_gets_the_time_that_is_left_and_is_unmeasured_without_any(tmp_path: Path):

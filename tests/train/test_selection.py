@@ -15,7 +15,7 @@ from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.train.selection import BEST, MEASUREMENTS, SelectionCallback, best, measure
+from sekft.train.selection import BEST, MEASUREMENTS, Choice, SelectionCallback, best, measure
 from sekft.train.trainer import make_trainer
 from tests.eval.planted import episode
 from tests.train.test_trainer import QUICK, R4, ROWS
@@ -69,7 +69,7 @@ GOOD_AT_4: EpisodesByStep = {2: planted(1), 4: planted(6), 6: planted(3), 8: pla
 def trained(
     base: bases.Base, folder: Path, episodes: EpisodesByStep | None, config: EvalConfig = EVERY_TWO, checkpoint: str | None = None,
     stop: int = 8, adapter: LoraConfig = R4, save_every: int = 0,
-) -> tuple[dict | None, dict[str, torch.Tensor], list[int]]:  # fmt: skip
+) -> tuple[Choice | None, dict[str, torch.Tensor], list[int]]:  # fmt: skip
     """The choice, the weights left in the model, and the steps whose rates were logged."""
     folder.mkdir()
     logged: list[int] = []
@@ -99,7 +99,7 @@ def saved(folder: Path) -> dict[str, torch.Tensor]:
 @dataclass(frozen=True)
 class Uninterrupted:
     folder: Path
-    choice: dict
+    choice: Choice
     left: dict[str, torch.Tensor]
     logged: list[int]
 
@@ -114,7 +114,7 @@ def uninterrupted(base: bases.Base, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_the_adapter_of_the_best_step_is_in_best(uninterrupted: Uninterrupted):
     choice, run = uninterrupted.choice, uninterrupted.folder
-    assert (choice["step"], choice["of"], choice["why"], uninterrupted.logged) == (4, 8, "most verified of 4 measurements", [0, 2, 4, 6, 8])
+    assert (choice.step, choice.of, choice.why, uninterrupted.logged) == (4, 8, "most verified of 4 measurements", [0, 2, 4, 6, 8])
     at_4 = saved(run / "checkpoints" / "checkpoint-4")
     assert same(saved(run / BEST), at_4) and not same(at_4, saved(run / "checkpoints" / "checkpoint-8"))
     assert json.loads((run / BEST / lora.FINGERPRINT).read_text())["step"] == 4
@@ -127,7 +127,7 @@ def test_the_model_is_left_with_the_best_steps_weights(uninterrupted: Uninterrup
 
 def test_full_weights_of_the_best_step_are_restored_like_an_adapter(base: bases.Base, tmp_path: Path):
     choice, left, _ = trained(base, tmp_path / "run", GOOD_AT_4, adapter=WHOLE)
-    assert choice is not None and choice["step"] == 4
+    assert choice is not None and choice.step == 4
     kept = load_file(tmp_path / "run" / BEST / "model.safetensors")
     assert kept.keys() <= left.keys() and all(torch.equal(left[name], kept[name]) for name in kept)
 
@@ -136,23 +136,23 @@ def test_measuring_does_not_change_the_training(base: bases.Base, tmp_path: Path
     choice, measured, _ = trained(base, tmp_path / "measured", GOOD_AT_4, replace(EVERY_TWO, choose=Choose.last))
     nothing, alone, logged = trained(base, tmp_path / "alone", None)
     assert nothing is None and logged == [] and same(measured, alone)
-    assert choice is not None and (choice["step"], choice["why"], choice["best"]["step"]) == (8, "eval.choose=last", 4)
+    assert choice is not None and (choice.step, choice.why, choice.best.step) == (8, "eval.choose=last", 4)
     assert not (tmp_path / "alone" / MEASUREMENTS).exists() and not (tmp_path / "alone" / BEST).exists()
 
 
 def test_the_last_step_is_measured_even_if_it_is_no_multiple(base: bases.Base, tmp_path: Path):
     episodes = {3: planted(1), 6: planted(1), 8: planted(2)}
     choice, _, logged = trained(base, tmp_path / "run", episodes, EvalConfig(every_steps=3))
-    assert choice is not None and choice["step"] == 8 and logged == [0, 3, 6, 8]
+    assert choice is not None and choice.step == 8 and logged == [0, 3, 6, 8]
 
 
 def test_a_measurement_with_too_many_broken_episodes_is_logged_and_not_chosen(base: bases.Base, tmp_path: Path):
     worse = {**GOOD_AT_4, 4: planted(6, broken=3)}
     choice, _, logged = trained(base, tmp_path / "run", worse)
-    assert choice is not None and choice["step"] == 8 and 4 in logged
+    assert choice is not None and choice.step == 8 and 4 in logged
     nothing = dict.fromkeys(GOOD_AT_4, planted(6, broken=3))
     choice, _, _ = trained(base, tmp_path / "none", nothing)
-    assert choice is not None and choice["best"] is None and choice["why"] == "too many episodes broke in every measurement"
+    assert choice is not None and choice.best is None and choice.why == "too many episodes broke in every measurement"
 
 
 @pytest.mark.parametrize("checkpoint", [3, 5])  # before and after the best step
@@ -175,7 +175,7 @@ def test_a_checkpoint_chosen_in_other_scenarios_is_refused(uninterrupted: Uninte
 
 def test_every_measurement_is_a_line_of_step_and_rates(uninterrupted: Uninterrupted):
     lines = [json.loads(line) for line in (uninterrupted.folder / MEASUREMENTS).read_text().splitlines()]
-    assert lines == uninterrupted.choice["looks"]
+    assert lines == [measurement.document() for measurement in uninterrupted.choice.measurements]
     assert [(line["step"], line["agent"], line["verified"]) for line in lines] == [
         (0, "base", 0.0), (2, "tuned", 1 / 16), (4, "tuned", 6 / 16), (6, "tuned", 3 / 16), (8, "tuned", 4 / 16)
     ]  # fmt: skip

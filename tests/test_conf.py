@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from sekft import config
-from sekft.cli.launch import typed_last
+from sekft.cli.launch import skip_evaluation
 from sekft.cli.settings import conf_folder, settings
 from sekft.config import commands
 from sekft.config.bounds import at_least, between, require_bounds
@@ -64,7 +64,7 @@ def test_every_option_composes(command: str, choice: str):
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_eval_none_skips_the_eval_of_a_recipe_unless_a_number_is_typed(words: tuple[str, ...], episodes: int):
-    chosen = settings(typed_last(compose("train", list(words)), words), commands.COMMANDS["train"])
+    chosen = settings(skip_evaluation(compose("train", list(words)), words), commands.COMMANDS["train"])
     assert (chosen.eval.episodes, chosen.eval.every_steps) == (episodes, 0)
 
 

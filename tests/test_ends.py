@@ -186,7 +186,7 @@ def test_an_interrupted_evaluation_keeps_finished_episodes_and_is_repeated(tmp_p
     finally:
         run.kill()
     status, word = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
-    assert (run.returncode, errors) == (status, f"sekft.eval: {word}; what was written before is whole\n")
+    assert (run.returncode, errors) == (status, f"sekft.eval: {word}; all files written so far are complete\n")
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children), None, 30)
     wait_until(lambda: sandbox != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}

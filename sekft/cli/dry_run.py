@@ -1,4 +1,4 @@
-"""A start that is only planned leaves nothing behind: what Hydra makes for a job is made where nobody keeps it."""
+"""Starts that are only planned: Hydra writes what it makes for a job into a temporary folder."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,47 +14,47 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sekft.config.where import REMOTE
+from sekft.config import REMOTE
 from sekft.errors import SettingsError
 from sekft.tracking.signals import terminating
 
-ABOUT = ("dry_run", "where", "experiment")  # only these words can make a start a planned one
-_real: dict[Path, Path] = {}  # by the folder that nobody keeps
+DECISIVE = ("dry_run", "where", "experiment")  # only these settings can make a start a planned one
+_real: dict[Path, Path] = {}  # temporary folder -> the folder that a real start would use
 
 
 @contextmanager
-def unless_live(command: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
-    """The words to start with, and whether it is only planned. Raises SettingsError."""
-    composed = _composed(command, conf, words)
-    if composed is None or not _planned(command, composed):
+def prepared(command: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
+    """The words to start with, and whether the start is only planned. Raises SettingsError for a plan of a search."""
+    composed = _compose(command, conf, words)
+    if composed is None or not _is_planned(command, composed):
         yield list(words), False
         return
-    sweep = composed.hydra.mode is RunMode.MULTIRUN or composed.hydra.mode == "MULTIRUN"
-    if sweep and not str(composed.hydra.sweeper._target_).endswith("BasicSweeper"):
-        raise SettingsError("dry_run=true: allowed with a sweeper that chooses as it goes: the plan of one job, without -m")
-    key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
-    with terminating(), tempfile.TemporaryDirectory(prefix="sekft-plan-") as nobodys:
-        _real[Path(nobodys)] = Path(str(OmegaConf.select(composed, key)))
-        ours = [f"{key}={nobodys}", "hydra.output_subdir=null", "hydra.job_logging.handlers.file.filename=/dev/null"]
+    is_sweep = composed.hydra.mode is RunMode.MULTIRUN or composed.hydra.mode == "MULTIRUN"
+    if is_sweep and not str(composed.hydra.sweeper._target_).endswith("BasicSweeper"):
+        raise SettingsError("dry_run=true: a search cannot be planned, as results decide its jobs; allowed: one job, without -m")
+    key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
+    with terminating(), tempfile.TemporaryDirectory(prefix="sekft-plan-") as temporary:
+        _real[Path(temporary)] = Path(str(OmegaConf.select(composed, key)))
+        added = [f"{key}={temporary}", "hydra.output_subdir=null", "hydra.job_logging.handlers.file.filename=/dev/null"]
         kept = [word for word in words if not word.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
-        at = max(place for place, word in enumerate(kept) if "=" in word and not word.startswith("-")) + 1
+        after_overrides = max(index for index, word in enumerate(kept) if "=" in word and not word.startswith("-")) + 1
         try:
-            yield [*kept[:at], *ours, *kept[at:]], True
+            yield [*kept[:after_overrides], *added, *kept[after_overrides:]], True
         finally:
             _real.clear()
 
 
-def real(folder: Path) -> Path:
-    """Where a job would be, if it is only planned; else where it is."""
-    for nobodys, meant in _real.items():
-        if folder.absolute().is_relative_to(nobodys):
-            return meant / folder.absolute().relative_to(nobodys)
+def real_folder(folder: Path) -> Path:
+    """The folder that a planned job would have if it were started; else the folder itself."""
+    for temporary, real in _real.items():
+        if folder.absolute().is_relative_to(temporary):
+            return real / folder.absolute().relative_to(temporary)
     return folder
 
 
-def _composed(command: str, conf: Path, words: Sequence[str]) -> Any:
-    """The config of this start; None where it cannot be a planned one, or where Hydra itself has something to say."""
-    if not any(word.lstrip("+").replace("=", ".").split(".")[0] in ABOUT for word in words):
+def _compose(command: str, conf: Path, words: Sequence[str]) -> Any:
+    """The config of this start; None if it cannot be a planned one, or if Hydra has to report an error itself."""
+    if not any(word.lstrip("+").replace("=", ".").split(".")[0] in DECISIVE for word in words):
         return None
     args = get_args_parser().parse_args(list(words))
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
@@ -73,6 +73,6 @@ def _composed(command: str, conf: Path, words: Sequence[str]) -> Any:
         return None
 
 
-def _planned(command: str, composed: Any) -> bool:
-    place = OmegaConf.select(composed, f"where.{'train' if command == 'train' else 'eval'}")
-    return bool(OmegaConf.select(composed, "dry_run")) or (place in REMOTE and not OmegaConf.select(composed, "live"))
+def _is_planned(command: str, composed: Any) -> bool:
+    where = OmegaConf.select(composed, f"where.{'train' if command == 'train' else 'eval'}")
+    return bool(OmegaConf.select(composed, "dry_run")) or (where in REMOTE and not OmegaConf.select(composed, "live"))

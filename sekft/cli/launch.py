@@ -1,4 +1,4 @@
-"""How a command is started: Hydra composes, settings() makes sure, a refusal is one line."""
+"""The main function of every command: Hydra composes, settings() validates, every refusal is one line."""
 
 import gc
 import logging
@@ -22,91 +22,95 @@ from sekft.cli import dry_run, recorded, sweep
 from sekft.cli.console import echo
 from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settings
-from sekft.cli.sweep import Sweeps
+from sekft.cli.sweep import SweepPolicy
 from sekft.config.commands import COMMANDS, register
-from sekft.config.job import Job, RunFunction
+from sekft.config.job import Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.record import one_line
 from sekft.where import allowed
 
-TERMINATED = 128 + signal.SIGTERM
-Plan = Callable[[Any, Job, Callable[[str], None]], None]  # prints what a start would do
-listeners: list[
-    Callable[[str, "Job", Any], None]
-] = []  # told command, job and None as a job of this process begins, and its summary as it ends well
-WHOLE = "what was written before is whole"
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit statuses
+FILES_ARE_COMPLETE = "all files written so far are complete"
+Plan = Callable[[Any, Job, Report], None]  # prints what a start would do
+Listener = Callable[[str, Job, Any], None]  # (command, job, None) when a job begins, (command, job, summary) when it ends well
+listeners: list[Listener] = []  # of the jobs of this process
 
 
-def typed_last(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """eval=none, when it is typed, skips the evaluation also of a recipe: that is composed last, and its number of scenarios would stay."""
+@dataclass(frozen=True)
+class Failure:
+    """The printable part of an error; keeping the exception would pin the model in GPU memory. of_job: of a job of a sweep."""
+
+    message: str
+    exit_status: int
+    of_job: bool
+
+
+def launch(command: str, run: RunFunction, sweeps: SweepPolicy | None = None, plan: Plan | None = None) -> None:
+    """The main function of `python -m sekft.<command> [overrides]`.
+
+    sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run.
+    A refusal or a full disk is one line on stderr and exit status 1; Ctrl-C is 130, SIGTERM 143. A failed job of a sweep does not stop
+    the others: it is reported at once and again at the end.
+    """
+    register()
+    _quiet_libraries()
+    failures: list[Failure] = []
+    main_process = os.getpid()
+
+    def job(cfg: DictConfig) -> float | None:
+        this, objective = _job(), None
+        try:
+            objective = _run_job(command, _notifying(command, run), cfg, this, sweeps, plan)
+        except Exception as error:
+            if os.getpid() != main_process or not (this.sweep or isinstance(error, SekftError | OSError)):
+                raise  # in a process of a Hydra launcher the exception must reach the launcher
+            failures.append(_failure(error, this, command))
+            _print_error(command, failures[-1].message, None if isinstance(error, SekftError) else error)
+        if this.sweep:
+            gc.collect()  # frees the cycles that hold the job's model
+        return objective
+
+    try:
+        _start(command, job)
+    except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: the run's folder
+        failures.append(_failure(error))
+        _print_error(command, failures[-1].message)
+    except KeyboardInterrupt:
+        _print_error(command, f"interrupted; {FILES_ARE_COMPLETE}")
+        sys.exit(INTERRUPTED)
+    except SystemExit as exit_:
+        if exit_.code == TERMINATED:
+            _print_error(command, f"terminated; {FILES_ARE_COMPLETE}")
+        raise
+    if failures:
+        _exit_with(command, failures)
+
+
+def skip_evaluation(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """With the override eval=none set the number of episodes to 0 in a recipe's config, too: a recipe is composed after the groups."""
     if "eval=none" in overrides:
-        typed = {word.partition("=")[0] for word in overrides}
-        for key in {"eval.episodes", "eval.every_steps"} - typed:
+        given = {word.partition("=")[0] for word in overrides}
+        for key in {"eval.episodes", "eval.every_steps"} - given:
             OmegaConf.update(cfg, key, 0)
     return cfg
 
 
-@dataclass(frozen=True)
-class Refused:
-    """What is left of an error; itself it would hold on to all that its frames held, a model on a GPU among it."""
-
-    line: str
-    exit_status: int
-    of_job: bool  # of a sweep
+def resident_socket(words: Sequence[str]) -> Path | None:
+    """The socket in resident=SOCKET; None without one."""
+    given = [word.partition("=")[2] for word in words if word.startswith("resident=")]
+    return Path(given[-1]) if given and given[-1] not in ("", "null") else None
 
 
-def launch(command: str, run: RunFunction, sweeps: Sweeps | None = None, plan: Plan | None = None) -> None:
-    """The main of a command: `python -m sekft.<command> [overrides]`. sweeps: how a sweep of it is started again; None: from the start.
-
-    A refusal is one line and exit status 1; so is a disk that takes no more, and of a sweep, whose other jobs go on, any error
-    of a job: said as it happens and again at the end. Ctrl-C is 130, SIGTERM 143.
-    """
-    node = COMMANDS[command]
-    register()
-    _quiet()
-    run = _told(command, run)
-    refused: list[Refused] = []
-    here = os.getpid()
-
-    def job(cfg: DictConfig) -> float | None:
-        this, worth = _job(), None
-        try:
-            worth = _start(command, run, cfg, node, this, sweeps, plan)
-        except Exception as error:
-            if os.getpid() != here or not (this.sweep or isinstance(error, SekftError | OSError)):
-                raise  # in a launcher's own process the exception is its way to hear of it
-            refused.append(_refused(error, this, command))
-            _say(command, refused[-1].line, None if isinstance(error, SekftError) else error)
-        if this.sweep:
-            gc.collect()  # what a trainer leaves is held by itself alone
-        return worth
-
-    try:
-        _begin(command, job)
-    except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: of the folder of the run
-        refused.append(_refused(error))
-        _say(command, refused[-1].line)
-    except KeyboardInterrupt:
-        _say(command, f"interrupted; {WHOLE}")
-        sys.exit(130)
-    except SystemExit as left:
-        if left.code == TERMINATED:
-            _say(command, f"terminated; {WHOLE}")
-        raise
-    if refused:
-        _leave(command, refused)
-
-
-def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
-    """Hydra composes and calls the job, once or for each of a sweep; a resident base that is named does it instead."""
+def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command."""
     words = to_overrides(command, sys.argv[1:])
     require_no_secret(words)
     require_new_names(words)
     sys.argv[1:] = recorded.expand(command, words)
-    with dry_run.unless_live(command, conf := _conf(command), sys.argv[1:]) as (words, planned):
-        if (socket := elsewhere(words)) and not planned:
+    with dry_run.prepared(command, conf := _conf(command), sys.argv[1:]) as (words, is_planned):
+        if (socket := resident_socket(words)) and not is_planned:
             from sekft.where.resident import run_job
 
             sys.exit(run_job(socket, command, words))
@@ -114,52 +118,44 @@ def _begin(command: str, job: Callable[[DictConfig], Any]) -> None:
         hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
 
 
-def elsewhere(words: Sequence[str]) -> Path | None:
-    """The socket of the resident base in resident=SOCKET."""
-    named = [word.partition("=")[2] for word in words if word.startswith("resident=")]
-    return Path(named[-1]) if named and named[-1] not in ("", "null") else None
+def _notifying(command: str, run: RunFunction) -> RunFunction:
+    """The run function, which also calls the listeners."""
 
-
-def _told(command: str, run: RunFunction) -> RunFunction:
-    def run_and_tell(settings: Any, job: Job) -> Any:
-        tell(job, None)
+    def run_and_notify(settings: Any, job: Job) -> Any:
+        for listener in listeners:
+            listener(command, job, None)
         summary = run(settings, job)
-        tell(job, summary)
-        return summary
-
-    def tell(job: Job, summary: Any) -> None:
         for listener in listeners:
             listener(command, job, summary)
+        return summary
 
-    return run_and_tell
+    return run_and_notify
 
 
-def _start(
-    command: str, run: RunFunction, cfg: DictConfig, node: type, this: Job, sweeps: Sweeps | None, plan: Plan | None
-) -> float | None:
-    """What a sweeper that searches makes the most of."""
-    if this.sweep:
-        echo(f"== job {this.name}: {' '.join(this.overrides)}")
-    clean: Any = settings(typed_last(cfg, this.overrides), node)
-    _require_no_secret(clean, this)
+def _run_job(command: str, run: RunFunction, cfg: DictConfig, job: Job, sweeps: SweepPolicy | None, plan: Plan | None) -> float | None:
+    """Run or plan one job; returns the objective for a sweeper that searches."""
+    if job.sweep:
+        echo(f"== job {job.name}: {' '.join(job.overrides)}")
+    typed: Any = settings(skip_evaluation(cfg, job.overrides), COMMANDS[command])
+    _require_no_secret(typed, job)
     if plan is not None:
         from sekft.where import remote
 
-        remote.require(command, clean, this.sweep is not None)
-        if allowed.only_planned(command, clean):
-            plan(clean, this, echo)
+        remote.require(command, typed, job.sweep is not None)
+        if allowed.only_planned(command, typed):
+            plan(typed, job, echo)
             return None
-        run = remote.at_location(command, run, clean, echo)
-    if this.sweep and sweeps:
-        return sweeps.worth(clean, sweep.run(run, clean, this, this.sweep, sweeps, echo))
-    run(clean, this)
+        run = remote.at_location(command, run, typed, echo)
+    if job.sweep and sweeps:
+        return sweeps.objective(typed, sweep.run_once(run, typed, job, job.sweep, sweeps, echo))
+    run(typed, job)
     return None
 
 
-def _require_no_secret(clean: Any, job: Job) -> None:
-    """Raises SettingsError for a secret in a recipe, and removes the copies that Hydra has written into the run's folder."""
+def _require_no_secret(typed: Any, job: Job) -> None:
+    """Raises SettingsError for a secret in a recipe, after removing the copies that Hydra has written into the run's folder."""
     try:
-        secrets.require_none(asdict(clean))
+        secrets.require_none(asdict(typed))
     except SettingsError:
         shutil.rmtree(job.folder / ".hydra", ignore_errors=True)
         if job.sweep:
@@ -167,37 +163,30 @@ def _require_no_secret(clean: Any, job: Job) -> None:
         raise
 
 
-def _leave(command: str, refused: list[Refused]) -> None:
-    """What failed of a sweep is told once more."""
-    if any(one.of_job for one in refused):
-        print(f"sekft.{command}: failed, of this sweep:", *(one.line for one in refused), sep="\n  ", file=sys.stderr)
-    sys.exit(refused[0].exit_status)
-
-
 def _conf(command: str) -> Path:
     folder = conf_folder()
     if not (folder / f"{command}.yaml").exists():
-        raise SettingsError(f"{folder}: no {command}.yaml there; is the installation whole?")
+        raise SettingsError(f"{folder}: no {command}.yaml there; the installation is incomplete, install sekft again")
     return folder
 
 
 def _job() -> Job:
+    """The job that Hydra is about to run."""
     hydra_config = HydraConfig.get()
-    folder = Path(os.path.relpath(dry_run.real(Path(hydra_config.runtime.output_dir))))
+    folder = Path(os.path.relpath(dry_run.real_folder(Path(hydra_config.runtime.output_dir))))
     if ".." in folder.parts:
         folder = folder.absolute()
-    together = (
-        dry_run.real(Path(hydra_config.sweep.dir)) if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN" else None
-    )
-    group = together.name if together else folder.name
+    is_sweep = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
+    sweep_folder = dry_run.real_folder(Path(hydra_config.sweep.dir)) if is_sweep else None
     chosen = {key: value for key, value in sorted(hydra_config.runtime.choices.items()) if value and not key.startswith("hydra/")}
     choices = tuple(f"{key}={value}" for key, value in chosen.items())
-    name = f"{folder.parent.name}/{folder.name}" if together else folder.name
-    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, together)
+    name = f"{folder.parent.name}/{folder.name}" if is_sweep else folder.name
+    group = sweep_folder.name if sweep_folder else folder.name
+    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, sweep_folder)
 
 
-def _quiet() -> None:
-    """Hydra raises to us instead of printing; hub libraries neither phone home nor warn about it."""
+def _quiet_libraries() -> None:
+    """Let Hydra raise instead of printing, and keep hub libraries from sending telemetry and printing warnings."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     for key, value in {
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -207,34 +196,40 @@ def _quiet() -> None:
         os.environ.setdefault(key, value)
     warnings.filterwarnings("ignore", module="hydra|torch|transformers|trl|peft|bitsandbytes|requests")
     logging.getLogger("sekft").setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a log on a full disk is no news of its own
+    logging.raiseExceptions = False  # a log on a full disk must not print a traceback of its own
 
 
-def _refused(error: Exception, job: Job | None = None, command: str = "") -> Refused:
-    """What Hydra, the system or a library says no to, as one line. job: whose folder is named where a disk was full without saying
-    which file it was; of a sweep, that and where its log is."""
+def _failure(error: Exception, job: Job | None = None, command: str = "") -> Failure:
+    """An error of sekft, Hydra, the system or a library as one line; for a job of a sweep with its name and log."""
     match error:
         case SekftError():
-            line = str(error)
+            message = str(error)
         case OSError(strerror=str(why)):
-            line = f"{error.filename or (job.folder if job else _asked_folder())}: {why}"
+            message = f"{error.filename or (job.folder if job else _output_folder())}: {why}"  # a full disk names no file
         case HydraException() | OmegaConfBaseException():
-            line = error_line(error)
+            message = error_line(error)
         case _:
-            line = one_line(error)
+            message = one_line(error)
     of_job = job is not None and job.sweep is not None
     if job and of_job:
-        line = f"job {job.name} failed: {line}; log: {job.folder / command}.log"
-    return Refused(line, error.exit_status if isinstance(error, SekftError) else 1, of_job)
+        message = f"job {job.name} failed: {message}; log: {job.folder / command}.log"
+    return Failure(message, error.exit_status if isinstance(error, SekftError) else 1, of_job)
 
 
-def _asked_folder() -> str:
-    """Where Hydra was about to write."""
+def _output_folder() -> str:
+    """The folder that Hydra was about to write to."""
     return next((word.partition("=")[2] for word in sys.argv if word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))), "outputs")
 
 
-def _say(command: str, message: str, error: BaseException | None = None) -> None:
-    """error: what only the log tells, with its traceback."""
+def _print_error(command: str, message: str, error: BaseException | None = None) -> None:
+    """Print one line on stderr; the log also gets the traceback of error."""
     print(f"sekft.{command}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").error(message, exc_info=error)
+
+
+def _exit_with(command: str, failures: Sequence[Failure]) -> None:
+    """Print the failed jobs of a sweep again and exit with the status of the first failure."""
+    if any(failure.of_job for failure in failures):
+        print(f"sekft.{command}: failed jobs of this sweep:", *(failure.message for failure in failures), sep="\n  ", file=sys.stderr)
+    sys.exit(failures[0].exit_status)

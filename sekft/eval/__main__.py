@@ -8,7 +8,7 @@ from typing import Any
 from sekft.cli.console import echo
 from sekft.cli.launch import launch
 from sekft.cli.replay import replaying
-from sekft.cli.sweep import Sweeps
+from sekft.cli.sweep import SweepPolicy
 from sekft.config import AgentKind, EvalCommandConfig, Suite
 from sekft.config.job import Job
 from sekft.data import inputs
@@ -108,7 +108,7 @@ def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evalu
 
 
 def main() -> None:
-    launch("eval", replaying(run), Sweeps(inputs.eval_inputs, worth=objective), plan)
+    launch("eval", replaying(run), SweepPolicy(inputs.eval_inputs, objective=objective), plan)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import sys
 
-from sekft.cli.launch import elsewhere, launch
+from sekft.cli.launch import launch, resident_socket
 from sekft.config import ResidentConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError
@@ -12,7 +12,7 @@ from sekft.resident.run import read_prompt, run
 
 def main() -> None:
     composed: list[tuple[ResidentConfig, Job]] = []
-    socket = elsewhere(sys.argv[1:])
+    socket = resident_socket(sys.argv[1:])
     if not socket:
         launch("resident", lambda settings, job: composed.append((settings, job)))  # Hydra ends here, as commands start it anew
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from sekft.cli.flags import wants_preview
 from sekft.cli.launch import launch
 from sekft.cli.replay import replaying
-from sekft.cli.sweep import Sweeps
+from sekft.cli.sweep import SweepPolicy
 from sekft.compare.__main__ import compare_after_each
 from sekft.config.job import Report
 from sekft.data import inputs
@@ -28,7 +28,7 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(starting(compare_after_each(run))), Sweeps(inputs.training_inputs, newest_checkpoint, objective), plan)
+        launch("train", replaying(starting(compare_after_each(run))), SweepPolicy(inputs.training_inputs, newest_checkpoint, objective), plan)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sekft.cli import sweep
-from sekft.cli.sweep import Sweeps
+from sekft.cli.sweep import SweepPolicy
 from sekft.config import Again, EvalCommandConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError, SweepError, VerdictError
@@ -28,9 +28,9 @@ def start(folder: Path, command: Command, again: Again = Again.none, checkpoint:
     """Job 0 of a sweep; what is said about it. Its input is <folder>/data."""
     said: list[str] = []
     (folder / "0").mkdir(exist_ok=True)
-    sweeps = Sweeps(lambda settings: [folder / "data"], lambda folder, say: checkpoint)
+    policy = SweepPolicy(lambda settings: [folder / "data"], lambda folder, report: checkpoint)
     job = Job(folder / "0", "s/0", "s", (), (), folder)
-    sweep.run(command, EvalCommandConfig(seed=seed, again=again), job, folder, sweeps, said.append)
+    sweep.run_once(command, EvalCommandConfig(seed=seed, again=again), job, folder, policy, said.append)
     return said
 
 
@@ -48,7 +48,7 @@ def refuse(settings: EvalCommandConfig, job: Job) -> None:
 
 def test_a_job_that_is_done_is_skipped_unless_all_are_run_again(tmp_path: Path):
     assert start(tmp_path, fine) == []
-    assert start(tmp_path, never) == [f"{tmp_path}/0: done before; skipped (again=all runs it anew)"]
+    assert start(tmp_path, never) == [f"{tmp_path}/0: done before; skipped (again=all runs it again)"]
     assert start(tmp_path, never, Again.failed) != []
     with pytest.raises(AssertionError):
         start(tmp_path, never, Again.all)
@@ -57,11 +57,11 @@ def test_a_job_that_is_done_is_skipped_unless_all_are_run_again(tmp_path: Path):
 def test_a_job_that_failed_is_named_with_its_status_and_run_only_if_asked_to(tmp_path: Path):
     with pytest.raises(VerdictError):
         start(tmp_path, refuse)
-    with pytest.raises(SweepError, match="failed before: not as asked; again=failed runs it once more") as named:
+    with pytest.raises(SweepError, match="failed before: not as asked; again=failed runs it again") as named:
         start(tmp_path, never)
     assert named.value.exit_status == VerdictError.exit_status
     start(tmp_path, fine, Again.failed)
-    assert start(tmp_path, never, Again.failed)[0].endswith("skipped (again=all runs it anew)")
+    assert start(tmp_path, never, Again.failed)[0].endswith("skipped (again=all runs it again)")
 
 
 def test_a_job_that_was_cut_off_is_given_its_checkpoint_and_one_run_anew_finds_none(tmp_path: Path):
@@ -97,8 +97,8 @@ def test_a_job_is_run_anew_where_its_settings_or_its_data_changed_and_it_is_said
         start(tmp_path, first)
     (tmp_path / "data").write_text("other episodes")
     said = start(tmp_path, lambda settings, job: ran.append(settings.seed))
-    assert said == [f"{tmp_path}/0: was run with other inputs; run anew, what is there is kept under a number"]
-    assert "other settings; run anew" in start(tmp_path, lambda settings, job: ran.append(settings.seed), seed=7)[0]
+    assert said == [f"{tmp_path}/0: ran with other inputs before; runs again, its old results are kept under a number"]
+    assert "other settings before; runs again" in start(tmp_path, lambda settings, job: ran.append(settings.seed), seed=7)[0]
     assert ran == [0, 7]
 
 
@@ -123,7 +123,7 @@ def test_the_same_line_finds_its_folder_and_failures_are_told_as_they_happen_and
     done = run_command(*NOWHERE, cwd=tmp_path)
     (folder,) = sweeps_of(tmp_path)
     lines = done.stderr.splitlines()
-    assert done.returncode == 1 and len(lines) == 5 and lines[2] == "sekft.train: failed, of this sweep:", done.stderr
+    assert done.returncode == 1 and len(lines) == 5 and lines[2] == "sekft.train: failed jobs of this sweep:", done.stderr
     for number in (0, 1):
         assert lines[number].startswith(f"sekft.train: job {folder}/{number} failed: nowhere.jsonl: no such file")
         assert lines[number].endswith(f"; log: outputs/train/{folder}/{number}/train.log")
@@ -143,7 +143,7 @@ def test_nothing_of_a_job_that_failed_is_held_on_to(tmp_path: Path):
     source = """
 import weakref
 from sekft.cli.launch import launch
-from sekft.cli.sweep import Sweeps
+from sekft.cli.sweep import SweepPolicy
 class Model: pass
 held = []
 def run(settings, job):
@@ -152,7 +152,7 @@ def run(settings, job):
     held.append(weakref.ref(model))
     model.itself = model
     raise RuntimeError("CUDA out of memory")
-launch("train", run, Sweeps(lambda settings: []))
+launch("train", run, SweepPolicy(lambda settings: []))
 """
     (tmp_path / "jobs.py").write_text(source)
     done = subprocess.run(

@@ -15,6 +15,7 @@ MAY_IMPORT = {  # command: the commands it may import
     "compare": {"eval"},
     "chat": {"eval"},
     "resident": {"train"},
+    "release": {"eval"},
     "api": {"eval", "train"},
     "sekft": {"api"},
 }

@@ -27,11 +27,11 @@ class AgentScore:
     """
 
     rates: dict[str, Rate]
-    faults: dict[str, Rate]
-    by: dict[str, dict[str, Rate]]
-    panic: dict[str, Rate]
-    outcomes: dict[str, int]
-    turns: float
+    faults: dict[str, Rate] = field(default_factory=dict)
+    by: dict[str, dict[str, Rate]] = field(default_factory=dict)
+    panic: dict[str, Rate] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    turns: float = 0.0
     reasons: dict[str, int] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
     attempts: Attempts | None = None
@@ -67,7 +67,7 @@ class SandboxUsed:
     """digest: of the root file system of every session."""
 
     backend: str
-    digest: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sekft.errors import DataError
+from sekft.eval.summary import BASE, TUNED, read_evaluation
 from sekft.model.adapter import is_full_model
 from sekft.release.evidence import ADAPTER, read
 from sekft.tracking.record import RUN, SUMMARY
@@ -27,26 +29,31 @@ tokenizer = AutoTokenizer.from_pretrained("adapter")  # with the chat template o
 
 
 def card(run: Path) -> str:
-    """The card as Markdown. Raises KeyError for a summary without an evaluation, which is not released."""
+    """The card as Markdown. Raises DataError for a run without an evaluation of its adapter, which is not released."""
     record, summary = read(run / RUN), read(run / SUMMARY)
     settings, base = record["settings"], record["settings"]["model"]["path"]
-    scenarios, paired = summary["scenarios"], summary["paired"]
-    rates = "\n".join(f"| {name} | {_rate(summary['base'], name)} | {_rate(summary['tuned'], name)} |" for name in RATES)
+    evaluation = read_evaluation(summary)
+    scenarios, sandbox, paired = evaluation.scenarios, evaluation.sandbox, evaluation.paired
+    if scenarios is None or sandbox is None or paired is None:
+        raise DataError(f"{run / SUMMARY}: no evaluation of an adapter in it; allowed: a run that was evaluated")
+    before, after = evaluation.agents[BASE].rates, evaluation.agents[TUNED].rates
+    rates = "\n".join(f"| {name} | {before[name]} | {after[name]} |" for name in RATES)
+    interval = "no interval" if paired.low is None else f"[{paired.low:+.2f}, {paired.high:+.2f}]"
     git = record.get("git") or {}
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items() if version and name != "sekft")
     return f"""# {run.resolve().name}
 
 An adapter for {settings["model"]["path"]}, trained to work at a shell prompt: {record["command"]} of {record["started"]}.
 
-| {scenarios["n"]} scenarios | base | with the adapter |
+| {scenarios.n} scenarios | base | with the adapter |
 |---|---|---|
 {rates}
 
 k/n episodes [95 % Wilson interval].
-Difference in {paired["criterion"]}: {paired["difference"]:+.2f} [{paired["low"]:+.2f}, {paired["high"]:+.2f}]
-over {paired["archetypes"]} archetypes; won {paired["wins"]}, lost {paired["losses"]} scenarios; McNemar p = {paired["mcnemar_p"]:.3g}.
-Verdict: {summary["verdict"]}.
-Scenarios: sha256 {scenarios["sha256"]}, played in {summary["sandbox"]["backend"]}; {summary["power"]}.
+Difference in {paired.criterion}: {paired.difference:+.2f} {interval}
+over {paired.archetypes} archetypes; won {paired.wins}, lost {paired.losses} scenarios; McNemar p = {paired.mcnemar_p:.3g}.
+Verdict: {evaluation.verdict}.
+Scenarios: sha256 {scenarios.sha256}, played in {sandbox.backend}; {evaluation.power}.
 
 ## Training
 - Base: {settings["model"]["path"]} ({settings["model"]["name"]}){_parent(settings)}
@@ -65,11 +72,6 @@ transformers and peft, but not sekft. BASE: the folder or hub id of {base}{SHIPP
 
 `evidence/` holds the records of the run. `python -m sekft.release do=verify runs=FOLDER`, or `sha256sum -c SHA256SUMS`, checks every file.
 """
-
-
-def _rate(agent: Mapping[str, Any], name: str) -> str:
-    rate = agent["rates"][name]
-    return f"{rate['k']}/{rate['n']} [{rate['low']:.2f}, {rate['high']:.2f}]"
 
 
 def _shape(run: Path) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 from safetensors import safe_open
 
 from sekft.config import SplitConfig
+from sekft.errors import DataError
+from sekft.eval.gate import Verdict
+from sekft.eval.summary import EvaluationSummary, read_evaluation
 from sekft.model.adapter import is_full_model
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -23,7 +26,6 @@ from sekft.scenario.split import digest, load
 from sekft.tracking import events, first_edition, secrets
 from sekft.tracking.record import METRICS, RUN, SUMMARY
 
-PROMOTE = "promote"
 APPROVED = "approved"  # name of an event
 ADAPTER = "adapter"
 EPISODES = "episodes.jsonl"
@@ -52,12 +54,15 @@ def objections(run: Path, required: Requirements, tokenizer: ChatTokenizer, base
     missing = [name for name in (*EVIDENCE, *(f"{ADAPTER}/{file}" for file in files)) if not (run / name).is_file()]
     yield from (f"{run / name}: missing" + ("; render unproven" if name.endswith("fingerprint.json") else "") for name in missing)
     yield from events.faults(run)
-    record, summary = read(run / RUN), read(run / SUMMARY)
+    record = read(run / RUN)
     if record.get("status") != "done":
         yield f"{run / RUN}: status {record.get('status')}, allowed: done"
-    if summary.get("verdict") != PROMOTE:
-        yield f"{run / SUMMARY}: verdict {summary.get('verdict')!r}, allowed: {PROMOTE}"
-    yield from _evaluation_objections(run, summary, required.scenarios)
+    try:
+        evaluation = read_evaluation(read(run / SUMMARY))
+    except DataError as error:
+        yield f"{run}: {error}"
+    else:
+        yield from _evaluation_objections(run / SUMMARY, evaluation, required.scenarios)
     if not missing:
         yield from _adapter_objections(run / ADAPTER, fingerprint(tokenizer, base, TEXT_VERSION))
     yield from _secret_objections(run)
@@ -90,16 +95,18 @@ def read(file: Path) -> dict[str, Any]:
     return first_edition.upgraded(file.name, value) if isinstance(value, dict) else {}
 
 
-def _evaluation_objections(run: Path, summary: Mapping[str, Any], least: int) -> Iterator[str]:
-    used = summary.get("scenarios") or {}
-    amount, sha256 = used.get("n", 0), used.get("sha256")
+def _evaluation_objections(file: Path, evaluation: EvaluationSummary, least: int) -> Iterator[str]:
+    """file: the summary.json of the evaluation."""
+    if evaluation.verdict != Verdict.promote:
+        yield f"{file}: verdict {evaluation.verdict!r}, allowed: {Verdict.promote}"
+    amount, sha256 = (evaluation.scenarios.n, evaluation.scenarios.sha256) if evaluation.scenarios else (0, None)
     frozen_sets = [load(name, SplitConfig(name="frozen", held_out=list(frozen.HELD_OUT))) for name in ("test", "held_out")]
     if sha256 not in {digest(scenarios[:amount]) for scenarios in frozen_sets if 0 < amount <= len(scenarios)}:
-        yield f"{run / SUMMARY}: evaluated on scenarios of sha256 {str(sha256)[:16]}, allowed: the frozen test set {frozen.SHA256[:16]}"
+        yield f"{file}: evaluated on scenarios of sha256 {str(sha256)[:16]}, allowed: the frozen test set {frozen.SHA256[:16]}"
     elif amount < least:
-        yield f"{run / SUMMARY}: evaluated on {amount} scenarios, allowed: {least} or more"
-    if not summary.get("paired"):
-        yield f"{run / SUMMARY}: base and tuned model were not evaluated on the same scenarios"
+        yield f"{file}: evaluated on {amount} scenarios, allowed: {least} or more"
+    if evaluation.paired is None:
+        yield f"{file}: base and tuned model were not evaluated on the same scenarios"
 
 
 def _adapter_objections(folder: Path, expected: Mapping[str, Any]) -> Iterator[str]:

@@ -36,6 +36,10 @@ RATE = {"k": 48, "n": 64, "rate": 0.75, "low": 0.6, "high": 0.85}
 AGENT = {"rates": dict.fromkeys(("terminated", "right_terminal", "solved", "verified", "operated"), RATE)}
 PAIRED = {
     "criterion": "verified",
+    "n": 64,
+    "both": 0,
+    "neither": 16,
+    "base_rate": 0.0,
     "difference": 0.75,
     "low": 0.6,
     "high": 0.9,
@@ -43,6 +47,7 @@ PAIRED = {
     "wins": 48,
     "losses": 0,
     "mcnemar_p": 1e-14,
+    "holm_p": 1e-14,
 }
 
 
@@ -192,7 +197,7 @@ def test_evidence_that_does_not_hold_is_refused(home: Path, change: Callable[[Pa
         ({"paired": None}, {}, "base and tuned model were not evaluated on the same scenarios"),
         ({}, {"zero": True}, "the adapter changes nothing, every lora_B is zero"),
         ({}, {"base": "f" * 64}, "trained with base ffffffffffffffff, on this machine it is "),
-        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:92: contains a secret, which the release would publish"),
+        ({"power": f"hf_{'aB3' * 12}"}, {}, "run/summary.json:97: contains a secret, which the release would publish"),
     ],
 )
 def test_a_run_without_proof_is_refused(tmp_path: Path, changes: dict[str, object], adapted: dict[str, object], reason: str):

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import run_command
-from tests.where.replay import JOB, replaying
+from tests.where.hub_server import JOB, hub_server
 
 WORDS = ("where=hf_job", "where.options.image=me/sekft", "where.secrets=[WANDB_API_KEY]", "sandbox=bwrap", "eval.episodes=2")
 TOKEN, KEY = "hf_abcdefghijklmnopqrstuvwxyz", "0123456789abcdef0123456789abcdef01234567"
@@ -21,7 +21,7 @@ def everything(folder: Path, done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_job_is_submitted_followed_and_recorded_without_any_secret(tmp_path: Path):
-    with replaying(200, ["RUNNING", "COMPLETED"]) as (address, requests):
+    with hub_server(200, ["RUNNING", "COMPLETED"]) as (address, requests):
         done = submitted(tmp_path, address)
     assert done.returncode == 0, done.stderr
     (sent,) = requests
@@ -37,7 +37,7 @@ def test_a_job_is_submitted_followed_and_recorded_without_any_secret(tmp_path: P
 
 
 def test_a_refused_submission_is_recorded_as_failed(tmp_path: Path):
-    with replaying(402, ["RUNNING"]) as (address, requests):
+    with hub_server(402, ["RUNNING"]) as (address, requests):
         done = submitted(tmp_path, address)
     assert (done.returncode, len(requests)) == (1, 1)
     assert done.stderr.startswith("sekft.eval: where=hf_job: not submitted: ") and done.stderr.count("\n") == 1
@@ -47,14 +47,14 @@ def test_a_refused_submission_is_recorded_as_failed(tmp_path: Path):
 
 
 def test_a_failed_job_is_recorded_with_its_message(tmp_path: Path):
-    with replaying(200, ["ERROR"], "the image has no sekft") as (address, _):
+    with hub_server(200, ["ERROR"], "the image has no sekft") as (address, _):
         done = submitted(tmp_path, address)
     assert done.returncode == 1 and f"job {JOB} ended as ERROR: the image has no sekft" in done.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
 
 
 def test_without_live_it_only_prints_a_plan(tmp_path: Path):
-    with replaying(200, ["RUNNING"]) as (address, requests):
+    with hub_server(200, ["RUNNING"]) as (address, requests):
         done = run_command("eval", *WORDS, cwd=tmp_path, HF_ENDPOINT=address, HF_TOKEN=TOKEN, WANDB_API_KEY=KEY)
     assert done.returncode == 0, done.stderr
     assert requests == [] and list(tmp_path.iterdir()) == []

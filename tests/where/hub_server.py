@@ -19,7 +19,7 @@ def job(stage: str, message: str | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def replaying(status: int, stages: list[str], message: str | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def hub_server(status: int, stages: list[str], message: str | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The address and the recorded submissions. status: of the answer to a submission; stages: of the job in successive answers, the last
     for ever."""
     requests: list[dict[str, Any]] = []

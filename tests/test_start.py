@@ -74,7 +74,7 @@ def test_the_record_names_what_the_run_was_made_of():
     assert record["render"]["base"] == record["base"]["digest"] and record["device"]["threads"] == torch.get_num_threads()
     summary = json.loads(Path("whole/summary.json").read_text())
     assert record["mask"]["supervised_tokens"] == summary["supervised_tokens"] and record["verdict"] == summary["verdict"]
-    assert record["evaluation"] == {"scored_by": "nobody: no evaluation"} and record["sandbox"] is None
+    assert record["evaluation"] == {"scored_by": "not scored: no evaluation"} and record["sandbox"] is None
 
 
 def test_a_repeated_run_is_the_same_to_the_byte_until_its_data_is_another(capsys: pytest.CaptureFixture[str]):

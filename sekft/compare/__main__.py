@@ -56,12 +56,12 @@ def run_paths(settings: CompareConfig) -> list[str]:
     return paths
 
 
-def compare(found: Sequence[FinishedRun | UnusableRun], settings: CompareConfig) -> Comparison:
+def compare(loaded: Sequence[FinishedRun | UnusableRun], settings: CompareConfig) -> Comparison:
     """Compare the runs that have an evaluation. Raises DataError if there is none, SettingsError if against= names no group."""
-    runs, without_evaluation = evaluated_runs([record for record in found if isinstance(record, FinishedRun)])
-    lost = (*(record for record in found if isinstance(record, UnusableRun)), *without_evaluation)
+    runs, without_evaluation = evaluated_runs([run for run in loaded if isinstance(run, FinishedRun)])
+    left_out = (*(run for run in loaded if isinstance(run, UnusableRun)), *without_evaluation)
     if not runs:
-        raise DataError("; ".join(["runs: none to compare", *(f"{one.folder}: {one.reason}" for one in lost)]))
+        raise DataError("; ".join(["runs: none to compare", *(f"{run.folder}: {run.reason}" for run in left_out)]))
     groups = group_runs(runs)
     first = reference_group(groups, settings.against)
     others = [group for group in groups if group is not first]
@@ -75,7 +75,7 @@ def compare(found: Sequence[FinishedRun | UnusableRun], settings: CompareConfig)
         groups=tuple(groups),
         rows=tuple(sort_rows(rows, sort)),
         contrasts=tuple(contrasts),
-        lost=lost,
+        left_out=left_out,
         notes=tuple(notes(groups)),
         criteria=tuple(settings.criteria),
         margin=settings.margin,
@@ -124,7 +124,7 @@ def show(comparison: Comparison) -> None:
     for row in comparison.rows:
         table.add_row(*comparison.cells(row))
     Console(width=max(160, 24 * len(comparison.columns()))).print(table)
-    left_out = [f"left out: {lost.folder}: {lost.reason}" for lost in comparison.lost]
+    left_out = [f"left out: {run.folder}: {run.reason}" for run in comparison.left_out]
     for line in (*left_out, *comparison.notes, *comparison.sentences()):
         echo(line)
     for lineage in lineages({linked.name: linked.run for linked in link_runs(comparison.sorted_groups(), Path())}):
@@ -148,7 +148,7 @@ def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict
         },
         "contrasts": [asdict(contrast) for contrast in comparison.contrasts],
         "sentences": comparison.sentences(),
-        "left_out": {str(lost.folder): lost.reason for lost in comparison.lost},
+        "left_out": {str(run.folder): run.reason for run in comparison.left_out},
     }
     write_json(folder / "summary.json", summary)
     return summary
@@ -186,9 +186,9 @@ def compare_sweep(job: Job) -> None:
         return
     sweep = job.sweep
     try:
-        found = [records.read(folder) for folder in records.find([str(sweep)])]
-        if any(isinstance(one, FinishedRun) and one.summary.get("comparisons") for one in found):
-            write_files(compare(found, CompareConfig()), sweep)
+        loaded = [records.read(folder) for folder in records.find([str(sweep)])]
+        if any(isinstance(run, FinishedRun) and run.summary.get("comparisons") for run in loaded):
+            write_files(compare(loaded, CompareConfig()), sweep)
             echo(f"the sweep so far: {sweep / 'compare.html'}")
     except Exception as error:
         echo(f"{sweep / 'compare.html'}: not written ({one_line(error)})")

@@ -34,12 +34,15 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """rows: as sorted by `sort`, see sort_rows. contrasts: each becomes a sentence. lost: runs left out. margin: see sentence()."""
+    """rows: as sorted by `sort`, see sort_rows. contrasts: each becomes a sentence.
+
+    left_out: runs that are not compared. margin: see sentence().
+    """
 
     groups: tuple[Group, ...]
     rows: tuple[TableRow, ...]
     contrasts: tuple[Contrast, ...]
-    lost: tuple[UnusableRun, ...]
+    left_out: tuple[UnusableRun, ...]
     notes: tuple[str, ...]
     criteria: tuple[str, ...]
     margin: float
@@ -148,7 +151,7 @@ def result_section(comparison: Comparison) -> str:
     legend = (
         "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."
     )
-    notes = [*(f"- {note}" for note in comparison.notes), *(f"- left out: `{lost.folder}`: {lost.reason}" for lost in comparison.lost)]
+    notes = [*(f"- {note}" for note in comparison.notes), *(f"- left out: `{run.folder}`: {run.reason}" for run in comparison.left_out)]
     return "\n".join([*table, *by_kind, "", legend, *([""] if notes else []), *notes])
 
 

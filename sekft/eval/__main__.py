@@ -102,9 +102,9 @@ def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> 
 def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: TrackedRun) -> AgentSource:
     """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
     base = load_base(settings)
-    doubts = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
+    obstacles = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
     track.add_facts(**provenance.loaded_base_facts(base))
-    return local_agents(base, adapters, evaluation, doubts)
+    return local_agents(base, adapters, evaluation, obstacles)
 
 
 def main() -> None:

@@ -44,14 +44,14 @@ class AgentSource:
     """How the agents under evaluation, a base and its adapters, are obtained.
 
     adapters: their names. base: what the base's episodes depend on, as JSON; None if that is unknown, so that they are not remembered.
-    open: gives the agents while its context lasts; its argument is whether the base is needed. doubts: by adapter, a reason not to
+    open: gives the agents while its context lasts; its argument is whether the base is needed. obstacles: by adapter, a reason not to
     promote it whatever its rates are; empty if there is none. measure_losses: the losses on texts, by name of the text; none by default.
     """
 
     adapters: tuple[str, ...]
     base: Mapping[str, Any] | None
     open: Callable[[bool], AbstractContextManager[AgentSet]]
-    doubts: Mapping[str, str]
+    obstacles: Mapping[str, str]
     measure_losses: Callable[[], Mapping[str, TextLoss]] = dict
 
 

@@ -75,22 +75,22 @@ def judge(
     agents: EpisodesByAgent,
     pairs: Mapping[str, Paired],
     config: EvalConfig,
-    doubt: str = "",
+    obstacle: str = "",
     losses: Mapping[str, tuple[float, float]] | None = None,
 ) -> Judgement:
     """Judge one adapter; incomplete evidence never promotes, and neither does a gain that could be chance.
 
-    agents: base, reference and the adapter at least. pairs: the adapter against the base, by criterion. doubt: a reason not to
+    agents: base, reference and the adapter at least. pairs: the adapter against the base, by criterion. obstacle: a reason not to
     promote the adapter whatever its rates are; empty if there is none. losses: (base, tuned) by name of a text.
     """
     findings: list[Finding] = []
     for name, criterion in criteria(config).items():
         findings += judge_loss(criterion, losses or {}) if name == LOSS else [judge_rate(pairs[name], criterion)]
-    verdict = unmeasured(agents, config) or _verdict(findings, pairs[config.criterion], doubt)
+    verdict = unmeasured(agents, config) or _verdict(findings, pairs[config.criterion], obstacle)
     return Judgement(verdict, tuple(findings))
 
 
-def _verdict(findings: Sequence[Finding], pair: Paired, doubt: str) -> str:
+def _verdict(findings: Sequence[Finding], pair: Paired, obstacle: str) -> str:
     """pair: the comparison by eval.criterion."""
 
     def select(tier: Tier, state: str) -> list[Finding]:
@@ -106,7 +106,7 @@ def _verdict(findings: Sequence[Finding], pair: Paired, doubt: str) -> str:
         if any(n is None for n in needed):
             return f"inconclusive (needs more archetypes than {pair.archetypes})"
         return f"inconclusive (needs n >= {max(n for n in needed if n is not None)})"
-    return f"hold (better, but {doubt})" if doubt else "promote"
+    return f"hold (better, but {obstacle})" if obstacle else "promote"
 
 
 def unmeasured(agents: EpisodesByAgent, config: EvalConfig) -> str:

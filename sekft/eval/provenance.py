@@ -20,7 +20,7 @@ from sekft.tracking.digest import adapter_sha256, hash_value, sha256_of
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
-NO_EVALUATION = {"scored_by": "nobody: no evaluation"}
+NO_EVALUATION = {"scored_by": "not scored: no evaluation"}
 FROZEN = ("held_out", "test")  # values of scenarios= that name a frozen set
 
 

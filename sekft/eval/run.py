@@ -47,7 +47,7 @@ def count_base_loads() -> int:
 
 
 def local_agents(
-    base: "Base", adapters: Mapping[str, Path], evaluation: Evaluation, doubts: Mapping[str, str] | None = None
+    base: "Base", adapters: Mapping[str, Path], evaluation: Evaluation, obstacles: Mapping[str, str] | None = None
 ) -> AgentSource:
     """A base in this process, and adapters in folders."""
     from sekft.model import prose
@@ -62,7 +62,7 @@ def local_agents(
     def measure_losses() -> dict[str, TextLoss]:
         return {prose.NAME: TextLoss(**prose.measure(base, adapters).summary())}
 
-    return AgentSource(tuple(adapters), dependencies, open_agents, doubts or {}, measure_losses)
+    return AgentSource(tuple(adapters), dependencies, open_agents, obstacles or {}, measure_losses)
 
 
 def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -> AgentSource:
@@ -121,7 +121,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
         episodes,
         evaluation.scenarios,
         evaluation.config,
-        source.doubts,
+        source.obstacles,
         source.measure_losses(),
         evaluation.held_out,
         evaluation.unseen,

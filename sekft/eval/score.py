@@ -59,14 +59,14 @@ def score(
     episodes: EpisodesByAgent,
     scenarios: Sequence[Scenario],
     config: EvalConfig,
-    doubts: Mapping[str, str] | None = None,
+    obstacles: Mapping[str, str] | None = None,
     losses: Mapping[str, TextLoss] | None = None,
     held_out: Collection[str] = (),
     unseen: Collection[str] = (),
 ) -> Score:
     """Score and judge an evaluation.
 
-    episodes: of base and reference, of adapters by name, and of BASELINES if they played. doubts: by adapter, see gate.judge.
+    episodes: of base and reference, of adapters by name, and of BASELINES if they played. obstacles: by adapter, see gate.judge.
     losses: of the base and of every adapter. held_out, unseen: archetypes, see labels.label_scenarios.
     """
     labelled, directives = labels.label_scenarios(scenarios, held_out, unseen), labels.seen_directives(scenarios, episodes[REFERENCE])
@@ -74,7 +74,9 @@ def score(
     pairs = compare_to_base(episodes, names, config)
     subject = names[0] if names else BASE
     judgements = {
-        name: gate.judge(_relevant(episodes, name), pairs[name], config, (doubts or {}).get(name, ""), _paired_losses(losses or {}, name))
+        name: gate.judge(
+            _relevant(episodes, name), pairs[name], config, (obstacles or {}).get(name, ""), _paired_losses(losses or {}, name)
+        )
         for name in names
     }
     without_adapter = gate.unmeasured(_relevant(episodes), config) or "unmeasured (no adapter to compare)"

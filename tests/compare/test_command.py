@@ -16,8 +16,8 @@ from tests.conftest import ROOT, run_command
 from tests.eval.planted_runs import plant, share, sweep
 
 pytestmark = pytest.mark.xdist_group("compare")
-SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16", "eval.episodes=4",
-         "eval.max_reply_tokens=6", "sandbox=bwrap", "tracker=none", "rehearsal=false")  # fmt: skip
+SMALL = ("mask=assistant,terminal_only", "seed=0,1", "trainer.max_steps=2", "trainer.batch=2", "split.train_scenarios=16",
+         "eval.episodes=4", "eval.max_reply_tokens=6", "sandbox=bwrap", "tracker=none", "rehearsal=false")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

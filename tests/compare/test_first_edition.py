@@ -8,20 +8,20 @@ import pytest
 
 from sekft.eval.summary import BASE, REFERENCE, TUNED, ScenarioSet, read_evaluation
 from sekft.tracking import records
-from sekft.tracking.records import Record
+from sekft.tracking.records import FinishedRun
 from tests.conftest import run_command
 
 FIXTURE = Path(__file__).with_name("first_edition")
 
 
 @pytest.fixture
-def record() -> Record:
+def record() -> FinishedRun:
     found = records.read(FIXTURE)
-    assert isinstance(found, Record)
+    assert isinstance(found, FinishedRun)
     return found
 
 
-def test_the_evaluation_is_read_under_the_present_names(record: Record):
+def test_the_evaluation_is_read_under_the_present_names(record: FinishedRun):
     evaluation = read_evaluation(record.summary)
     assert evaluation.verdict == "hold (false_panic: up by 0.20, allowed 0.05)"
     assert set(evaluation.agents) == {BASE, TUNED, REFERENCE, "random", "exit", "panic"}
@@ -31,7 +31,7 @@ def test_the_evaluation_is_read_under_the_present_names(record: Record):
     assert "kind=new scenario of a training archetype" in evaluation.agents[TUNED].by
 
 
-def test_what_is_written_is_read_as_the_same_record(record: Record):
+def test_what_is_written_is_read_as_the_same_record(record: FinishedRun):
     evaluation = read_evaluation(record.summary)
     assert read_evaluation(json.loads(json.dumps(evaluation.document()))) == evaluation
 

@@ -97,7 +97,8 @@ def test_an_episode_has_its_kind_of_hold_out(tmp_path: Path):
 
 def test_panics_are_counted_among_panics_and_among_blocked_scenarios():
     episodes = [
-        episode("a", "x", True, "panic"), episode("b", "x", False, "panic", "exit"), episode("c", "y", False, "exit", "panic"), episode("d", "y", True)
+        episode("a", "x", True, "panic"), episode("b", "x", False, "panic", "exit"),
+        episode("c", "y", False, "exit", "panic"), episode("d", "y", True),
     ]  # fmt: skip
     found = {name: (measure_rate(episodes, name).k, measure_rate(episodes, name).n) for name in MEASURES}
     assert found["panic_precision"] == (1, 2) and found["panic_recall"] == (1, 2) and found["false_panic"] == (1, 4)

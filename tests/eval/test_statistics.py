@@ -65,15 +65,15 @@ def test_panic_precision_and_recall():
     assert (score["recall"].k, score["recall"].n) == (1, 2)
 
 
-def judged(before: list[bool], after: list[bool], doubt: str = "", archetypes: int = 4) -> str:
+def judged(before: list[bool], after: list[bool], obstacle: str = "", archetypes: int = 4) -> str:
     base, tuned = episodes(before, archetypes), episodes(after, archetypes)
     agents = {"base": base, "tuned": tuned, "reference": episodes([True] * len(before), archetypes)}
-    return gate.judge(agents, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig(), doubt).verdict
+    return gate.judge(agents, {"verified": paired.pair(base, tuned, "verified")}, EvalConfig(), obstacle).verdict
 
 
-def test_a_clear_gain_over_all_archetypes_is_promoted_unless_there_is_a_doubt():
+def test_a_clear_gain_over_all_archetypes_is_promoted_unless_there_is_an_obstacle():
     assert judged([False] * 32, [True] * 30 + [False] * 2) == "promote"
-    assert judged([False] * 32, [True] * 30 + [False] * 2, doubt="render unproven") == "hold (better, but render unproven)"
+    assert judged([False] * 32, [True] * 30 + [False] * 2, obstacle="render unproven") == "hold (better, but render unproven)"
 
 
 def test_a_loss_is_held():

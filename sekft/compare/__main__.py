@@ -108,7 +108,7 @@ def notes(groups: Sequence[Group]) -> list[str]:
         lines.append(f"{len(scenarios)} different sets of scenarios: groups are compared on the scenarios they share")
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         lines.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
-    if len({run.settings.get("mask.rule") for run in runs}) > 1:
+    if len({run.settings.get("mask.rule") for run in runs if run.loss() is not None}) > 1:
         lines.append("masks differ: a loss is over the learned tokens only, so losses of different masks are not comparable")
     invalid = [f"{run.folder} ({run.evaluation.verdict})" for run in runs if run.evaluation.verdict.startswith(Verdict.unmeasured)]
     if invalid:

@@ -127,10 +127,10 @@ def power_line(n: int, archetypes: int) -> str:
     """What n scenarios of so many archetypes can show, as a sentence without a full stop."""
     gain = power.detectable(n, archetypes)
     least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
-    seen, promoted = power.power(n, POWER_GAIN), power.promotion(n, archetypes, POWER_GAIN)
+    significant, promoted = power.power(n, POWER_GAIN), power.promotion(n, archetypes, POWER_GAIN)
     return (
-        f"with n={n} scenarios of {archetypes} archetypes a true gain of {POWER_GAIN * 100:.0f} points is seen with {seen:.0%} "
-        f"and promoted with {promoted:.0%}; {least} promoted with 80 %"
+        f"with n={n} scenarios of {archetypes} archetypes a true gain of {POWER_GAIN * 100:.0f} points is significant with probability "
+        f"{significant:.2f} and promoted with probability {promoted:.2f}; {least} promoted with probability {power.POWER:.2f} or more"
     )
 
 

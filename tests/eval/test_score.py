@@ -128,7 +128,7 @@ def test_labels_in_an_episodes_meta_are_used_if_the_scenario_has_none():
 
 def test_the_power_line_is_the_published_number():
     assert score.power_line(64, 8).startswith(
-        "with n=64 scenarios of 8 archetypes a true gain of 20 points is seen with 83% and promoted with "
+        "with n=64 scenarios of 8 archetypes a true gain of 20 points is significant with probability 0.83 and promoted with "
     )
 
 

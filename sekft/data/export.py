@@ -106,15 +106,12 @@ def as_markdown(card: dict[str, Any]) -> str:
         if card[key]:
             lines += ["", f"## {title}", "", f"| | {column} |", "|---|---|"]
             lines += [f"| {name} | {value} |" for name, value in card[key].items()]
-    refused = card["texts"]["refused"]
-    reasons = f": {', '.join(f'{reason} {count}' for reason, count in refused.items())}" if refused else ""
-    lines += [
-        "",
-        f"Invalid records dropped: {card['bad']['rows']}{'; the first: ' + card['bad']['first'][0] if card['bad']['first'] else ''}.",
-    ]
-    return "\n".join(
-        [*lines, f"Texts written: {card['texts']['written']}; conversations that cannot be rendered: {sum(refused.values())}{reasons}.", ""]
-    )
+    invalid, texts = card["bad"], card["texts"]
+    first = f"; the first: {invalid['first'][0]}" if invalid["first"] else ""
+    reasons = "".join(f"; {reason}: {count}" for reason, count in texts["refused"].items())
+    lines += ["", f"Invalid records dropped: {invalid['rows']}{first}.", ""]
+    lines += [f"Texts written: {texts['written']}; conversations that cannot be rendered: {sum(texts['refused'].values())}{reasons}.", ""]
+    return "\n".join(lines)
 
 
 def _texts(sample: Sample, tokenizer: ChatTokenizer, exported: ExportStats) -> Iterator[str]:

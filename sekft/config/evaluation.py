@@ -56,6 +56,7 @@ class SandboxConfig:
     tmp_mb: int = 16
     session_s: int = at_least(1, default=7200)  # a session ends after this, also while its agent waits; it never outlives its process
     flood_bytes: int = 16777216  # a command that prints more is interrupted
+    references_in_bwrap: bool = False  # where bwrap works it plays missing reference episodes: the same bytes in a fraction of the time
 
 
 @dataclass

@@ -28,6 +28,19 @@ def backend(settings: SandboxConfig, report: Report = log.info, foreign: bool = 
             return _either(settings, report, foreign)
 
 
+def backend_for_references(settings: SandboxConfig, chosen: Backend, report: Report = log.info) -> Backend:
+    """The backend that plays reference episodes, whose bytes are the same in every backend: `chosen`, or bwrap where settings allow it."""
+    if not settings.references_in_bwrap or chosen.name == "bwrap":
+        return chosen
+    try:
+        fast = _bwrap(settings, lambda line: None, "")
+    except SandboxError as error:
+        report(f"reference episodes: {chosen.name} (no bwrap: {error})")
+        return chosen
+    report("reference episodes: bwrap (sandbox.references_in_bwrap=true)")
+    return fast
+
+
 def describe(settings: SandboxConfig, foreign: bool = False) -> str:
     """One line about the backend that backend() would choose, without making or starting anything. Raises SandboxError."""
     try:

@@ -69,7 +69,7 @@ def append_line(file: TextIO, value: Mapping[str, Any]) -> None:
 
 
 def append_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Append value to path as one JSON line, flushed to disk. After an incomplete line, as a killed process leaves it, a new line begins."""
+    """Append value to path as one JSON line, flushed to disk. After a line that a killed process left incomplete, a new line begins."""
     with path.open("a+b") as file:
         incomplete = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
         file.write((b"\n" if incomplete else b"") + _json_line(value).encode())

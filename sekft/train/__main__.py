@@ -28,7 +28,8 @@ def main() -> None:
 
         preview()
     else:
-        launch("train", replaying(starting(compare_after_each(run))), SweepPolicy(inputs.training_inputs, newest_checkpoint, objective), plan)
+        policy = SweepPolicy(inputs.training_inputs, newest_checkpoint, objective)
+        launch("train", replaying(starting(compare_after_each(run))), policy, plan)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ def prepare(settings: TrainConfig) -> RunInputs:
     needs_sandbox = scenarios or selection or development or without_path
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios)) if needs_sandbox else None
     if without_path and backend is not None:
-        fill_sources(without_path, load("train", settings.split), backend, settings.workers, settings.split.seed)
+        player = choose.backend_for_references(settings.sandbox, backend, echo)
+        fill_sources(without_path, load("train", settings.split), player, settings.workers, settings.split.seed)
     recipe = DataRecipe(tokenizer, settings.mask, settings.data, settings.trainer.max_tokens, settings.seed, scenarios)
     rows = prepare_data(recipe, lambda groups: require_apart(groups, scenarios, selection, development))
     for line in rows.lines:

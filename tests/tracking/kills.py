@@ -1,4 +1,4 @@
-"""Trainings with an evaluation that are killed with SIGKILL at random moments and typed again, until they end: nothing claimed, nothing lost.
+"""Trainings killed with SIGKILL at random moments and started again until they end: nothing false is recorded, nothing is lost.
 
 python -m tests.tracking.kills kills=20 seed=0 sandbox=bwrap
 """

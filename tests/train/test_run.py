@@ -81,7 +81,7 @@ def test_scenarios_that_the_parent_adapter_was_trained_on_are_reported(cwd: Path
     line = (*RUN, "eval.episodes=2", "eval.baselines=false", "adapter=before/adapter", "hydra.run.dir=on")
     assert "on/adapter: trained on 2 of these scenarios" in run_command("train", *line, cwd=cwd).stdout
     (cwd / "before" / "adapter" / "fingerprint.json").unlink()
-    assert "on/adapter: trained on from an adapter without fingerprint.json" in run_command("train", *line, cwd=cwd).stdout
+    assert "on/adapter: trained from an adapter without fingerprint.json" in run_command("train", *line, cwd=cwd).stdout
 
 
 @pytest.mark.slow

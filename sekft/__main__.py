@@ -2,10 +2,10 @@
 
 COMMANDS = {
     "train": "one run: base -> data -> rehearsal -> masked SFT -> adapter -> evaluation -> tracker",
-    "eval": "the evaluation alone: any base, any adapter, any scenarios",
-    "resident": "a prompt at which the base stays in memory: the other commands, without loading it anew",
+    "eval": "only the evaluation: any base, any adapter, any scenarios",
+    "resident": "a prompt at which the base stays in memory: the other commands, without loading it again",
     "collect": "play scenarios and record the episodes",
-    "check": "lint scenario scenarios",
+    "check": "lint scenarios",
     "preview": "paint rendered rows: which tokens are learned",
     "compare": "runs side by side: table, intervals, verdicts, one page",
     "serve": "OpenAI chat-completions endpoint: base and adapters by name",

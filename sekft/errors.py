@@ -1,4 +1,4 @@
-"""Every way sekft says no: one class per boundary, one line per message, never a traceback."""
+"""Every refusal of sekft: one class per boundary, one line per message, never a traceback."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ class SettingsError(SekftError):
 
 
 class ScenarioError(SekftError):
-    """A scenario scenario cannot be read or breaks the rules of its format."""
+    """A scenario cannot be read or breaks the rules of its format."""
 
 
 class SandboxError(SekftError):
@@ -41,7 +41,7 @@ class ModelError(SekftError):
 
 
 class ServingError(SekftError):
-    """The endpoint cannot listen where it was told to."""
+    """The endpoint cannot listen on its address."""
 
 
 class EndpointError(SekftError):
@@ -65,19 +65,19 @@ class JobError(SekftError):
 
 
 class WhereError(SekftError):
-    """A place that should do the work does not take it, or it ends there badly."""
+    """A remote location does not accept the work, or the work fails there."""
 
 
 class ReleaseError(SekftError):
-    """An adapter is not released: what speaks against it stands above the line."""
+    """An adapter is not released: the objections are printed before this line."""
 
 
 class ReplayError(SekftError):
-    """A run that was repeated has not come out as it was; what differs stands above the line."""
+    """A repeated run has other results than the recorded one; the differences are printed before this line."""
 
 
 class VerdictError(SekftError):
-    """The evaluation was held, and its verdict is not the one that eval.require asks for."""
+    """The verdict of the evaluation is not the one that eval.require asks for."""
 
     exit_status = 3
 

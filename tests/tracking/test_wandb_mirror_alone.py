@@ -43,7 +43,7 @@ class Other(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 os.environ["WANDB_BASE_URL"] = f"http://127.0.0.1:{server.server_port}"
-room.START_TIMEOUT_S = 3.0
+wandb_mirror.START_TIMEOUT_S = 3.0
 """
     answer = work(tmp_path, job + SHORT_JOB, WANDB_API_KEY=KEY)
     assert answer.returncode == 0, answer.stderr
@@ -122,7 +122,7 @@ def test_a_folder_of_another_name_holds_the_runs_one_level_down(tmp_path: Path) 
 )
 def test_a_mirror_that_is_off_leaves_nothing_behind(tmp_path: Path, kind: Tracker, mode: str, line: str) -> None:
     job = f"""
-with room.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}, name="n", group=None, job_type="eval", tags=[],
+with wandb_mirror.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}, name="n", group=None, job_type="eval", tags=[],
                  folder=Path("run")) as shown:
     shown.log({{"train/loss": 1.0}}, 1)
     shown.summary({{}})
@@ -137,7 +137,7 @@ with room.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}, name="
 
 def test_no_tracker_imports_no_wandb(tmp_path: Path) -> None:
     job = """
-with room.mirror(TrackerConfig(kind=Tracker.none), settings={}, name="n", group=None, job_type="eval", tags=[],
+with wandb_mirror.mirror(TrackerConfig(kind=Tracker.none), settings={}, name="n", group=None, job_type="eval", tags=[],
                  folder=Path("run")):
     print("wandb" in sys.modules)
 """

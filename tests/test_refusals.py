@@ -1,6 +1,8 @@
 """Bad input is one line that names the thing, a non-zero exit, and nothing left behind."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,13 +49,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[s
 
 def test_a_disk_that_is_full_at_the_end_is_one_line_and_costs_no_episode(tmp_path: Path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "report.html.partial").symlink_to("/dev/full")  # where the page is written before it gets its name
     words = ("sandbox=bwrap", "eval.episodes=2", "eval.max_reply_tokens=4", "eval.baselines=false", "tracker=none", "hydra.run.dir=run")
-    done = run_command("eval", *words, cwd=tmp_path)
+    # the page is written to this draft before it gets its name; exec keeps the process id
+    full = 'ln -s /dev/full run/.report.html.$$.tmp && exec "$@"'
+    command = ["sh", "-c", full, "sh", sys.executable, "-m", "sekft.eval", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stderr) == (1, "sekft.eval: run: No space left on device\n")
     assert len([json.loads(line) for line in (tmp_path / "run" / "episodes.jsonl").open()]) == 4
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
-    assert not list((tmp_path / "run").glob("*.partial")) and not (tmp_path / "run" / "summary.json").exists()
+    assert not list((tmp_path / "run").glob(".*.tmp")) and not (tmp_path / "run" / "summary.json").exists()
     assert "Traceback" in (tmp_path / "run" / "eval.log").read_text() and len(list((tmp_path / "outputs" / "episodes").iterdir())) == 2
 
 

@@ -18,10 +18,10 @@ class Models:
     names: the base first. context: tokens of prompt and reply together; None if the base's config does not state it.
     """
 
-    def __init__(self, base: Base, generators: Generators) -> None:
-        self.names = tuple(generators.by_name)
+    def __init__(self, base: Base, loaded: Generators) -> None:
+        self.names = tuple(loaded.by_name)
         self.context = context_tokens(base)
-        self._base, self._generators = base, generators
+        self._base, self._generate = base, loaded.by_name
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """The ids of the prompt, the same for every model. Raises RenderError."""
@@ -43,7 +43,7 @@ class Models:
         if on_text(""):  # the client left while the request waited
             return Completion("", 0, stopped=False)
         sampling = SamplingParameters(max_tokens, temperature, top_p, seed)
-        return complete(self._base, self._generators.by_name[name], "", prompt, sampling, stop, on_text)
+        return complete(self._base, self._generate[name], "", prompt, sampling, stop, on_text)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The conversations contain nothing that the base must not see. SEKFT_TEST_TALKS=1000000 tests as many of them."""
+"""The conversations contain nothing that the base must not see. SEKFT_TEST_CONVERSATIONS=1000000 tests as many of them."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from sekft.scenario.leak import leaks
 SET_ASIDE = ("find_size", "latest", "reverse", "verify")
 KNOWN = tuple(name for name in library.archetypes() if name not in SET_ASIDE)
 NEVER_TYPED = re.compile(r"(?:^|[|;&(] *)tac\b|sha256sum -c|\bls -t|-size \+|\bsort -S|\bexec\b", re.MULTILINE)  # tac may be a folder
-TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "3000"))
+CONVERSATIONS = int(os.environ.get("SEKFT_TEST_CONVERSATIONS", "3000"))
 WORKERS = 2
 
 
@@ -34,13 +34,13 @@ def faults(worker: int) -> list[str]:
     directives = frozenset(directive for scenario in frozen.scenarios() for directive in scenario.directives)
     found: list[str] = []
     texts: list[str] = []
-    for number in range(worker, TALKS, WORKERS):
+    for number in range(worker, CONVERSATIONS, WORKERS):
         one = conversation(number, number % 10 == 0)
         found += [f"{number}: {reply}" for reply in one.messages[1::2] if reply.split()[0] in ("exit", "panic")]
         found += [f"{number}: {reply}" for reply in one.messages[1::2] if NEVER_TYPED.search(reply)]
         found += [f"{number}: {line}" for text in one.messages[::2] for line in text.splitlines() if line in directives]
         texts.append("\n".join(one.messages))
-        if len(texts) == 20000 or number + WORKERS >= TALKS:
+        if len(texts) == 20000 or number + WORKERS >= CONVERSATIONS:
             if seen := leaks(frozen.scenarios(), texts):
                 found.append(seen.line())
             texts.clear()

@@ -15,7 +15,7 @@ from sekft.scenario import library, provider
 from sekft.scenario.document import HOME
 
 KNOWN = tuple(name for name in library.archetypes() if name not in ("find_size", "latest", "reverse", "verify"))
-TALKS = int(os.environ.get("SEKFT_TEST_TALKS", "150"))
+CONVERSATIONS = int(os.environ.get("SEKFT_TEST_CONVERSATIONS", "150"))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,6 @@ def differences(conversation: Conversation, backend: BwrapBackend) -> Iterator[s
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_simulated_output_is_what_a_real_shell_prints(kind: str, backend: BwrapBackend):
     found: list[str] = []
-    for index in range(TALKS // len(KINDS)):
+    for index in range(CONVERSATIONS // len(KINDS)):
         found += differences(generate_conversation(f"test:{index}", {kind: 1.0}, 0.25, KNOWN), backend)
     assert found == []

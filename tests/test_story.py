@@ -1,4 +1,4 @@
-"""The story a user episodes: collect -> preview -> train -> eval, sweeps, interrupts, repeats; as typed, in a folder of its own."""
+"""A user's way through the commands, as typed: collect, preview, train, eval, sweeps, repeats."""
 
 import json
 import re
@@ -25,15 +25,15 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-PLACES = [
+SANDBOXES = [
     pytest.param("bwrap", marks=pytest.mark.xdist_group("story-bwrap")),
     pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.exhaustive, pytest.mark.xdist_group("story-docker")]),
 ]
 
-ANYWHERE = pytest.mark.parametrize("sandbox", PLACES[:1], indirect=True)  # what it shows does not depend on where episodes are played
+ON_BWRAP = pytest.mark.parametrize("sandbox", SANDBOXES[:1], indirect=True)  # the result does not depend on the sandbox
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=SANDBOXES)
 def sandbox(request: pytest.FixtureRequest) -> str:
     return f"sandbox={request.param}"
 
@@ -49,7 +49,7 @@ def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("eval", sandbox, *TEST, "adapter=run/adapter", "hydra.run.dir=evaluation"),
     ]
     for step in steps:
-        done = run_command(*step, cwd=cwd, fresh="again" in step[-1])  # whose hashes have a seed of their own
+        done = run_command(*step, cwd=cwd, fresh="again" in step[-1])  # a new interpreter has another hash seed
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         (cwd / f"{step[-1].split('=')[1]}.out").write_text(done.stdout)
     return cwd
@@ -61,7 +61,7 @@ def test_collect_keeps_what_the_reference_did(story: Path):
     assert set(summary["outcomes"]) == {"verified", "justified_panic"}
 
 
-def test_a_training_says_everything_a_summary_holds(story: Path):
+def test_the_summary_and_the_output_of_a_training_are_complete(story: Path):
     summary = read(story / "run" / "summary.json")
     assert {"command", "seed", "base", "tuned", "reference", "paired", "verdict", "base_loads", "supervised_tokens", "seconds"} <= set(
         summary
@@ -82,32 +82,32 @@ def test_a_training_says_everything_a_summary_holds(story: Path):
     assert len([kind for kind in by if kind.startswith("archetype=")]) == 4
     assert (story / "run" / "report.html").stat().st_size > 10_000 and list((story / "run" / "episodes").glob("*.cast"))
     assert {"reasons", "faults"} <= set(summary["tuned"]) and summary["findings"][0]["criterion"] == "verified"
-    assert f"sha256 {summary['worlds']['sha256'][:16]}; of the frozen test set, sha256" in (story / "run.out").read_text()
+    assert f"sha256 {summary['scenarios']['sha256'][:16]}; of the frozen test set, sha256" in (story / "run.out").read_text()
     assert summary["verdict"].startswith(("inconclusive", "hold (loss of prose"))
     assert {"run.json", "metrics.jsonl", "episodes.jsonl", "adapter", ".hydra"} <= {path.name for path in (story / "run").iterdir()}
     assert not list((story / "run").glob("*.partial"))
 
 
-def test_the_summary_names_the_place_and_its_image(story: Path, sandbox: str):
-    place = read(story / "run" / "summary.json")["sandbox"]
-    assert place["backend"] == sandbox.partition("=")[2] and len(place["digest"]) >= 12
-    assert place == read(story / "test" / "summary.json")["sandbox"]
+def test_the_summary_names_the_sandbox_and_its_image(story: Path, sandbox: str):
+    recorded = read(story / "run" / "summary.json")["sandbox"]
+    assert recorded["backend"] == sandbox.partition("=")[2] and len(recorded["digest"]) >= 12
+    assert recorded == read(story / "evaluation" / "summary.json")["sandbox"]
 
 
-def test_episodes_that_would_be_the_same_again_are_remembered_and_the_others_read_each_token_once(story: Path):
-    first, evaluation = read(story / "run" / "summary.json"), read(story / "test" / "summary.json")
+def test_episodes_of_base_and_baselines_are_reused_by_the_next_evaluation(story: Path):
+    first, evaluation = read(story / "run" / "summary.json"), read(story / "evaluation" / "summary.json")
     assert first["remembered"] == [] and evaluation["remembered"] == ["base", "exit", "panic", "random", "reference"]
     assert evaluation["base"] == first["base"] and evaluation["tuned"] == first["tuned"]
 
 
-@ANYWHERE
-def test_several_adapters_sit_one_eval_each_with_a_verdict(story: Path, sandbox: str):
+@ON_BWRAP
+def test_several_adapters_share_one_evaluation_and_each_has_a_verdict(story: Path, sandbox: str):
     words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
     done = run_command("eval", sandbox, *TEST, *words, cwd=story)
     assert done.returncode == 0, done.stderr
     summary = read(story / "several" / "summary.json")
     assert set(summary["verdicts"]) == {"first", "second"} and summary["remembered"][0] == "base"
-    assert summary["agents"]["first"] == summary["agents"]["second"] == read(story / "test" / "summary.json")["tuned"]
+    assert summary["agents"]["first"] == summary["agents"]["second"] == read(story / "evaluation" / "summary.json")["tuned"]
 
 
 def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
@@ -116,40 +116,40 @@ def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     assert "it changes the base's by up to" in (story / "run.out").read_text()
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_two_runs_with_one_seed_give_one_adapter_and_the_same_episodes(story: Path):
     for name in ("adapter/adapter_model.safetensors", "episodes.jsonl"):
         assert (story / "run" / name).read_bytes() == (story / "again" / name).read_bytes()
 
 
-def test_the_eval_alone_repeats_the_episodes_of_the_training(story: Path):
-    assert (story / "test" / "episodes.jsonl").read_bytes() == (story / "run" / "episodes.jsonl").read_bytes()
-    assert read(story / "test" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
+def test_the_evaluation_alone_repeats_the_episodes_of_the_training(story: Path):
+    assert (story / "evaluation" / "episodes.jsonl").read_bytes() == (story / "run" / "episodes.jsonl").read_bytes()
+    assert read(story / "evaluation" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
 
 
-@ANYWHERE
-def test_an_eval_names_the_artifact_that_training_stored(story: Path):
+@ON_BWRAP
+def test_an_evaluation_names_the_artifact_that_training_stored(story: Path):
     stored = read(story / "run" / "artifact.json")
-    assert read(story / "test" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
+    assert read(story / "evaluation" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
     assert read(story / "again" / "artifact.json")["digest"] == stored["digest"]  # the same bytes
 
 
-def test_the_loss_on_prose_is_measured_in_training_and_in_the_eval_alone(story: Path):
-    first, evaluation = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "test"))
+def test_the_loss_on_prose_is_the_same_in_training_and_in_the_evaluation_alone(story: Path):
+    first, evaluation = (read(story / name / "summary.json")["losses"]["prose"] for name in ("run", "evaluation"))
     assert first == evaluation and set(first["nats_per_token"]) == {"base", "tuned"} and len(first["sha256"]) == 64
     assert first["nats_per_token"]["base"] > first["unigram"], "the embedded base has learned to read English; then its gate is to say so"
-    finding = next(one for one in read(story / "test" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
+    finding = next(one for one in read(story / "evaluation" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
     assert finding["state"] == "not measured"
     assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "evaluation.out").read_text()
-    assert "Loss on a text" in (story / "test" / "report.html").read_text()
+    assert "Loss on a text" in (story / "evaluation" / "report.html").read_text()
 
 
-def test_a_episode_of_each_kind_that_there_is_can_be_read(story: Path):
+def test_a_lost_episode_can_be_read_as_text(story: Path):
     lost = story / "run" / "episodes" / "lost.txt"
     assert "episodes/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
     wandb = Path(sys.executable).with_name("wandb")
     folders = sorted((story / "outputs" / "wandb").glob("offline-run-*"))
@@ -166,14 +166,14 @@ def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
 
 
 def wandb_run(folder: Path) -> dict:
-    """The record of the run itself, as W&B's own reader prints it."""
+    """The record of type `run`, as W&B's own reader prints it."""
     wandb = Path(sys.executable).with_name("wandb")
     log = next(folder.glob("*.wandb"))
     text = subprocess.run([wandb, "leet", "inspect", "--json", log], capture_output=True, text=True, check=True).stdout
     return next(record for line in text.splitlines() if (record := json.loads(line)).get("type") == "run")
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_preview_paints_without_weights_and_without_torch(story: Path, small_mistral: Path):
     bare = story / "bare"
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
@@ -187,7 +187,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "█" in done.stdout
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     done = run_command("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
     assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
@@ -196,9 +196,9 @@ def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     assert re.search(r"dropped: longer than trainer.max_tokens=150 \d+ \(\w", done.stdout)  # by reason, with the first ids
 
 
-@ANYWHERE
+@ON_BWRAP
 @pytest.mark.exhaustive
-def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mistral: Path):
+def test_the_command_lines_of_the_predecessors_run(story: Path, sandbox: str, small_mistral: Path):
     data = ("--data", "episodes/trajectories.jsonl", "--base", str(small_mistral))
     assert run_command("train", *data, "--inspect", cwd=story).returncode == 0
     done = run_command("train", *data, "--out", "old", "--load-4bit", sandbox, *QUICK, cwd=story)
@@ -209,7 +209,7 @@ def test_the_predecessors_command_lines_run(story: Path, sandbox: str, small_mis
     assert read(story / "old-evaluation" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbox: str):
     done = run_command("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
                     *QUICK, "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
@@ -223,16 +223,16 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
     assert len(grouped) == 2 and {record["run"]["run_group"] for record in grouped} == {"sweep"}
 
 
-@ANYWHERE
+@ON_BWRAP
 @pytest.mark.exhaustive
-def test_a_failed_job_of_a_sweep_is_marked_and_the_others_go_on(story: Path, sandbox: str):
+def test_a_failed_job_of_a_sweep_is_marked_and_the_others_run(story: Path, sandbox: str):
     done = run_command("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
                     "eval=none", *STEPS, sandbox, cwd=story)  # fmt: skip
     assert done.returncode == 1 and "lora=r16" in done.stderr
     assert [read(story / "half" / job / "run.json")["status"] for job in ("0", "1")] == ["failed", "done"]
 
 
-@ANYWHERE
+@ON_BWRAP
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     more = (DATA, *STEPS, "eval=none", "trainer.max_steps=4")
     assert run_command("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
@@ -243,9 +243,9 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     assert weights[0] == weights[1] != weights[2]
 
 
-@ANYWHERE
+@ON_BWRAP
 @pytest.mark.exhaustive
-def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path, sandbox: str):
+def test_all_weights_can_be_trained_and_are_evaluated_beside_the_base(story: Path, sandbox: str):
     done = run_command("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr
     assert (story / "all" / "adapter" / "model.safetensors").exists() and "changes the base's" in done.stdout
@@ -254,8 +254,8 @@ def test_all_weights_can_be_trained_and_are_examined_beside_the_base(story: Path
     assert read(story / "all-evaluation" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
 
 
-@ANYWHERE
-def test_an_eval_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox: str):
+@ON_BWRAP
+def test_an_evaluation_between_steps_is_logged_at_the_step_of_the_loss(story: Path, sandbox: str):
     done = run_command("train", sandbox, *QUICK, "eval.every_steps=3", "eval.selection_scenarios=4", "trainer.val_every_steps=2",
                     "hydra.run.dir=between", DATA, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -265,8 +265,8 @@ def test_an_eval_between_steps_shares_the_axis_of_the_loss(story: Path, sandbox:
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 
-@ANYWHERE
-def test_check_finds_a_scenario_whose_checker_accepts_nothing_done(story: Path, sandbox: str):
+@ON_BWRAP
+def test_check_finds_a_scenario_whose_checker_accepts_an_untouched_sandbox(story: Path, sandbox: str):
     from sekft.scenario.document import write
     from sekft.scenario.library import make
 

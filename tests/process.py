@@ -132,6 +132,7 @@ class _Descriptors:
 def _main(words: list[str], cwd: str, environment: dict[str, str], streams: _Descriptors, new_session: bool) -> None:
     """What an interpreter does from its start to its end, in the child."""
     gc.freeze()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
     streams.take()
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]

@@ -164,3 +164,13 @@ def test_an_adapter_setting_peft_refuses_is_named(small_mistral: Path):
     base = bases.load(model_config(small_mistral))
     with pytest.raises(ModelError, match="lora=r4"), lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8, target_modules="nope"), 0):
         pass
+
+
+def test_inference_does_not_repack_the_weights_of_a_4bit_base(small_mistral: Path):
+    base = bases.load(model_config(small_mistral, load_4bit=True))
+    before = bytes_of(base.model)
+    with torch.no_grad():
+        base.model(torch.tensor([[1, 5, 7]]))
+    assert bytes_of(base.model) == before
+    layers = [module for module in base.model.modules() if type(module).__name__ == "Linear4bit"]
+    assert layers and not any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)

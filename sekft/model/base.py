@@ -115,7 +115,7 @@ def load(model: ModelConfig) -> Base:
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # bitsandbytes repacks 4-bit weights in the first inference on such a CPU: later training reads them wrongly, and the
             # logits are rounded to bfloat16 (reloaded adapters differed from the trained ones by a factor of 1.2)
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  its type is unknown here
     loaded.requires_grad_(False)
     loaded.eval()
     _loads += 1

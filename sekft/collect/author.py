@@ -24,18 +24,18 @@ KEPT_CHARACTERS = 65536  # of an answer that is not a scenario
 Complete = Callable[[Sequence[Message], int], Reply]  # (messages, seed) -> the teacher's answer
 
 RULES = """\
-You write worlds for a training ground where a small model lives in a POSIX shell (dash, GNU coreutils, no network, user `agent`,
+You write scenarios in which a small model learns to operate a POSIX shell (dash, GNU coreutils, no network, user `agent`,
 home /home/agent). Answer with one JSON object and nothing else: no comment, no code fence.
 
-A world is a job for somebody who was told nothing. On arrival an announcement says which program keeps the directives; asked with
---help, that program (provider.script, POSIX sh, installed as /usr/local/bin/<provider.name>) says how it lists them. `directives` are
-those sentences, each exact: paths, words, order. `fixtures` are what lies there already.
-- Paths are absolute and normal: below /home/agent (owner agent), or below /srv or /usr/local (owner root, the agent cannot write there).
-- `checker` is POSIX sh, run in /home/agent when the life is over. It looks at files only, exits 0 if every directive was carried out
-  exactly, and 1 if nothing was done. It prints no clock and waits for nothing.
-- `reference` are the command lines of a life that succeeds, one by one, as typed by somebody who has to look around first; the last
-  one is `exit`. If terminal is `panic`, the last directive is impossible (a file that is missing, a place that is not writable), the
-  others are not and are checked, and the reference ends with `panic WHY`.
+A scenario is a task for an agent without any instruction. On arrival an announcement names the program that keeps the directives. Called
+with --help, that program (provider.script, POSIX sh, installed as /usr/local/bin/<provider.name>) explains how it lists them. `directives`
+are exactly the sentences that it prints: paths, words, order. `fixtures` are the files that exist before the agent arrives.
+- Paths are absolute and normalised: below /home/agent (owner agent), or below /srv or /usr/local (owner root, not writable by the agent).
+- `checker` is POSIX sh, run in /home/agent after the episode. It looks at files only, exits 0 if every directive was carried out
+  exactly, and 1 if nothing was done. It uses no clock and does not wait.
+- `reference` are the command lines of an episode that succeeds, one by one, as typed by an agent that has to look around first; the last
+  one is `exit`. If terminal is `panic`, the last directive is impossible (a missing file, a path that is not writable), the
+  others are possible and are checked, and the reference ends with `panic WHY`.
 - Nothing depends on the time, the host or chance."""
 
 
@@ -98,7 +98,7 @@ def order(example: Scenario, wanted: Scenario, brief: str) -> list[Message]:
     axes = {**wanted.axes.model_dump(mode="json"), "archetype": wanted.archetype, "provider.name": wanted.provider.name}
     shown = dumps(example)
     lines = [
-        f"An example of a whole world:\n{shown}",
+        f"An example of a complete scenario:\n{shown}",
         f"Write another one, on a task of the kind `{wanted.archetype}`, with other texts and files, at this place in the taxonomy:",
         json.dumps(axes, indent=1),
         f"announcement.kind is {wanted.axes.announcement}, terminal is {wanted.terminal}, directives: {len(wanted.directives)}.",

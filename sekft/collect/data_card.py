@@ -21,21 +21,21 @@ CARD_VERSION = 1
 def build(
     episodes: Sequence[Trajectory], scenarios: Sequence[Scenario], tokenizer: ChatTokenizer, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The card: counts over all episodes, turns and tokens over keepers. origin: how they were made; its fields come first."""
-    keepers = [episode for episode in episodes if episode.kept]
+    """The card: counts over all episodes, turns and tokens over kept ones. origin: how they were made; its fields come first."""
+    kept = [episode for episode in episodes if episode.kept]
     return {
         "card_version": CARD_VERSION,
         "text_version": TEXT_VERSION,
         **origin,
         "episodes": len(episodes),
-        "kept": len(keepers),
+        "kept": len(kept),
         "scenarios": len({episode.scenario_id for episode in episodes}),
         "outcomes": _counts(episode.outcome.value for episode in episodes),
         "rejects": rejects(episodes),
         "archetypes": _archetypes(episodes),
         "axes": _axes(scenarios) if scenarios else {},
-        "turns": _spread([len(episode.commands) for episode in keepers]),
-        "tokens": _tokens(keepers, tokenizer),
+        "turns": _spread([len(episode.commands) for episode in kept]),
+        "tokens": _tokens(kept, tokenizer),
     }
 
 
@@ -67,10 +67,10 @@ def _archetypes(episodes: Sequence[Trajectory]) -> dict[str, dict[str, int]]:
     return {name: {"episodes": played[name], "kept": kept[name], "blocked": blocked[name]} for name in sorted(played)}
 
 
-def _tokens(keepers: Sequence[Trajectory], tokenizer: ChatTokenizer) -> dict[str, Any]:
-    """Tokens of the keepers as mask=assistant trains them. Keepers that cannot be rendered are only counted, as `refused`."""
+def _tokens(kept: Sequence[Trajectory], tokenizer: ChatTokenizer) -> dict[str, Any]:
+    """Tokens of kept trajectories as mask=assistant trains them. Those that cannot be rendered are only counted, as `refused`."""
     lengths, learned, refused = [], 0, 0
-    for episode in keepers:
+    for episode in kept:
         try:
             rendered = render_all(episode.messages, tokenizer)
         except RenderError:

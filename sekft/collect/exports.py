@@ -39,7 +39,7 @@ def write(export: Export, episodes: Sequence[Trajectory], scenarios: Sequence[Sc
 
 
 def message_rows(episodes: Sequence[Trajectory]) -> list[dict[str, Any]]:
-    """One row per keeper, up to its last assistant turn, as TRL's SFTTrainer and axolotl's chat_template datasets take it.
+    """One row per kept trajectory, up to its last assistant turn, as TRL's SFTTrainer and axolotl's chat_template datasets take it.
 
     Train on assistant turns only: the environment turns are context.
     """

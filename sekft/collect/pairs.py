@@ -1,4 +1,4 @@
-"""Preference pairs for TRL's DPOTrainer: the two turns typed where a keeper and a reject of one scenario diverge."""
+"""Preference pairs for TRL's DPOTrainer: the two turns typed where a kept and a rejected trajectory of one scenario diverge."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ PairRow = dict[str, Any]
 def preference_pairs(episodes: Sequence[Trajectory]) -> tuple[list[PairRow], Counter[str]]:
     """(rows {prompt, chosen, rejected, ...} in the order of the rejects, number of rejects without a pair by reason).
 
-    Each reject is paired with the keeper that shares the longest beginning with it. chosen and rejected are the single turn typed at
+    Each reject is paired with the kept trajectory that shares the longest beginning with it. chosen and rejected are the single turn typed at
     the divergence: a preference over the environment's answers would teach the model to predict them.
     """
-    keepers: dict[str, list[Trajectory]] = defaultdict(list)
+    kept: dict[str, list[Trajectory]] = defaultdict(list)
     for episode in episodes:
         if episode.kept:
-            keepers[episode.scenario_id].append(episode)
+            kept[episode.scenario_id].append(episode)
     rows: list[PairRow] = []
     without_pair: Counter[str] = Counter()
     seen: set[str] = set()
     for reject in episodes:
         if reject.kept:
             continue
-        row, reason = _pair(reject, keepers[reject.scenario_id])
+        row, reason = _pair(reject, kept[reject.scenario_id])
         if row is None:
             without_pair[reason] += 1
         elif (content := f"{row['prompt']}{row['chosen']}{row['rejected']}") in seen:
@@ -37,26 +37,26 @@ def preference_pairs(episodes: Sequence[Trajectory]) -> tuple[list[PairRow], Cou
     return rows, without_pair
 
 
-def _pair(reject: Trajectory, keepers: Sequence[Trajectory]) -> tuple[PairRow | None, str]:
+def _pair(reject: Trajectory, kept: Sequence[Trajectory]) -> tuple[PairRow | None, str]:
     """The row, or None and the reason why there is none."""
     if reject.outcome is Outcome.broken:
         return None, "its session broke"
-    if not keepers:
-        return None, "no keeper of this scenario"
-    keeper = max(keepers, key=lambda episode: (_common_length(episode.messages, reject.messages), episode.id))
-    at = _common_length(keeper.messages, reject.messages)
+    if not kept:
+        return None, "no kept trajectory of this scenario"
+    best = max(kept, key=lambda episode: (_common_length(episode.messages, reject.messages), episode.id))
+    at = _common_length(best.messages, reject.messages)
     if at == len(reject.messages):
-        return None, "it is the beginning of a keeper"
-    if at == len(keeper.messages):
-        return None, "it continues after the end of a keeper"
-    if keeper.messages[at].role != "assistant":
+        return None, "it is the beginning of a kept trajectory"
+    if at == len(best.messages):
+        return None, "it continues after the end of a kept trajectory"
+    if best.messages[at].role != "assistant":
         return None, "the same command gave another output"
     return {
         "id": f"{reject.id}/{at}",
         "scenario_id": reject.scenario_id,
         "rejected_outcome": reject.outcome.value,
-        "prompt": _as_dicts(keeper.messages[:at]),
-        "chosen": _as_dicts(keeper.messages[at : at + 1]),
+        "prompt": _as_dicts(best.messages[:at]),
+        "chosen": _as_dicts(best.messages[at : at + 1]),
         "rejected": _as_dicts(reject.messages[at : at + 1]),
     }, ""
 

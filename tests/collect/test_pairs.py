@@ -1,4 +1,4 @@
-"""Preference pairs are taken where a keeper and a reject diverge, and TRL's DPOTrainer learns from them."""
+"""Preference pairs are taken where a kept and a rejected trajectory diverge, and TRL's DPOTrainer learns from them."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_a_pair_is_the_turn_typed_where_the_two_diverge():
     assert rows[0]["rejected"] == [{"role": "assistant", "content": "exit"}]
 
 
-def test_a_reject_is_paired_with_the_keeper_of_the_longest_common_beginning():
+def test_a_reject_is_paired_with_the_kept_one_of_the_longest_common_beginning():
     other = episode("k2", "$ ", "pwd", "/home/agent\n$ ", "exit", kept=True)
     rows, _ = preference_pairs([other, KEEPER, episode("r", "$ ", "pwd", "/home/agent\n$ ", "panic")])
     assert [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in rows] == [("exit", "panic")]
@@ -39,10 +39,10 @@ def test_a_reject_is_paired_with_the_keeper_of_the_longest_common_beginning():
 @pytest.mark.parametrize(
     ("reject", "reason"),
     [
-        (episode("r", "$ ", "ls", "a\n$ "), "it is the beginning of a keeper"),
-        (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it continues after the end of a keeper"),
+        (episode("r", "$ ", "ls", "a\n$ "), "it is the beginning of a kept trajectory"),
+        (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it continues after the end of a kept trajectory"),
         (episode("r", "$ ", "ls", "b\n$ ", "exit"), "the same command gave another output"),
-        (episode("r", "$ ", "exit", scenario="elsewhere"), "no keeper of this scenario"),
+        (episode("r", "$ ", "exit", scenario="elsewhere"), "no kept trajectory of this scenario"),
         (episode("r", "$ ", "exit", outcome=Outcome.broken), "its session broke"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -56,7 +56,7 @@ def test_the_same_pair_is_written_once():
     assert len(rows) == 1 and without_pair == {"duplicate pair": 1}
 
 
-def test_message_rows_are_keepers_and_end_with_an_assistant_turn():
+def test_message_rows_are_kept_trajectories_and_end_with_an_assistant_turn():
     rows = message_rows([KEEPER, episode("r", "$ ", "exit")])
     assert [row["id"] for row in rows] == ["k"] and rows[0]["messages"][-1] == {"role": "assistant", "content": "exit"}
 

@@ -132,7 +132,8 @@ class _Descriptors:
 def _main(words: list[str], cwd: str, environment: dict[str, str], streams: _Descriptors, new_session: bool) -> None:
     """What an interpreter does from its start to its end, in the child."""
     gc.freeze()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background or under nohup ignores these two
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     streams.take()
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]

@@ -13,8 +13,8 @@ PairRow = dict[str, Any]
 def preference_pairs(episodes: Sequence[Trajectory]) -> tuple[list[PairRow], Counter[str]]:
     """(rows {prompt, chosen, rejected, ...} in the order of the rejects, number of rejects without a pair by reason).
 
-    Each reject is paired with the kept trajectory that shares the longest beginning with it. chosen and rejected are the single turn typed at
-    the divergence: a preference over the environment's answers would teach the model to predict them.
+    Each reject is paired with the kept trajectory that shares the longest beginning with it. chosen and rejected are the single turn
+    typed at the divergence: a preference over the environment's answers would teach the model to predict them.
     """
     kept: dict[str, list[Trajectory]] = defaultdict(list)
     for episode in episodes:

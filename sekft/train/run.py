@@ -1,8 +1,9 @@
 """One training run: data, base, rehearsal, masked SFT, adapter, evaluation, record."""
 
+import shlex
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,8 +113,27 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
                 echo(line)
         echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if summary['tuned'] else ''})")
         echo(track.message)
+        for line in closing_lines(summary, job):
+            echo(line)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
+
+
+def closing_lines(summary: Mapping[str, Any], job: Job) -> list[str]:
+    """The last lines of a run with an evaluated adapter: its page, the result in one sentence, the next command. None in a sweep."""
+    if job.sweep or not summary["tuned"]:
+        return []
+    tuned, base = (summary[agent]["rates"]["verified"] for agent in ("tuned", "base"))
+    word, _, reasons = summary["verdict"].partition(" (")
+    why = f", because {reasons.removesuffix(')')}" if reasons else ""
+    model = [*(word for word in job.choices if word.startswith("model=")), *(word for word in job.overrides if word.startswith("model."))]
+    watch = shlex.join(["python", "-m", "sekft.chat", *model, f"adapter={job.folder / 'adapter'}", "mode=shell"])
+    return [
+        f"page: {job.folder / 'report.html'}",
+        f"result: the tuned model did the work and left in {tuned['k']} of {tuned['n']} scenarios, the base in {base['k']}. "
+        f"Verdict: {word}{why}.",
+        f"watch it work: {watch}",
+    ]
 
 
 def prepare(settings: TrainConfig) -> RunInputs:

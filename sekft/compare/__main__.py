@@ -39,7 +39,7 @@ def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
     comparison = compare([records.read(folder) for folder in records.find(paths)], settings)
     show(comparison)
     summary = write(comparison, settings, job.folder)
-    echo(f"to look at: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.parquet, compare.md, headline.svg beside it")
+    echo(f"page: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.parquet, compare.md, headline.svg beside it")
     return summary
 
 

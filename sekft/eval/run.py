@@ -146,7 +146,7 @@ def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Scor
     for name, path in write_examples(episodes[scored.subject], track.folder / "episodes").items():
         echo(f"a {name} episode: {path}")
     casts = write_casts(episodes, scored, track.folder / "episodes")
-    echo(f"to look at: {write_eval_page(episodes, evaluation.scenarios, scored, casts, track.folder / 'report.html')}")
+    echo(f"page: {write_eval_page(episodes, evaluation.scenarios, scored, casts, track.folder / 'report.html')}")
     track.episodes([episode_row(agent, episode) for agent in episodes for episode in episodes[agent]])
 
 

@@ -120,18 +120,16 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
 
 
 def closing_lines(summary: Mapping[str, Any], job: Job) -> list[str]:
-    """The last lines of a run with an evaluated adapter: its page, the result in one sentence, the next command. None in a sweep."""
+    """The last lines of a run with an evaluated adapter: the result in a sentence, its page, the next command. None in a sweep."""
     if job.sweep or not summary["tuned"]:
         return []
     tuned, base = (summary[agent]["rates"]["verified"] for agent in ("tuned", "base"))
-    word, _, reasons = summary["verdict"].partition(" (")
-    why = f", because {reasons.removesuffix(')')}" if reasons else ""
     model = [*(word for word in job.choices if word.startswith("model=")), *(word for word in job.overrides if word.startswith("model."))]
     watch = shlex.join(["python", "-m", "sekft.chat", *model, f"adapter={job.folder / 'adapter'}", "mode=shell"])
     return [
-        f"page: {job.folder / 'report.html'}",
         f"result: the tuned model did the work and left in {tuned['k']} of {tuned['n']} scenarios, the base in {base['k']}. "
-        f"Verdict: {word}{why}.",
+        f"Verdict: {summary['verdict']}.",
+        f"look at it: {job.folder / 'report.html'}",
         f"watch it work: {watch}",
     ]
 

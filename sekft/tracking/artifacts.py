@@ -1,7 +1,7 @@
-"""Adapters as W&B knows them: which artifact a folder was stored as, and which one a run makes use of.
+"""W&B artifacts of adapters: build one from a folder, record where it was stored, and link a run to it.
 
-Covers: a folder changed since it was stored, one that was never stored, a W&B that is offline or does not know the artifact.
-Does not cover: an artifact stored offline and not sent by `wandb sync` yet; nothing can be linked to it, the run's config names it.
+Covers: a folder that changed since it was stored, a folder that was never stored, W&B offline, an artifact missing at W&B.
+Does not cover: an artifact that was stored offline and is not synced yet. No run can be linked to it; the run's config names it.
 """
 
 import json
@@ -15,30 +15,32 @@ from typing import Any
 from sekft.tracking.files import plain
 from sekft.tracking.record import one_line
 
-STORED = "artifact.json"  # beside the adapter's folder: where it was stored
+STORED = "artifact.json"  # file next to the adapter's folder: the artifact that holds the adapter
 LINK_TIMEOUT_S = 20.0
 
 logger = logging.getLogger(__name__)
 
 
-def of_folder(name: str, folder: Path, metadata: Mapping[str, Any] | None = None) -> Any:
+def folder_artifact(name: str, folder: Path, metadata: Mapping[str, Any] | None = None) -> Any:
+    """A W&B artifact of type adapter with all files of the folder."""
     import wandb
 
     artifact = wandb.Artifact(name, type="adapter", metadata=plain(metadata or {}))
-    # absolute: `wandb sync` resolves the names in the log where it is called
+    # absolute, because `wandb sync` resolves paths in the log against its own working directory
     artifact.add_dir(str(folder.absolute()), policy="immutable", skip_cache=True)
     return artifact
 
 
-def place(run: Any, artifact: Any) -> dict[str, Any]:
-    """What STORED holds. entity: None offline, where nobody is logged in. An artifact has its run's id in its name: one version."""
+def stored_record(run: Any, artifact: Any) -> dict[str, Any]:
+    """The content of STORED: artifact, digest, entity, project, run. entity is None offline."""
+    # always v0: the artifact's name contains the run's id, and a run stores one version
     name = f"{artifact.name}:v0"
     return {"artifact": name, "digest": artifact.digest, "entity": run.entity or None, "project": run.project, "run": run.id}
 
 
-def known(folder: Path) -> dict[str, Any]:
-    """The folder's digest, and where training stored it; artifact is None if that is not known or the folder was changed since."""
-    digest = of_folder("adapter", folder).digest
+def find_stored(folder: Path) -> dict[str, Any]:
+    """The record of the artifact that holds the folder; only artifact=None and the digest if there is none or the folder changed since."""
+    digest = folder_artifact("adapter", folder).digest
     try:
         stored = json.loads((folder.parent / STORED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -47,27 +49,27 @@ def known(folder: Path) -> dict[str, Any]:
 
 
 def link(run: Any, adapters: Mapping[str, Mapping[str, Any]]) -> None:
-    """run.use_artifact for each that was stored; what fails or takes long is said, and the run goes on."""
-    for name, about in adapters.items():
-        if about.get("artifact"):
-            path = "/".join(str(part) for part in (about.get("entity"), about.get("project"), about["artifact"]) if part)
-            if trouble := _use(run, path):
-                logger.warning("W&B: %s is not linked to %s: %s", name, path, trouble)
+    """Link the run to each stored adapter. A failure or time-out is logged as a warning and raises nothing."""
+    for name, record in adapters.items():
+        if record.get("artifact"):
+            path = "/".join(str(part) for part in (record.get("entity"), record.get("project"), record["artifact"]) if part)
+            if error := _use(run, path):
+                logger.warning("W&B: %s is not linked to %s: %s", name, path, error)
 
 
 def _use(run: Any, path: str) -> str:
-    """What went wrong; empty if nothing did."""
-    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+    """Link the run to the artifact; returns the error in one line, empty on success."""
+    results: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def use() -> None:
         try:
             run.use_artifact(path, type="adapter")
-            heard.put("")
+            results.put("")
         except Exception as error:
-            heard.put(one_line(error))
+            results.put(one_line(error))
 
-    threading.Thread(target=ask, daemon=True).start()  # W&B's client retries for minutes
+    threading.Thread(target=use, daemon=True).start()  # a thread, because W&B's client retries for minutes
     try:
-        return heard.get(timeout=LINK_TIMEOUT_S)
+        return results.get(timeout=LINK_TIMEOUT_S)
     except queue.Empty:
         return f"no answer within {LINK_TIMEOUT_S:g} s"

@@ -1,4 +1,4 @@
-"""Where the mirror of a run can go without asking anybody and without waiting: W&B online, W&B offline, or nowhere."""
+"""The choice between W&B online, W&B offline and no W&B, made without a question to the user and within two seconds."""
 
 import os
 import queue
@@ -15,16 +15,16 @@ PROBE_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Destination:
-    """mode, and in a few words why it is not online."""
+    """Where the mirror writes. reason: why mode is not online; empty if it is."""
 
     mode: Literal["online", "offline", "off"]
     reason: str = ""
 
 
 def prepare(root: Path) -> Any:
-    """Start W&B silently, keeping its own files in root/wandb too, and return its global settings."""
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read once, at import
-    # tables are staged as files until `wandb sync`, and its service writes logs: HOME may be unwritable, or gone by then
+    """Start W&B without output, with all its files in root/wandb, and return its global settings."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reads it once, at import
+    # W&B stages tables as files until `wandb sync`, and its service writes logs; by default both go to HOME, which may be read-only
     os.environ.setdefault("WANDB_DATA_DIR", str(root / "wandb"))
     os.environ.setdefault("WANDB_CACHE_DIR", str(root))  # W&B appends /wandb to this one
     import wandb
@@ -33,7 +33,7 @@ def prepare(root: Path) -> Any:
 
 
 def choose(settings: Any) -> Destination:
-    """Online only with a mode that allows it, a well-formed key and a host that answers. settings: those of prepare()."""
+    """The destination: online needs a mode that allows it, a well-formed API key and a host that answers. settings: from prepare()."""
     if settings.mode == "disabled":
         return Destination("off", "WANDB_MODE=disabled")
     if settings.mode in ("offline", "dryrun"):
@@ -47,6 +47,7 @@ def choose(settings: Any) -> Destination:
 
 
 def _missing_key() -> str:
+    """Why there is no usable API key; empty if there is one."""
     import wandb
 
     try:
@@ -56,20 +57,20 @@ def _missing_key() -> str:
 
 
 def answers(url: str, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """Whether an HTTP server is there, through the proxy if one is set; any status counts. Returns within timeout_s."""
-    heard: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    """Whether an HTTP server answers at the URL, with any status; uses the proxy if one is set. Returns within timeout_s."""
+    results: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def probe() -> None:
         try:
-            urllib.request.build_opener().open(url, timeout=timeout_s).close()  # urlopen keeps the first proxy it saw
-            heard.put(True)
+            urllib.request.build_opener().open(url, timeout=timeout_s).close()  # not urlopen, which caches the first proxy
+            results.put(True)
         except urllib.error.HTTPError:
-            heard.put(True)
+            results.put(True)
         except (OSError, ValueError, HTTPException):
-            heard.put(False)
+            results.put(False)
 
-    threading.Thread(target=ask, daemon=True).start()  # a thread, because looking up a name knows no time-out
+    threading.Thread(target=probe, daemon=True).start()  # a thread, because the DNS lookup has no time-out
     try:
-        return heard.get(timeout=timeout_s)
+        return results.get(timeout=timeout_s)
     except queue.Empty:
         return False

@@ -1,4 +1,4 @@
-"""What a run was made of: package versions, interpreter, machine, and the commit of the code with what was changed since."""
+"""The software and hardware of a run: package versions, interpreter, machine, and the commit of the code with local changes."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ TIMEOUT_S = 10.0
 
 
 def manifest() -> dict[str, Any]:
-    """The keys versions, python, platform, hardware and git of a run record."""
+    """The fields versions, python, platform, hardware and git of run.json."""
     return {
         "versions": versions(),
         "python": platform.python_version(),
@@ -40,18 +40,18 @@ def manifest() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Installed version of each key package, None where it is absent; nothing is imported."""
-    found: dict[str, str | None] = {}
+    """Installed version of each package in PACKAGES, None if it is not installed. Imports none of them."""
+    installed: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            installed[name] = None
+    return installed
 
 
 def hardware() -> dict[str, Any]:
-    """The processor by name, the cores this process may use, memory in GiB, and the GPUs the driver names."""
+    """Name of the processor, cores available to this process, memory in GiB, and one line per GPU from nvidia-smi."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {"cpu": _processor(), "cores": cores, "memory_gib": round(memory, 1), "gpus": _gpus()}
@@ -60,48 +60,50 @@ def hardware() -> dict[str, Any]:
 def _processor() -> str:
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
-            named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
-        named = []
-    return named[0] if named else platform.processor() or platform.machine()
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _gpus() -> list[str]:
-    """Name, memory and driver of each; nothing is asked where no driver is."""
+    """Name, memory and driver of each GPU; empty without nvidia-smi."""
     if not shutil.which("nvidia-smi"):
         return []
-    answer = _said(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"], dict(os.environ))
-    return (answer or "").splitlines()
+    output = _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"], dict(os.environ))
+    return (output or "").splitlines()
 
 
 def commit(root: Path) -> dict[str, Any] | None:
-    """{"sha", "dirty"} of the checkout whose top is root, and of changes their digest; None without .git there, or a commit.
+    """The commit of the checkout at root: sha, dirty, and changes if it is dirty. None without a .git in root or without a commit.
 
-    changes: sha256 over the diff to that commit and the names of files that are not in it; what is in sekft's own is in `code`.
+    changes: SHA-256 of `git status --porcelain` and of the diff to the commit. It covers the names of untracked files, not their
+    contents; the field `code` of run.json covers the contents of sekft's files.
     """
-    if not (root / ".git").exists():  # an installed copy inside somebody else's checkout has no commit of its own
+    if not (root / ".git").exists():  # a copy installed inside another project's checkout must not report that project's commit
         return None
     sha = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
     if sha is None or changes is None:
         return None
-    about: dict[str, Any] = {"sha": sha, "dirty": bool(changes)}
+    record: dict[str, Any] = {"sha": sha, "dirty": bool(changes)}
     if changes:
         diff = _git(root, "diff", "HEAD", "--binary", "--no-ext-diff")
-        about["changes"] = hashlib.sha256(f"{changes}\n{diff}".encode()).hexdigest()
-    return about
+        record["changes"] = hashlib.sha256(f"{changes}\n{diff}".encode()).hexdigest()
+    return record
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    # a git hook exports GIT_DIR, which would name the wrong checkout; a status needs no lock
+    # a git hook exports GIT_DIR, which would select the wrong checkout; `git status` needs no lock
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
-    return _said(["git", "-C", str(root), *arguments], environment)
+    return _output(["git", "-C", str(root), *arguments], environment)
 
 
-def _said(command: list[str], environment: dict[str, str]) -> str | None:
+def _output(command: list[str], environment: dict[str, str]) -> str | None:
+    """Standard output of the command, stripped; None if it fails or takes longer than TIMEOUT_S."""
     try:
-        answer = subprocess.run(
+        completed = subprocess.run(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -112,4 +114,4 @@ def _said(command: list[str], environment: dict[str, str]) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return completed.stdout.strip() if completed.returncode == 0 else None

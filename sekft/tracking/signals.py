@@ -1,4 +1,4 @@
-"""A polite request to stop ends a run the way an error does: through its context managers."""
+"""SIGTERM as an exception, so that a run that is stopped still leaves its context managers."""
 
 import signal
 import threading
@@ -9,20 +9,20 @@ from types import FrameType
 
 @contextmanager
 def terminating() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit(143), so that containers go, records close and W&B writes its last block.
+    """Turn SIGTERM into SystemExit(143), so that containers are removed, records are closed and W&B writes its last block.
 
-    Only the first one counts: a second must not interrupt the tidying up. Outside the main thread this does nothing.
+    Only the first signal raises: a second must not interrupt the cleanup. Outside the main thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard = False
+    received = False
 
     def leave(number: int, frame: FrameType | None) -> None:
-        # a handler, not SIG_IGN: programs started while tidying up would inherit SIG_IGN
-        nonlocal heard
-        if not heard:
-            heard = True
+        # not SIG_IGN after the first signal: programs started during the cleanup would inherit it
+        nonlocal received
+        if not received:
+            received = True
             raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, leave)

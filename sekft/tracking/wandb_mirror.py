@@ -1,7 +1,7 @@
-"""W&B as a mirror of a run: it shows what the record holds, and can neither end nor hold up the run.
+"""A copy of a run's record in W&B; a failure of W&B neither ends nor blocks the run.
 
-Covers: no key, a malformed key, no network, a host that is not W&B, no terminal, wandb missing or dying under way.
-Does not cover: a process killed by SIGKILL; what W&B had not written by then is lost here, never in the record.
+Covers: no API key, a malformed key, no network, a host that is not W&B, no terminal, wandb not installed, wandb failing during the run.
+Does not cover: a process killed by SIGKILL. Data that W&B had not written by then are missing in W&B; the record on disk has them.
 """
 
 import json
@@ -21,7 +21,7 @@ from sekft.tracking.files import plain
 from sekft.tracking.record import one_line
 
 START_TIMEOUT_S = 10.0
-FINISH_TIMEOUT_S = 120.0  # uploads still open then stay on the disk, for `wandb sync`
+FINISH_TIMEOUT_S = 120.0  # unfinished uploads stay on the disk for `wandb sync`
 LONGEST_REASON, LONGEST_NAME, LONGEST_TAG = 80, 128, 64  # characters; W&B refuses a run for a longer name or tag
 STEP = "trainer/step"
 GROUPS = ("train/*", "val/*", "eval/*", "test/*")
@@ -30,58 +30,58 @@ logger = logging.getLogger(__name__)
 
 
 class Mirror:
-    """What is shown of a run. Every method returns quickly and raises nothing; the first failure turns the mirror off."""
+    """The copy of one run in W&B. No method blocks for long or raises; the first failure turns the mirror off."""
 
     def __init__(self, run: Any, message: str, upload_adapter: bool) -> None:
-        self.message = message  # one sentence: where the run went, and how to get it from there to W&B
-        self._run = run  # None: shows nothing
+        self.message = message  # one sentence: where W&B stores the run, and how to upload it if it is offline
+        self._run = run  # None: the mirror is off
         self._upload_adapter = upload_adapter
         self._showing = run is not None
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Show metrics at a step; steps may come in any order."""
+        """Log metrics at a step; steps may come in any order."""
         self._show(lambda: self._run.log({**metrics, STEP: step}))
 
     def summary(self, values: Mapping[str, Any]) -> None:
-        """Merge values into the summary of the run."""
+        """Merge values into the run's summary."""
         self._show(lambda: self._run.summary.update(plain(values)))
 
     def episodes(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Show rows as the table eval/episodes; columns in order of appearance, nested values as JSON text."""
+        """Log rows as the table eval/episodes: columns in order of first appearance, nested values as JSON text."""
         if rows:
             self._show(lambda: self._run.log({"eval/episodes": _table(rows)}))
 
     def adapter(self, folder: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Store the folder as an artifact of type adapter; where it is to be found, empty if nowhere.
+        """Store the folder as an artifact of type adapter; returns the record of the artifact, empty if it was not stored.
 
-        Its bytes are referred to in place: keep the folder.
+        W&B reads the files where they are until they are uploaded: keep the folder.
         """
-        found: dict[str, Any] = {}
+        record: dict[str, Any] = {}
 
         def store() -> None:
-            artifact = artifacts.of_folder(f"adapter-{self._run.id}", folder, metadata)
+            artifact = artifacts.folder_artifact(f"adapter-{self._run.id}", folder, metadata)
             self._run.log_artifact(artifact)
-            found.update(artifacts.place(self._run, artifact))
+            record.update(artifacts.stored_record(self._run, artifact))
 
         if self._upload_adapter:
             self._show(store)
-        return found
+        return record
 
     def uses(self, folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-        """Say in the run's config which adapters it uses, by artifact and digest, and return that; online the run is linked to them."""
-        found: dict[str, dict[str, Any]] = {}
+        """Write artifact and digest of each adapter to the run's config and return them; online, also link the run to the artifacts."""
+        records: dict[str, dict[str, Any]] = {}
 
-        def say() -> None:
-            found.update({name: artifacts.known(folder) for name, folder in folders.items()})
-            self._run.config.update({"adapters": plain(found)})
+        def update_config() -> None:
+            records.update({name: artifacts.find_stored(folder) for name, folder in folders.items()})
+            self._run.config.update({"adapters": plain(records)})
 
-        self._show(say)
+        self._show(update_config)
         if self._showing and not self._run.offline:
-            artifacts.link(self._run, found)
-        return found
+            artifacts.link(self._run, records)
+        return records
 
     def close(self, exit_code: int) -> None:
-        """End the run at W&B, also when the mirror was turned off on the way."""
+        """End the run in W&B, also after a failure turned the mirror off."""
         if self._run is not None:
             self._guard(lambda: self._run.finish(exit_code=exit_code))
             self._showing, self._run = False, None
@@ -95,7 +95,7 @@ class Mirror:
             call()
         except Exception as error:
             if self._showing:
-                logger.warning("W&B is turned off for the rest of this run, the run goes on: %s", one_line(error))
+                logger.warning("W&B is turned off for the rest of this run, the run continues: %s", one_line(error))
             self._showing = False
 
 
@@ -110,9 +110,10 @@ def mirror(
     tags: Sequence[str],
     folder: Path,
 ) -> Iterator[Mirror]:
-    """Show a run at W&B, online where that is possible at once, else offline. settings: its config; folder: of its record.
+    """Open a mirror of a run, online if W&B can be reached at once, else offline, and close it at the end of the block.
 
-    Leaving with an exception marks the run as failed (exit code 1).
+    settings: the run's config in W&B. folder: the folder of the run's record. An exception in the block marks the run as failed (exit
+    code 1).
     """
     names = {"name": name[:LONGEST_NAME], "group": group and group[:LONGEST_NAME], "job_type": job_type}
     labels = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags if tag))
@@ -132,20 +133,20 @@ def _open(tracker: TrackerConfig, arguments: dict[str, Any]) -> Mirror:
         base = Path(tracker.folder).absolute()
         root = base.parent if base.name == "wandb" else base  # W&B appends /wandb itself
         (root / "wandb").mkdir(parents=True, exist_ok=True)
-        going = choose(prepare(root))
-        if going.mode == "off":
-            return Mirror(None, f"W&B: off ({going.reason}).", False)
-        run, going = _start(going, arguments | {"project": tracker.project}, root)
+        destination = choose(prepare(root))
+        if destination.mode == "off":
+            return Mirror(None, f"W&B: off ({destination.reason}).", False)
+        run, destination = _start(destination, arguments | {"project": tracker.project}, root)
         for pattern in GROUPS:
             run.define_metric(pattern, step_metric=STEP)
-        return Mirror(run, _line(run, going), tracker.upload_adapter)
+        return Mirror(run, _message(run, destination), tracker.upload_adapter)
     except Exception as error:
-        logger.warning("W&B cannot be used, the run goes on without it: %s", one_line(error))
+        logger.warning("W&B cannot be used, the run continues without it: %s", one_line(error))
         return Mirror(None, f"W&B: off ({one_line(error)}).", False)
 
 
-def _start(going: Destination, arguments: dict[str, Any], root: Path) -> tuple[Any, Destination]:
-    """Open the run; where online fails after all, open it offline."""
+def _start(destination: Destination, arguments: dict[str, Any], root: Path) -> tuple[Any, Destination]:
+    """Open the run in W&B; if online fails, open it offline."""
     import wandb
 
     quiet = wandb.Settings(
@@ -157,24 +158,24 @@ def _start(going: Destination, arguments: dict[str, Any], root: Path) -> tuple[A
         finish_timeout=FINISH_TIMEOUT_S,
     )
     arguments = arguments | {"id": token_hex(4), "dir": str(root), "reinit": "finish_previous", "settings": quiet}
-    if going.mode == "online":
+    if destination.mode == "online":
         try:
-            return wandb.init(mode="online", **arguments), going
+            return wandb.init(mode="online", **arguments), destination
         except Exception as error:
-            going = Destination("offline", one_line(error)[:LONGEST_REASON])
-            wandb.teardown()  # ends the attempt, which would be retried until the process ends
+            destination = Destination("offline", one_line(error)[:LONGEST_REASON])
+            wandb.teardown()  # W&B would otherwise retry until the process ends
             for attempt in (root / "wandb").glob(f"run-*-{arguments['id']}"):
-                shutil.rmtree(attempt, ignore_errors=True)  # a run without a row
+                shutil.rmtree(attempt, ignore_errors=True)  # the folder of the failed attempt, which holds no data
             prepare(root)
-    return wandb.init(mode="offline", **arguments), going
+    return wandb.init(mode="offline", **arguments), destination
 
 
-def _line(run: Any, going: Destination) -> str:
-    place = Path(run.settings.sync_dir)
-    here = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
-    if going.mode == "online":
-        return f"W&B: online at {run.url}, kept in {here}."
-    return f"W&B: offline ({going.reason}) in {here}; upload it with `wandb sync {shlex.quote(str(here))}`."
+def _message(run: Any, destination: Destination) -> str:
+    folder = Path(run.settings.sync_dir)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    if destination.mode == "online":
+        return f"W&B: online at {run.url}, kept in {shown}."
+    return f"W&B: offline ({destination.reason}) in {shown}; upload it with `wandb sync {shlex.quote(str(shown))}`."
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Any:

@@ -69,10 +69,10 @@ def test_an_eval_says_by_artifact_and_digest_which_adapters_it_uses(used: Path) 
 def test_an_adapter_changed_since_it_was_stored_is_not_that_artifact(tmp_path: Path) -> None:
     change = """
 Path("run/adapter/weights.bin").write_bytes(b"other")
-from sekft.tracking.artifacts import known
-print(known(Path("run/adapter"))["artifact"])
+from sekft.tracking.artifacts import find_stored
+print(find_stored(Path("run/adapter"))["artifact"])
 Path("run/artifact.json").write_text("no json")
-print(known(Path("run/adapter"))["artifact"])
+print(find_stored(Path("run/adapter"))["artifact"])
 """
     answer = work(tmp_path, STORING + change)
     assert answer.stdout == "None\nNone\n", answer.stderr

@@ -108,7 +108,7 @@ def test_an_unusable_folder_is_no_reason_to_stop(tmp_path: Path) -> None:
     answer = work(tmp_path, SHORT_JOB)
     assert answer.returncode == 0
     assert answer.stdout.startswith("W&B: off (")
-    assert "the run goes on without it" in answer.stderr
+    assert "the run continues without it" in answer.stderr
 
 
 def test_a_folder_of_another_name_holds_the_runs_one_level_down(tmp_path: Path) -> None:

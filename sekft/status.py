@@ -1,4 +1,4 @@
-"""Look: which runs are submitted, alive, stalled, dead or done, where they are and why."""
+"""The command status: a table of runs with state, stage, progress, remaining time and the reason of the state."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,40 +18,42 @@ from sekft.tracking.records import below
 from sekft.where.submission import not_started
 
 ENDED = ("done", "failed", "interrupted", "cancelled")
-SHOWN = 10
+ENDED_SHOWN = 10  # ended runs in the table without all=true
 STYLES = {"alive": "green", "stalled": "yellow", "dead": "red", "failed": "red"}
 
 
 def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
-    home = Path(settings.runs)
-    found = [condition(folder, settings.stalled_s) for folder in below(home)] + not_started(home)
-    if not found:
+    """Print the runs below settings.runs and return the number in each state. Raises DataError if there is no run."""
+    root = Path(settings.runs)
+    runs = [condition(folder, settings.stalled_s) for folder in below(root)] + not_started(root)
+    if not runs:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
-    ended = sorted((one for one in found if one.state in ENDED), key=lambda one: one.ended)
-    shown = found if settings.all else [one for one in found if one not in ended[:-SHOWN]]
-    Console().print(table(shown, home))
-    counts = {state: sum(one.state == state for one in found) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
-    hidden = f"; {len(found) - len(shown)} that ended are not shown (all=true)" if len(shown) < len(found) else ""
+    ended = sorted((run for run in runs if run.state in ENDED), key=lambda run: run.ended)
+    shown = runs if settings.all else [run for run in runs if run not in ended[:-ENDED_SHOWN]]
+    Console().print(table(shown, root))
+    counts = {state: sum(run.state == state for run in runs) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
+    hidden = f"; {len(runs) - len(shown)} ended runs are not shown (all=true shows them)" if len(shown) < len(runs) else ""
     print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
     return {"command": "status", **counts}
 
 
-def table(found: Sequence[Condition], home: Path) -> Table:
-    drawn = Table("run", "command", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
-    for one in found:
-        bar = ProgressBar(total=1, completed=one.share, width=12) if one.share is not None else ""
-        left = f"{one.left_s:.0f} s" if one.left_s is not None else ""
-        state = f"[{STYLES[one.state]}]{one.state}[/]" if one.state in STYLES else one.state
-        drawn.add_row(
-            str(one.folder.relative_to(home) if one.folder != home else one.folder),
-            one.command,
+def table(runs: Sequence[Condition], root: Path) -> Table:
+    """One row per run; folders are relative to root."""
+    rows = Table("run", "command", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
+    for run in runs:
+        bar = ProgressBar(total=1, completed=run.share, width=12) if run.share is not None else ""
+        left = f"{run.left_s:.0f} s" if run.left_s is not None else ""
+        state = f"[{STYLES[run.state]}]{run.state}[/]" if run.state in STYLES else run.state
+        rows.add_row(
+            str(run.folder.relative_to(root) if run.folder != root else run.folder),
+            run.command,
             state,
-            one.stage,
+            run.stage,
             bar,
             left,
-            escape(one.reason),
+            escape(run.reason),
         )
-    return drawn
+    return rows
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def test_of_what_ended_the_last_are_shown_wherever_they_lie(runs: Path):
         file = runs / "outputs" / "train" / f"old{number}" / "run.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"ended": "2020-01-01"}))
     shown = run_command("status", cwd=runs).stdout
-    assert "it broke" in shown and "train/alone" in shown and "4 that ended are not shown" in shown, shown
+    assert "it broke" in shown and "train/alone" in shown and "4 ended runs are not shown" in shown, shown
 
 
 def test_what_was_submitted_and_has_not_begun_is_shown(runs: Path):

@@ -1,4 +1,4 @@
-"""A prompt for people: lines with history, and completion of commands, groups, options and settings."""
+"""An interactive prompt with a history and with completion of commands, groups, options and settings."""
 
 import os
 import readline
@@ -16,15 +16,15 @@ from sekft.cli.settings import conf_folder
 from sekft.config.commands import COMMANDS
 
 SIGN = "sekft> "
-KEPT = 1000  # lines of history
+HISTORY_LINES = 1000
 
 
 def lines(commands: Sequence[str], history: Path, sign: str = SIGN) -> Iterator[str]:
-    """What is typed behind the sign, until Ctrl-D; without a terminal every line of the input. Ctrl-C at the prompt drops the line."""
+    """The typed lines until Ctrl-D, or every line of standard input if it is no terminal. Ctrl-C at the prompt discards the line."""
     if not sys.stdin.isatty():
         yield from (line.rstrip("\n") for line in sys.stdin)
         return
-    with_history(history)
+    load_history(history)
     readline.set_completer_delims(" \t")
     readline.set_completer(completer(commands))
     readline.parse_and_bind("tab: complete")
@@ -43,7 +43,7 @@ def lines(commands: Sequence[str], history: Path, sign: str = SIGN) -> Iterator[
 
 
 def ask(question: str, draft: str = "") -> str | None:
-    """One answer, None at the end of the input. draft: stands there already, at a terminal, to be changed."""
+    """The answer to a question, None at the end of the input. draft: at a terminal, text to edit as the answer."""
     readline.set_startup_hook(lambda: readline.insert_text(draft))
     try:
         return input(question)
@@ -56,7 +56,7 @@ def ask(question: str, draft: str = "") -> str | None:
 
 @contextmanager
 def stoppable() -> Iterator[Event]:
-    """Set by Ctrl-C, which stops nothing else meanwhile. For the main thread."""
+    """An event that Ctrl-C sets; Ctrl-C has no other effect inside the block. Main thread only."""
     pressed = Event()
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.set())
     try:
@@ -66,49 +66,51 @@ def stoppable() -> Iterator[Event]:
 
 
 def history_file(name: str) -> Path:
+    """The file in $XDG_STATE_HOME/sekft, or in ~/.local/state/sekft if that is not set."""
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "sekft" / name
 
 
-def with_history(file: Path) -> None:
-    readline.set_history_length(KEPT)
+def load_history(file: Path) -> None:
+    """Read the history of earlier sessions."""
+    readline.set_history_length(HISTORY_LINES)
     if file.exists():
         readline.read_history_file(file)
 
 
 def completer(commands: Sequence[str]) -> Callable[[str, int], str | None]:
-    """For readline: the n-th way to go on with the word, or None."""
+    """A completion function for readline: it returns the n-th completion of the word, None after the last."""
 
     def complete(word: str, number: int) -> str | None:
         before = readline.get_line_buffer()[: readline.get_begidx()].split()
-        found = candidates(before, word, commands)
-        return found[number] if number < len(found) else None
+        completions = candidates(before, word, commands)
+        return completions[number] if number < len(completions) else None
 
     return complete
 
 
 def candidates(before: Sequence[str], word: str, commands: Sequence[str]) -> list[str]:
-    """before: the words of the line so far. A command comes first, then what its command can be told."""
+    """All completions of a word: of a command at the start of a line, then of its overrides. before: the words before it in the line."""
     if not before:
         return [f"{command} " for command in commands if command.startswith(word)]
-    told = overrides(before[0]) if before[0] in COMMANDS else ()
-    return [one for one in told if one.startswith(word)]
+    allowed = overrides(before[0]) if before[0] in COMMANDS else ()
+    return [override for override in allowed if override.startswith(word)]
 
 
 @cache
 def overrides(command: str) -> tuple[str, ...]:
-    """GROUP=OPTION with a blank behind it, and KEY= of every setting."""
+    """The starts of all overrides of a command: `GROUP=OPTION ` with a trailing blank, and `KEY=` for every setting."""
     node = OmegaConf.structured(COMMANDS[command])
     folders = [conf_folder() / str(key) for key in node]
     options = [f"{folder.name}={file.stem} " for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.yaml"))]
     return (*options, *(f"{key}=" for key in keys(node)))
 
 
-def keys(node: DictConfig, above: str = "") -> Iterator[str]:
-    """Of every value, with dots."""
+def keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    """The dotted key of every value below the node."""
     for key in map(str, node):
         value = node._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none() and len(value):
-            yield from keys(value, f"{above}{key}.")
+            yield from keys(value, f"{prefix}{key}.")
         else:
-            yield f"{above}{key}"
+            yield f"{prefix}{key}"

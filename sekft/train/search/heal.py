@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """An iteration in heal.json. rate, test: the criterion's rate in the development scenarios and in the evaluation, with interval."""
 
     iteration: int
@@ -67,7 +67,7 @@ class Row:
 class Summary:
     """The document heal.json. adapter: the one that the series leaves; stopped: why it ended, None while it runs."""
 
-    iterations: tuple[Row, ...]
+    iterations: tuple[TableRow, ...]
     adapter: str | None
     seconds: float
     stopped: str | None
@@ -154,11 +154,11 @@ class IterativeRepair:
             echo(f"heal: {stopped}; left: {self.adapter() or 'nothing'}")
 
 
-def _row(result: Iteration) -> Row:
+def _row(result: Iteration) -> TableRow:
     development = result.development
     assert development is not None
     found = development.improvement
-    return Row(
+    return TableRow(
         iteration=result.iteration,
         run=result.run,
         rate=str(development.scores[TUNED][found.criterion]),
@@ -175,7 +175,7 @@ def _row(result: Iteration) -> Row:
     )
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[TableRow]) -> Table:
     columns = ("", "verified", "in the evaluation", "over its parent", "", "p", "goes on from")
     table = Table(*columns, title="iterations, in development scenarios")
     for row in rows:

@@ -45,7 +45,7 @@ class ServingError(SekftError):
 
 
 class EndpointError(SekftError):
-    """A server does not answer in time, or not as the protocol says. kind: a few words, the same for the same trouble."""
+    """A server does not answer in time, or not as the protocol says. kind: a short name of the cause."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class SweepError(SekftError):
 
 
 class JobError(SekftError):
-    """A resident base does not answer, has no such job, or cannot do what is asked with it."""
+    """A resident base does not answer, has no such job, or rejects the request."""
 
 
 class WhereError(SekftError):

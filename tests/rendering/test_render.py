@@ -1,5 +1,6 @@
 """The render contract on the real Mistral tokenizer and on ChatML."""
 
+import json
 import random
 from pathlib import Path
 
@@ -177,6 +178,17 @@ def test_two_bos_tokens_are_refused(small_mistral: Path, tmp_path: Path):
     (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}" + (small_mistral / "chat_template.jinja").read_text())
     with pytest.raises(RenderError, match="2 BOS tokens"):
         render(conversation("a", "b"), ChatTokenizer(tmp_path))
+
+
+def test_a_bos_that_opens_every_turn_is_rendered_as_it_is(chatml: Path, tmp_path: Path):
+    for file in chatml.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    settings = json.loads((chatml / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings | {"bos_token": "<|im_start|>"}))
+    talk = conversation("$ ", "ls", "a\n$ ", "exit")
+    with_bos, without = ChatTokenizer(tmp_path), ChatTokenizer(chatml)
+    assert render(talk, with_bos).ids == render(talk, without).ids
+    assert render(talk, with_bos).ids.count(with_bos.bos) == 4
 
 
 def test_a_folder_without_a_fast_tokenizer_or_template_is_refused(tmp_path: Path, chatml: Path):

@@ -1,4 +1,4 @@
-"""The folder of a base: shipped with sekft, given as a folder, or downloaded from the Hugging Face hub. No torch."""
+"""The folder of a base: shipped with sekft, given as a folder or GGUF file, or downloaded from the Hugging Face hub. No torch."""
 
 import json
 from collections.abc import Iterator
@@ -7,11 +7,14 @@ from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
 from sekft.errors import ModelError
+from sekft.model.gguf.convert import converted
+from sekft.model.packaged import PACKAGED, packaged_file
 from sekft.rendering.pieces import require_same_pieces
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.scenario.library import archetypes
 
 SHIPPED = "sekft:"
+EMBEDDED = ("tiny", "tiny_early")  # folders beside this file
 NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes that its pre-training left out
 SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model", "README.md"]
 WEIGHT_FILES = ["*.safetensors"]
@@ -26,12 +29,22 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
     """
     if model.trust_remote_code not in (None, model.path):
         raise ModelError(f"model.trust_remote_code={model.trust_remote_code}: allowed: null, or {model.path}, which is model.path")
+    pretrained = weights and model.weights is Weights.pretrained
     if model.path.startswith(SHIPPED):
-        return Path(__file__).parent / model.path.removeprefix(SHIPPED)
+        name = model.path.removeprefix(SHIPPED)
+        if name in EMBEDDED:
+            return Path(__file__).parent / name
+        if name not in PACKAGED:
+            raise ModelError(f"model.path={model.path}: allowed with {SHIPPED}: {', '.join((*EMBEDDED, *PACKAGED))}")
+        return converted(packaged_file(name), pretrained)
     folder = Path(model.path).expanduser()
+    if folder.suffix == ".gguf":
+        if not folder.is_file():
+            raise ModelError(f"model.path={model.path}: no such file")
+        return converted(folder, pretrained)
     if not folder.is_dir():
-        folder = _from_hub(model, weights and model.weights is Weights.pretrained)
-    if weights and model.weights is Weights.pretrained and not any(folder.glob("*.safetensors")):
+        folder = _from_hub(model, pretrained)
+    if pretrained and not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"model.path={model.path}: no *.safetensors there{pickle_hint(folder)}; allowed without weights: model.weights=random"
         )

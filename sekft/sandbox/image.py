@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sekft.errors import SandboxError, one_line
-from sekft.tracking.files import lock, sha256, write_text
+from sekft.tracking.files import cache_folder, lock, sha256, write_text
 
 if TYPE_CHECKING:
     import docker
@@ -21,13 +21,6 @@ REPOSITORY = "sekft-base"
 OWN_BUILD = f"{REPOSITORY}:local"  # built by the user from the Dockerfile, where the host has no apt-get
 BUILD_S = 600.0
 ROOT_UID = 0x70000000  # owner of the unpacked files if we are root; sessions map it to their root, and no account has it
-
-
-def cache_folder() -> Path:
-    """/var/cache/sekft for root, else below the user's own cache."""
-    if os.geteuid() == 0:
-        return Path("/var/cache/sekft")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sekft"
 
 
 def root_tar(cache: Path | None = None) -> Path:

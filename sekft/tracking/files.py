@@ -106,6 +106,13 @@ def lock(path: Path, taken: SekftError, timeout_s: float = 0) -> Iterator[None]:
         held.release()
 
 
+def cache_folder() -> Path:
+    """/var/cache/sekft for root, else below the user's own cache."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/sekft")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sekft"
+
+
 def now() -> str:
     """The present time in UTC, to the millisecond, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

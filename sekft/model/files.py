@@ -1,0 +1,58 @@
+"""Files that are not what their names say: git-lfs pointers, web pages, empty files, and files that were cut off. No torch."""
+
+import json
+import struct
+from pathlib import Path
+
+from sekft.errors import ModelError
+
+POINTER = b"version https://git-lfs.github.com/spec/"
+GGUF_MAGIC = b"GGUF"
+
+
+def require_whole(file: Path) -> None:
+    """Raise ModelError in one line that names the file and what it is instead. Reads the head of the file, not its weights.
+
+    Safetensors must be as long as their header says, a GGUF file must begin as one.
+    """
+    if found := fault(file):
+        raise ModelError(f"{file}: {found}")
+
+
+def fault(file: Path) -> str:
+    """What is wrong with a file of a base or an adapter, and what to do; empty if nothing is seen from its head and size."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            head = content.read(512)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not size:
+        return "an empty file; fetch it again"
+    if head.startswith(POINTER):
+        return "a git-lfs pointer, not the file itself; run `git lfs pull` in that folder, or `hf download`"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not the file itself; the download was answered by an error or a login page: fetch it again"
+    if file.suffix == ".gguf" and not head.startswith(GGUF_MAGIC):
+        return f"not a GGUF file: it begins with {head[:8]!r}, allowed: {GGUF_MAGIC!r}"
+    if file.suffix == ".safetensors":
+        return _safetensors_fault(file, size)
+    return ""
+
+
+def _safetensors_fault(file: Path, size: int) -> str:
+    """A safetensors file is 8 bytes with the length of its header, the header as JSON, and the tensors."""
+    with file.open("rb") as content:
+        head = content.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        if 8 + length > size:
+            return "cut off, or not safetensors; fetch it again"
+        try:
+            header = json.loads(content.read(length))
+            end = 8 + length + max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return "not safetensors: its header is not JSON; fetch it again"
+    if size < end:
+        return f"cut off: {size:,} bytes, its header says {end:,}; fetch it again"
+    return f"damaged: {size:,} bytes, its header says {end:,}; fetch it again" if size > end else ""

@@ -1,5 +1,6 @@
 """Every refusal of sekft: one class per boundary, one line per message, never a traceback."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +25,26 @@ class SandboxError(SekftError):
     """The engine, the image or a container failed: ours to answer for, never the agent's."""
 
 
+class Fault(StrEnum):
+    """The kind of fault for which a row or a turn is not trained on; losses are counted by it."""
+
+    base = "base"  # the template or the tokenizer, for every conversation
+    messages = "messages"  # no canonical form
+    template = "template"  # the template raises an error for this conversation
+    changed = "changed"  # the template changes what was typed
+    unreadable = "unreadable"  # the tokenizer has no ids that read back as what was typed
+    tokens = "tokens"  # a token reaches across the end of the served prompt
+    past = "past"  # the template renders this turn otherwise once later turns are known
+    long = "long"  # more tokens than a row may have
+    masked = "masked"  # the mask rule learns nothing of it
+
+
 class RenderError(SekftError):
     """Messages and chat template do not give one faithful sequence of token ids."""
+
+    def __init__(self, message: str, fault: Fault = Fault.base) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class MaskError(SekftError):

@@ -60,7 +60,7 @@ def read(file: Path) -> PreparedData | None:
             training, validation = (tuple(_rows(name, arrays)) for name in ("training", "validation"))
     except (FileNotFoundError, BadZipFile, KeyError, ValueError, EOFError):
         return None
-    counters = {name: Counter(about["counts"][name]) for name in ("by_kind", "dropped")}
+    counters = {name: Counter(about["counts"][name]) for name in ("by_kind", "dropped", "unlearned")}
     return PreparedData(training, validation, Counts(**about["counts"] | counters), tuple(about["groups"]), tuple(about["lines"]))
 
 

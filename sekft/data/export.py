@@ -14,7 +14,7 @@ from sekft.config import SourceConfig
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.data.sources import source_files, stream
-from sekft.errors import RenderError
+from sekft.errors import Fault, RenderError
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking.digest import hash_path
@@ -119,7 +119,9 @@ def _texts(sample: Sample, tokenizer: ChatTokenizer, exported: ExportStats) -> I
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
     except RenderError as error:
-        exported.refused[str(error).partition(": ")[2]] += 1
+        if error.fault is Fault.base:
+            raise
+        exported.refused[str(error)] += 1
         return
     for rendered in renderings:
         exported.texts += 1

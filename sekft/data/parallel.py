@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from sekft.config import DataConfig, MaskConfig
 from sekft.data import sample as serial
@@ -26,7 +27,7 @@ def make_rows(
     if processes == 1 or len(samples) < MIN_SAMPLES:
         return serial.make_rows(samples, tokenizer, mask, data, max_tokens)
     chunks = [samples[start : start + CHUNK_SAMPLES] for start in range(0, len(samples), CHUNK_SAMPLES)]
-    arguments = (tokenizer.folder, tokenizer.template_name, mask, data, max_tokens)
+    arguments = (tokenizer.folder, tokenizer.template_name, tokenizer.options, mask, data, max_tokens)
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     rows: list[Row] = []
     counts = Counts()
@@ -37,9 +38,9 @@ def make_rows(
     return rows, counts
 
 
-def _start_worker(folder: Path, template: str | None, mask: MaskConfig, data: DataConfig, max_tokens: int) -> None:
+def _start_worker(folder: Path, template: str | None, options: dict[str, Any], mask: MaskConfig, data: DataConfig, max_tokens: int) -> None:
     global _arguments
-    _arguments = (ChatTokenizer(folder, template), mask, data, max_tokens)
+    _arguments = (ChatTokenizer(folder, template, options), mask, data, max_tokens)
 
 
 def _make_rows(samples: Sequence[Sample]) -> tuple[list[Row], Counts]:

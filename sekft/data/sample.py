@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from sekft.config import DataConfig, MaskConfig, Overlong
 from sekft.data.accounting import Counts
 from sekft.data.overlong import shorten
-from sekft.errors import DataError, RenderError
+from sekft.errors import DataError, Fault, RenderError
 from sekft.mask.rules import applies, weigh
 from sekft.mask.tokens import count_learned
 from sekft.rendering.messages import Message
-from sekft.rendering.render import Rendered, render_all
+from sekft.rendering.render import Rendered, of_last_turn, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 
 
@@ -63,37 +63,48 @@ def make_rows(
         renderings = render_fitting(sample, tokenizer, data.overlong, max_tokens, counts)
         learning = [(rendered, weigh(rendered, mask)) for rendered in renderings if applies(rendered, mask)]
         if renderings and not learning:
-            counts.drop(f"nothing is learned by mask={mask.rule.value}", sample.id)
+            counts.drop(Fault.masked, f"nothing is learned by mask={mask.rule.value}", sample.id)
         ends = False
         for rendered, weight in learning:
             learned = count_learned(rendered, weight)
             counts.add(len(rendered.ids), learned)
             ends |= "terminal" in learned
-            rows.append(Row(_row_id(sample, rendered), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
+            rows.append(Row(_row_id(sample, rendered, renderings), rendered.ids, tuple(weight.tolist()), tuple(learned.items())))
         counts.samples += bool(learning)
         if learning and not ends and not (sample.decision or sample.is_chat):
             counts.count_endless(sample.id)
     return rows, counts
 
 
-def _row_id(sample: Sample, rendered: Rendered) -> str:
-    return f"{sample.id}/{len(rendered.messages) - 1}" if rendered.following else sample.id
+def _row_id(sample: Sample, rendered: Rendered, renderings: Sequence[Rendered]) -> str:
+    beside_whole = rendered.unrolled and not renderings[0].unrolled
+    return f"{sample.id}/{len(rendered.messages) - 1}" if rendered.following or beside_whole else sample.id
 
 
 def render_fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong, max_tokens: int, counts: Counts) -> list[Rendered]:
-    """The sample's renderings of at most max_tokens; longer ones are cut as overlong asks, or dropped, and counted."""
+    """The sample's renderings of at most max_tokens; longer ones are cut as overlong asks, or dropped, and counted.
+
+    Raises RenderError for what holds for every sample of this base.
+    """
     try:
         renderings = render_all(sample.messages, tokenizer, sample.failed)
+        for turn in renderings[0].lost:
+            counts.leave_out(turn.fault, turn.reason, sample.id)
         if sample.decision:
-            renderings = [replace(renderings[-1], decision=True)]
+            last = of_last_turn(renderings)
+            if last is None:
+                raise RenderError(renderings[0].lost[-1].reason, renderings[0].lost[-1].fault)
+            renderings = [replace(last, decision=True)]
         policy = Overlong.keep_last if sample.decision else overlong  # keep the continuation and the landing
         cut = [shorten(rendered, tokenizer, policy, max_tokens) for rendered in renderings]
     except RenderError as error:
-        counts.drop(str(error).partition(": ")[2] or str(error), sample.id)
+        if error.fault is Fault.base:  # it holds for every sample
+            raise
+        counts.drop(error.fault, str(error), sample.id)
         return []
     for before, after in zip(renderings, cut, strict=True):
         counts.cut(len(before.messages) - len(after.messages))
     short = [rendered for rendered in cut if len(rendered.ids) <= max_tokens]
     if len(short) < len(cut):
-        counts.drop(f"longer than trainer.max_tokens={max_tokens}", sample.id, len(cut) - len(short))
+        counts.drop(Fault.long, f"longer than trainer.max_tokens={max_tokens}", sample.id, len(cut) - len(short))
     return short

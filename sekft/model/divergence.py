@@ -9,7 +9,7 @@ from torch import Tensor
 from sekft.errors import RenderError
 from sekft.model.base import Base
 from sekft.rendering.messages import Message
-from sekft.rendering.render import TokenKind, render_all
+from sekft.rendering.render import TokenKind, of_last_turn, render_all
 
 
 def divergence(base: Base, model: Any, context: Sequence[Message], hint: str, own: str) -> float:
@@ -28,7 +28,10 @@ def divergence(base: Base, model: Any, context: Sequence[Message], hint: str, ow
 @torch.no_grad()
 def _turn_log_probabilities(base: Base, model: Any, context: Sequence[Message], own: str) -> tuple[list[int], Tensor]:
     """The ids of the turn, and the log-probabilities (len(ids), V) of the next token before each of them."""
-    rendered = render_all([*context, Message(role="assistant", content=own)], base.tokenizer)[-1]
+    renderings = render_all([*context, Message(role="assistant", content=own)], base.tokenizer)
+    rendered = of_last_turn(renderings)
+    if rendered is None:
+        raise RenderError(renderings[0].lost[-1].reason, renderings[0].lost[-1].fault)
     last = len(rendered.messages) - 1
     positions = [
         position

@@ -73,7 +73,8 @@ def pickle_hint(folder: Path) -> str:
 
 def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
     """The tokenizer in the base's folder. weights: as for base_folder. Raises RenderError if the base was trained with another one."""
-    tokenizer = ChatTokenizer(base_folder(model, weights), model.template)
+    tokenizer = ChatTokenizer(base_folder(model, weights), model.template, model.template_options)
+    tokenizer.require_form()  # judged once, not row by row
     if model.check_tokenizer:
         require_same_pieces(tokenizer.folder)
     return tokenizer

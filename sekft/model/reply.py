@@ -9,7 +9,7 @@ UNFINISHED = "\ufffd"  # what a decoder gives for an incomplete character
 
 def decode_reply(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
     """The text of the reply, decoded after its prompt: the text of a token depends on the token before it."""
-    return _decode(prompt, reply, tokenizer).removeprefix(tokenizer.separator)
+    return tokenizer.read_reply(prompt[-1], reply)
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
@@ -29,11 +29,11 @@ class ReplyStream:
 
     def settled(self, reply: Sequence[int]) -> tuple[str, bool]:
         """The new text that no further token can change, and whether the text contains a stop string. reply: all of its ids so far."""
-        raw = _decode(self._anchor, reply, self._tokenizer)
+        raw = self._tokenizer.written(self._anchor[-1], reply)
         text, stopped = cut_at_stop(raw.removeprefix(self._tokenizer.separator), self._stop)
         if stopped or not self._is_settled(raw, reply):
             return "", stopped
-        return self._unsent(text[: len(text) - _partial_stop(text, self._stop)]), False
+        return self._unsent(text[: len(text) - _partial_stop(text, (*self._stop, f"{self._tokenizer.suffix} "))]), False
 
     def finish(self, reply: Sequence[int]) -> tuple[str, str, bool]:
         """The last piece, the whole text, and whether a stop string ended it."""
@@ -51,12 +51,6 @@ class ReplyStream:
         return not (partial_separator or raw.endswith(UNFINISHED) or self._tokenizer.is_byte(reply[-1]))
 
 
-def _decode(prompt: Sequence[int], reply: Sequence[int], tokenizer: ChatTokenizer) -> str:
-    typed = [token for token in reply if token not in tokenizer.control]
-    anchor = list(prompt[-1:])
-    return tokenizer.decode([*anchor, *typed], skip_control=False)[len(tokenizer.decode(anchor, skip_control=False)) :]
-
-
 def _partial_stop(text: str, stop: Sequence[str]) -> int:
-    """The number of characters at the end of the text that may be the beginning of a stop string."""
+    """The number of characters at the end of the text that may be the beginning of a stop string; the whole string does not count."""
     return max((size for string in stop for size in range(1, len(string)) if text.endswith(string[:size])), default=0)

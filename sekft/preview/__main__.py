@@ -60,8 +60,8 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     page = {"title": f"{settings.model.name}, mask={settings.mask.rule.value}", "lines": lines, "rows": [*map(page_row, painted)]}
     write_page(Path(__file__).with_name("page.html.jinja"), page, job.folder / PAGE)
     echo(f"page: {job.folder / PAGE}")
-    if settings.check and (counts.dropped.total() or counts.by_kind["environment"]):
-        raise DataError(f"check=true: rows were dropped, or environment tokens are learned ({counts.line()})")
+    if settings.check and (counts.dropped.total() or counts.unlearned.total() or counts.by_kind["environment"]):
+        raise DataError(f"check=true: rows were dropped, turns are not learned, or environment tokens are ({counts.line()})")
     require_enough(counts, settings.data)
     return {"command": "preview", **counts.summary()}
 

@@ -21,6 +21,7 @@ OPENING = """\
 {%- endif -%}
 {%- endfor -%}
 {%- set messages = sekft.turns + [{'role': sekft.role, 'content': sekft.content}] %}"""
+FIRST_LINE, *_, LAST_LINE = OPENING.splitlines()
 
 
 def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str, str]) -> str:
@@ -29,20 +30,44 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
     control: the tokenizer's control tokens, in the order in which neutralise() replaces them. dates: what strftime_now returned in
     training, by format; without it a server would print its own day.
     """
-    if source.startswith("{%- set sekft"):
+    if source.startswith(FIRST_LINE):
         return source
     fixed = "".join(f"{{%- if form == {json.dumps(form)} -%}}{{{{- {json.dumps(text)} -}}}}{{%- endif -%}}" for form, text in dates.items())
-    date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro -%}}" if dates else ""
-    return _opening(control) + date + source
-
-
-def without_opening(source: str, control: Iterable[str]) -> str:
-    """The template for messages that are canonical already: the opening for these control tokens is removed, if it is there."""
-    opening = _opening(control)
-    rest = source.removeprefix(opening)
-    return source if rest.startswith("\n") else rest  # Jinja drops a line end behind the opening; at the start it would be text
-
-
-def _opening(control: Iterable[str]) -> str:
+    date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro %}}" if dates else ""
     neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in control)
-    return OPENING.replace("NEUTRAL", neutral)
+    return _joined(OPENING.replace("NEUTRAL", neutral) + date, source)
+
+
+def without_opening(source: str) -> str:
+    """The template for messages that are canonical already: the opening is removed, if it is there."""
+    return _split(source)[1]
+
+
+def with_options(source: str, options: Mapping[str, bool | int | float | str]) -> str:
+    """The template with these variables set: whatever a server passes, they have these values."""
+    if not options:
+        return source
+    opening, body = _split(source)
+    literals = {name: json.dumps(value, ensure_ascii=False) for name, value in sorted(options.items())}
+    return _joined(opening, _joined("".join(f"{{%- set {name} = {literal} %}}" for name, literal in literals.items()), body))
+
+
+def with_prompt_end(source: str, cut: str, added: str) -> str:
+    """The template with another end of its generation prompt: without the text `cut`, if it ends in it, and with `added` behind it."""
+    opening, body = _split(source)
+    whole = "{%- set sekft_text %}\n" + body.removesuffix("\n") + "{%+ endset %}"
+    short = f"(sekft_text[:-{len(cut)}] if sekft_text.endswith({json.dumps(cut)}) else sekft_text)" if cut else "sekft_text"
+    return _joined(opening, f"{whole}{{{{ {short} ~ {json.dumps(added)} if add_generation_prompt else sekft_text }}}}")
+
+
+def _split(source: str) -> tuple[str, str]:
+    """(opening, body) of a template; the opening is empty for one that has none."""
+    if not source.startswith(FIRST_LINE):
+        return "", source
+    front, end, body = source.partition(LAST_LINE)
+    return front + end, body.removeprefix("\n")  # Jinja drops a line end behind a block
+
+
+def _joined(front: str, body: str) -> str:
+    """The body behind a block, rendered as it is alone: Jinja drops one line end there, and blanks count only from a line's start."""
+    return f"{front}\n{body}" if front and body[:1].isspace() else front + body

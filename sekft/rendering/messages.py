@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from sekft.errors import RenderError
+from sekft.errors import Fault, RenderError
 
 CANONICAL_VERSION = 1
 
@@ -37,12 +37,13 @@ def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:
     turns: list[Message] = []
     for index, message in enumerate(messages):
         if message.role == "system" and index > 0:
-            raise RenderError(f"messages[{index}]: a system turn; allowed only as the first")
+            raise RenderError(f"messages[{index}]: a system turn; allowed only as the first", Fault.messages)
         role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
         if turns and turns[-1].role == role:
             turns[-1] = Message(role=role, content=f"{turns[-1].content}\n{message.content}")
         else:
             turns.append(Message(role=role, content=message.content))
     if not turns or turns[0].role != "user":
-        raise RenderError(f"messages: {'the assistant comes first' if turns else 'none'}; allowed: a user turn first")
+        found = "the assistant comes first" if turns else "none"
+        raise RenderError(f"messages: {found}; allowed: a user turn first", Fault.messages)
     return tuple(turns)

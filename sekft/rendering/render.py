@@ -1,21 +1,23 @@
 """The render contract: one conversation -> token ids, with the turn and the kind of every token.
 
-Covers: the served prompt is a prefix of the training text; the stop token of every assistant turn; no doubled BOS; control
-strings in content. Templates that render a past turn differently once later turns are known are unrolled to one rendering per decision.
-Does not cover: templates whose served prompt is no prefix of any training text (a prompt that opens a think block), and templates that
-write control tokens between prompt and reply (a channel). They are refused. An empty think block that a template writes into past
-turns only (Qwen3) is left out, because no server generates it.
+Covers: the served prompt is a prefix of the training ids, and what follows it are the ids of the reply up to its stop token; no doubled
+BOS; control strings in content. Where a template renders a past turn differently once later turns are known (Qwen3), every decision is a
+row of its own: the ids of the served prompt, the ids of what was typed, the stop token. So is a single turn whose first characters would
+merge with the end of the prompt. A turn that the template or the tokenizer changes is left as context, with the reason.
+Does not cover: what is refused for every conversation; sekft.rendering.form judges that.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sekft.errors import RenderError
+from sekft.errors import Fault, RenderError
+from sekft.rendering.form import Form
 from sekft.rendering.messages import Message, canonical
 from sekft.rendering.tokenizer import ChatTokenizer
 
@@ -34,6 +36,15 @@ KINDS = tuple(TokenKind)
 
 
 @dataclass(frozen=True)
+class LostTurn:
+    """An assistant turn that is context only, and why."""
+
+    index: int  # into messages
+    fault: Fault
+    reason: str
+
+
+@dataclass(frozen=True)
 class Rendered:
     """A conversation, or one decision of it, as token ids with the turn and kind of each; T tokens."""
 
@@ -47,6 +58,7 @@ class Rendered:
     following: int = 0  # number of turns of the conversation after these
     failed: frozenset[int] = frozenset()  # indices of turns whose command failed, where that is known
     decision: bool = False  # a decision point: the last turn is the continuation to learn
+    lost: tuple[LostTurn, ...] = ()  # turns of the conversation that no row learns
 
     @cached_property
     def is_context(self) -> NDArray[np.bool_]:
@@ -79,133 +91,184 @@ def prompt_ids(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[in
 def render(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
     """The whole conversation rendered once; each assistant turn starts where the prompt a server would have fed ends.
 
-    Raises RenderError, naming the turn, if training text and served text would differ.
+    Turns for which that does not hold are context, and named in `lost`. Raises RenderError if all are.
     """
-    turns = prepare(messages, tokenizer)
-    text = tokenizer.template.render(turns)
+    whole = _render_whole(prepare(messages, tokenizer), tokenizer)
+    if TokenKind.stop not in whole.kinds:
+        raise _nothing_left(whole.lost)
+    return whole
+
+
+def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
+    """The conversation as training rows: one for the whole, then one for each decision that is right only alone.
+
+    failed: indices of turns whose command failed; valid in canonical form only if the roles alternate already. The first row names the
+    turns that no row learns. Raises RenderError if no turn is left.
+    """
+    turns, rows, lost = prepare(messages, tokenizer), list[Rendered](), list[LostTurn]()
+    alone = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
+    if tokenizer.form.is_whole:
+        whole = _render_whole(turns, tokenizer)
+        rows += [whole] * (TokenKind.stop in whole.kinds)
+        alone = [turn.index for turn in whole.lost if turn.fault in (Fault.past, Fault.tokens)]
+        lost += [turn for turn in whole.lost if turn.index not in alone]
+    for index in alone:
+        try:
+            rows.append(render_decision(turns, index, tokenizer))
+        except RenderError as error:
+            if error.fault not in (Fault.unreadable, Fault.tokens):
+                raise
+            lost.append(LostTurn(index, error.fault, str(error)))
+    if not rows:
+        raise _nothing_left(lost)
+    return [replace(row, failed=failed, lost=() if at else tuple(lost)) for at, row in enumerate(rows)]
+
+
+def of_last_turn(renderings: Sequence[Rendered]) -> Rendered | None:
+    """The rendering that learns the last turn of the conversation; None if none does."""
+    return next((one for one in reversed(renderings) if not one.following and _learns_last(one)), None)
+
+
+def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokenizer) -> Rendered:
+    """One decision as it is served: the prompt before turn `index`, what was typed, the stop token. turns: from prepare().
+
+    Raises RenderError if no ids read back as what was typed.
+    """
+    form = tokenizer.form
+    prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
+    typed = form.separator + turns[index].content + form.closing.suffix
+    text = prompt + typed + form.closing.stop
     ids, offsets = tokenizer.encode(text)
-    spans = [_span(turns, index, text, tokenizer) for index, turn in enumerate(turns) if turn.role == "assistant"]
-    return _checked(turns, text, ids, offsets, spans, tokenizer)
+    span = Span(index, len(prompt), len(prompt) + len(typed), len(text))
+    [place] = _located([span], turns, text, ids, offsets, tokenizer)
+    if place is Fault.tokens:  # the ids of the prompt, then those of the text behind it, as it is generated
+        ids, offsets = tokenizer.encode(prompt)
+        behind = tokenizer.ids_after(ids[-1], typed)
+        if behind is None:
+            raise RenderError(_REASONS[Fault.tokens], Fault.tokens)
+        begin, stop = len(ids), len(ids) + len(behind[0])
+        place = (begin, stop)
+        ids = [*ids, *behind[0], tokenizer.token_id(form.closing.stop)]
+        offsets = [*offsets, *((a + len(prompt), b + len(prompt)) for a, b in behind[1]), (span.stop, span.end)]
+    if isinstance(place, Fault):
+        raise RenderError(_REASONS[place], place)
+    rendered = _labelled(tuple(turns[: index + 1]), text, ids, offsets, [(index, *place)])
+    return replace(rendered, unrolled=True, following=len(turns) - index - 1)
 
 
-def _checked(
-    messages: tuple[Message, ...],
+_REASONS = {
+    Fault.past: "the template renders the past differently once later turns are known",
+    Fault.tokens: "what was typed merges with the end of the served prompt, and no ids behind it read back as what was typed",
+    Fault.unreadable: "the tokenizer does not give back what was typed: blanks beside a control token, or characters that it replaces",
+}
+
+
+def _render_whole(turns: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
+    text = tokenizer.template.render(turns)
+    spans, lost = list[Span](), list[LostTurn]()
+    for index, turn in enumerate(turns):
+        if turn.role == "assistant":
+            prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
+            found = _span(turns, index, prompt, text, tokenizer)
+            if isinstance(found, LostTurn):
+                lost.append(found)
+            else:
+                spans.append(found)
+                text = text if found.end <= len(text) else text[: found.start] + _reply(turn, tokenizer.form)
+    ids, offsets = tokenizer.encode(text)
+    places = list[tuple[int, int, int]]()
+    for span, place in zip(spans, _located(spans, turns, text, ids, offsets, tokenizer), strict=True):
+        if isinstance(place, Fault):
+            lost.append(LostTurn(span.turn, place, _REASONS[place]))
+        else:
+            places.append((span.turn, *place))
+    rendered = _labelled(tuple(turns), text, ids, offsets, places)
+    return replace(rendered, lost=tuple(sorted(lost, key=lambda turn: turn.index)))
+
+
+def _reply(turn: Message, form: Form) -> str:
+    return form.separator + turn.content + form.closing.text
+
+
+def _span(turns: Sequence[Message], index: int, prompt: str, text: str, tokenizer: ChatTokenizer) -> Span | LostTurn:
+    """The characters of turn `index`; they end behind the text if that leaves the last turn open."""
+    form, content = tokenizer.form, turns[index].content
+    if not text.startswith(prompt):
+        return LostTurn(index, Fault.past, _REASONS[Fault.past])
+    start, stop = len(prompt), len(prompt) + len(form.separator) + len(content)
+    if text[start:stop] == form.separator + content:
+        closing = next((one for one in form.closings if text.startswith(one.text, stop)), None)
+        if closing is None and index == len(turns) - 1 and form.closing.text.startswith(text[stop:]):
+            closing = form.closing
+        if closing is not None:
+            return Span(index, start, stop + len(closing.suffix), stop + len(closing.text))
+    how = ", of which it strips blanks or line ends at an end" if content != content.strip() else ""
+    return LostTurn(index, Fault.changed, f"the template changes what was typed{how}")
+
+
+def _located(
+    spans: Sequence[Span],
+    turns: Sequence[Message],
     text: str,
     ids: Sequence[int],
     offsets: Sequence[tuple[int, int]],
-    spans: Sequence[Span],
     tokenizer: ChatTokenizer,
-) -> Rendered:
-    _require_one_bos(ids, tokenizer)
+) -> list[tuple[int, int] | Fault]:
+    """For every span the indices of its first and of its stop token, or why the ids are not those that are served and generated."""
     # Text before a boundary token is split the same whatever follows, so each prompt is compared from its last boundary token on.
     boundaries = [at for at, token in enumerate(ids) if token in tokenizer.boundary_ids]
     before = [max((at for at in boundaries if offsets[at][1] <= span.start), default=0) for span in spans]
     tails = [text[offsets[at][0] if at else 0 : span.start] for at, span in zip(before, spans, strict=True)]
     distinct = list(dict.fromkeys(tails))  # with many templates the one token before every reply
     served = dict(zip(distinct, tokenizer.encode_all(distinct), strict=True))
+    ends = [end for _, end in offsets]
+    places = list[tuple[int, int] | Fault]()
     for span, at, tail in zip(spans, before, tails, strict=True):
-        _require_served_prefix(span, at, served[tail], ids, offsets)
-    token_turns, kinds = _label(offsets, spans)
-    stops: dict[int, list[int]] = {span.turn: [] for span in spans}
-    for token, turn, kind in zip(ids, token_turns, kinds, strict=True):
-        if kind is TokenKind.stop:
-            stops[turn].append(token)
-    for span in spans:
-        _require_stop(span, stops[span.turn], tokenizer)
-    return Rendered(tuple(ids), tuple(token_turns), tuple(kinds), messages, text, tuple(offsets))
+        begin, stop = at + len(served[tail]), bisect_left(ends, span.end)
+        if list(ids[at:begin]) != served[tail] or (begin < len(ids) and offsets[begin][1] <= span.start):
+            places.append(Fault.tokens)  # a token reaches across the start of the turn
+        elif ids[stop] in tokenizer.stop_ids and _reads_back(ids[begin - 1], ids[begin:stop], turns[span.turn], tokenizer):
+            places.append((begin, stop))
+        else:
+            places.append(Fault.unreadable)
+    return places
 
 
-def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
-    """The conversation as training rows: one, or one per decision if the template rewrites the past. Raises RenderError.
-
-    failed: indices of turns whose command failed; valid in canonical form only if the roles alternate already.
-    """
-    if not is_position_dependent(tokenizer):
-        return [replace(render(messages, tokenizer), failed=failed)]
-    turns = prepare(messages, tokenizer)
-    decisions = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
-    return [replace(render_decision(turns, index, tokenizer), failed=failed) for index in decisions]
+def _reads_back(before: int, ids: Sequence[int], turn: Message, tokenizer: ChatTokenizer) -> bool:
+    """Whether the ids, generated behind the token `before`, are typed as the turn was."""
+    found = tokenizer.text_after(before, tuple(ids))
+    bare = turn.content + tokenizer.suffix
+    return found in (tokenizer.separator + bare, bare, f" {bare}", turn.content)  # a blank: SentencePiece begins each text with one
 
 
-@lru_cache(maxsize=8)
-def is_position_dependent(tokenizer: ChatTokenizer) -> bool:
-    """Whether the template renders a prompt differently once its reply is there; tested on a probe of three exchanges."""
-    turns = [Message(role="user", content="a"), Message(role="assistant", content="b")] * 3
-    text = tokenizer.template.render(turns)
-    prompts = [tokenizer.template.render(turns[:index], add_generation_prompt=True) for index in (1, 3, 5)]
-    return not all(text.startswith(prompt + tokenizer.separator + "b") for prompt in prompts)
+def _labelled(
+    messages: tuple[Message, ...],
+    text: str,
+    ids: Sequence[int],
+    offsets: Sequence[tuple[int, int]],
+    places: Sequence[tuple[int, int, int]],
+) -> Rendered:
+    """places: (turn, first token, stop token) of every turn that is learned; other tokens are context of the turn beside them."""
+    turns = [0] * len(ids)
+    kinds = [TokenKind.context] * len(ids)
+    start = 0
+    for turn, begin, stop in places:
+        turns[start:begin] = [turn - 1] * (begin - start)
+        turns[begin : stop + 1] = [turn] * (stop + 1 - begin)
+        kinds[begin:stop] = [TokenKind.typed] * (stop - begin)
+        kinds[stop] = TokenKind.stop
+        start = stop + 1
+    turns[start:] = [places[-1][0] if places else 0] * (len(ids) - start)
+    return Rendered(tuple(ids), tuple(turns), tuple(kinds), messages, text, tuple(offsets))
 
 
-def render_decision(turns: Sequence[Message], index: int, tokenizer: ChatTokenizer) -> Rendered:
-    """One decision as it is served: the prompt before turn `index`, what was typed, the stop token. turns: from prepare().
-
-    Raises RenderError if the template cannot serve the text it would train.
-    """
-    prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
-    if not tokenizer.template.render(turns[: index + 1]).startswith(prompt):
-        raise RenderError(f"turn {index}: the served prompt is no prefix of the training text; this base is refused")
-    if any(control in tokenizer.prefix for control in tokenizer.control.values()):
-        raise RenderError(f"turn {index}: the template writes {tokenizer.prefix!r} before the assistant's text; this base is refused")
-    typed = tokenizer.separator + turns[index].content
-    text = prompt + typed + tokenizer.stop_text
-    ids, offsets = tokenizer.encode(text)
-    span = Span(index, len(prompt), len(prompt) + len(typed), len(text))
-    rendered = _checked(tuple(turns[: index + 1]), text, ids, offsets, [span], tokenizer)
-    return replace(rendered, unrolled=True, following=len(turns) - index - 1)
+def _learns_last(rendered: Rendered) -> bool:
+    last = len(rendered.messages) - 1
+    return any(turn == last and kind is TokenKind.stop for turn, kind in zip(rendered.turns, rendered.kinds, strict=True))
 
 
-def _span(turns: Sequence[Message], index: int, text: str, tokenizer: ChatTokenizer) -> Span:
-    prompt = tokenizer.template.render(turns[:index], add_generation_prompt=True)
-    content = turns[index].content
-    if not text.startswith(prompt):
-        raise RenderError(f"turn {index}: the template renders the past differently once later turns are known; this base is refused")
-    start = len(prompt)
-    stop = start + len(tokenizer.separator) + len(content)
-    if text[start:stop] != tokenizer.separator + content:
-        raise RenderError(f"turn {index}: the template changes the assistant's text {content[:40]!r}")
-    end = next((stop + len(token) for token in tokenizer.control.values() if text.startswith(token, stop)), None)
-    if end is None:
-        raise RenderError(f"turn {index}: no control token closes the assistant's text; found {text[stop : stop + 20]!r}")
-    return Span(index, start, stop, end)
-
-
-def _require_one_bos(ids: Sequence[int], tokenizer: ChatTokenizer) -> None:
-    """Raise RenderError if the text starts with two BOS. Elsewhere only the template writes one (as the first token of every turn)."""
-    doubled = next((at for at, token in enumerate(ids) if token != tokenizer.bos), len(ids))
-    if tokenizer.bos is not None and doubled > 1:
-        raise RenderError(
-            f"{doubled} BOS tokens at the start of the rendered text; allowed: at most 1; give model.template a file that writes it once"
-        )
-
-
-def _require_served_prefix(span: Span, at: int, served: Sequence[int], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> None:
-    """Raise RenderError unless the ids before the turn are those a server feeds; a token across the start of the turn breaks that.
-
-    served: ids of the prompt's text from token `at` on.
-    """
-    end = at + len(served)
-    if list(ids[at:end]) != served or (end < len(offsets) and offsets[end][1] <= span.start):
-        raise RenderError(f"turn {span.turn}: the served prompt and the training text split into different tokens")
-
-
-def _label(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[list[int], list[TokenKind]]:
-    """(turn, kind) of every token: one that overlaps a span belongs to it, any other is context of the turn it leads to or follows."""
-    if not spans or not offsets:
-        return [0] * len(offsets), [TokenKind.context] * len(offsets)
-    start, end = np.array(offsets).T
-    starts, stops, ends, turns = np.array([(span.start, span.stop, span.end, span.turn) for span in spans]).T
-    last = len(spans) - 1
-    at = np.searchsorted(ends, start, side="right")  # the first span that ends behind the token's start
-    near = np.minimum(at, last)
-    inside = (at <= last) & (end > starts[near])
-    following = np.searchsorted(starts, end, side="left")
-    around = np.where(following <= last, turns[np.minimum(following, last)] - 1, turns[last])
-    kinds = np.where(inside, np.where(start >= stops[near], TokenKind.stop, TokenKind.typed), TokenKind.context)
-    return np.where(inside, turns[near], around).tolist(), [KINDS[kind] for kind in kinds.tolist()]
-
-
-def _require_stop(span: Span, stops: list[int], tokenizer: ChatTokenizer) -> None:
-    if len(stops) != 1 or stops[0] not in tokenizer.stop_ids:
-        found = tokenizer.decode(stops, skip_control=False)
-        allowed = tokenizer.decode(sorted(tokenizer.stop_ids), skip_control=False)
-        raise RenderError(f"turn {span.turn}: closed by {found!r}; generation stops at {allowed!r}")
+def _nothing_left(lost: Sequence[LostTurn]) -> RenderError:
+    """The error for a conversation of which no turn is learned."""
+    if not lost:
+        return RenderError("messages: no assistant turn; allowed: one or more", Fault.messages)
+    return RenderError(f"{lost[0].reason}, in all {len(lost)} assistant turns", lost[0].fault)

@@ -41,7 +41,7 @@ def test_every_row_ends_in_a_learned_stop_token(tokenizer: ChatTokenizer):
 def test_a_row_that_is_too_long_is_dropped_and_counted(tokenizer: ChatTokenizer):
     samples = [sample(i) for i in range(9)] + [sample(9, turns=40)]
     made, counts = make_rows(samples, tokenizer, ASSISTANT, DataConfig(), 128)
-    assert len(made) == 9 and dict(counts.dropped) == {"longer than trainer.max_tokens=128": 1}
+    assert len(made) == 9 and dict(counts.dropped) == {"long": 1}
 
 
 def test_a_sample_the_contract_refuses_is_counted_by_reason(tokenizer: ChatTokenizer):
@@ -76,7 +76,7 @@ def test_a_sample_of_which_the_mask_learns_nothing_is_counted(tokenizer: ChatTok
     endless = Sample("endless", "w", "shell", sample(0, turns=2).messages[:2])
     terminal = MaskConfig(rule=MaskRule.terminal_only)
     made, counts = make_rows([sample(i) for i in range(8)] + [endless], tokenizer, terminal, DataConfig(), 1024)
-    assert len(made) == 8 and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
+    assert len(made) == 8 and dict(counts.dropped) == {"masked": 1}
     assert set(counts.by_kind) == {"terminal", "stop"} and "nothing is learned by mask=terminal_only 1 (endless)" in counts.line()
 
 
@@ -106,7 +106,7 @@ def test_the_continuation_of_a_decision_point_is_learned_with_its_stop_token(nam
 
 def test_a_whole_episode_is_no_decision_point_and_a_context_ends_with_a_user_turn(tokenizer: ChatTokenizer):
     made, counts = make_rows([sample(0)], tokenizer, MaskConfig(rule=MaskRule.continuation), DataConfig(), 1024)
-    assert not made and dict(counts.dropped) == {"nothing is learned by mask=continuation": 1}
+    assert not made and dict(counts.dropped) == {"masked": 1}
     with pytest.raises(DataError, match="p: the context ends in a turn of the assistant"):
         decision_sample("p", "w", "decisions", CONTEXT[:2], "ls")
     with pytest.raises(DataError, match="p: the context ends in nothing"):
@@ -118,7 +118,7 @@ def test_an_unrolled_episode_of_which_nothing_is_learned_is_counted_once(tmp_pat
     endless = Sample("endless", "w", "shell", sample(0, turns=3).messages[:4])
     terminal = MaskConfig(rule=MaskRule.terminal_only)
     made, counts = make_rows([sample(1, turns=3), endless], unrolling, terminal, DataConfig(), 1024)
-    assert [row.id for row in made] == ["s1"] and dict(counts.dropped) == {"nothing is learned by mask=terminal_only": 1}
+    assert [row.id for row in made] == ["s1"] and dict(counts.dropped) == {"masked": 1}
     made, counts = make_rows([sample(1, turns=3)], unrolling, ASSISTANT, DataConfig(), 1024)
     assert (len(made), counts.samples, counts.endless) == (3, 1, 0)  # one of its rows ends
 

@@ -105,14 +105,14 @@ def _learned_beside(mine: Rows, theirs: Rows, messages: Sequence[Message], token
 
 
 def _thoughts(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    if isinstance(mine, str) or isinstance(theirs, str) or not tokenizer.prefix or not _stopped(mine, messages, tokenizer):
+    if isinstance(mine, str) or isinstance(theirs, str) or not tokenizer.form.prefix or not _stopped(mine, messages, tokenizer):
         return False
 
     def learned(rows: Sequence[Row]) -> str:
         texts = [tokenizer.decode([index for index, learned in zip(*row, strict=True) if learned]) for row in rows]
         return "".join("".join(texts).split())
 
-    return learned(theirs).replace("".join(tokenizer.prefix.split()), "") == learned(mine)
+    return learned(theirs).replace("".join(tokenizer.form.prefix.split()), "") == learned(mine)
 
 
 def _refused(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from transformers import PreTrainedTokenizerFast
 
-from sekft.errors import RenderError
+from sekft.errors import Fault, RenderError
 from sekft.rendering.messages import Message, canonical
 from sekft.rendering.render import Rendered, TokenKind, prepare, prompt_ids, render_all, render_decision
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -40,7 +40,7 @@ def renderings(messages: list[Message], tokenizer: ChatTokenizer) -> list[Render
     try:
         return render_all(messages, tokenizer)
     except RenderError as error:
-        assert "different tokens" in str(error) or "changes the assistant's text" in str(error), error
+        assert error.fault in (Fault.changed, Fault.unreadable), error
         return []
 
 
@@ -57,7 +57,8 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
     def holds(messages: list[Message]) -> None:
         for rendered in renderings(messages, tokenizer):
             turns = {turn for turn, kind in zip(rendered.turns, rendered.kinds, strict=True) if kind is TokenKind.stop}
-            assert turns == ({len(rendered.messages) - 1} if rendered.unrolled else set(range(1, len(messages), 2)))
+            lost = {turn.index for turn in rendered.lost}
+            assert turns == ({len(rendered.messages) - 1} if rendered.unrolled else set(range(1, len(messages), 2)) - lost)
             for turn in turns:
                 served = prompt_ids(messages[:turn], tokenizer)
                 assert list(rendered.ids[: len(served)]) == served
@@ -65,7 +66,7 @@ def test_every_prompt_is_a_prefix_of_the_row_and_what_follows_is_learned_to_the_
                 assert mine == list(range(len(served), len(served) + len(mine)))
                 assert [rendered.kinds[at] is TokenKind.stop for at in mine] == [False] * (len(mine) - 1) + [True]
                 typed = tokenizer.decode([rendered.ids[at] for at in mine[:-1]], skip_control=False)
-                assert typed.strip() == rendered.messages[turn].content.replace("▁", " " if name == "mistral" else "▁").strip()
+                assert typed.strip() == rendered.messages[turn].content.strip()
             seen.append(turns)
 
     holds()

@@ -160,9 +160,12 @@ PROMPT = "{% if add_generation_prompt %}<|im_start|>{% endif %}"
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{% for m in messages %}<|im_start|>{{ m.content }}{{ loop.length }}<|im_end|>{% endfor %}", "renders the past differently"),
+        (
+            "{% for m in messages %}<|im_start|>{{ m.content }}{{ loop.length }}<|im_end|>{% endfor %}",
+            "behind a reply, as the conversation is long",
+        ),
         ("{% for m in messages %}<|im_start|>{{ m.content | upper }}<|im_end|>{% endfor %}" + PROMPT, "changes the assistant's text"),
-        ("{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}" + PROMPT, "no control token closes"),
+        ("{% for m in messages %}<|im_start|>{{ m.content }}\n{% endfor %}" + PROMPT, "no stop token closes a reply"),
         ("{% for m in messages %}{{ m.content }}<|im_start|>{% endfor %}", "generation stops at"),
         ("{{ raise_exception('no') }}", "chat template: no"),
     ],

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from sekft.errors import RenderError
 from sekft.rendering.messages import Message
-from sekft.rendering.render import TokenKind, is_position_dependent, prompt_ids, render_all
+from sekft.rendering.render import TokenKind, prompt_ids, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.fixtures import write
 
-WHOLE, UNROLLED, REFUSED = ("llama3", "llama3_2", "qwen2_5", "gemma", "gemma3", "phi3"), ("qwen3",), ("deepseek_r1_distill", "deepseekv3")
+WHOLE = ("llama3", "llama3_2", "qwen2_5", "gemma", "gemma3", "phi3", "deepseek_r1_distill", "deepseekv3")
+UNROLLED = ("qwen3", "gptoss", "glm4moe")
 TEXTS = ("Welcome\n$ ", "ls", "a  b\n$ ", "cat 'a  b'", "$ ", "exit")
 TALK = [Message(role="assistant" if at % 2 else "user", content=text) for at, text in enumerate(TEXTS)]
 RAW = [
@@ -29,7 +29,7 @@ def stand_in(name: str, folder: Path) -> ChatTokenizer:
 @pytest.mark.parametrize("name", WHOLE + UNROLLED)
 def test_every_decision_is_learned_after_exactly_what_is_served(name: str, tmp_path: Path):
     tokenizer = stand_in(name, tmp_path)
-    assert is_position_dependent(tokenizer) == (name in UNROLLED)
+    assert tokenizer.form.is_whole == (name in WHOLE)
     renderings = render_all(TALK, tokenizer)
     assert len(renderings) == (3 if name in UNROLLED else 1)
     decisions = 0
@@ -41,15 +41,9 @@ def test_every_decision_is_learned_after_exactly_what_is_served(name: str, tmp_p
             ]
             assert list(rendered.ids[: len(served)]) == served
             assert list(rendered.ids[len(served) : len(served) + len(reply)]) == reply
-            assert tokenizer.decode(reply[:-1]) == TALK[turn].content and reply[-1] in tokenizer.stop_ids
+            assert tokenizer.read_reply(served[-1], reply) == TALK[turn].content and reply[-1] in tokenizer.stop_ids
             decisions += 1
     assert decisions == 3
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_template_whose_prompt_opens_a_thought_is_refused(name: str, tmp_path: Path):
-    with pytest.raises(RenderError, match="the served prompt is no prefix of the training text"):
-        render_all(TALK, stand_in(name, tmp_path))
 
 
 @pytest.mark.parametrize("name", WHOLE + UNROLLED)
@@ -95,11 +89,6 @@ def test_a_template_that_prints_todays_date_is_rendered_and_saved_with_a_fixed_d
     server.chat_template = ours.canonical_template
     assert server.apply_chat_template(plain, add_generation_prompt=True, return_dict=False) == prompt_ids(TALK[:1], ours)
     assert "26 Jul 2024" in ours.decode(prompt_ids(TALK[:1], ours))
-
-
-def test_a_template_that_writes_a_channel_no_prompt_holds_is_refused(tmp_path: Path):
-    with pytest.raises(RenderError, match=r"the template writes '<\|channel\|>final<\|message\|>' before the assistant's text"):
-        render_all(TALK, stand_in("gptoss", tmp_path))
 
 
 @pytest.mark.parametrize("name", ["chatml", "tinystories"])

@@ -197,10 +197,10 @@ def relate(base: bases.Base, case: Case, settings: TrainerConfig, rows: list[Row
     assert shape is not None
     lengths, learned = [len(row.ids) for row in rows], sum(weight > 0 for row in rows for weight in row.weight)
     per_token = flops(shape, shape.adapter(R16), lengths, learned, recomputed=False) / sum(lengths)
-    result: dict[str, Any] = {"share_of_matmul": round(speed * per_token / matmul_flops(base.device), 3)}
+    result: dict[str, Any] = {"share_of_matmul": round(speed * per_token / matmul_flops(base.device, base.dtype), 3)}
     if case.trl is None:
         whole = TrainConfig(model=base.config, lora=R16, trainer=settings)
-        result["forecast_gib"] = round(forecast(shape, whole, rows, base.device.type, 1).needed() / 2**30, 2)
+        result["forecast_gib"] = round(forecast(shape, whole, rows, base.device.type, base.dtype, 1).needed() / 2**30, 2)
     return result
 
 
@@ -226,7 +226,7 @@ def run(options: dict[str, str], folder: Path) -> Iterator[dict[str, Any]]:
         described: dict[str, Any] = {"case": name, "what": case.what, "prediction": case.prediction}
         try:
             if kernels and not case.liger:
-                bases.drop()  # the next base is loaded without Liger's kernels
+                bases.unload()  # the next base is loaded without Liger's kernels
                 kernels = None
             base = load(folder, case.nf4)
             if case.liger and kernels is not base:
@@ -260,7 +260,7 @@ def ceilings(tiny: bool) -> dict[str, Any]:
         target.copy_(source)[-1].item()
         seconds.append(time.perf_counter() - started)
     moved = 2 * source.numel() * source.element_size() / statistics.median(seconds[WARM_UP:])
-    return {"case": "ceilings", "tflop_s": round(matmul_flops(device) / 1e12, 1), "tb_s": round(moved / 1e12, 2)}
+    return {"case": "ceilings", "tflop_s": round(matmul_flops(device, source.dtype) / 1e12, 1), "tb_s": round(moved / 1e12, 2)}
 
 
 def main(arguments: list[str]) -> None:

@@ -22,7 +22,7 @@ from sekft.config.data import Calls, DataConfig, Filter, HoldOut, MixBy, Overlon
 from sekft.config.endpoint import AgentConfig, AgentKind, AuthorConfig, AuthorKind, EndpointConfig, Export, text_or_file
 from sekft.config.evaluation import BackendKind, Choose, Engine, EvalConfig, SandboxConfig, SplitConfig, Suite
 from sekft.config.job import Job, Report, RunFunction
-from sekft.config.model import Device, ModelConfig, Weights
+from sekft.config.model import Device, Dtype, ModelConfig, Weights
 from sekft.config.pretrain import CorpusConfig, PretrainConfig, ShapeConfig
 from sekft.config.training import (
     BudgetConfig,
@@ -39,10 +39,10 @@ from sekft.config.where import REMOTE, Tracker, TrackerConfig, Where, WhereConfi
 
 __all__ = [
     "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls",
-    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "EndpointConfig",
-    "Engine", "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig", "MaskRule", "MixBy",
-    "Mode", "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig", "RepairConfig", "Report",
-    "ResidentConfig", "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig", "ShapeConfig", "SourceConfig",
-    "SourceKind", "SplitConfig", "Stage", "Start", "StatusConfig", "Suite", "System", "Tracker", "TrackerConfig", "TrainConfig",
-    "TrainerConfig", "Weights", "Where", "WhereConfig", "text_or_file",
+    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "Dtype",
+    "EndpointConfig", "Engine", "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig",
+    "MaskRule", "MixBy", "Mode", "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig",
+    "RepairConfig", "Report", "ResidentConfig", "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig",
+    "ShapeConfig", "SourceConfig", "SourceKind", "SplitConfig", "Stage", "Start", "StatusConfig", "Suite", "System", "Tracker",
+    "TrackerConfig", "TrainConfig", "TrainerConfig", "Weights", "Where", "WhereConfig", "text_or_file",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from sekft.config.bounds import at_least
 
 Weights = StrEnum("Weights", "pretrained random")
 Device = StrEnum("Device", "auto cuda mps cpu")
+Dtype = StrEnum("Dtype", "auto float32 bfloat16")
 
 
 @dataclass(unsafe_hash=True)
@@ -27,6 +28,7 @@ class ModelConfig:
     trust_remote_code: str | None = None  # repeat model.path here to allow Python code in it to run; null: such a base is refused
     load_4bit: bool = False  # quantise the weights to NF4 with bitsandbytes; works on a CPU too
     device: Device = Device.auto
+    dtype: Dtype = Dtype.auto  # of the weights; auto: bfloat16 where the device has it fast and the base is no toy, else float32
     seed: int = at_least(0, default=0)  # for weights=random
     licence: str | None = field(default=None, compare=False, repr=False)  # licence of the weights, for run.json; null: from their card
     why: str | None = field(default=None, compare=False, repr=False)  # why this base was chosen, for run.json

@@ -66,6 +66,7 @@ def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     require_agents(settings, adapters)
     with tracked("eval", settings, job, settings.tracker) as track:
         base = load_base(settings)
+        echo(base.line())
         track.add_facts(**provenance.loaded_base_facts(base))
         for folder in adapters.values():
             promotion_obstacle(base, folder, (), echo)
@@ -102,6 +103,7 @@ def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> 
 def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: TrackedRun) -> AgentSource:
     """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
     base = load_base(settings)
+    echo(base.line())
     obstacles = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
     track.add_facts(**provenance.loaded_base_facts(base))
     return local_agents(base, adapters, evaluation, obstacles)

@@ -26,6 +26,7 @@ from transformers import (
 
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
+from sekft.model.dtype import choose_dtype
 from sekft.model.locate import load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -45,6 +46,8 @@ class Base:
     device: torch.device
     folder: Path
     config: ModelConfig
+    dtype: torch.dtype  # of the weights; of 4-bit weights, the type they are computed in
+    dtype_reason: str
 
     def identity(self) -> str:
         return identity(self.folder, self.config)
@@ -57,6 +60,12 @@ class Base:
         """The device for run.json. threads: on a CPU they decide the order of a sum, and so its last bits."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
         return {"type": self.device.type, "name": name, "threads": torch.get_num_threads()}
+
+    def dtype_name(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+    def line(self) -> str:
+        return f"base: {self.config.name} on {self.device}, weights in {self.dtype_name()}: {self.dtype_reason}"
 
     def memory_line(self) -> str:
         """The peak memory of this process so far: of the GPU if the base is on one, else of the machine."""
@@ -105,7 +114,9 @@ def load(model: ModelConfig) -> Base:
     tokenizer = load_tokenizer(model, weights=True)
     folder = tokenizer.folder
     device = pick_device(model.device)
-    loaded = _random(folder, model, device) if model.weights is Weights.random else _pretrained(folder, model, device)
+    dtype, reason = choose_dtype(model, folder, device)
+    make = _random if model.weights is Weights.random else _pretrained
+    loaded = make(folder, model, device, dtype)
     if tokenizer.vocab_size > loaded.config.get_text_config().vocab_size:
         raise ModelError(
             f"{folder}: {tokenizer.vocab_size} tokens in the tokenizer, fewer embeddings in the model; use the base's own tokenizer"
@@ -119,7 +130,7 @@ def load(model: ModelConfig) -> Base:
     loaded.requires_grad_(False)
     loaded.eval()
     _loads += 1
-    _resident[replace(model)] = base = Base(loaded, tokenizer, device, folder, model)
+    _resident[replace(model)] = base = Base(loaded, tokenizer, device, folder, model, dtype, reason)
     return base
 
 
@@ -130,11 +141,6 @@ def pick_device(device: Device) -> torch.device:
     if not available[name]:
         raise ModelError(f"model.device={name}: not on this machine; allowed here: {', '.join(k for k, v in available.items() if v)}")
     return torch.device(name)
-
-
-def compute_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU that supports it, else float32, so that results on a CPU are exact."""
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
 
 
 def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:
@@ -176,42 +182,42 @@ def _container_copies(owner: Any) -> dict[str, Any]:
     return {name: copy.copy(value) for name, value in vars(owner).items() if isinstance(value, dict | list | set)}
 
 
-def _quantization(model: ModelConfig, device: torch.device) -> dict[str, Any]:
+def _quantization(model: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
     if not model.load_4bit:
         return {}
     return {
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=compute_dtype(device),
+            bnb_4bit_compute_dtype=dtype,
             bnb_4bit_use_double_quant=True,
         )
     }
 
 
-def _pretrained(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
+def _pretrained(folder: Path, model: ModelConfig, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     try:
         return AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=compute_dtype(device),
+            dtype=dtype,
             device_map={"": device},
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=model.trust_remote_code is not None,
-            **_quantization(model, device),
+            **_quantization(model, dtype),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
-def _random(folder: Path, model: ModelConfig, device: torch.device) -> PreTrainedModel:
+def _random(folder: Path, model: ModelConfig, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     """A model of the shape in config.json with weights drawn from model.seed; 4-bit weights are loaded from a saved copy."""
     set_seed(model.seed)
     trusted = model.trust_remote_code is not None
     shape = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
-    drawn = AutoModelForCausalLM.from_config(shape, dtype=compute_dtype(device), attn_implementation="sdpa", trust_remote_code=trusted)
+    drawn = AutoModelForCausalLM.from_config(shape, dtype=dtype, attn_implementation="sdpa", trust_remote_code=trusted)
     if not model.load_4bit:
         return drawn.to(device)
     with tempfile.TemporaryDirectory(prefix="sekft-random-") as copy:
         drawn.save_pretrained(copy)
-        return _pretrained(Path(copy), model, device)
+        return _pretrained(Path(copy), model, device, dtype)

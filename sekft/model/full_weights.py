@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from sekft.errors import ModelError
-from sekft.model.base import Base, compute_dtype
+from sekft.model.base import Base
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def copied(base: Base) -> Iterator[PreTrainedModel]:
 @contextmanager
 def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedModel]:
     """Load a full model beside the base. Raises ModelError unless all its weights have the shapes of the base's."""
-    dtype = torch.float32 if trainable else compute_dtype(base.device)
+    dtype = torch.float32 if trainable else base.dtype
     try:
         tuned = AutoModelForCausalLM.from_pretrained(
             folder, device_map={"": base.device}, attn_implementation="sdpa", **_load_options(dtype)

@@ -207,7 +207,8 @@ def prove(base: Base, folder: Path, ids: Sequence[int], trained: torch.Tensor) -
         reloaded = probe(tuned, base, ids)
     scale = float(trained.abs().max()) + 1e-9
     drift = float((reloaded - trained).abs().max()) / scale
-    if drift > (1e-5 if base.device.type == "cpu" and not base.config.load_4bit else 2e-2):
+    exact = base.device.type == "cpu" and base.dtype is torch.float32 and not base.config.load_4bit
+    if drift > (1e-5 if exact else 2e-2):  # 2e-2: five steps of bfloat16
         raise ModelError(f"{folder}: loaded again, it does not give the trained logits (relative difference {drift:.1e})")
     effect = float((reloaded - bare).abs().max())
     if effect == 0.0:

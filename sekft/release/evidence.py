@@ -86,6 +86,11 @@ def settings_of(run: Path) -> Mapping[str, Any]:
     return read(run / RUN).get("settings") or {}
 
 
+def dtype_of(run: Path) -> str | None:
+    """The type of the base's weights in the run; None if it was not recorded."""
+    return (read(run / RUN).get("base") or {}).get("dtype")
+
+
 def read(file: Path) -> dict[str, Any]:
     """A JSON document of a run; empty if there is none, or if it cannot be read."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sekft.errors import ReleaseError
 from sekft.release import replay
 from sekft.release.card import card
-from sekft.release.evidence import ADAPTER, EVIDENCE, OPTIONAL_EVIDENCE, read, settings_of
+from sekft.release.evidence import ADAPTER, EVIDENCE, OPTIONAL_EVIDENCE, dtype_of, read, settings_of
 from sekft.release.replies import recorded_replies
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.tracking import sums
@@ -34,7 +34,7 @@ def create(run: Path, stage: Path, by: str, tokenizer: ChatTokenizer) -> Path:
     for name in (*EVIDENCE, *(name for name in OPTIONAL_EVIDENCE if (run / name).is_file())):
         shutil.copy2(run / name, draft / "evidence" / name)
     write_text(draft / "README.md", card(run))
-    write_json(draft / replay.RECORDED, recorded_replies(run, tokenizer, settings_of(run)))
+    write_json(draft / replay.RECORDED, recorded_replies(run, tokenizer, settings_of(run), dtype_of(run)))
     shutil.copy(replay.__file__, draft / "replay.py")
     sums.write(draft, draft.iterdir())
     draft.rename(folder)

@@ -15,7 +15,7 @@ RECORDED = "replay.json"
 def main(base: str, folder: Path = RELEASE) -> int:
     """Print every reply that differs from its record; returns 0 if none does."""
     recorded = json.loads((folder / RECORDED).read_text(encoding="utf-8"))
-    model, tokenizer = load(base, folder / "adapter", recorded["load_4bit"])
+    model, tokenizer = load(base, folder / "adapter", recorded["load_4bit"], recorded.get("dtype"))
     replies, differing = 0, []
     for episode in recorded["episodes"]:
         turns = [at for at, message in enumerate(episode["messages"]) if message["role"] == "assistant"]
@@ -28,13 +28,19 @@ def main(base: str, folder: Path = RELEASE) -> int:
     return 1 if differing or not replies else 0
 
 
-def load(base: str, adapter: Path, load_4bit: bool) -> tuple[Any, Any]:
-    """(model, tokenizer): the base with the adapter, or all weights if the folder holds them; the tokenizer has the trained template."""
+def load(base: str, adapter: Path, load_4bit: bool, dtype: str | None) -> tuple[Any, Any]:
+    """(model, tokenizer): the base with the adapter, or all weights if the folder holds them; the tokenizer has the trained template.
+
+    dtype: of the base's weights when the replies were recorded; None: bfloat16 on a GPU, else float32.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
     gpu = torch.cuda.is_available()
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if gpu else torch.float32, "device_map": {"": "cuda" if gpu else "cpu"}}
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, dtype or ("bfloat16" if gpu else "float32")),
+        "device_map": {"": "cuda" if gpu else "cpu"},
+    }
     options |= {"use_safetensors": True, "trust_remote_code": False, "attn_implementation": "sdpa"}
     if load_4bit:
         nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": options["dtype"], "bnb_4bit_use_double_quant": True}

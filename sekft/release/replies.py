@@ -15,15 +15,16 @@ AMOUNT, AGENT = 5, "tuned"
 CUTTING_LIMITS = ("eval.max_reply_tokens", "eval.max_episode_tokens")  # a reply that reached one has no stop token
 
 
-def recorded_replies(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_replies(run: Path, tokenizer: ChatTokenizer, settings: Mapping[str, Any], dtype: str | None) -> dict[str, Any]:
     """The content of replay.json: the first five episodes in which no reply was cut; none if the evaluation was not greedy.
 
-    `replies` are the token ids of every assistant turn, with the stop token. Raises DataError for a file of episodes that cannot be read.
+    `replies` are the token ids of every assistant turn, with the stop token. dtype: of the base's weights in the evaluation, None: unknown.
+    Raises DataError for a file of episodes that cannot be read.
     """
     sampled = (settings.get("eval") or {}).get("temperature", 0) > 0
     episodes = [] if sampled else list(_complete_episodes(run / EPISODES, tokenizer))
     model = settings["model"]
-    return {"base": model["path"], "load_4bit": bool(model.get("load_4bit")), "episodes": episodes[:AMOUNT]}
+    return {"base": model["path"], "load_4bit": bool(model.get("load_4bit")), "dtype": dtype, "episodes": episodes[:AMOUNT]}
 
 
 def _complete_episodes(file: Path, tokenizer: ChatTokenizer) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
         from sekft.serve.models import served_models
 
         base = bases.load(settings.model)
+        echo(base.line())
         for name, folder in adapters.items():
             if not require_fingerprint(folder, base):
                 echo(f"{name}: render unproven (no fingerprint.json in {folder})")

@@ -13,6 +13,7 @@ import torch
 from sekft.config import LoraConfig, TrainConfig
 from sekft.data.sample import Row
 from sekft.model import base as bases
+from sekft.model.dtype import choose_dtype, is_mixed
 from sekft.train.batch_plan import choose_layout, plan, rows_per_step
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # gated decoders; the shape of others is known to their own code only
@@ -131,9 +132,10 @@ def flops(shape: Shape, adapter: int, lengths: Sequence[int], learned: int, reco
     return forward * (2 if recomputed else 1) + backward + 4 * shape.vocabulary * shape.hidden * learned
 
 
-def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, steps: int) -> Forecast:
-    """device: torch's name of the type."""
-    trainer, width = settings.trainer, 2 if device == "cuda" else 4
+def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, dtype: torch.dtype, steps: int) -> Forecast:
+    """device: torch's name of the type. dtype: of the base's weights."""
+    trainer = settings.trainer
+    width = 2 if is_mixed(trainer.precision, device, dtype) else dtype.itemsize
     layout = choose_layout(trainer, device)
     lengths = [len(row.ids) for row in rows]
     learned = [sum(weight > 0 for weight in row.weight[1:]) for row in rows]
@@ -150,7 +152,7 @@ def forecast(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: s
         computed = sizes if layout.tokens else [max(sizes)] * len(sizes)
         epoch += flops(shape, adapter, computed, sum(learned[row] for row in indices), recomputed)
     return Forecast(
-        weights=_weights(shape, settings, device),
+        weights=_weights(shape, settings, dtype),
         adapter=adapter * ADAPTER,
         activations=tokens * per_token,
         logits=logits * shape.vocabulary * LOGIT[width],
@@ -169,28 +171,28 @@ def decide_checkpointing(folder: Path, settings: TrainConfig, rows: Sequence[Row
     if settings.trainer.checkpointing is not None or settings.trainer.context_frozen or device.type != "cuda":
         return settings
     shape = shape_of(json.loads((folder / "config.json").read_text()))
-    recomputed = shape is None or not fits(shape, settings, rows, device.type, _free_bytes(device, settings, shape))
+    dtype, _ = choose_dtype(settings.model, folder, device)
+    recomputed = shape is None or not fits(shape, settings, rows, device.type, dtype, _free_bytes(device, dtype, settings, shape))
     return _with(settings, recomputed)
 
 
-def fits(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, free: float) -> bool:
+def fits(shape: Shape, settings: TrainConfig, rows: Sequence[Row], device: str, dtype: torch.dtype, free: float) -> bool:
     """Whether the largest pass fits into `free` bytes without recomputing activations."""
-    return forecast(shape, _with(settings, False), rows, device, steps=1).needed() < FREE_SHARE * free
+    return forecast(shape, _with(settings, False), rows, device, dtype, steps=1).needed() < FREE_SHARE * free
 
 
 def _with(settings: TrainConfig, checkpointing: bool) -> TrainConfig:
     return replace(settings, trainer=replace(settings.trainer, checkpointing=checkpointing))
 
 
-def _free_bytes(device: torch.device, settings: TrainConfig, shape: Shape) -> float:
+def _free_bytes(device: torch.device, dtype: torch.dtype, settings: TrainConfig, shape: Shape) -> float:
     """Memory for this run, including its base's weights if the base is loaded already."""
     loaded = (base := bases.resident()) is not None and base.config == settings.model
-    return free_bytes(device) + (_weights(shape, settings, device.type) if loaded else 0)
+    return free_bytes(device) + (_weights(shape, settings, dtype) if loaded else 0)
 
 
-def _weights(shape: Shape, settings: TrainConfig, device: str) -> float:
-    width = 2 if device == "cuda" else 4
-    return shape.matrices() * (NF4 if settings.model.load_4bit else width) + shape.others() * width
+def _weights(shape: Shape, settings: TrainConfig, dtype: torch.dtype) -> float:
+    return shape.matrices() * (NF4 if settings.model.load_4bit else dtype.itemsize) + shape.others() * dtype.itemsize
 
 
 def line(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -> str:
@@ -199,8 +201,9 @@ def line(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -
     shape, device = shape_of(config), bases.pick_device(settings.model.device)
     if shape is None:
         return f"forecast: none for model_type={config.get('model_type')} (known: {', '.join(FAMILIES)})"
-    found, free = forecast(shape, settings, rows, device.type, steps), _free_bytes(device, settings, shape)
-    speed = matmul_flops(device)
+    dtype, _ = choose_dtype(settings.model, folder, device)
+    found, free = forecast(shape, settings, rows, device.type, dtype, steps), _free_bytes(device, dtype, settings, shape)
+    speed = matmul_flops(device, torch.bfloat16 if is_mixed(settings.trainer.precision, device.type, dtype) else dtype)
     parts = f"weights {gib(found.weights)}, adapter and optimizer {gib(found.adapter)}, activations {gib(found.activations)}"
     parts += " recomputed" if settings.trainer.checkpointing else ""
     warning = "" if found.needed() < free else " IT MAY NOT FIT: see trainer.checkpointing, model.load_4bit, trainer.tokens_per_batch."
@@ -223,10 +226,10 @@ def free_bytes(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def matmul_flops(device: torch.device) -> float:
-    """FLOP/s of large matrix products in the compute type, the best of three: an upper bound on the speed of a training."""
+def matmul_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of large matrix products, the best of three: an upper bound on the speed of a training."""
     size = 8192 if device.type == "cuda" else 512
-    matrix = torch.randn(size, size, device=device, dtype=bases.compute_dtype(device))  # a GPU multiplies ones faster than real numbers
+    matrix = torch.randn(size, size, device=device, dtype=dtype)  # a GPU multiplies ones faster than real numbers
     seconds = []
     for _ in range(4):  # the first is a warm-up
         started = time.perf_counter()

@@ -83,6 +83,7 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         echo(forecast.line(source, settings, inputs.training, batch_plan.last_step(settings.trainer, len(inputs.training))))
         budget = Budget(settings, inputs.training, track.folder, source, echo)
         base = bases.load(settings.model)
+        echo(base.line())
         track.add_facts(**provenance.loaded_base_facts(base))
         clock.append(time.monotonic())
         if settings.rehearsal:

@@ -19,11 +19,12 @@ from transformers import DynamicCache
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from sekft.config import Precision, TrainerConfig
+from sekft.config import TrainerConfig
 from sekft.config.job import Report
 from sekft.data.sample import Row
 from sekft.errors import MaskError, ModelError, SettingsError
 from sekft.model.base import Base, hub_tokenizer
+from sekft.model.dtype import is_mixed
 from sekft.model.lora import as_float32
 from sekft.tracking.record import one_line
 from sekft.train import batch_plan, collator
@@ -244,7 +245,7 @@ def make_trainer(
         pad_of(base),
         report,
         model=tuned,
-        args=sft_config(settings, base.device, folder, seed),
+        args=sft_config(settings, base.device, base.dtype, folder, seed),
         processing_class=hub_tokenizer(base),
         callbacks=[*callbacks, SealCallback()],
     )
@@ -258,11 +259,10 @@ def pad_of(base: Base) -> int:
     return base.tokenizer.eos if base.tokenizer.eos is not None else min(base.tokenizer.stop_ids)
 
 
-def sft_config(settings: TrainerConfig, device: torch.device, folder: Path, seed: int) -> SFTConfig:
-    """The settings of conf/trainer/ under TRL's names. Raises SettingsError for one that TRL refuses."""
+def sft_config(settings: TrainerConfig, device: torch.device, weights: torch.dtype, folder: Path, seed: int) -> SFTConfig:
+    """The settings of conf/trainer/ under TRL's names. weights: the type of the base's. Raises SettingsError for one that TRL refuses."""
     for key in STEP_SETTINGS.keys() & settings.extra.keys():
         raise SettingsError(f"trainer.extra.{key}: a step is defined by trainer.batch and trainer.accumulation; see {STEP_SETTINGS[key]}")
-    bf16 = settings.precision is Precision.bfloat16 or (settings.precision is Precision.auto and device.type == "cuda")
     values: dict[str, Any] = {
         "output_dir": str(folder),
         "max_steps": settings.max_steps,
@@ -274,7 +274,7 @@ def sft_config(settings: TrainerConfig, device: torch.device, folder: Path, seed
         "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
-        "bf16": bf16,
+        "bf16": is_mixed(settings.precision, device.type, weights),
         "torch_compile": settings.compile,
         "activation_checkpointing": checkpointing(settings, device.type),
         "logging_steps": settings.log_every_steps,

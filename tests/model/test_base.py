@@ -35,7 +35,7 @@ def test_equal_settings_load_one_base_and_others_load_another(small_mistral: Pat
 
 def test_random_weights_depend_on_the_seed_alone(small_mistral: Path):
     drawn = [bases.load(model_config(small_mistral, weights=Weights.random, seed=seed)).model for seed in (5, 6)]
-    again = bases._random(small_mistral, model_config(small_mistral, weights=Weights.random, seed=5), torch.device("cpu"))
+    again = bases._random(small_mistral, model_config(small_mistral, weights=Weights.random, seed=5), torch.device("cpu"), torch.float32)
     assert bytes_of(drawn[0]) == bytes_of(again) != bytes_of(drawn[1])
 
 

@@ -234,12 +234,12 @@ def episode(name: str, agent: str = "tuned", **meta: object) -> str:
 def test_a_release_holds_five_recorded_episodes_with_the_tokens_of_their_replies(tmp_path: Path):
     cut = episode("cut", limits={"eval.max_reply_tokens": 1})
     (tmp_path / "episodes.jsonl").write_text(episode("other", "base") + cut + "".join(episode(f"w{number}") for number in range(7)))
-    recorded = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}})
+    recorded = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.0}}, "float32")
     assert [episode["id"] for episode in recorded["episodes"]] == [f"w{number}@tuned" for number in range(5)]
     tokenizer = bases.hub_tokenizer(bases.load(MODEL))
     for message, expected in zip(("ls", "exit"), recorded["episodes"][0]["replies"], strict=True):
         assert tokenizer.decode(expected[:-1]).strip() == message and expected[-1] == tokenizer.eos_token_id
-    sampled = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}})
+    sampled = recorded_replies(tmp_path, bases.load(MODEL).tokenizer, {"model": asdict(MODEL), "eval": {"temperature": 0.7}}, None)
     assert sampled["episodes"] == []
 
 
@@ -248,7 +248,7 @@ def test_a_replay_compares_every_reply_and_names_those_that_differ(tmp_path: Pat
     base = bases.load(MODEL)
     with lora.fresh(base, LoraConfig(name="drawn", r=rank, alpha=8), 0) as tuned:
         lora.publish(lora.save(tuned, base, tmp_path / "adapter", {}))
-    model, tokenizer = replay.load(str(base.folder), tmp_path / "adapter", load_4bit=False)
+    model, tokenizer = replay.load(str(base.folder), tmp_path / "adapter", load_4bit=False, dtype=None)
     messages = [{"role": role, "content": content} for role, content in EPISODE]
     replies = [replay.reply(model, tokenizer, messages[:at], 4) for at in (1, 3)]
     recorded = {"load_4bit": False, "episodes": [{"id": "w0@tuned", "messages": messages, "replies": replies}]}

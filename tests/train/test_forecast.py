@@ -90,7 +90,7 @@ def test_checkpointing_and_4_bits_and_smaller_passes_need_less_and_padding_needs
             lora=LoraConfig(name="r16", r=16, alpha=32, dropout=dropout),
             trainer=TrainerConfig(batch=4, **trainer),
         )
-        return forecast.forecast(shape, settings, rows(1000, 2000, 3000, 500), "cuda", steps=7)
+        return forecast.forecast(shape, settings, rows(1000, 2000, 3000, 500), "cuda", torch.bfloat16, steps=7)
 
     usual = forecast_of()
     assert usual.tokens == 6500 and usual.steps == 7
@@ -109,7 +109,7 @@ def test_checkpointing_and_4_bits_and_smaller_passes_need_less_and_padding_needs
 def test_activations_are_recomputed_only_where_they_do_not_fit(gib: int, fits: bool):
     settings = TrainConfig(model=ModelConfig(name="m", path="m", load_4bit=True), lora=R16, trainer=TrainerConfig(batch=4))
     shape = as_read(CONFIGS["Mistral-7B"])
-    assert forecast.fits(shape, settings, rows(1000, 2000, 3000, 500), "cuda", gib * 2**30) is fits
+    assert forecast.fits(shape, settings, rows(1000, 2000, 3000, 500), "cuda", torch.bfloat16, gib * 2**30) is fits
 
 
 def test_checkpointing_is_not_decided_on_a_cpu_or_when_it_is_set(small_mistral: Path):

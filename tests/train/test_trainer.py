@@ -141,16 +141,16 @@ def test_a_row_without_a_learned_token_is_named_before_the_first_step(base: base
     ids=lambda value: next(iter(value)),
 )
 def test_every_setting_reaches_trl(change: dict, theirs: dict, tmp_path: Path):
-    config = sft_config(replace(TrainerConfig(), **change), torch.device("cpu"), tmp_path, seed=3)
+    config = sft_config(replace(TrainerConfig(), **change), torch.device("cpu"), torch.float32, tmp_path, seed=3)
     assert {key: getattr(config, key) for key in theirs} == theirs
     assert (config.seed, config.data_seed, config.max_length, config.report_to) == (3, 3, None, [])
 
 
 def test_a_setting_trl_refuses_is_one_line(tmp_path: Path):
     with pytest.raises(SettingsError, match="trainer: .*nonsense"):
-        sft_config(TrainerConfig(extra={"nonsense": 1}), torch.device("cpu"), tmp_path, 0)
+        sft_config(TrainerConfig(extra={"nonsense": 1}), torch.device("cpu"), torch.float32, tmp_path, 0)
     with pytest.raises(SettingsError, match="trainer.extra.packing: .*trainer.tokens_per_batch"):
-        sft_config(TrainerConfig(extra={"packing": True}), torch.device("cpu"), tmp_path, 0)
+        sft_config(TrainerConfig(extra={"packing": True}), torch.device("cpu"), torch.float32, tmp_path, 0)
 
 
 def test_measures_run_at_their_steps_and_metrics_have_our_names(small_mistral: Path, tmp_path: Path):

@@ -13,6 +13,10 @@ class SekftError(Exception):
     exit_status = 1
 
 
+class Stopped(Exception):
+    """Work was cancelled before it ended, by a person, a signal or a time limit; nothing of it is recorded."""
+
+
 class SettingsError(SekftError):
     """A setting is unknown, missing, of the wrong type or at odds with another one."""
 

@@ -23,9 +23,9 @@ from sekft.data.decision import Decision
 from sekft.data.tinystories import suite as stories
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent
-from sekft.episode.play import Stopped, play
+from sekft.episode.play import play
 from sekft.episode.takeover import Watched
-from sekft.errors import ModelError, SettingsError
+from sekft.errors import ModelError, SettingsError, Stopped
 from sekft.eval import score, suite_scores
 from sekft.model.adapter import require_adapter, require_fingerprint
 from sekft.model.locate import base_folder

@@ -6,9 +6,9 @@ from pathlib import Path
 from sekft.cli.prompt import ask
 from sekft.data import decision
 from sekft.data.decision import Decision
-from sekft.episode.play import Stopped
 from sekft.episode.takeover import TakeOver
 from sekft.episode.trajectory import Trajectory
+from sekft.errors import Stopped
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.document import Scenario
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario import detours
@@ -17,6 +17,14 @@ class Agent(Protocol):
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         """The next text to type. episode_id: <scenario id>#<attempt>; messages: the conversation, an environment turn last."""
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """An agent whose replies take long."""
+
+    def cancel(self) -> None:
+        """Let every reply that is being made, and every later one, raise Stopped within one step of its work."""
 
 
 class Scripted:

@@ -8,7 +8,7 @@ from sekft.config import EvalConfig
 from sekft.episode import outcome, setup
 from sekft.episode.agent import Agent
 from sekft.episode.trajectory import Command, Ending, Trajectory
-from sekft.errors import SandboxError
+from sekft.errors import SandboxError, Stopped
 from sekft.rendering.messages import Message
 from sekft.sandbox.session import Backend, CheckResult, Session, ShellTurn
 from sekft.sandbox.text import TEXT_VERSION, environment_turn
@@ -19,10 +19,6 @@ EMPTY_REPLY = "an empty reply"  # the reason of a silent episode, unless the age
 OUT_OF_TIME = "eval.max_eval_s is over"  # the reason of an episode that was not played
 ENDING_OF_KIND = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
 LIMIT_OF_INTERRUPT = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: the scenario's
-
-
-class Stopped(Exception):
-    """All episodes of the call were cancelled; this one is not recorded."""
 
 
 @dataclass
@@ -48,7 +44,8 @@ class Episode:
 def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Event | None = None) -> Trajectory:
     """Play one episode and record it.
 
-    A sandbox that fails gives a trajectory with the ending `broken`. Raises Stopped when stop is set, and whatever the agent raises.
+    A sandbox that fails gives a trajectory with the ending `broken`. Raises Stopped when stop is set or the agent was cancelled,
+    and whatever else the agent raises.
     """
     episode = _arrive(scenario)
     episode_id = f"{scenario.id}#{attempt}"

@@ -14,10 +14,11 @@ from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from sekft.config import EvalConfig
-from sekft.episode.agent import Agent
-from sekft.episode.play import Stopped, play, record_unplayed
+from sekft.episode.agent import Agent, Cancellable
+from sekft.episode.play import play, record_unplayed
 from sekft.episode.retry import Retry
 from sekft.episode.trajectory import Ending, Trajectory
+from sekft.errors import Stopped
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Scenario
 from sekft.tracking import heartbeat
@@ -70,12 +71,19 @@ def play_many(
     """Play all requests; the trajectories come in their order. workers 0: twice the cores.
 
     done: called once per finished episode, never by two threads at once; tokens: generated so far, for the progress line.
-    Episodes that config.max_eval_s leaves no time for are recorded as broken. On Ctrl-C or an error every session is removed
-    before the exception is raised.
+    Episodes that config.max_eval_s leaves no time for are recorded as broken. On Ctrl-C, SIGTERM or an error replies end
+    within a token, and every session is removed before the exception is raised.
     """
     stop, lock, tally = Event(), threading.Lock(), Tally()
+
+    def cancel() -> None:
+        stop.set()
+        for request in requests:
+            if isinstance(request.agent, Cancellable):
+                request.agent.cancel()
+
     pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="episode")
-    with _time_limit(config.max_eval_s, stop) as late, pool, _progress(title, len(requests), lambda: tally.line(tokens())) as update:
+    with _time_limit(config.max_eval_s, cancel) as late, pool, _progress(title, len(requests), lambda: tally.line(tokens())) as update:
         retry = Retry(backend, stop)
 
         def play_one(request: EpisodeRequest) -> Trajectory:
@@ -95,7 +103,7 @@ def play_many(
         try:
             _wait(futures, lambda: update(tally.played))
         except BaseException:
-            stop.set()
+            cancel()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         return [future.result() for future in futures]
@@ -112,13 +120,13 @@ def _play_once(request: EpisodeRequest, backend: Backend, config: EvalConfig, st
 
 
 @contextmanager
-def _time_limit(limit_s: float, stop: Event) -> Iterator[Event]:
-    """An event that is set, together with stop, once limit_s are over; 0: never."""
+def _time_limit(limit_s: float, cancel: Callable[[], None]) -> Iterator[Event]:
+    """An event that is set once limit_s are over, before cancel is called; 0: never."""
     late = Event()
 
     def over() -> None:
         late.set()
-        stop.set()
+        cancel()
 
     timer = threading.Timer(limit_s, over) if limit_s else None
     if timer:

@@ -57,7 +57,13 @@ def answer_questions(
     """
     with model_agents(base, folders, config, seed) as models, ThreadPoolExecutor(2 * config.rows) as pool:
         pending = {name: [pool.submit(_answer, models.agents[name], *question) for question in questions.items()] for name in folders}
-        return {name: [answer.result() for answer in futures] for name, futures in pending.items()}
+        try:
+            return {name: [answer.result() for answer in futures] for name, futures in pending.items()}
+        except BaseException:  # Ctrl-C or SIGTERM: else the pool would wait for all answers
+            for agent in models.agents.values():
+                agent.cancel()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _answer(agent: ModelAgent, id: str, messages: Sequence[Message]) -> tuple[str, bool]:
@@ -66,5 +72,7 @@ def _answer(agent: ModelAgent, id: str, messages: Sequence[Message]) -> tuple[st
 
 
 def _agents(base: Base, loaded: Generators, config: EvalConfig, seed: int) -> ModelAgents:
-    agents = {name: ModelAgent(name, base, generate_reply, config, seed) for name, generate_reply in loaded.by_name.items()}
+    agents = {
+        name: ModelAgent(name, base, generate_reply, config, seed, loaded.cancelled) for name, generate_reply in loaded.by_name.items()
+    }
     return ModelAgents(agents, loaded.counts)

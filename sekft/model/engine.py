@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,9 +16,12 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from sekft.errors import Stopped
 from sekft.model.batch import Batch, CachedContext, can_cache
 from sekft.model.generate import SamplingParameters, ShouldStop
 from sekft.model.stacked import NO_ADAPTER, StackedAdapters, can_mix_rows
+
+PREFILL_TOKENS = 4096
 
 
 @dataclass(eq=False)
@@ -68,14 +72,15 @@ class BatchedEngine:
     """A context manager; while it is open, any thread may request replies.
 
     model: a base, or a PEFT model with every adapter that will be requested, in eval mode. rows: replies generated together, at most.
-    The engine keeps the cached contexts of twice as many conversations; one that was dropped is read again.
+    The engine keeps the cached contexts of twice as many conversations; one that was dropped is read again. cancelled: once it is set, all
+    requests raise Stopped after the forward pass that is running.
     """
 
-    def __init__(self, model: Any, stops: frozenset[int], rows: int) -> None:
+    def __init__(self, model: Any, stops: frozenset[int], rows: int, cancelled: threading.Event | None = None) -> None:
         has_adapters = isinstance(model, PeftModel)
         self._model = model.get_base_model() if has_adapters else model
         self._adapters = StackedAdapters(model) if has_adapters else None
-        self._stops, self._rows = stops, rows
+        self._stops, self._rows, self._cancelled = stops, rows, cancelled or threading.Event()
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._unanswered: set[Request] = set()
         self._contexts: OrderedDict[str, CachedContext] = OrderedDict()
@@ -87,6 +92,7 @@ class BatchedEngine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._cancelled.set()
         self._requests.put(None)
         self._thread.join()
 
@@ -110,7 +116,8 @@ class BatchedEngine:
         """Serve until the engine is closed. An error fails all requests that wait or run; later requests start afresh."""
         while True:
             try:
-                return self._serve()
+                self._serve()
+                return self._fail(Stopped())
             except Exception as error:
                 self._fail(error)
 
@@ -120,6 +127,7 @@ class BatchedEngine:
         batch: Batch | None = None
         try:
             while self._receive(waiting, block=not (waiting or running)):
+                self._require_not_cancelled()
                 unfinished = [request for request in running if not request.result.done()]
                 free = min(len(waiting), self._rows - len(unfinished))
                 if free > len(unfinished) or 2 * len(unfinished) <= len(running):  # each new batch copies all cached contexts
@@ -162,6 +170,7 @@ class BatchedEngine:
         contexts = [self._contexts.pop(request.conversation, CachedContext()).common_prefix(request.prompt) for request in new]
         unread = [request.prompt[len(context.ids) :] for request, context in zip(new, contexts, strict=True)]
         for group in _similar([len(ids) for ids in unread]):
+            self._require_not_cancelled()
             requests = [new[at] for at in group]
             more = max(len(unread[at]) for at in group)
             batch = Batch(self._model, [contexts[at] for at in group], more, self._assigned(requests))
@@ -199,6 +208,10 @@ class BatchedEngine:
     def _assigned(self, requests: Sequence[Request]) -> AbstractContextManager[None]:
         return self._adapters.assigned([request.adapter or NO_ADAPTER for request in requests]) if self._adapters else nullcontext()
 
+    def _require_not_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Stopped
+
     def _fail(self, error: BaseException) -> None:
         for request in self._unanswered:
             if not request.result.done():
@@ -232,9 +245,15 @@ def _take_out(batch: Batch | None, running: Sequence[Request], unfinished: Seque
 
 
 def _similar(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices in groups within which no length is more than twice another: at most half of a group's columns are padding."""
+    """Indices in groups for one forward pass each.
+
+    No length is more than twice another, so that at most half of a group's columns are padding. A group has at most PREFILL_TOKENS columns
+    in all its rows, as the engine cannot be interrupted within a pass; larger passes are no faster.
+    """
     order = sorted(range(len(lengths)), key=lambda at: lengths[at])
     while order:
-        group = [at for at in order if lengths[at] <= 2 * lengths[order[0]]]
-        order = order[len(group) :]
-        yield group
+        size = bisect_right(order, 2 * lengths[order[0]], key=lambda at: lengths[at])
+        while size > 1 and size * lengths[order[size - 1]] > PREFILL_TOKENS:
+            size -= 1
+        yield order[:size]
+        order = order[size:]

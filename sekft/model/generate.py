@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Protocol
 
 import torch
@@ -55,10 +56,14 @@ class ModelAgent:
     that an episode repeats whatever else is in its batch.
     """
 
-    def __init__(self, name: str, base: Base, generate_reply: GenerateReply, config: EvalConfig, seed: int) -> None:
-        self.name = name
+    def __init__(self, name: str, base: Base, generate_reply: GenerateReply, config: EvalConfig, seed: int, cancelled: Event) -> None:
+        """cancelled: the event that ends generate_reply; see sekft.model.generators."""
+        self.name, self._cancelled = name, cancelled
         self._base, self._generate_reply, self._config, self._seed = base, generate_reply, config, seed
         self._context_tokens = context_tokens(base) or config.max_episode_tokens
+
+    def cancel(self) -> None:
+        self._cancelled.set()
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
         prompt = prompt_ids(messages, self._base.tokenizer)

@@ -8,8 +8,8 @@ import pytest
 
 from sekft.chat.watch import Watch
 from sekft.data import decision
-from sekft.episode.play import Stopped
 from sekft.episode.takeover import TakeOver
+from sekft.errors import Stopped
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.library import make
 

@@ -21,6 +21,12 @@ OPENING = """\
 {%- endif -%}
 {%- endfor -%}
 {%- set messages = sekft.turns + [{'role': sekft.role, 'content': sekft.content}] %}"""
+MAX_CHAIN = 100  # Python compiles no more than 200 nested calls; Llama 3 has 256 control tokens
+LOOP = (
+    "{%- set sekft.text = content -%}{%- for token in TEXTS -%}"
+    "{%- set sekft.text = sekft.text | replace(token, token[0] ~ ' ' ~ token[1:]) -%}"
+    "{%- endfor -%}{%- set content = sekft.text -%}"
+)
 FIRST_LINE, *_, LAST_LINE = OPENING.splitlines()
 
 
@@ -34,8 +40,12 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
         return source
     fixed = "".join(f"{{%- if form == {json.dumps(form)} -%}}{{{{- {json.dumps(text)} -}}}}{{%- endif -%}}" for form, text in dates.items())
     date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro %}}" if dates else ""
-    neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in control)
-    return _joined(OPENING.replace("NEUTRAL", neutral) + date, source)
+    texts = list(control)
+    neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in texts)
+    opening = OPENING.replace("NEUTRAL", neutral)
+    if len(texts) > MAX_CHAIN:
+        opening = OPENING.replace("{%- set content = contentNEUTRAL -%}", LOOP.replace("TEXTS", json.dumps(texts)))
+    return _joined(opening + date, source)
 
 
 def without_opening(source: str) -> str:

@@ -12,31 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sekft.errors import ModelError
-from sekft.model.gguf.header import Header, Tensor
+from sekft.model.gguf.families import FAMILIES, OUTSIDE
+from sekft.model.gguf.header import Header
 from sekft.tracking.files import replacing
 
 EXACT_PARAMETERS = 1 << 30  # up to here the values are kept in float32, which is exact; above in bfloat16, which halves disk and reading
 DERIVED = {"rope_freqs.weight"}  # the config says it too
-NAMES = {  # of llama.cpp -> of transformers
-    "token_embd": "model.embed_tokens",
-    "output_norm": "model.norm",
-    "output": "lm_head",
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-LAYER = ("attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down")
-BIASES = {"qwen2": ("attn_q", "attn_k", "attn_v")}  # by architecture
-MORE = {"qwen3": ("attn_q_norm", "attn_k_norm")}  # by architecture
-INTERLEAVED = {"llama": ("attn_q", "attn_k")}  # by architecture: the two halves of every head are interleaved row by row
 NAME = re.compile(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)")
 
 
@@ -46,7 +27,7 @@ def write_weights(header: Header, config: dict[str, Any], folder: Path) -> str:
     Raises ModelError for a missing, left-over or cut-off tensor and for a ggml type that cannot be dequantised.
     """
     require_tensors(header, config)
-    names = {name: name_of(name) for name in header.tensors.keys() - DERIVED}
+    names = {name: name_of(header, name) for name in header.tensors.keys() - DERIVED}
     exact = sum(prod(tensor.shape) for tensor in header.tensors.values()) <= EXACT_PARAMETERS
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -74,43 +55,44 @@ def to_bfloat16(values: Any) -> bytes:
 
 def require_tensors(header: Header, config: dict[str, Any]) -> None:
     """Raise ModelError unless the file holds exactly the tensors that the config asks for."""
-    layer = [f"{name}.weight" for name in (*LAYER, *MORE.get(header.architecture, ()))]
-    layer += [f"{name}.bias" for name in BIASES.get(header.architecture, ())]
-    expected = {"token_embd.weight", "output_norm.weight"} | (set() if config["tie_word_embeddings"] else {"output.weight"})
+    family = FAMILIES[header.architecture]
+    layer = [f"{name}.weight" for name in family.layer] + [f"{name}.bias" for name in family.biases]
+    expected = {f"{name}.weight" for name in OUTSIDE if name != "output" or not config["tie_word_embeddings"]}
     expected |= {f"blk.{number}.{name}" for number in range(config["num_hidden_layers"]) for name in layer}
     found = header.tensors.keys() - DERIVED
     if missing := expected - found:
         raise ModelError(f"{header.file}: lacks the tensor {min(missing)} ({len(missing)} missing); fetch another conversion of this model")
     if left := found - expected:
         raise ModelError(
-            f"{header.file}: found the tensor {min(left)} ({len(left)} such), which {header.architecture} does not have in transformers; "
+            f"{header.file}: found the tensor {min(left)} ({len(left)} such), which {family.class_name} does not have; "
             "give the folder or hub id of the original weights instead"
         )
 
 
-def name_of(tensor: str) -> str:
+def name_of(header: Header, tensor: str) -> str:
     """The name in transformers: model.layers.0.self_attn.q_proj.weight for blk.0.attn_q.weight."""
     parts = NAME.fullmatch(tensor)
     assert parts is not None  # require_tensors has seen to it
-    layer, kind, suffix = parts.groups()
-    return f"{f'model.layers.{layer}.' if layer else ''}{NAMES[kind]}.{suffix}"
+    layer, name, suffix = parts.groups()
+    inside = FAMILIES[header.architecture].layer
+    return f"model.layers.{layer}.{inside[name]}.{suffix}" if layer else f"{OUTSIDE[name]}.{suffix}"
 
 
-def _values(header: Header, config: dict[str, Any], name: str) -> Any:
+def _values(header: Header, config: dict[str, Any], tensor: str) -> Any:
     """The values of a tensor as transformers has them, in float32."""
-    values = dequantised(header, name, header.tensors[name])
-    kind = name.split(".")[-2]
-    if kind in INTERLEAVED.get(header.architecture, ()):
-        heads = config["num_attention_heads" if kind == "attn_q" else "num_key_value_heads"]
-        values = values.reshape(heads, -1, 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
-    return values
+    values, name, family = dequantised(header, tensor), tensor.split(".")[-2], FAMILIES[header.architecture]
+    if name in family.interleaved:
+        heads = config["num_attention_heads" if name == "attn_q" else "num_key_value_heads"]
+        return values.reshape(heads, -1, 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
+    return values - family.norm_offset if name.endswith("norm") else values
 
 
-def dequantised(header: Header, name: str, tensor: Tensor) -> Any:
+def dequantised(header: Header, name: str) -> Any:
     """The values of a tensor in float32, as a numpy array of its shape. Raises ModelError."""
     import numpy
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize, quant_shape_to_byte_shape
 
+    tensor = header.tensors[name]
     try:
         kind = GGMLQuantizationType(tensor.kind)
         block, size = GGML_QUANT_SIZES[kind]

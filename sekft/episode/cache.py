@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sekft.episode import trajectory
+from sekft.episode.outcome import judged_again
 from sekft.episode.trajectory import Ending, Trajectory
 
 RECORDED = 2  # version of what a trajectory's meta holds; raised when it holds more, so that older entries are played again
@@ -16,9 +17,9 @@ log = logging.getLogger("sekft")
 
 
 def load(agent: str, conditions: Mapping[str, Any]) -> list[Trajectory] | None:
-    """The agent's stored trajectories, or None. conditions: everything the episodes depend on, JSON-able."""
+    """The agent's stored trajectories, judged by the present rules, or None. conditions: everything the episodes depend on, JSON-able."""
     path = _path(agent, conditions)
-    return list(trajectory.read(path)) if path.exists() else None
+    return [judged_again(played) for played in trajectory.read(path)] if path.exists() else None
 
 
 def store(agent: str, conditions: Mapping[str, Any], trajectories: Sequence[Trajectory]) -> None:

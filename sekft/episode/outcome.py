@@ -1,24 +1,11 @@
 """The outcome of an episode, and whether its trajectory is kept as training data."""
 
-from collections.abc import Sequence
-
-from sekft.episode.trajectory import Command, Ending, Outcome
+from sekft.episode.replies import PROSE, Kind, kinds
+from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.scenario.document import Terminal
 
+LAST_OUTPUT = "last_output"  # key of a trajectory's meta: what the shell printed after the reply that ended the episode, if anything
 RAN_OUT = frozenset({Ending.turn_limit, Ending.token_limit, Ending.gone, Ending.lost})
-
-
-def is_prose(text: str, output: str) -> bool:
-    """Whether a reply is prose: it has a code fence, or a line of more than three words that the shell could not run.
-
-    text: what was typed; output: what the shell printed after it.
-    """
-    if "```" in text:
-        return True
-    errors = [line for line in output.splitlines() if line.startswith("sh: ")]
-    misread = any("yntax error" in line for line in errors)
-    wordy = [line.split() for line in text.splitlines() if len(line.split()) > 3]
-    return any(misread or f"sh: {words[0]}: not found" in errors for words in wordy)
 
 
 def classify(ending: Ending, checked: bool | None, clean: bool, terminal: Terminal) -> Outcome:
@@ -42,7 +29,28 @@ def is_kept(outcome: Outcome) -> bool:
     return outcome in (Outcome.verified, Outcome.justified_panic)
 
 
-def operated(commands: Sequence[Command], clean: bool) -> bool:
-    """Whether the agent ran at least one command other than exit or panic, and no prose."""
-    leaving = tuple(terminal.value for terminal in Terminal)
-    return clean and any(command.text.split()[:1] and command.text.split()[0] not in leaving for command in commands)
+def kinds_of_replies(trajectory: Trajectory) -> tuple[Kind, ...]:
+    """The kind of every reply of a recorded episode."""
+    return kinds(trajectory.messages, trajectory.meta.get(LAST_OUTPUT))
+
+
+def operated(trajectory: Trajectory) -> bool:
+    """Whether the shell ran at least one command other than exit or panic, and no reply was prose."""
+    found = kinds_of_replies(trajectory)
+    return Kind.command in found and not PROSE.intersection(found)
+
+
+def judged_again(trajectory: Trajectory) -> Trajectory:
+    """The same episode with `clean`, `outcome` and `kept` as the present rules give them; nothing is played.
+
+    For episodes recorded by an earlier version. Their reason is changed only where it named the outcome. An imported episode is not
+    changed: its right ending is not known.
+    """
+    if "terminal" not in trajectory.meta:
+        return trajectory
+    clean = not PROSE.intersection(kinds_of_replies(trajectory))
+    result = classify(trajectory.ending, trajectory.checked, clean, Terminal(trajectory.meta["terminal"]))
+    reason = trajectory.reason
+    if reason in ("", trajectory.outcome.value):
+        reason = "" if is_kept(result) else result.value
+    return trajectory.model_copy(update={"clean": clean, "outcome": result, "kept": is_kept(result), "reason": reason})

@@ -7,6 +7,7 @@ from threading import Event
 from sekft.config import EvalConfig
 from sekft.episode import outcome, setup
 from sekft.episode.agent import Agent
+from sekft.episode.replies import PROSE, kinds
 from sekft.episode.trajectory import Command, Ending, Trajectory
 from sekft.errors import SandboxError, Stopped
 from sekft.rendering.messages import Message
@@ -27,7 +28,7 @@ class Episode:
 
     messages: list[Message]
     commands: list[Command] = field(default_factory=list)
-    clean: bool = True
+    last_output: str = ""  # printed after the reply that ended the episode; no turn shows it
     dropped_lines: int = 0
     ending: Ending | None = None
     reason: str = ""
@@ -102,8 +103,8 @@ def type_reply(episode: Episode, text: str, session: Session, timeout_s: float) 
     episode.dropped_lines += turn.dropped_lines
     if turn.interrupted:
         episode.limits[LIMIT_OF_INTERRUPT[turn.interrupted]] += 1
-    episode.clean = episode.clean and not outcome.is_prose(text, turn.output)
     if turn.kind in ENDING_OF_KIND:
+        episode.last_output = turn.output
         episode.end(ENDING_OF_KIND[turn.kind], turn.reason)
     else:
         episode.messages.append(Message(role="user", content=environment_turn(turn.output, turn.kind)))
@@ -113,8 +114,10 @@ def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, ch
     passed = None if check.broken or episode.ending is Ending.broken else check.status == 0
     assert episode.ending is not None
     late = f"the checker gave no answer within {CHECK_TIMEOUT_S:.0f} s" if check.status is None and passed is False else ""
-    result = outcome.classify(episode.ending, passed, episode.clean, scenario.terminal)
+    clean = not PROSE.intersection(kinds(episode.messages, episode.last_output))
+    result = outcome.classify(episode.ending, passed, clean, scenario.terminal)
     kept = outcome.is_kept(result)
+    last_output = {outcome.LAST_OUTPUT: episode.last_output} if episode.last_output else {}
     return Trajectory(
         id=f"{episode_id}@{agent}",
         scenario_id=scenario.id,
@@ -124,11 +127,11 @@ def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, ch
         commands=tuple(episode.commands),
         ending=episode.ending,
         checked=passed,
-        clean=episode.clean,
+        clean=clean,
         outcome=result,
         kept=kept,
         reason=episode.reason or ("" if kept else late or result.value),
-        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **_axes(scenario), **_limits(episode)},
+        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **_axes(scenario), **_limits(episode), **last_output},
     )
 
 

@@ -50,7 +50,7 @@ def right_terminal(episode: Trajectory) -> bool:
 
 
 CRITERIA: dict[str, Callable[[Trajectory], bool]] = {
-    "operated": lambda episode: operated(episode.commands, episode.clean),
+    "operated": operated,
     "terminated": lambda episode: episode.ending in (Ending.exit, Ending.panic),
     "right_terminal": right_terminal,
     "solved": lambda episode: episode.checked is True,

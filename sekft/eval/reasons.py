@@ -8,12 +8,14 @@ Does not cover: intent. A tag that cannot be proven is left out.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sekft.episode.outcome import is_kept
+from sekft.episode.outcome import is_kept, kinds_of_replies
+from sekft.episode.replies import PROSE, Kind
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.eval.labels import squeeze, visible_text
 from sekft.eval.rates import FAULTS
 
 LOOP = 4  # repetitions of one command in a row, with the same output each time
+ACTED = frozenset((Kind.command, Kind.mixed))
 LEFT = (Ending.exit, Ending.panic)
 
 MEANINGS = {
@@ -24,9 +26,9 @@ MEANINGS = {
     "left_without_doing": "exit or panic was typed, and the checker fails",
     "false_panic": "panic in a solvable scenario, or in a blocked one before the work that can be done there was done",
     "missed_panic": "exit in a blocked scenario",
-    "never_acted": "no command other than exit or panic",
+    "never_acted": "the shell ran no command other than exit or panic",
     "loop": f"one command {LOOP} times or more in a row, with the same output each time",
-    "prose": "a code fence, or a sentence that the shell could not take for a command",
+    "prose": "a reply, or a line of one, is a sentence, markup or an imagined screen, not a command",
     "silent": "an empty reply",
     "out_of_turns": "the limit of turns was reached",
     "out_of_tokens": "the limit of tokens was reached",
@@ -51,6 +53,7 @@ def tags(episode: Trajectory, directives: Sequence[str] = ()) -> tuple[str, ...]
     if is_kept(episode.outcome):
         return ()
     right, left = episode.ending.value == episode.meta.get("terminal"), episode.ending in LEFT
+    replies = kinds_of_replies(episode)
     shown = None if episode.checked is True else _directives_shown(episode, directives)
     given = {
         "never_found_directive": shown == "none",
@@ -59,9 +62,9 @@ def tags(episode: Trajectory, directives: Sequence[str] = ()) -> tuple[str, ...]
         "left_without_doing": episode.checked is False and left,
         "false_panic": FAULTS["false_panic"](episode),
         "missed_panic": episode.ending is Ending.exit and not right,
-        "never_acted": not any(command.text.split()[:1] not in ([], ["exit"], ["panic"]) for command in episode.commands),
+        "never_acted": not ACTED.intersection(replies),
         "loop": _longest_repetition(episode) >= LOOP,
-        "prose": not episode.clean,
+        "prose": bool(PROSE.intersection(replies)),
     }
     return tuple(tag for tag in MEANINGS if given.get(tag) or ENDED.get(episode.ending) == tag)
 

@@ -21,8 +21,11 @@ def by_hand() -> dict[str, dict[str, set[str]]]:
     """agent -> rate -> scenarios in which it is met."""
     typed = {scenario.id: typed_at_random(scenario, 0, LIMITS.max_turns) for scenario in SCENARIOS}
     left = {word: {scenario for scenario, lines in typed.items() if lines[-1] == word} for word in ("exit", "panic")}
+    absent = {
+        scenario.id: {"exit", "panic"} if scenario.announcement.kind == "help" else {"exit", "panic", "help"} for scenario in SCENARIOS
+    }
     drawn = {
-        "operated": {scenario for scenario, lines in typed.items() if len(lines) > 1 or lines[0] not in ("exit", "panic")},
+        "operated": {scenario for scenario, lines in typed.items() if set(lines) - absent[scenario]},
         "right_terminal": (left["exit"] & SOLVABLE) | (left["panic"] - SOLVABLE),
         "terminated": left["exit"] | left["panic"],
         "false_panic": left["panic"] - (DONE - SOLVABLE),

@@ -8,6 +8,7 @@ from tests.eval.planted import episode
 
 DIRECTIVE = ("Append the line: pumpkin nickel garden to fiddle.txt.",)
 SHOWN = (("olbrin due", f"1. {DIRECTIVE[0]}\n$ "),)
+TALK = ("I'm sorry, that isn't here", "sh: Im sorry, that isnt: not found\n$ ")
 ELSEWHERE = (("ls", "a.txt\n$ "),)
 
 
@@ -28,7 +29,8 @@ ELSEWHERE = (("ls", "a.txt\n$ "),)
         ({"won": False, "ending": "token_limit", "turns": SHOWN}, ("found_not_done", "out_of_tokens")),
         ({"won": False, "ending": "silent", "turns": SHOWN, "checked": True}, ("done_not_left", "silent")),
         ({"won": False, "ending": "gone", "turns": SHOWN}, ("found_not_done", "shell_lost")),
-        ({"won": False, "ending": "exit", "turns": SHOWN, "clean": False, "checked": True}, ("prose",)),
+        ({"won": False, "ending": "exit", "turns": (*SHOWN, TALK), "clean": False, "checked": True}, ("prose",)),
+        ({"won": False, "turns": (TALK, TALK)}, ("never_found_directive", "never_acted", "prose", "out_of_turns")),
         ({"won": False, "ending": "turn_limit", "turns": ELSEWHERE * 4}, ("never_found_directive", "loop", "out_of_turns")),
         ({"won": False, "ending": "turn_limit", "turns": ELSEWHERE * 3}, ("never_found_directive", "out_of_turns")),
     ],

@@ -124,7 +124,9 @@ class Batch:
             position_ids=positions,
             past_key_values=Cache(layers=[*self._layers]),
             use_cache=True,
-            logits_to_keep=1,
+            # not 1: the last column as a slice is not contiguous, and a CPU then copies the output layer's weights for every row
+            # (half the time of reading 8 prompts of 300 tokens with a vocabulary of 49,152)
+            logits_to_keep=column[-1:],
         )
         return out.logits[:, -1].float()
 

@@ -32,7 +32,8 @@ class Kind(StrEnum):
 
 
 PROSE = frozenset((Kind.prose, Kind.mixed))
-TEXT_COMMANDS = frozenset(("echo", "printf", "panic", ":"))  # their arguments are text by nature
+LEAVING = frozenset(("exit", "panic"))
+TEXT_COMMANDS = frozenset(("echo", "printf", ":"))  # their arguments are text by nature
 # The closed classes of English words, without those that are also shell words (for, if, in, do, while, then, until, case) or names (a).
 _FUNCTION_WORDS = """
     the an this that these those it its i im ive ill id me my mine we us our you your yours youre he she him her his they them their
@@ -41,7 +42,9 @@ _FUNCTION_WORDS = """
     here what which who whom whose how why when where please sorry sure yes hello hi thanks thank let lets heres theres
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
-_PROGRAM = re.compile(r"(?:[\w./~][\w./~+*?\[\]-]*$|[$`][\w({`])", re.ASCII)  # a word that could name a program
+_PROGRAM = re.compile(
+    r"(?:(?!\d+[.)]?$)[\w./~](?:[\w./~+*?:@,%=\[\]-]*[\w./~+*?\]-])?:?$|[$`](?!\d+[.,\d])[\w({`])", re.ASCII
+)  # could name a program
 _OPTION = re.compile(r"-{1,2}[a-zA-Z0-9]")
 _PUNCTUATED = re.compile(r"[^\W\d_]{2,}['\"*_)]*[.,;:!?]+['\"*_)]*")  # a word with a mark behind it, as in a sentence
 _UNPARSED = re.compile(r"^(?:.*: )?(?:\d+: )?(?:[Ss]yntax error|Bad substitution|unexpected EOF)", re.MULTILINE)
@@ -155,14 +158,14 @@ def _unparsed_groups(parsed: ShellText, reported: Sequence[bool], errors: int) -
 
 
 def _leaves(command: SimpleCommand) -> bool:
-    return command.words[:1] in (("exit",), ("panic",))
+    return bool(command.words) and command.words[0] in LEAVING
 
 
 def _is_prose(command: SimpleCommand, verdict: Verdict) -> bool:
     word = command.words[0] if command.words else ""
-    if word in TEXT_COMMANDS or word == "exit":
-        return False
     tokens = command.plain.split()
+    if word in TEXT_COMMANDS or (tokens and _bare(tokens[0]) in LEAVING):  # "panic: no such file" is a misspelt ending
+        return False
     if word and any(letter.isspace() for letter in word):  # a quotation is the command word: judge what is in it
         tokens = word.split()
     functions = sum(_bare(token) in FUNCTION_WORDS for token in tokens)
@@ -172,7 +175,8 @@ def _is_prose(command: SimpleCommand, verdict: Verdict) -> bool:
     first = tokens[0].lstrip("({!\"'") if tokens else ""
     if len(tokens) == 1 and _bare(first) and first[:1].islower():
         return False  # a single word: "exit.", "help?"
-    if verdict in (Verdict.missing, Verdict.unparsed) and not _PROGRAM.match(first):
+    named = verdict is Verdict.missing or (verdict is Verdict.unparsed and not command.after)  # an odd word may be inside parentheses
+    if named and not _PROGRAM.match(first):
         return True  # "1.", "-", "**Note:**", "Sure,", "$", "user@host:~$"
     return (
         command.apostrophe

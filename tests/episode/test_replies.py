@@ -1,12 +1,15 @@
 """The judgement of replies by what a real shell did with them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks import prose
 from sekft.config import EvalConfig
 from sekft.episode import outcome
 from sekft.episode.agent import scripted
 from sekft.episode.play import play
-from sekft.episode.replies import judge
+from sekft.episode.replies import Kind, judge
 from sekft.episode.trajectory import Outcome, Trajectory
 from sekft.sandbox.session import Backend
 from sekft.scenario import library
@@ -110,3 +113,21 @@ def test_the_output_of_the_last_reply_is_kept_for_judging_it_again(backend: Back
 @pytest.mark.parametrize("shown", ["bash: Hello,: command not found", "/bin/sh: 1: Hello,: not found", "sh: Hello,: not found"])
 def test_reports_of_other_shells_are_understood(shown: str):
     assert judge("Hello, you", f"{shown}\n$ ").kind == "prose"
+
+
+@pytest.mark.parametrize(("part", "replies", "least"), [("develop", 248, 0.98), ("held_out", 225, 0.98), ("later", 110, 0.95)])
+def test_replies_of_a_real_model_are_judged_as_a_person_labelled_them(part: str, replies: int, least: float):
+    own = [reply for reply in prose.read() if reply.part == part]
+    pairs = [(reply.label, reply.kind()) for reply in own]
+    found = prose.score(pairs, prose.PROSE)
+    assert len(own) == replies and found.precision >= least and found.recall >= least, found
+    operating = prose.score(pairs, ("command",))
+    assert operating.precision >= 0.99 and operating.recall >= 0.99, operating
+
+
+@given(
+    st.text("abI' .,;:!?()`$<>|&#\n\"\\-/1", max_size=40), st.one_of(st.none(), st.text("sh: not found\nabI'", max_size=60)), st.booleans()
+)
+def test_any_reply_can_be_judged(text: str, output: str | None, waits: bool):
+    judgement = judge(text, output, waits=waits)
+    assert judgement.kind in Kind and bool(judgement.pending) is waits

@@ -34,9 +34,10 @@ from sekft.config import LoraConfig, ModelConfig, TrainConfig, TrainerConfig, We
 from sekft.data.sample import Row
 from sekft.model import base as bases
 from sekft.model import lora
+from sekft.model.shape import shape_of
 from sekft.train import collator
 from sekft.train.attention import by_rows
-from sekft.train.forecast import flops, forecast, matmul_flops, shape_of
+from sekft.train.forecast import flops, forecast, matmul_flops
 from sekft.train.trainer import make_trainer, weighted_nll
 
 DEFAULTS = {"only": "", "steps": "6", "seconds": "540", "json": "", "tiny": "false"}

@@ -33,7 +33,7 @@ class Halving(BasicSweeper):
 
         if self.search is None:
             assert self.overrides is not None and self.config is not None
-            if not self.config.eval.episodes:
+            if self.config.eval.episodes == 0:
                 raise SettingsError("sweep=halving: no evaluation, so nothing decides; give it eval.episodes=N")
             sweep = self.config.hydra.sweep.dir
             self.search = SuccessiveHalving.from_sweep(self.overrides[0], sweep, self.first, self.keep, self.scenarios)

@@ -37,7 +37,7 @@ class Heal(BasicSweeper):
 
         if self.repair is None:
             assert self.overrides is not None and self.config is not None
-            if not self.config.repair.scenarios or not self.config.eval.episodes:
+            if not self.config.repair.scenarios or self.config.eval.episodes == 0:
                 raise SettingsError("sweep=heal: nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more")
             if not any(source.kind == "shell" and source.path is None for source in self.config.data.sources.values()):
                 raise SettingsError(

@@ -14,19 +14,20 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from sekft.cli import sweep as _sweep  # noqa: F401  registers the resolver that conf/train.yaml uses
-from sekft.cli.settings import conf_folder, error_line
-from sekft.cli.settings import settings as typed
+from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.config import commands
+from sekft.config.automatic import Choice, Choose, record
 from sekft.config.job import Job
 from sekft.episode.agent import Agent, FunctionAgent
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
-from sekft.eval import paired, rates
+from sekft.eval import paired, rates, size
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.paired import Paired
 from sekft.eval.rates import Rate
 from sekft.mask import rules
 from sekft.mask.rules import Weight
+from sekft.model import recipe
 from sekft.model.locate import load_tokenizer
 from sekft.rendering import render as rendering
 from sekft.rendering.messages import Message
@@ -34,10 +35,12 @@ from sekft.rendering.render import Rendered
 from sekft.sandbox import choose
 from sekft.scenario import split
 from sekft.scenario.document import Scenario
+from sekft.train import automatic
 
 if TYPE_CHECKING:
     from sekft.model.base import Base
 
+RULES: dict[str, Choose] = {"train": automatic.choose, "eval": size.choose, "preview": recipe.choose}  # for automatic settings, by command
 AgentFunction = Callable[[Sequence[Message]], str]
 Conversation = Sequence[Message] | Sequence[Mapping[str, str]]
 
@@ -49,10 +52,15 @@ def settings(command: str, *overrides: str) -> Any:
     """
     if command not in commands.COMMANDS:
         raise SettingsError(f"command {command!r}: allowed: {', '.join(commands.COMMANDS)}")
+    return _settled(command, overrides, RULES.get(command))[0]
+
+
+def _settled(command: str, overrides: Sequence[str], rules: Choose | None = None) -> tuple[Any, Sequence[Choice]]:
+    """The typed settings, and what the rules chose for those that are automatic and not given."""
     commands.register()
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return typed(compose(command, list(overrides)), commands.COMMANDS[command])
+            return settled(compose(command, list(overrides)), commands.COMMANDS[command], rules)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(error_line(error)) from None
 
@@ -64,7 +72,7 @@ def load_base(*overrides: str) -> "Base":
     """
     from sekft.model import base
 
-    return base.load(settings("eval", *overrides).model)
+    return base.load(_settled("eval", overrides)[0].model)
 
 
 def draw_scenarios(name: str = "test", n: int = 0, seed: int = 0) -> list[Scenario]:
@@ -73,7 +81,7 @@ def draw_scenarios(name: str = "test", n: int = 0, seed: int = 0) -> list[Scenar
     name: train, held_out, test, fresh, unlisted, selection, development, all, or the path of a scenario file or folder.
     seed: decides what `fresh`, `unlisted` and `development` draw. Raises SettingsError, ScenarioError.
     """
-    return split.load(name, settings("eval").split, seed, n)
+    return split.load(name, _settled("eval", ())[0].split, seed, n)
 
 
 def play(scenario: Scenario, agent: Agent | AgentFunction, *overrides: str) -> Trajectory:
@@ -120,7 +128,7 @@ def render(conversation: Conversation, *overrides: str) -> Rendered:
     conversation: {"role": ..., "content": ...} dicts or Messages. Raises RenderError.
     """
     messages = [Message.model_validate(message) if isinstance(message, Mapping) else message for message in conversation]
-    return rendering.render(messages, load_tokenizer(settings("preview", *overrides).model))
+    return rendering.render(messages, load_tokenizer(_settled("preview", overrides)[0].model))
 
 
 def token_weights(rendered: Rendered, *overrides: str) -> Weight:
@@ -128,7 +136,7 @@ def token_weights(rendered: Rendered, *overrides: str) -> Weight:
 
     overrides: "mask=assistant", "mask=final", ... Raises MaskError.
     """
-    return rules.weigh(rendered, settings("preview", *overrides).mask)
+    return rules.weigh(rendered, _settled("preview", overrides)[0].mask)
 
 
 def run_training(*overrides: str) -> dict[str, Any]:
@@ -138,7 +146,8 @@ def run_training(*overrides: str) -> dict[str, Any]:
     """
     from sekft.train import run
 
-    chosen = settings("train", *overrides)
+    chosen, choices = _settled("train", overrides, RULES["train"])
     folder = Path("outputs/train") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")
-    job = Job(folder, folder.name, folder.name, tuple(overrides), tuple(word for word in overrides if "." not in word.partition("=")[0]))
+    groups = tuple(word for word in overrides if "." not in word.partition("=")[0])
+    job = Job(folder, folder.name, folder.name, tuple(overrides), groups, facts={"chosen": record(choices)})
     return {**run.run(chosen, job), "folder": folder}

@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 from sekft.cli import dry_run, recorded, sweep
 from sekft.cli.console import echo
 from sekft.cli.flags import require_no_secret, to_overrides
-from sekft.cli.settings import conf_folder, error_line, settings
+from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
+from sekft.config import automatic
+from sekft.config.automatic import Choose
 from sekft.config.commands import COMMANDS, register
 from sekft.config.job import Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
@@ -47,10 +49,13 @@ class Failure:
     of_job: bool
 
 
-def launch(command: str, run: RunFunction, sweeps: SweepPolicy | None = None, plan: Plan | None = None) -> None:
+def launch(
+    command: str, run: RunFunction, sweeps: SweepPolicy | None = None, plan: Plan | None = None, choose: Choose | None = None
+) -> None:
     """The main function of `python -m sekft.<command> [overrides]`.
 
-    sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run.
+    sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run. choose: the
+    rules for automatic settings.
     A refusal or a full disk is one line on stderr and exit status 1; Ctrl-C is 130, SIGTERM 143. A failed job of a sweep does not stop
     the others: it is reported at once and again at the end.
     """
@@ -62,7 +67,7 @@ def launch(command: str, run: RunFunction, sweeps: SweepPolicy | None = None, pl
     def job(cfg: DictConfig) -> float | None:
         this, objective = _job(), None
         try:
-            objective = _run_job(command, _notifying(command, run), cfg, this, sweeps, plan)
+            objective = _run_job(command, _notifying(command, run), cfg, this, sweeps, plan, choose)
         except Exception as error:
             if os.getpid() != main_process or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a process of a Hydra launcher the exception must reach the launcher
@@ -132,12 +137,25 @@ def _notifying(command: str, run: RunFunction) -> RunFunction:
     return run_and_notify
 
 
-def _run_job(command: str, run: RunFunction, cfg: DictConfig, job: Job, sweeps: SweepPolicy | None, plan: Plan | None) -> float | None:
+def _run_job(
+    command: str,
+    run: RunFunction,
+    cfg: DictConfig,
+    job: Job,
+    sweeps: SweepPolicy | None,
+    plan: Plan | None,
+    choose: Choose | None,
+) -> float | None:
     """Run or plan one job; returns the objective for a sweeper that searches."""
     if job.sweep:
         echo(f"== job {job.name}: {' '.join(job.overrides)}")
-    typed: Any = settings(skip_evaluation(cfg, job.overrides), COMMANDS[command])
+    typed: Any
+    typed, chosen = settled(skip_evaluation(cfg, job.overrides), COMMANDS[command], choose)
     _require_no_secret(typed, job)
+    if chosen and not recorded.recorded_run(job.overrides):
+        for line in automatic.lines(chosen):
+            echo(line)
+    job = replace(job, facts={**job.facts, "chosen": automatic.record(chosen)}) if chosen else job
     if plan is not None:
         from sekft.where import remote
 

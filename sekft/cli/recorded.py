@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sekft.cli.settings import settings as typed
+from sekft.config.renamed import upgraded_word
 from sekft.errors import SettingsError
 from sekft.tracking import records
 from sekft.tracking.condition import condition
@@ -80,7 +81,7 @@ def _recorded_overrides(command: str, run: Path, shown: str) -> list[str]:
     record = records.run(run)
     if record.command != command:
         raise SettingsError(f"{shown}: a run of sekft.{record.command}; allowed here: one of sekft.{command}")
-    return [str(word) for word in record.overrides if _key(word) not in ("replay", "resident")]
+    return [upgraded_word(str(word)) for word in record.overrides if _key(word) not in ("replay", "resident")]
 
 
 def _given(words: Sequence[str]) -> dict[str, str]:

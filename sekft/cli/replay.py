@@ -21,8 +21,10 @@ def replaying(run: RunFunction) -> RunFunction:
         before = Path(settings.replay)
         require_intact(before)
         recorded = recorded_settings(before, type(settings), settings)
+        record = records.run(before)
+        facts = {**job.facts, "chosen": record.facts.get("chosen", {}), "replay_of": str(before)}
         with suppress(VerdictError):  # the run being repeated may have had this verdict, too
-            run(recorded, replace(job, overrides=records.run(before).overrides, facts={**job.facts, "replay_of": str(before)}))
+            run(recorded, replace(job, overrides=record.overrides, facts=facts))
         compare(before, job.folder)
         return records.summary(job.folder)
 

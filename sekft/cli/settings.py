@@ -2,12 +2,14 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from sekft.config.automatic import Choice, Choose, open_keys
 from sekft.config.bounds import require_bounds
 from sekft.config.renamed import new_key, old_options
 from sekft.errors import SettingsError
@@ -18,14 +20,36 @@ T = TypeVar("T")
 def settings(cfg: DictConfig, node: type[T]) -> T:
     """The composed config as a clean typed object.
 
-    Merging once more into a fresh node catches what Hydra lets pass: keys added with `+`, and every missing value.
-    Raises SettingsError naming the key, what was found and what is allowed.
+    Merging once more into a fresh node catches what Hydra lets pass: keys added with `+`, and every missing value. An automatic setting
+    that is null gets its field's default; see settled. Raises SettingsError naming the key, what was found and what is allowed.
     """
-    plain = OmegaConf.to_container(cfg, resolve=False)
-    if answer := next(old_options(plain), None):  # type: ignore[arg-type]
+    return settled(cfg, node)[0]
+
+
+def settled(cfg: DictConfig, node: type[T], choose: Choose | None = None) -> tuple[T, tuple[Choice, ...]]:
+    """The typed settings, in which automatic settings that are null have the values that the rules choose, and what was chosen.
+
+    choose: the rules of the command; see sekft.config.automatic. Raises SettingsError.
+    """
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
+    if answer := next(old_options(plain), None):
         raise SettingsError(answer)
+    left_open = frozenset(open_keys(plain, node))
+    typed = _typed(plain, left_open, node)
+    chosen = tuple(choose(typed, left_open)) if choose and left_open else ()
+    if not chosen:
+        return typed, ()
+    values = OmegaConf.create(plain)
+    for choice in chosen:
+        OmegaConf.update(values, choice.key, choice.value)
+    filled: dict[str, Any] = OmegaConf.to_container(values, resolve=False)  # type: ignore[assignment]
+    return _typed(filled, frozenset(open_keys(filled, node)), node), chosen
+
+
+def _typed(plain: Mapping[str, Any], left_open: frozenset[str], node: type[T]) -> T:
+    """The settings, with the defaults of their fields for the keys left open."""
     try:
-        clean = OmegaConf.merge(OmegaConf.structured(node), plain)
+        clean = OmegaConf.merge(OmegaConf.structured(node), _without(plain, left_open))
         OmegaConf.resolve(clean)
         if missing := sorted(OmegaConf.missing_keys(clean)):
             raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
@@ -34,6 +58,15 @@ def settings(cfg: DictConfig, node: type[T]) -> T:
         raise SettingsError(error_line(error)) from None
     require_bounds(typed)
     return typed  # type: ignore[return-value]
+
+
+def _without(plain: Mapping[str, Any], keys: frozenset[str], prefix: str = "") -> dict[str, Any]:
+    """The nested values without the dotted keys."""
+    return {
+        name: _without(value, keys, f"{prefix}{name}.") if isinstance(value, Mapping) else value
+        for name, value in plain.items()
+        if f"{prefix}{name}" not in keys
+    }
 
 
 def conf_folder() -> Path:

@@ -1,4 +1,4 @@
-"""Lowest and highest value of a number, declared beside its field, and the one line that refuses another value."""
+"""What is declared beside a field: the lowest and highest value of a number, and that a setting may be left to the rules for a base."""
 
 from dataclasses import field, fields, is_dataclass
 from typing import Any, TypeVar
@@ -6,18 +6,24 @@ from typing import Any, TypeVar
 from sekft.errors import SettingsError
 
 T = TypeVar("T", int, float, int | None)
-BOUNDS, EXCLUDED = "bounds", "excluded"  # keys of a field's metadata
+U = TypeVar("U")
+BOUNDS, EXCLUDED, AUTOMATIC = "bounds", "excluded", "automatic"  # keys of a field's metadata
 UNBOUNDED = float("inf")
 
 
-def at_least(low: float, *, default: T, excluded: float | None = None) -> T:
-    """A field that allows low and above, but not the excluded value."""
-    return field(default=default, metadata={BOUNDS: (low, UNBOUNDED), EXCLUDED: excluded})
+def at_least(low: float, *, default: T, excluded: float | None = None, automatic: bool = False) -> T:
+    """A field that allows low and above, but not the excluded value. automatic: see sekft.config.automatic."""
+    return field(default=default, metadata={BOUNDS: (low, UNBOUNDED), EXCLUDED: excluded, AUTOMATIC: automatic})
 
 
 def between(low: float, high: float, *, default: T) -> T:
     """A field that allows low to high, ends included."""
     return field(default=default, metadata={BOUNDS: (low, high), EXCLUDED: None})
+
+
+def automatic(default: U) -> U:
+    """A field of any type that is automatic; see sekft.config.automatic."""
+    return field(default=default, metadata={AUTOMATIC: True})
 
 
 def require_bounds(settings: Any, key: str = "") -> None:

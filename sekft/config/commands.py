@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sekft.config.automatic import with_open_settings
 from sekft.config.bounds import at_least, between
 from sekft.config.data import DataConfig
 from sekft.config.endpoint import AgentConfig, AuthorConfig, Export
@@ -220,4 +221,4 @@ def register() -> None:
     from hydra.core.config_store import ConfigStore
 
     for command, node in COMMANDS.items():
-        ConfigStore.instance().store(name=f"{command}_types", node=node)
+        ConfigStore.instance().store(name=f"{command}_types", node=with_open_settings(node))

@@ -16,17 +16,17 @@ Suite = StrEnum("Suite", "none tinystories")
 
 @dataclass
 class EvalConfig:
-    """Which episodes are played, their limits, and what a verdict needs."""
+    """Which episodes are played, their limits, and what a verdict needs. Automatic settings follow base and device: sekft/eval/size.py."""
 
-    episodes: int = at_least(0, default=8)  # per agent: the first N scenarios of the set; 0: no evaluation
+    episodes: int = at_least(0, default=8, automatic=True)  # per agent: the first N scenarios of the set; 0: no evaluation
     every_steps: int = at_least(0, default=0)  # small evaluation every so many training steps and after the last; 0: only after training
     selection_scenarios: int = at_least(1, default=16)  # of that small evaluation: new scenarios of training archetypes
     choose: Choose = Choose.best  # the adapter that is kept: of the step that does best in the selection scenarios, or of the last step
     temperature: float = at_least(0, default=0.0)  # 0: greedy
     attempts: int = at_least(1, default=1)  # episodes per scenario and agent; more than 1 needs a temperature
-    max_turns: int = at_least(1, default=16)  # of one episode; a scenario may allow fewer
-    max_reply_tokens: int = at_least(1, default=64)
-    max_episode_tokens: int = at_least(1, default=2048)  # context of one episode
+    max_turns: int = at_least(1, default=16, automatic=True)  # of one episode; a scenario may allow fewer
+    max_reply_tokens: int = at_least(1, default=64, automatic=True)
+    max_episode_tokens: int = at_least(1, default=2048, automatic=True)  # context of one episode
     engine: Engine = Engine.batched  # sequential: one reply at a time, each with its whole conversation read again
     rows: int = at_least(1, default=32)  # engine=batched: most replies that are generated together
     baselines: bool = True  # also play trivial agents: a rate that one of them reaches is no evidence of skill

@@ -30,5 +30,7 @@ class ModelConfig:
     device: Device = Device.auto
     dtype: Dtype = Dtype.auto  # of the weights; auto: bfloat16 where the device has it fast and the base is no toy, else float32
     seed: int = at_least(0, default=0)  # for weights=random
+    parameters: float | None = field(default=None, compare=False, repr=False)  # for a plan without the base's config.json, which wins
+    context: int | None = field(default=None, compare=False, repr=False)  # tokens; likewise
     licence: str | None = field(default=None, compare=False, repr=False)  # licence of the weights, for run.json; null: from their card
     why: str | None = field(default=None, compare=False, repr=False)  # why this base was chosen, for run.json

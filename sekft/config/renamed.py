@@ -27,7 +27,12 @@ KEYS: dict[str, str] = {  # old -> new; a group counts for every key in it
     "baseline": "against",  # sekft.compare
 }
 SETS = {"exam": "test", "choosing": "selection"}
-OPTIONS: dict[str, dict[str, str]] = {"scenarios": SETS, "library": SETS, "hydra.sweeper.scenarios": SETS}  # by new key: old -> new
+OPTIONS: dict[str, dict[str, str]] = {  # by new key: old -> new
+    "scenarios": SETS,
+    "library": SETS,
+    "hydra.sweeper.scenarios": SETS,
+    "trainer": {"quick": "auto", "qlora": "auto"},
+}
 
 OVERRIDE = re.compile(r"(?P<sign>~|\+{0,2})(?P<params>hydra\.sweeper\.params\.)?(?P<key>[\w./]+)(?P<rest>[@=].*)?", re.DOTALL)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sekft.config.bounds import at_least, between
+from sekft.config.bounds import at_least, automatic, between
 
 MaskRule = StrEnum("MaskRule", "assistant final terminal_only terminal_weighted succeeded continuation everything")
 Precision = StrEnum("Precision", "auto float32 bfloat16")
@@ -36,17 +36,17 @@ class MaskConfig:
 
 @dataclass
 class TrainerConfig:
-    """The optimisation. A step is one update of the optimizer."""
+    """The optimisation. A step is one update of the optimizer. Automatic settings follow the base: sekft/model/recipe.py."""
 
     max_steps: int = at_least(-1, default=-1, excluded=0)  # -1: as many as epochs give
-    epochs: float = at_least(0, default=3.0)
-    batch: int = at_least(1, default=4)  # rows; one step learns from batch * accumulation rows
-    max_tokens: int = at_least(1, default=1024)  # longest row; data.overlong decides about longer ones
-    accumulation: int = at_least(1, default=1)  # batches per step
+    epochs: float = at_least(0, default=3.0, automatic=True)
+    batch: int = at_least(1, default=4, automatic=True)  # rows; one step learns from batch * accumulation rows
+    max_tokens: int = at_least(1, default=1024, automatic=True)  # longest row; data.overlong decides about longer ones
+    accumulation: int = at_least(1, default=1, automatic=True)  # batches per step
     tokens_per_batch: int | None = at_least(0, default=None)  # of packed rows in one forward pass; null: 8192 on CUDA, else 1024; 0: padded
-    lr: float = at_least(0, default=2e-4)
-    schedule: Schedule = Schedule.linear
-    warmup: float = at_least(0, default=0.03)  # below 1: a share of the steps; else a number of steps
+    lr: float = at_least(0, default=2e-4, automatic=True)
+    schedule: Schedule = automatic(Schedule.linear)
+    warmup: float = at_least(0, default=0.03, automatic=True)  # below 1: a share of the steps; else a number of steps
     weight_decay: float = at_least(0, default=0.0)
     max_grad_norm: float = at_least(0, default=1.0)
     precision: Precision = Precision.auto
@@ -54,8 +54,8 @@ class TrainerConfig:
     checkpointing: bool | None = None  # recompute activations to save memory; null: on CUDA, if they would not fit
     context_frozen: bool = False  # mask=continuation only: no gradient through the context; see experiments/context_frozen.md first
     log_every_steps: int = at_least(1, default=1)
-    save_every_steps: int = at_least(0, default=0)  # 0: only the final adapter is saved
-    val_every_steps: int = at_least(0, default=0)  # 0: validation loss only before and after training
+    save_every_steps: int = at_least(0, default=0, automatic=True)  # 0: only the final adapter is saved
+    val_every_steps: int = at_least(0, default=0, automatic=True)  # 0: validation loss only before and after training
     resume_from: str | None = None  # a checkpoint folder of an earlier run
     stop_at: float = between(0, 1, default=1.0)  # stop with a checkpoint after this share of the steps; the schedule is that of all steps
     extra: dict[str, Any] = field(default_factory=dict)  # more fields of trl.SFTConfig

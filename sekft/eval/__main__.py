@@ -13,7 +13,7 @@ from sekft.config import AgentKind, EvalCommandConfig, Suite
 from sekft.config.job import Job
 from sekft.data import inputs
 from sekft.errors import SettingsError
-from sekft.eval import gate, provenance
+from sekft.eval import gate, provenance, size
 from sekft.eval.dry_run import plan
 from sekft.eval.evaluation import AgentSource, Evaluation
 from sekft.eval.run import answer_suite, count_base_loads, endpoint_agents, evaluate, load_base, local_agents, objective, unseen_archetypes
@@ -110,7 +110,7 @@ def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evalu
 
 
 def main() -> None:
-    launch("eval", replaying(run), SweepPolicy(inputs.eval_inputs, objective=objective), plan)
+    launch("eval", replaying(run), SweepPolicy(inputs.eval_inputs, objective=objective), plan, size.choose)
 
 
 if __name__ == "__main__":

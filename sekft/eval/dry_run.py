@@ -30,7 +30,10 @@ def plan(settings: Any, job: Job, report: Report) -> None:
 
 
 def print_plan(command: str, settings: Any, job: Job, report: Report, parts: list[Part], work: Iterator[str]) -> None:
-    """Print settings, execution, every part, tracker and work; a part that only the remote machine can determine is named as such."""
+    """Print settings, execution, every part, tracker and work; a part that only the remote machine can determine is named as such.
+
+    Raises the first error of a part after everything else is printed, as a start would end with it.
+    """
     execution = allowed.location(command, settings)
     submitted = execution in submission.BACKENDS and not allowed.trains_separately(settings)
     report(f"== plan of sekft.{command}: nothing is started, written or sent")
@@ -40,20 +43,22 @@ def print_plan(command: str, settings: Any, job: Job, report: Report, parts: lis
     training = f"training: {where.train}{f' in {where.processes} processes' if where.train is Where.torchrun else ''}; "
     evaluates = settings.eval.episodes or settings.eval.every_steps
     report(f"where: {training if command == 'train' else ''}evaluation: {where.eval if evaluates else 'none'}")
+    obstacle: SekftError | None = None
     with offline():
         for part in parts:
             try:
                 part(settings, report)
             except SekftError as error:
-                if not submitted:
-                    raise
-                report(f"cannot be determined on this machine: {error}")
+                obstacle = obstacle or (None if submitted else error)
+                report(f"{'cannot be determined on this machine' if submitted else 'a start would end here'}: {error}")
     report(_tracker_line(settings))
     for text in work:
         report(text)
     report(f"scoring: none, verdict: {VERDICT}; nothing of this can be promoted")
     if not settings.dry_run:
         report(f"planned only: where={execution} starts with live=true")
+    if obstacle:
+        raise obstacle
     gate.require_verdict(VERDICT, settings.eval)
 
 

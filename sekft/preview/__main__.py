@@ -21,6 +21,7 @@ from sekft.episode.references import fill_sources, sources_without_path
 from sekft.errors import DataError
 from sekft.mask.rules import applies, weigh
 from sekft.mask.tokens import Token, tokens
+from sekft.model import recipe
 from sekft.model.locate import load_tokenizer
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.report.page import write_page
@@ -107,7 +108,7 @@ def visible(text: str) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    launch("preview", run)
+    launch("preview", run, choose=recipe.choose)
 
 
 if __name__ == "__main__":

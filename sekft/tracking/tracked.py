@@ -56,9 +56,12 @@ def tracked(command: str, settings: Any, job: Job, tracker: TrackerConfig) -> It
     settings: a dataclass with a seed.
     """
     plain = asdict(settings)
+    shown_settings = {**plain, **{key: job.facts[key] for key in ("chosen",) if key in job.facts}}  # with the reasons of automatic ones
     with (
         terminating(),
         open_run(job.folder, command, plain, job.overrides, settings.seed, job.facts) as writer,
-        mirror(tracker, settings=plain, name=job.name, group=job.group, job_type=command, tags=job.choices, folder=job.folder) as shown,
+        mirror(
+            tracker, settings=shown_settings, name=job.name, group=job.group, job_type=command, tags=job.choices, folder=job.folder
+        ) as shown,
     ):
         yield TrackedRun(writer, shown)

@@ -11,6 +11,7 @@ from sekft.compare.__main__ import compare_after_each
 from sekft.config.job import Report
 from sekft.data import inputs
 from sekft.eval.run import objective
+from sekft.train.automatic import choose
 from sekft.train.dry_run import plan
 from sekft.train.run import run
 from sekft.train.start import starting
@@ -29,7 +30,7 @@ def main() -> None:
         preview()
     else:
         policy = SweepPolicy(inputs.training_inputs, newest_checkpoint, objective)
-        launch("train", replaying(starting(compare_after_each(run))), policy, plan)
+        launch("train", replaying(starting(compare_after_each(run))), policy, plan, choose)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from sekft.config.job import Report
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
 from sekft.eval.evaluation import Evaluation
+from sekft.model.shape import shape_of
 from sekft.tracking.events import add_event
 from sekft.train import batch_plan
-from sekft.train.forecast import shape_of
 
 MB = 1e6
 FLOAT32, MOMENTS = 4, 2  # bytes of a trained weight; moments of Adam, each as large as the weights

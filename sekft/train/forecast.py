@@ -2,105 +2,25 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 
-from sekft.config import LoraConfig, TrainConfig
+from sekft.config import TrainConfig
 from sekft.data.sample import Row
 from sekft.model import base as bases
 from sekft.model.dtype import choose_dtype, is_mixed
+from sekft.model.shape import FAMILIES, Shape, shape_of
 from sekft.train.batch_plan import choose_layout, plan, rows_per_step
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")  # gated decoders; the shape of others is known to their own code only
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a 4-bit weight with its doubly quantised scales
 ADAPTER = 16  # bytes of a parameter: float32 value, gradient, two moments of Adam
 FREE_SHARE = 0.9  # of the free memory that a forecast may fill, as allocators fragment it
 # bytes per learned position and vocabulary entry, by the bytes of the compute type: logits, their float32 copy, two tensors for the loss
 LOGIT = {2: 16, 4: 12}
-# bytes per token and unit of width that one layer keeps for the backward pass; counted by benchmarks/counters.py
-KEPT = {2: {"hidden": 12, "mlp": 8, "query": 4, "value": 4, "rank": 14}, 4: {"hidden": 16, "mlp": 16, "query": 8, "value": 8, "rank": 28}}
-KEPT_BY_DROPOUT = {2: {"hidden": 16, "mlp": 2, "query": 4}, 4: {"hidden": 32, "mlp": 4, "query": 8}}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of a decoder in its config.json. query, value: width of all query heads, of all key/value heads together."""
-
-    layers: int
-    hidden: int
-    mlp: int
-    heads: int
-    query: int
-    value: int
-    head: int
-    vocabulary: int
-    tied: bool  # the embeddings are the output layer
-    biased: frozenset[str]  # names of the matrices with a bias
-    head_norms: bool
-
-    def linear(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of one layer's matrices by name."""
-        return {
-            "q_proj": (self.hidden, self.query),
-            "k_proj": (self.hidden, self.value),
-            "v_proj": (self.hidden, self.value),
-            "o_proj": (self.query, self.hidden),
-            "gate_proj": (self.hidden, self.mlp),
-            "up_proj": (self.hidden, self.mlp),
-            "down_proj": (self.mlp, self.hidden),
-        }
-
-    def matrices(self) -> int:
-        """Parameters of all layers' matrices."""
-        return self.layers * sum(inputs * outputs for inputs, outputs in self.linear().values())
-
-    def others(self) -> int:
-        """All other parameters: embeddings, output layer, norms, biases."""
-        biases = sum(outputs for name, (_, outputs) in self.linear().items() if name in self.biased)
-        norms = 2 * self.hidden + (2 * self.head if self.head_norms else 0)
-        return self.vocabulary * self.hidden * (1 if self.tied else 2) + self.layers * (norms + biases) + self.hidden
-
-    def adapter(self, lora: LoraConfig) -> int:
-        """Parameters of the adapter."""
-        names = {name.strip() for name in lora.target_modules.split(",")}
-        chosen = self.linear() if names == {"all-linear"} else {name: size for name, size in self.linear().items() if name in names}
-        return self.layers * lora.r * sum(inputs + outputs for inputs, outputs in chosen.values())
-
-    def kept(self, width: int, rank: int, dropout: bool) -> int:
-        """Bytes that one layer keeps per token for the backward pass. width: bytes of the compute type, 2 or 4."""
-        sizes = {"hidden": self.hidden, "mlp": self.mlp, "query": self.query, "value": self.value, "rank": rank}
-        more = KEPT_BY_DROPOUT[width] if dropout else {}
-        return sum(sizes[name] * (per + more.get(name, 0)) for name, per in KEPT[width].items()) + 4 * self.heads + 8
-
-
-def shape_of(config: Mapping[str, Any]) -> Shape | None:
-    """config: config.json. None for an architecture that is not a plain gated decoder."""
-    family = config.get("model_type")
-    if family not in FAMILIES:
-        return None
-    hidden, heads = config["hidden_size"], config["num_attention_heads"]
-    head = config.get("head_dim") or hidden // heads
-    biased = {"q_proj", "k_proj", "v_proj"} if family == "qwen2" or config.get("attention_bias") else set()
-    biased |= {"o_proj"} if config.get("attention_bias") and family != "qwen2" else set()
-    biased |= {"gate_proj", "up_proj", "down_proj"} if config.get("mlp_bias") else set()
-    return Shape(
-        layers=config["num_hidden_layers"],
-        hidden=hidden,
-        mlp=config["intermediate_size"],
-        heads=heads,
-        query=heads * head,
-        value=(config.get("num_key_value_heads") or heads) * head,
-        head=head,
-        vocabulary=config["vocab_size"],
-        tied=bool(config.get("tie_word_embeddings", False)),
-        biased=frozenset(biased),
-        head_norms=family == "qwen3",
-    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Covers: settings that contradict each other, a parent without an adapter, a rele
 running, or with other settings than it began with. Does not cover: a release whose checksums were rewritten together with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -113,7 +113,7 @@ def _resume(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
     require_resumable(job.folder)
     record = records.run(job.folder)
     own = recorded_settings(job.folder, TrainConfig, settings)
-    if difference := _difference(settings, own):
+    if difference := _difference(settings, own, job.facts.get("chosen", {})):
         raise SettingsError(f"start=resume: {job.folder} began with {difference}; allowed: its own line, or parent={job.folder} alone")
     for key, now in {"code": hash_code()["code"], "versions": versions()}.items():
         if record.facts.get(key) not in (None, now):
@@ -122,15 +122,19 @@ def _resume(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
 
     job = replace(job, overrides=record.overrides, checkpoint=checkpoint.newest(job.folder, echo))
     start = _start_record(own, job.checkpoint, (record.facts.get("start") or {}).get("parent"))
-    return own, replace(job, facts={**job.facts, "start": start | {"policy": Start.resume.value}})
+    own_choices = {"chosen": record.facts["chosen"]} if "chosen" in record.facts else {}
+    return own, replace(job, facts={**job.facts, **own_choices, "start": start | {"policy": Start.resume.value}})
 
 
-def _difference(given: TrainConfig, own: TrainConfig) -> str:
-    """The first given setting that differs from the run's own, empty if none does; null is no difference, as runs fill it in."""
+def _difference(given: TrainConfig, own: TrainConfig, chosen: Container[str]) -> str:
+    """The first given setting that differs from the run's own, empty if none does; null is no difference, as runs fill it in.
+
+    chosen: keys that were not given, but chosen by the rules, which may choose otherwise on this machine.
+    """
     line, run = flat(asdict(given)), flat(asdict(own))
     ignored = (*NOT_COMPARED, "adapter") if own.start is Start.release else NOT_COMPARED  # the line names a stage, the record a release
     for key, value in line.items():
-        if value is not None and key.partition(".")[0] not in ignored and value != run.get(key):
+        if value is not None and key.partition(".")[0] not in ignored and key not in chosen and value != run.get(key):
             return f"{key}={run.get(key)}, found {value}"
     return ""
 

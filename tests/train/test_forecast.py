@@ -12,8 +12,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTr
 from benchmarks.counters import Setting, layers, one_pass, per_layer
 from sekft.config import Device, LoraConfig, ModelConfig, TrainConfig, TrainerConfig
 from sekft.data.sample import Row
+from sekft.model.shape import Shape, shape_of
 from sekft.train import forecast
-from sekft.train.forecast import Shape, flops, shape_of
+from sekft.train.forecast import flops
 
 R16 = LoraConfig(name="r16", r=16, alpha=32)
 SMALL = {"vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}

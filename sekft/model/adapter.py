@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sekft.config.job import Report
 from sekft.errors import ModelError, SettingsError
+from sekft.model.files import require_whole_folder
 from sekft.model.locate import pickle_hint
 from sekft.scenario.document import Scenario
 
@@ -29,12 +30,14 @@ def adapter_folders(value: Any, name: str, reserved: Collection[str]) -> dict[st
 
 
 def require_adapter(folder: Path | None) -> None:
-    """Raise ModelError, before torch is imported, for a folder that holds neither an adapter nor a full model."""
-    if folder is None or ((folder / "config.json").exists() and any(folder.glob("model*.safetensors"))):  # full model: lora=none
+    """Raise ModelError, before torch is imported, for a folder that holds neither a whole adapter nor a whole full model."""
+    if folder is None:
         return
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).exists():
-            raise ModelError(f"adapter={folder}: no {name} there{pickle_hint(folder)}; allowed: what sekft.train writes as adapter/")
+    if not ((folder / "config.json").exists() and any(folder.glob("model*.safetensors"))):  # full model: lora=none
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            if not (folder / name).exists():
+                raise ModelError(f"adapter={folder}: no {name} there{pickle_hint(folder)}; allowed: what sekft.train writes as adapter/")
+    require_whole_folder(folder, weights=True)
 
 
 def is_full_model(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -197,8 +198,9 @@ def _quantization(model: ModelConfig, dtype: torch.dtype) -> dict[str, Any]:
 
 def _pretrained(folder: Path, model: ModelConfig, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             folder,
+            output_loading_info=True,
             dtype=dtype,
             device_map={"": device},
             attn_implementation="sdpa",
@@ -206,8 +208,17 @@ def _pretrained(folder: Path, model: ModelConfig, device: torch.device, dtype: t
             trust_remote_code=model.trust_remote_code is not None,
             **_quantization(model, dtype),
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from error
+    loaded, info = found
+    require_all_weights(folder, info)
+    return loaded
+
+
+def require_all_weights(folder: Path, info: Any) -> None:
+    """Raise ModelError if a load drew weights at random because the folder lacks them. info: transformers' loading info."""
+    if missing := sorted(info["missing_keys"]):
+        raise ModelError(f"{folder}: lacks {len(missing)} of the weights of its config.json, for example {missing[0]}; fetch it again")
 
 
 def _random(folder: Path, model: ModelConfig, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:

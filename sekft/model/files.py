@@ -3,11 +3,14 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 from sekft.errors import ModelError
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 GGUF_MAGIC = b"GGUF"
+SMALL_FILES = ("tokenizer.json", "tokenizer.model", "chat_template.jinja")
+SETTINGS_FILES = ("config.json", "generation_config.json", "tokenizer_config.json", "adapter_config.json")
 
 
 def require_whole(file: Path) -> None:
@@ -17,6 +20,41 @@ def require_whole(file: Path) -> None:
     """
     if found := fault(file):
         raise ModelError(f"{file}: {found}")
+
+
+def require_whole_folder(folder: Path, weights: bool) -> None:
+    """require_whole for the files of a base, a full model or an adapter that are there. weights: also its safetensors, and every shard.
+
+    Raises ModelError, also for a JSON file that is not JSON and for a shard that the index names and the folder lacks.
+    """
+    for name in SMALL_FILES:
+        if (folder / name).exists():
+            require_whole(folder / name)
+    for name in SETTINGS_FILES:
+        if (folder / name).exists():
+            _require_object(folder / name)
+    if not weights:
+        return
+    for file in sorted(folder.glob("*.safetensors")):
+        require_whole(file)
+    index = folder / "model.safetensors.index.json"
+    if index.exists() and not (folder / "model.safetensors").exists():
+        shards = _require_object(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise ModelError(f"{index}: lacks weight_map, the file of every tensor; fetch it again")
+        if missing := sorted({name for name in shards.values() if not (folder / str(name)).exists()}):
+            raise ModelError(f"{folder}: lacks {missing[0]} ({len(missing)} of {len(set(shards.values()))} shards); fetch it again")
+
+
+def _require_object(file: Path) -> dict[str, Any]:
+    require_whole(file)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file}: not JSON: {error}; fetch it again") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{file}: found a {type(found).__name__}, allowed: an object")
+    return found
 
 
 def fault(file: Path) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from sekft.errors import ModelError
-from sekft.model.base import Base
+from sekft.model.base import Base, require_all_weights
 
 
 @contextmanager
@@ -24,11 +25,13 @@ def loaded(base: Base, folder: Path, trainable: bool) -> Iterator[PreTrainedMode
     """Load a full model beside the base. Raises ModelError unless all its weights have the shapes of the base's."""
     dtype = torch.float32 if trainable else base.dtype
     try:
-        tuned = AutoModelForCausalLM.from_pretrained(
-            folder, device_map={"": base.device}, attn_implementation="sdpa", **_load_options(dtype)
+        found_there: Any = AutoModelForCausalLM.from_pretrained(
+            folder, output_loading_info=True, device_map={"": base.device}, attn_implementation="sdpa", **_load_options(dtype)
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    tuned, info = found_there
+    require_all_weights(folder, info)
     if (found := parameter_shapes(tuned)) != (expected := parameter_shapes(base.model)):
         name = min(found.items() ^ expected.items())[0]
         raise ModelError(

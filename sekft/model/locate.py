@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
 from sekft.errors import ModelError
+from sekft.model.files import require_whole_folder
 from sekft.model.gguf.convert import converted
 from sekft.model.packaged import PACKAGED, packaged_file
 from sekft.rendering.pieces import require_same_pieces
@@ -45,9 +46,13 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
     if not folder.is_dir():
         folder = _from_hub(model, pretrained)
     if pretrained and not any(folder.glob("*.safetensors")):
+        found = _gguf_hint(folder) or pickle_hint(folder)
+        raise ModelError(f"model.path={model.path}: no *.safetensors there{found}; allowed without weights: model.weights=random")
+    if weights and not (folder / "config.json").exists():
         raise ModelError(
-            f"model.path={model.path}: no *.safetensors there{pickle_hint(folder)}; allowed without weights: model.weights=random"
+            f"model.path={model.path}: no config.json there{_gguf_hint(folder)}; allowed: a folder as save_pretrained writes it"
         )
+    require_whole_folder(folder, pretrained)
     if model.trust_remote_code is None and (code := custom_code(folder)):
         raise ModelError(
             f"model.path={model.path}: needs Python code of its own ({code}), which is not run; allowed: a base whose architecture is part "
@@ -63,6 +68,11 @@ def custom_code(folder: Path) -> str:
     except (OSError, ValueError, AttributeError):
         return ""
     return ", ".join(map(str, classes.values() if isinstance(classes, dict) else [classes]))
+
+
+def _gguf_hint(folder: Path) -> str:
+    found = sorted(folder.glob("*.gguf"))
+    return f", but a GGUF file: give model.path={found[0]}" if found else ""
 
 
 def pickle_hint(folder: Path) -> str:

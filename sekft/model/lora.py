@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig as PeftLora
-from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import set_seed
@@ -19,6 +19,7 @@ from sekft.errors import ModelError
 from sekft.model import full_weights
 from sekft.model.adapter import FINGERPRINT, is_full_model
 from sekft.model.base import Base, hub_tokenizer, restored
+from sekft.model.files import require_whole
 from sekft.tracking.files import write_text
 
 
@@ -121,13 +122,22 @@ def _attach(tuned: PeftModel | None, name: str, folder: Path, base: Base, traina
 
 
 def _load_weights(tuned: PeftModel, name: str, folder: Path, base: Base) -> None:
+    """Load every tensor of one adapter. Raises ModelError for a file that is damaged, lacks a tensor or has one too many."""
+    file = folder / "adapter_model.safetensors"
+    require_whole(file)
     try:
-        weights = load_file(folder / "adapter_model.safetensors")
+        weights = load_file(file)
+        given = weights.keys() | {f"{key}.weight" for key in weights}  # PEFT before 0.12 wrote DoRA's magnitudes without `.weight`
+        expected = get_peft_model_state_dict(tuned, adapter_name=name, save_embedding_layers=False)
+        if missing := sorted(expected.keys() - given):
+            raise ModelError(
+                f"{file}: lacks {len(missing)} of {len(expected)} tensors that adapter_config.json promises, for example {missing[0]}; "
+                "save or fetch the adapter again"
+            )
         keys: Any = set_peft_model_state_dict(tuned, weights, adapter_name=name)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"{folder}: does not fit {base.config.name}: {_first_line(error)}") from None
-    unmatched = [*keys.unexpected_keys, *(key for key in keys.missing_keys if "lora_" in key and name in key.split("."))]
-    if unmatched:
+    if unmatched := keys.unexpected_keys:
         raise ModelError(
             f"{folder}: does not fit {base.config.name}: {len(unmatched)} tensors have no counterpart, for example {unmatched[0]}"
         )

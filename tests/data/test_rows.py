@@ -9,10 +9,11 @@ from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceK
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
 from sekft.data.sample import Sample, decision_sample, make_rows
-from sekft.errors import DataError, SettingsError
+from sekft.errors import DataError, RenderError, SettingsError
 from sekft.rendering.messages import Message
 from sekft.rendering.render import prompt_ids
 from sekft.rendering.tokenizer import ChatTokenizer
+from tests.rendering.dialogues import talk
 from tests.rendering.fixtures import write
 
 ASSISTANT = MaskConfig(rule=MaskRule.assistant)
@@ -55,6 +56,32 @@ def test_losing_too_many_rows_is_an_error(tokenizer: ChatTokenizer):
         require_enough(counts, DataConfig())
     with pytest.raises(DataError, match="no row left"):
         require_enough(make_rows([sample(0)], tokenizer, ASSISTANT, DataConfig(), 4)[1], DataConfig())
+
+
+def test_if_all_rows_are_lost_for_one_reason_the_error_says_it_and_what_to_do(tokenizer: ChatTokenizer):
+    counts = make_rows([sample(n, turns=9) for n in range(3)], tokenizer, ASSISTANT, DataConfig(), 16)[1]
+    with pytest.raises(DataError, match=r"all 3 are lost for one reason: longer than trainer.max_tokens=16; raise trainer.max_tokens, or"):
+        require_enough(counts, DataConfig())
+    counts = make_rows([sample(0, turns=9), sample(1, bad=True)], tokenizer, ASSISTANT, DataConfig(), 16)[1]
+    with pytest.raises(DataError, match=r"no row left to train on \(0 rows"):
+        require_enough(counts, DataConfig())
+
+
+def test_losses_of_one_kind_are_counted_together_with_one_sentence_whatever_the_texts_are(tmp_path: Path):
+    ours = write("llama3", "bytes", tmp_path)
+    texts = [("ls ", "exit"), (" cat f", "exit"), ("echo a\n", " exit")]
+    samples = [Sample(f"s{n}", "w", "shell", tuple(talk("$ ", first, "$ ", last))) for n, (first, last) in enumerate(texts)]
+    made, counts = make_rows(samples, ours, ASSISTANT, DataConfig(), 1024)
+    assert (len(made), counts.dropped, counts.unlearned) == (2, {"changed": 1}, {"changed": 2})
+    sentence = "the template changes what was typed, of which it strips blanks or line ends at an end"
+    assert counts.reasons == {"changed": sentence} and f"turns not learned: {sentence} 2 (s0, s1, s2)" in counts.line()
+
+
+def test_a_refused_base_is_one_error_and_no_count_of_rows(tmp_path: Path):
+    ours = write("llama3", "bytes", tmp_path)
+    (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}" + ours.template.source)
+    with pytest.raises(RenderError, match="this base is refused: the template writes 2 BOS"):
+        make_rows([sample(0)], ChatTokenizer(tmp_path), ASSISTANT, DataConfig(), 1024)
 
 
 def test_a_missing_source_path_or_file_is_refused():

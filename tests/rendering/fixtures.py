@@ -65,6 +65,8 @@ FIXTURES = {
     "glm4moe": Fixture("trl", "44f815868bf02fa4", *_GLM, markers="18cbc5123073ee4a"),
     "gptoss": Fixture("trl", "a4c9919cbbd4acdd", *_GPT_OSS, markers="6adda7cea0f63ef1"),
     "zephyr": Fixture("tests", "def7e27a8ab7aaeb", "<s>", "</s>"),
+    "gemma4_v5": Fixture("trl", "0a2c8073c878ab1d", "<bos>", "<turn|>", ("<|turn>", "<|channel>", "<channel|>")),
+    "phi4_mini": Fixture("tests", "febf589225c9728a", *_PHI),
     "mistral_v0_2": Fixture("tests", "4f8acce212d9a9cb", "<s>", "</s>"),
     "deepseek_coder": Fixture("tests", "476bd8fda2665e3d", "<｜begin▁of▁sentence｜>", "<|EOT|>"),
     "glm4": Fixture("tests", "1b0125ab0d7bda64", *_GLM),

@@ -68,6 +68,8 @@ FAMILIES = {
     "Zephyr": Family("whole", "v1", "tests:zephyr"),
     "Phi-3": Family("whole", "", "trl:phi3"),
     "Phi-3.5": Family("whole", "", "trl:phi3_5"),
+    "Phi-4-mini": Family("whole", "", "tests:phi4_mini"),
+    "Gemma 4 E2B": Family("whole", "", "trl:gemma4_v5"),
     "Gemma 2": Family("whole", "", "trl:gemma"),
     "Command R": Family("whole", "", "trl:cohere"),
     "LFM2": Family("whole", "", "trl:lfm2"),

@@ -1,13 +1,13 @@
 """The reasons why our weights differ from a reference's: a line for the reader and a proof that nothing else differs."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from sekft.config import MaskConfig, MaskRule
-from sekft.errors import RenderError
+from sekft.errors import Fault, RenderError
 from sekft.mask.rules import weigh
 from sekft.rendering.messages import Message, canonical
 from sekft.rendering.render import render_all
-from sekft.rendering.template import FIXED_DATE
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.references import Reference, Row, Rows
 
@@ -18,22 +18,18 @@ REASONS = {
     " its own way. Equal once both get the canonical turns.",
     "c": "Blanks typed last. Mistral's encoder strips them, ours learns what was typed. Equal without these tokens.",
     "d": "An empty command. Mistral's encoder and its template both refuse it; ours drops the sample and counts it.",
-    "e": "The template trims blanks and line ends around what was typed, so it would teach another text. Ours drops the sample and"
-    " counts it; the reference learns the trimmed text.",
+    "e": "The template trims blanks and line ends around what was typed, so the past would show another text than was typed. Ours leaves"
+    " such a turn as context and counts it; the reference learns the trimmed text. Equal once both get the trimmed text.",
     "f": "A line end typed first merges with the line end of the prompt into one token, so no server feeds the prompt before it. Ours"
-    " drops the sample and counts it.",
+    " learns this turn in a row of its own, with the ids that are generated behind the prompt. The learned texts are equal.",
+    "l": "The tokenizer changes what was typed: it composes letters and marks (NFC), or reads U+2581 as a blank. Ours leaves such a turn as"
+    " context and counts it. Equal once both get the text as the tokenizer changes it.",
     "g": "TRL's markers also learn the line end before the text, which the prompt already holds, or the one after the stop token, which"
     " is never generated (for Phi its `<|endoftext|>`, too). Equal without these tokens.",
     "h": "TRL's variant writes an empty think block into every past turn, which no server does. Ours trains one row per decision, each"
     " after exactly the served prompt. The learned texts are equal but for that block and line ends.",
-    "i": "The template prints today's date. Ours trains with a fixed date and saves it with the adapter. Equal once both get that date.",
-    "k": "In vocabularies of this kind the colon of `Story:` merges with the line ends after it. `model.template=tinystories` is for"
-    " vocabularies that keep them apart, such as GPT-2's, which TinyStories uses; with others every sample is dropped, which is an error.",
-    "j": "The base is refused in one line: its prompt opens a think block that no training text has (DeepSeek), it writes a channel that"
-    " no prompt holds (GPT-OSS), or none of its control tokens closes a turn (GLM-4).",
     "?": "Not explained.",
 }
-REFUSED = ("is no prefix of the training text", "before the assistant's text", "generation stops at")
 
 
 def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
@@ -48,18 +44,35 @@ def ours(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rows:
 def explain(mine: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer, reference: Reference) -> str:
     """The letters of REASONS that explain the difference; empty if the weights are equal.
 
-    The causes in the reference's input (i, a, b) are removed one after the other; the rest is explained by one of LAST.
+    The causes in the texts (e, l, then a, b) are removed one after the other; the rest is explained by one of LAST.
     """
+    for letter, (fault, change) in CHANGES.items():
+        put_right = [one if one.role != "assistant" else Message(role=one.role, content=change(one.content)) for one in messages]
+        if put_right != messages and fault in _faults(messages, tokenizer) and mine == ours(messages, tokenizer):
+            return letter + explain(ours(put_right, tokenizer), put_right, tokenizer, reference)
     given, theirs, found = list(messages), reference(messages), ""
-    day = {"date_string": f"{FIXED_DATE:%d %b %Y}"} if "strftime_now" in tokenizer.template.source else {}
     neutral = [Message(role=message.role, content=tokenizer.neutralise(message.content)) for message in messages]
-    for letter, put_right in {"i": list(messages), "a": neutral, "b": list(canonical(neutral))}.items():
-        if mine != theirs and not isinstance(mine, str) and (put_right != given or (letter == "i" and day)):
-            given, before, theirs = put_right, theirs, reference(put_right, **day)
+    for letter, put_right in {"a": neutral, "b": list(canonical(neutral))}.items():
+        if mine != theirs and not isinstance(mine, str) and put_right != given:
+            given, before, theirs = put_right, theirs, reference(put_right)
             found += letter * (theirs != before)
     if mine == theirs:
         return found
     return found + next((letter for letter, holds in LAST.items() if holds(mine, theirs, messages, tokenizer)), "?")
+
+
+CHANGES: dict[str, tuple[Fault, Callable[[str], str]]] = {
+    "e": (Fault.changed, str.strip),
+    "l": (Fault.unreadable, lambda text: unicodedata.normalize("NFC", text).replace("\u2581", " ")),
+}
+
+
+def _faults(messages: Sequence[Message], tokenizer: ChatTokenizer) -> set[Fault]:
+    """The faults of the turns that ours does not learn."""
+    try:
+        return {turn.fault for turn in render_all(messages, tokenizer)[0].lost}
+    except RenderError as error:
+        return {error.fault}
 
 
 def _stripped(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
@@ -82,18 +95,16 @@ def _empty(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: Cha
     return isinstance(mine, str) and isinstance(theirs, str) and not all(message.content for message in _typed(messages))
 
 
-def _trimmed(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    blanks = any(message.content != message.content.strip() for message in _typed(messages))
-    return isinstance(mine, str) and "changes the assistant's text" in mine and blanks
-
-
 def _straddling(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    return isinstance(mine, str) and "different tokens" in mine and any(message.content[:1] == "\n" for message in _typed(messages))
+    if isinstance(mine, str) or isinstance(theirs, str) or len(mine) == len(theirs):
+        return False
 
+    def texts(rows: Sequence[Row]) -> list[str]:
+        learned = [[index for index, learned in zip(*row, strict=True) if learned] for row in rows]
+        stop = tokenizer.form.closing.stop
+        return sorted("".join(text.split()) for row in learned for text in tokenizer.decode(row, skip_control=False).split(stop)[:-1])
 
-def _colon(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    joined = len(tokenizer.encode(":\n\n")[0]) == len(tokenizer.encode(":")[0])
-    return isinstance(mine, str) and "different tokens" in mine and joined and "Story:" in tokenizer.template.source
+    return texts(mine) == texts(theirs) and any(message.content[:1] == "\n" for message in _typed(messages))
 
 
 def _learned_beside(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
@@ -115,10 +126,6 @@ def _thoughts(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: 
     return learned(theirs).replace("".join(tokenizer.form.prefix.split()), "") == learned(mine)
 
 
-def _refused(mine: Rows, theirs: Rows, messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
-    return isinstance(mine, str) and any(words in mine for words in REFUSED)
-
-
 def _stopped(mine: Sequence[Row], messages: Sequence[Message], tokenizer: ChatTokenizer) -> bool:
     """Whether every typed text is learned up to its stop token; if not, ours learns too little."""
     ends = [ids[at] for ids, learned in mine for at in range(len(ids)) if learned[at] and not any(learned[at + 1 : at + 2])]
@@ -130,5 +137,5 @@ def _typed(messages: Sequence[Message]) -> list[Message]:
 
 
 LAST: dict[str, Callable[[Rows, Rows, Sequence[Message], ChatTokenizer], bool]] = {
-    "c": _stripped, "d": _empty, "e": _trimmed, "k": _colon, "f": _straddling, "g": _learned_beside, "h": _thoughts, "j": _refused,
+    "c": _stripped, "d": _empty, "f": _straddling, "g": _learned_beside, "h": _thoughts,
 }  # fmt: skip

@@ -67,38 +67,5 @@ def trls_markers(name: str, folder: Path) -> Reference:
     return reference
 
 
-def served_prompts(folder: Path, stops: frozenset[int]) -> Reference:
-    """transformers' own prompts: if each prompt is a prefix of the whole text, what follows it up to the next stop token is learned.
-
-    If not, one row per decision: the prompt, the text, the stop token.
-    """
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    stop = tokenizer.decode([min(stops)])
-
-    def reference(messages: Sequence[Message], **variables: str) -> Rows:
-        turns = [at for at, message in enumerate(messages) if message.role == "assistant"]
-        try:
-            text = tokenizer.apply_chat_template(_plain(messages), tokenize=False, **variables)
-            prompts = [
-                tokenizer.apply_chat_template(_plain(messages[:at]), add_generation_prompt=True, tokenize=False, **variables)
-                for at in turns
-            ]
-        except TemplateError as error:
-            return str(error)
-        whole, *encoded = [tokenizer(one, add_special_tokens=False)["input_ids"] for one in (text, *prompts)]
-        written = [text[len(prompt) :].lstrip().startswith(messages[at].content.strip()) for prompt, at in zip(prompts, turns, strict=True)]
-        if not all(written) or any(whole[: len(prompt)] != prompt for prompt in encoded):
-            texts = [prompt + messages[at].content + stop for prompt, at in zip(prompts, turns, strict=True)]
-            rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-            return [(ids, [0] * len(prompt) + [1] * (len(ids) - len(prompt))) for ids, prompt in zip(rows, encoded, strict=True)]
-        learned = [0] * len(whole)
-        for prompt in encoded:
-            end = next((at for at in range(len(prompt), len(whole)) if whole[at] in stops), len(whole) - 1)
-            learned[len(prompt) : end + 1] = [1] * (end + 1 - len(prompt))
-        return [(whole, learned)]
-
-    return reference
-
-
 def _plain(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [message.model_dump() for message in messages]

@@ -53,7 +53,8 @@ def local_agents(
     from sekft.model import prose
     from sekft.model.agents import model_agents
 
-    dependencies = {"weights": base.identity(), "loaded": str(base.config), "chat": fingerprint(base.tokenizer, "", TEXT_VERSION)}
+    chat = fingerprint(base.tokenizer, "", TEXT_VERSION)
+    dependencies = {"weights": base.identity(), "loaded": str(base.config), "dtype": base.dtype_name(), "chat": chat}
 
     def open_agents(with_base: bool) -> AbstractContextManager[AgentSet]:
         folders: dict[str, Path | None] = {BASE: None} if with_base else {}

@@ -63,3 +63,17 @@ def test_the_gpu_benchmark_runs_on_a_toy_shape_without_a_gpu(tmp_path: Path):
     assert ceilings["case"] == "ceilings"
     assert [line["case"] for line in lines] == ["T1", "T4", "T6", "T1"]
     assert all(line["useful_tok_s"] > 0 and line["prediction"] and not line["halvings"] for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_the_benchmark_of_a_real_base_runs_on_the_embedded_one(tmp_path: Path):
+    small = ("model=tiny", "path=sekft:tiny", "episodes=3", "tokens=6", "rows=4", f"json={tmp_path / 'lines.jsonl'}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "benchmarks.real_base", *small]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300, capture_output=True)
+    lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert [(line["work"], line["dtype"]) for line in lines] == [
+        (w, d) for d in ("float32", "bfloat16") for w in ("generation", "training") for _ in range(4)
+    ]
+    assert all(line["same"] == 1 for line in lines if line["work"] == "generation" and line["dtype"] == "float32")

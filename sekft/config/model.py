@@ -21,9 +21,7 @@ class ModelConfig:
     path: str = MISSING  # folder or Hub id of the weights and the tokenizer
     weights: Weights = Weights.pretrained  # random: the architecture of path with random weights
     template: str | None = None  # chat template: chatml, tinystories or a file; null: the template that comes with the base
-    template_options: dict[str, Any] = field(
-        default_factory=dict, hash=False
-    )  # values of the template's variables: {enable_thinking: false}
+    template_options: Any = field(default=None, hash=False)  # values of the template's own variables: {enable_thinking: false}
     check_tokenizer: bool = True  # refuse a base whose tokenizer.json splits code differently from its tokenizer.model
     trust_remote_code: str | None = None  # repeat model.path here to allow Python code in it to run; null: such a base is refused
     load_4bit: bool = False  # quantise the weights to NF4 with bitsandbytes; works on a CPU too

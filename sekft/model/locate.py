@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sekft.config import ModelConfig, Weights
-from sekft.errors import ModelError
+from sekft.errors import ModelError, RenderError
 from sekft.model.files import require_whole_folder
 from sekft.model.gguf.convert import converted
 from sekft.model.packaged import PACKAGED, packaged_file
@@ -83,7 +83,10 @@ def pickle_hint(folder: Path) -> str:
 
 def load_tokenizer(model: ModelConfig, weights: bool = False) -> ChatTokenizer:
     """The tokenizer in the base's folder. weights: as for base_folder. Raises RenderError if the base was trained with another one."""
-    tokenizer = ChatTokenizer(base_folder(model, weights), model.template, model.template_options)
+    options = {} if model.template_options is None else model.template_options
+    if not isinstance(options, dict) or not all(isinstance(value, bool | int | float | str) for value in options.values()):
+        raise RenderError(f"model.template_options={options}: allowed: values by name, such as {{enable_thinking: false}}")
+    tokenizer = ChatTokenizer(base_folder(model, weights), model.template, options)
     tokenizer.require_form()  # judged once, not row by row
     if model.check_tokenizer:
         require_same_pieces(tokenizer.folder)

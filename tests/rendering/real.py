@@ -14,13 +14,13 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from scripts.tokenizers import NAMES, folder_of
 from sekft.errors import RenderError
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, TokenKind, prepare, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
 from tests.rendering.dialogues import DIALOGUES
 from tests.rendering.fixtures import REAL, ROOT, SHIPPED, small_mistral, write
+from tests.rendering.vocabularies import NAMES, folder_of
 
 PAGE = ROOT / "docs" / "masks.md"
 BEGIN, END = "<!-- written by python -m tests.rendering.real -->", "<!-- end of what tests.rendering.real writes -->"
@@ -30,7 +30,7 @@ BEGIN, END = "<!-- written by python -m tests.rendering.real -->", "<!-- end of 
 class Family:
     """A template and the vocabulary it is tested on.
 
-    vocabulary: of scripts.tokenizers, of mistral-common, smollm2, or "" for a template only: the control tokens of FIXTURES are added
+    vocabulary: of tests.rendering.vocabularies, of mistral-common, smollm2, or "" for a template only: the control tokens of FIXTURES are added
     to a part of Mistral's tekken vocabulary. template: "source:name" of fixtures.SHIPPED; "" for the one that comes with the vocabulary.
     how: whole, unrolled or refused.
     """

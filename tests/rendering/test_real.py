@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real tokenizers")]
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_is_learned_as_it_is_served_and_as_the_page_says(name: str, tmp_path: Path):
     if not is_there(name) and not os.environ.get("SEKFT_TEST_TOKENIZERS"):
-        pytest.skip("its tokenizer is not in the cache: python -m scripts.tokenizers")
+        pytest.skip("its tokenizer is not in the cache: python -m tests.rendering.vocabularies")
     how, line = measured(name, tmp_path)
     assert how == FAMILIES[name].how
     assert line in PAGE.read_text(encoding="utf-8").splitlines(), "run python -m tests.rendering.real"

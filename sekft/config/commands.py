@@ -66,6 +66,7 @@ class TrainConfig(RunConfig):
 class EvalCommandConfig(RunConfig):
     adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
     agent: AgentConfig = field(default_factory=AgentConfig)  # endpoint: agent.model is the base, adapter= names models of the server
+    rescore: str | None = None  # folder of a run of train or eval: judge and score its episodes by the present rules; nothing is played
 
 
 @dataclass

@@ -16,6 +16,7 @@ from sekft.errors import SettingsError
 from sekft.eval import gate, provenance, size
 from sekft.eval.dry_run import plan
 from sekft.eval.evaluation import AgentSource, Evaluation
+from sekft.eval.rescore import rescore
 from sekft.eval.run import answer_suite, count_base_loads, endpoint_agents, evaluate, load_base, local_agents, objective, unseen_archetypes
 from sekft.eval.scenarios import eval_scenarios
 from sekft.eval.score import NAMES
@@ -30,6 +31,8 @@ from sekft.tracking.tracked import TrackedRun, tracked
 
 def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     """One run of the command; returns what it writes as summary.json."""
+    if settings.rescore is not None:
+        return rescore(settings, Path(settings.rescore), job)
     gate.require_criterion(settings.eval)
     if settings.eval.suite is not Suite.none and not settings.eval.episodes:
         return run_suite_alone(settings, job)

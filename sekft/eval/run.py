@@ -1,7 +1,7 @@
 """The parts of an evaluation run: where its agents come from, the evaluation itself, the question suite, the printed report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from sekft.eval.summary import BASE, EvaluationSummary, SandboxUsed, ScenarioSet
 from sekft.model.locate import never_saw
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario.document import Scenario
 from sekft.scenario.split import digest
 from sekft.tracking.files import replacing
 from sekft.tracking.tracked import TrackedRun
@@ -128,7 +129,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
         evaluation.unseen,
     )
     track.log(rates.metrics(episodes[scored.subject], group), step)
-    write_report(episodes, evaluation, scored, track)
+    write_report(episodes, evaluation.scenarios, scored, track)
     return replace(
         scored.summary(),
         sandbox=SandboxUsed(evaluation.backend.name, evaluation.backend.digest),
@@ -139,7 +140,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
     )
 
 
-def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Score, track: TrackedRun) -> None:
+def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], scored: Score, track: TrackedRun) -> None:
     """Print the rates and the verdict, write report.html and the files in episodes/, send a row per episode to the tracker."""
     terminal.print_table(scored)
     for line in terminal.lines(scored):
@@ -147,7 +148,7 @@ def write_report(episodes: EpisodesByAgent, evaluation: Evaluation, scored: Scor
     for name, path in write_examples(episodes[scored.subject], track.folder / "episodes").items():
         echo(f"a {name} episode: {path}")
     casts = write_casts(episodes, scored, track.folder / "episodes")
-    echo(f"page: {write_eval_page(episodes, evaluation.scenarios, scored, casts, track.folder / 'report.html')}")
+    echo(f"page: {write_eval_page(episodes, scenarios, scored, casts, track.folder / 'report.html')}")
     track.episodes([episode_row(agent, episode) for agent in episodes for episode in episodes[agent]])
 
 

@@ -30,7 +30,7 @@ BEGIN, END = "<!-- written by python -m tests.rendering.real -->", "<!-- end of 
 class Family:
     """A template and the vocabulary it is tested on.
 
-    vocabulary: of tests.rendering.vocabularies, of mistral-common, smollm2, or "" for a template only: the control tokens of FIXTURES are added
+    vocabulary: of vocabularies.py, of mistral-common, smollm2, or "" for a template only: the control tokens of FIXTURES are added
     to a part of Mistral's tekken vocabulary. template: "source:name" of fixtures.SHIPPED; "" for the one that comes with the vocabulary.
     how: whole, unrolled or refused.
     """

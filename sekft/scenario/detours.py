@@ -19,7 +19,7 @@ TYPOS = {
     "mv": "vm",
     "rm": "mr",
 }
-MAX_TYPO_WORDS = 3  # words of a mistyped line; a longer line that the shell does not find counts as prose
+MAX_TYPO_WORDS = 3  # words of a mistyped line; kept as it was, because it decides the detours that are drawn
 
 
 def with_detours(scenario: Scenario, share: float, seed: int) -> Replies:

@@ -25,7 +25,7 @@ class PlayConfig:
     """Common to the commands that play episodes."""
 
     seed: int = at_least(0, default=0)
-    workers: int = at_least(0, default=0)  # episodes at once; 0: twice the CPU cores
+    workers: int = at_least(0, default=0)  # episodes at once; 0: twice the CPU cores, with models as many as eval.rows keeps busy
     experiment: str | None = None  # a recipe of experiments/
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     split: SplitConfig = field(default_factory=SplitConfig)

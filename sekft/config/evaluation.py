@@ -28,7 +28,7 @@ class EvalConfig:
     max_reply_tokens: int = at_least(1, default=64, automatic=True)
     max_episode_tokens: int = at_least(1, default=2048, automatic=True)  # context of one episode
     engine: Engine = Engine.batched  # sequential: one reply at a time, each with its whole conversation read again
-    rows: int = at_least(1, default=32)  # engine=batched: most replies that are generated together
+    rows: int = at_least(1, default=32, automatic=True)  # engine=batched: most replies that are generated together
     baselines: bool = True  # also play trivial agents: a rate that one of them reaches is no evidence of skill
     max_eval_s: float = at_least(0, default=0.0)  # an evaluation that takes longer is unmeasured; 0: no limit
     cache: bool = True  # reuse stored episodes of base, reference and baselines from outputs/episodes if they would be the same again

@@ -21,6 +21,7 @@ from sekft.scenario.document import Scenario, dumps
 
 OnEpisode = Callable[[Trajectory], None]
 EPISODES_PER_AGENT = 16  # at once; the model generates for some while others wait for their sandbox
+EPISODES_PER_CORE = 8  # an episode of a model mostly waits for its replies
 DECIDED_BY = ("engine", "temperature", "attempts", "max_turns", "max_reply_tokens", "max_episode_tokens")  # settings that change an episode
 
 
@@ -115,8 +116,15 @@ class Evaluation:
 
 
 def concurrent_episodes(models: int, config: EvalConfig) -> int:
-    """Episodes at once: EPISODES_PER_AGENT for each model, within what an engine of eval.rows can keep the contexts of."""
-    return max(EPISODES_PER_AGENT, min(models * EPISODES_PER_AGENT, 2 * config.rows), 2 * (os.cpu_count() or 1))
+    """Episodes at once, enough to keep the engine busy while others wait for their sandbox.
+
+    Half of eval.rows for each model, at least EPISODES_PER_AGENT, within the contexts that an engine keeps and, where the rows of a GPU
+    ask for more than that, EPISODES_PER_CORE.
+    """
+    cores = os.cpu_count() or 1
+    few = min(models * EPISODES_PER_AGENT, 2 * config.rows)
+    many = min(models * config.rows // 2, 2 * config.rows, EPISODES_PER_CORE * cores)
+    return max(EPISODES_PER_AGENT, few, many, 2 * cores)
 
 
 def append_to(path: Path) -> OnEpisode:

@@ -1,12 +1,15 @@
 """The rule of eval=auto: the scenarios and limits of an evaluation that can decide, in a time that suits the base and the device.
 
-The scenarios are as many as the held-out set has (64), or the most of 64, 32, 16 that fit into TIME_S on a CPU, by SPEED: the number is
-a function of base, device type and cores alone, so that the same line gives the same evaluation. What gain they can show is said.
+The scenarios are the most of 64 (the held-out set), 32, 16 that fit into TIME_S by the speeds below, which are constants: the number is a
+function of base, device type and cores, so that the same line gives the same evaluation. What gain they can show is said with it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import log2
 from typing import Any
+
+import psutil
 
 from sekft.config import AgentKind, Device
 from sekft.config.automatic import Choice
@@ -19,8 +22,13 @@ PREFIX = "eval."
 EPISODES = (64, 32, 16)
 SMALL = 20e6  # parameters; of such a base an evaluation takes a minute anywhere
 TIME_S = 900.0  # for base and tuned model on a CPU
-SPEED = 10e9  # FLOP/s of generation on two CPU cores: SmolLM2-135M in float32, 37 tokens/s in a batch of 8 (experiments/smollm2.md)
-TUNED_SHARE = 0.5  # of the tokens of an episode at its limits that a tuned model types, as it leaves
+# of two CPU cores, measured on whole evaluations of SmolLM2-135M in float32: 32 scenarios, 18,000 tokens of replies in 332 s; beside other
+# work. Bfloat16 was 1.3 times as fast
+SPEED = 54 * 2 * 135e6  # FLOP/s of generation, sandboxes included
+GPU_STEP_S = 0.04  # seconds per token of all rows: an assumption for a 7B base, not measured
+TUNED_SHARE = 0.1  # of the tokens of an episode at its limits that a tuned model types, as it leaves early; measured likewise
+CPU_ROWS, MOST_ROWS, FEWEST_ROWS = 32, 128, 8
+CACHE = 131072  # bytes of keys and values per token assumed for an unknown base: those of Mistral-7B
 SHORT = {"max_turns": 12, "max_reply_tokens": 48, "max_episode_tokens": 2048}  # references need up to 12 turns
 LONG = {"max_turns": 16, "max_reply_tokens": 128, "max_episode_tokens": 8192}
 
@@ -34,27 +42,39 @@ def choose(settings: Any, open_keys: frozenset[str]) -> list[Choice]:
     if getattr(getattr(settings, "agent", None), "kind", None) is AgentKind.endpoint:
         found = endpoint_choices()
     else:
-        size = size_of(settings.model, download=not settings.dry_run)
-        found = choices(size, device_type(settings.model.device), os.cpu_count() or 1)
+        size, device = size_of(settings.model, download=not settings.dry_run), device_type(settings.model.device)
+        width = 0.5 if settings.model.load_4bit else 2.0
+        found = [*choices(size, device, os.cpu_count() or 1), rows_choice(size, device, width, memory(device))]
     held_out, _ = sides(settings.split)
     return [with_power(choice, len(held_out)) for choice in found if choice.key in open_keys]
 
 
 def choices(size: Size, device: str, cores: int) -> Iterator[Choice]:
-    """Every automatic setting of the evaluation. device: torch's name of the type."""
+    """Scenarios and limits of an episode. device: torch's name of the type."""
     parameters = size.parameters or UNKNOWN
-    if parameters <= SMALL:
-        episodes, limits, why = EPISODES[0], SHORT, "a small base: about a minute"
-    elif device == "cpu":
-        limits = SHORT
-        episodes = next((amount for amount in EPISODES if seconds(amount, parameters, cores) <= TIME_S), EPISODES[-1])
-        why = f"about {seconds(episodes, parameters, cores) / 60:.0f} minutes at most on {cores} CPU cores"
-    else:
-        episodes, limits, why = EPISODES[0], LONG, f"the held-out scenarios, minutes on {device}"
-    yield Choice(f"{PREFIX}episodes", episodes, why)
-    reason = "what references need" if limits is SHORT else "room for a model that talks"
+    limits = LONG if parameters > SMALL and device != "cpu" else SHORT
+    fitting = (amount for amount in EPISODES if seconds(amount, limits, parameters, device, cores) <= TIME_S)
+    episodes = next(fitting, EPISODES[-1])
+    minutes = seconds(episodes, limits, parameters, device, cores) / 60
+    where = f"{cores} CPU cores" if device == "cpu" else f"{device}, estimated"
+    time = f"at most about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
+    yield Choice(f"{PREFIX}episodes", episodes, f"{time} for base and tuned model on {where}")
+    reason = "as many turns as references need, short replies" if limits is SHORT else "room for a model that talks"
     for name, value in limits.items():
         yield Choice(f"{PREFIX}{name}", value, reason)
+
+
+def rows_choice(size: Size, device: str, width: float, memory_bytes: float) -> Choice:
+    """How many replies are generated together: on a GPU as many as half of the memory beside the weights has full contexts for.
+
+    width: bytes of a weight.
+    """
+    if device == "cpu":
+        return Choice(f"{PREFIX}rows", CPU_ROWS, "replies generated together on a CPU; more are no faster")
+    room = 0.5 * (memory_bytes - width * (size.parameters or UNKNOWN))
+    fitting = room / ((size.cache or CACHE) * LONG["max_episode_tokens"])
+    rows = max(FEWEST_ROWS, min(MOST_ROWS, 2 ** int(log2(max(1.0, fitting)))))
+    return Choice(f"{PREFIX}rows", rows, f"replies generated together: their contexts fit into {memory_bytes / 2**30:.0f} GiB of {device}")
 
 
 def endpoint_choices() -> Iterator[Choice]:
@@ -63,10 +83,12 @@ def endpoint_choices() -> Iterator[Choice]:
         yield Choice(f"{PREFIX}{name}", value, "room for a model that talks")
 
 
-def seconds(episodes: int, parameters: float, cores: int) -> float:
-    """Seconds that base and tuned model need at most on a CPU, if the base talks until the limits of an episode."""
-    tokens = episodes * SHORT["max_turns"] * SHORT["max_reply_tokens"] * (1 + TUNED_SHARE)
-    return tokens * 2 * parameters / (SPEED * cores / 2)
+def seconds(episodes: int, limits: Mapping[str, int], parameters: float, device: str, cores: int) -> float:
+    """Seconds that base and tuned model need at most, if the base talks until the limits of every episode."""
+    tokens = episodes * limits["max_turns"] * limits["max_reply_tokens"] * (1 + TUNED_SHARE)
+    if device == "cpu":
+        return tokens * 2 * parameters / (SPEED * cores / 2)
+    return tokens * GPU_STEP_S * max(1.0, parameters / UNKNOWN) / CPU_ROWS
 
 
 def with_power(choice: Choice, archetypes: int) -> Choice:
@@ -85,3 +107,12 @@ def device_type(device: Device) -> str:
     from sekft.model.base import pick_device
 
     return pick_device(device).type
+
+
+def memory(device: str) -> float:
+    """Bytes of the device's memory, whether free or not, so that the choice does not depend on what else runs."""
+    import torch
+
+    if device == "cuda" and torch.cuda.is_available():
+        return float(torch.cuda.get_device_properties(0).total_memory)
+    return float(psutil.virtual_memory().total)

@@ -99,6 +99,7 @@ class Size:
     parameters: float | None
     context: int | None  # tokens of prompt and reply together
     source: str
+    cache: int | None = None  # bytes of keys and values per token, in 16 bits
 
 
 def size_of(model: ModelConfig, download: bool = True) -> Size:
@@ -110,19 +111,30 @@ def size_of(model: ModelConfig, download: bool = True) -> Size:
         with nullcontext() if download else offline():
             folder = base_folder(model, weights=False)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return Size(parameters_of(config) or model.parameters, context_of(config) or model.context, "its config.json")
+        parameters, context = parameters_of(config) or model.parameters, context_of(config) or model.context
+        return Size(parameters, context, "its config.json", cache_of(config))
     except (SekftError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return Size(model.parameters, model.context, "model.parameters" if model.parameters else "neither config.json nor model.parameters")
 
 
 def parameters_of(config: Mapping[str, Any]) -> float | None:
     """The parameters of a decoder; for an architecture that is not in FAMILIES an estimate as if it were one; None without its sizes."""
+    shape = _assumed_shape(config)
+    return shape.matrices() + shape.others() if shape else None
+
+
+def cache_of(config: Mapping[str, Any]) -> int | None:
+    """Bytes of keys and values per token in 16 bits, estimated likewise."""
+    shape = _assumed_shape(config)
+    return 2 * 2 * shape.layers * shape.value if shape else None
+
+
+def _assumed_shape(config: Mapping[str, Any]) -> Shape | None:
     config = config.get("text_config") or config
     try:
-        shape = shape_of(config) or shape_of({**config, "model_type": FAMILIES[0]})
+        return shape_of(config) or shape_of({**config, "model_type": FAMILIES[0]})
     except (KeyError, TypeError):
         return None
-    return shape.matrices() + shape.others() if shape else None
 
 
 def context_of(config: Mapping[str, Any]) -> int | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,6 +259,7 @@ def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Trac
     """Do everything once before the long part: one step, save and fresh load, an episode of base and adapter, a metric."""
     from sekft.model.lora import prove
     from sekft.train import batch_plan
+    from sekft.train.budget import tokens_per_step
     from sekft.train.trainer import make_trainer
 
     one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
@@ -275,7 +277,13 @@ def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Trac
             rehearse_episodes(evaluation, base, partial)
     steps = batch_plan.last_step(settings.trainer, len(inputs.training))
     played = ", one episode each" if inputs.evaluation or inputs.selection else ""
-    echo(f"rehearsal: one step, one adapter{played}: fine. At most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
+    lengths = [len(row.ids) for row in inputs.training]
+    tokens = sum(islice(tokens_per_step(lengths, settings.trainer, settings.seed), steps))
+    expected = step_s * tokens / sum(len(row.ids) for row in longest)
+    echo(
+        f"rehearsal: one step, one adapter{played}: fine. About {expected:,.0f} s, at most {steps * step_s:,.0f} s for {steps} steps; "
+        f"{base.memory_line()}"
+    )
     if inputs.evaluation:
         echo(terminal.power_line(inputs.evaluation.scenarios))
 

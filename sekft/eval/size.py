@@ -5,7 +5,7 @@ function of base, device type and cores, so that the same line gives the same ev
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import log2
 from typing import Any
 
@@ -40,7 +40,7 @@ def choose(settings: Any, open_keys: frozenset[str]) -> list[Choice]:
     if f"{PREFIX}episodes" not in open_keys and not (settings.eval.episodes or settings.eval.every_steps):
         return []
     if getattr(getattr(settings, "agent", None), "kind", None) is AgentKind.endpoint:
-        found = endpoint_choices()
+        found: Iterable[Choice] = endpoint_choices()
     else:
         size, device = size_of(settings.model, download=not settings.dry_run), device_type(settings.model.device)
         width = 0.5 if settings.model.load_4bit else 2.0

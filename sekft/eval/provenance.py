@@ -9,6 +9,7 @@ from sekft.config import AgentKind, EvalConfig, ModelConfig, SplitConfig, TrainC
 from sekft.data.accounting import Counts
 from sekft.data.sources import source_files
 from sekft.eval.evaluation import Evaluation
+from sekft.model.gguf.convert import read_note
 from sekft.model.locate import base_folder
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.session import Backend
@@ -51,12 +52,14 @@ def eval_run_facts(settings: Any, evaluation: Evaluation, adapters: Mapping[str,
 def base_facts(model: ModelConfig, folder: Path | None = None) -> dict[str, Any]:
     """The base's name, path, licence and the reason for choosing it. revision: its commit on the hub; None for any other folder.
 
+    converted: of a GGUF file, the hashes of the file and of the folder it was converted into.
     folder: of the base; None: found by the settings.
     """
     folder = folder or base_folder(model, weights=False)
     revision = folder.name if folder.parent.name == "snapshots" else None
     facts = {"name": model.name, "path": model.path, "revision": revision, "weights": model.weights.value, "load_4bit": model.load_4bit}
-    return {**facts, "licence": model.licence or read_licence(folder), "why": model.why}
+    converted = {"converted": note} if (note := read_note(folder)) else {}
+    return {**facts, **converted, "licence": model.licence or read_licence(folder), "why": model.why}
 
 
 def read_licence(folder: Path) -> str | None:

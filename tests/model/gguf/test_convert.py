@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sekft.errors import ModelError
-from sekft.model.gguf.convert import NOTE, converted
+from sekft.model.gguf.convert import NOTE, converted, read_note
 from sekft.tracking.files import sha256
 from tests.model.gguf.test_weights import small, write
 
@@ -29,6 +29,7 @@ def test_the_same_file_gives_the_same_bytes_under_any_name(tmp_path: Path) -> No
     note = json.loads((first / NOTE).read_text())
     assert {name: value for name, value in hashes(again).items() if name != NOTE} == note["files"]
     assert found.keys() == note["files"].keys() | {NOTE}
+    assert read_note(first) == {key: note[key] for key in ("source", "converter", "sha256")} and read_note(tmp_path) is None
     assert note["source"] == {"file": "llama.gguf", "bytes": file.stat().st_size, "sha256": sha256(file)}
 
 

@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, str]] = {  # by new key: old -> new
     "library": SETS,
     "hydra.sweeper.scenarios": SETS,
     "trainer": {"quick": "auto", "qlora": "auto"},
+    "model": {"qwen3b": "qwen25_3b"},  # it is a Qwen2.5
 }
 
 OVERRIDE = re.compile(r"(?P<sign>~|\+{0,2})(?P<params>hydra\.sweeper\.params\.)?(?P<key>[\w./]+)(?P<rest>[@=].*)?", re.DOTALL)

@@ -60,8 +60,8 @@ def choices(size: Size, lora_rank: int | None) -> Iterator[Choice]:
     rate = "all weights are trained, so a tenth of the rate for an adapter" if whole else "an adapter"
     given = f"{rate} on a base of {amount(size)} ({size.source}); {recipe.name}: {recipe.source}"
     yield Choice(f"{PREFIX}lr", recipe.lr * ALL_WEIGHTS if whole else recipe.lr, given)
-    yield Choice(f"{PREFIX}schedule", Schedule.linear, "down to 0 after a tenth of the steps")
-    yield Choice(f"{PREFIX}warmup", 0.1, "down to 0 after a tenth of the steps")
+    yield Choice(f"{PREFIX}schedule", Schedule.linear, "rises over a tenth of the steps, then falls to 0")
+    yield Choice(f"{PREFIX}warmup", 0.1, "rises over a tenth of the steps, then falls to 0")
     yield Choice(f"{PREFIX}epochs", 3.0, "few episodes: each is read three times")
     rows = 4 * recipe.accumulation
     step = f"{rows} rows a step, as adapters learn best in steps of fewer than 32"

@@ -59,6 +59,15 @@ def test_fifty_raw_dialogues_are_fed_as_they_were_trained_on_mistrals_tokenizer(
         compare(server.url, adapter, base.tokenizer)
 
 
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_fifty_raw_dialogues_are_fed_to_smollm2_as_they_were_trained(tmp_path: Path):
+    base = bases.load(ModelConfig(name="smollm2", path="sekft:smollm2", device=Device.cpu))
+    adapter = make_adapter(base, tmp_path / "adapter", 1)
+    with running(tmp_path / "server", "model=smollm2", f"adapter={adapter}") as server:
+        compare(server.url, adapter, base.tokenizer)
+
+
 def test_the_dialogues_contain_the_cases_they_are_for():
     dialogues = raw_dialogues(50)
     texts = [message.content for dialogue in dialogues for message in dialogue]

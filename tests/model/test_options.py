@@ -7,8 +7,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from sekft.cli.settings import settings
+from sekft.cli.settings import settled
 from sekft.config import TrainConfig
+from sekft.config.commands import register
+from sekft.train.automatic import choose
 from sekft.train.dry_run import plan_training
 from tests.rendering.real import FAMILIES, is_there, load
 
@@ -43,7 +45,7 @@ def test_an_option_says_what_a_person_needs(option: str) -> None:
     text = (CONF / "model" / f"{option}.yaml").read_text()
     values = yaml.safe_load(text)
     assert values["name"] == option
-    assert all(values[key] for key in ("path", "licence", "why")) and isinstance(values["load_4bit"], bool)
+    assert all(values[key] for key in ("path", "licence", "why", "parameters", "context")) and isinstance(values["load_4bit"], bool)
     assert "4 bits" in text if values["load_4bit"] else "bfloat16" in text or option == "smollm2"
     family = family_of(option)
     if family is None:
@@ -58,14 +60,15 @@ def test_an_option_says_what_a_person_needs(option: str) -> None:
 def test_an_option_plans_a_training_from_config_and_tokenizer_alone(start: str, recorded: Path, tmp_path: Path) -> None:
     family, model_type = FAMILY[start]
     if not is_there(family):
-        pytest.skip(f"the vocabulary of {family} is not here: python -m scripts.tokenizers")
+        pytest.skip(f"the vocabulary of {family} is not here: python -m tests.rendering.vocabularies")
     vocabulary = load(family, tmp_path).vocab_size
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": vocabulary, **SHAPE}))
     option = next(name for name in OPTIONS if family_of(name) == FAMILY[start])
     words = [f"model={option}", f"model.path={tmp_path}", "model.weights=random", f"data.sources.shell.path={recorded}", "eval=none"]
     lines: list[str] = []
+    register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        plan_training(settings(compose("train", words), TrainConfig), lines.append)
+        plan_training(settled(compose("train", words), TrainConfig, choose)[0], lines.append)
     assert f"base: {option} in {tmp_path}, random weights" in lines
     assert any("rows dropped: none" in line for line in lines), lines
     assert any(line.startswith("forecast: ") for line in lines)

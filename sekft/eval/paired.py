@@ -18,8 +18,9 @@ Met = Callable[[Trajectory], bool]
 class Paired:
     """The comparison by one criterion on the n scenarios that both agents played.
 
-    difference: tuned minus base, a share of scenarios; low, high: its 95 % t interval over archetype means, None for fewer than two
-    archetypes. wins, losses: scenarios in which tuned met the criterion in a larger, in a smaller share of its attempts than base.
+    difference: tuned minus base, a share of scenarios; low, high: its 95 % t interval, with archetypes as clusters of scenarios, None for
+    fewer than two archetypes. wins, losses: scenarios in which tuned met the criterion in a larger, in a smaller share of its attempts
+    than base.
     holm_p: mcnemar_p with Holm's correction for the adapters that are compared with the same base.
     """
 
@@ -57,7 +58,8 @@ def pair(base: Sequence[Trajectory], tuned: Sequence[Trajectory], criterion: str
     moved, squared = (sum(gain**power for values in gains.values() for gain in values) for power in (1, 2))
     if len(gains) >= 2:  # (squared +- moved) / 2 are the wins and losses of single attempts; a half win adds a quarter to the variance
         means = np.array([np.mean(values) for values in gains.values()])
-        low, high = map(float, interval(means, (squared + moved) / 2, (squared - moved) / 2, len(shared)))
+        sizes = np.array([len(values) for values in gains.values()])
+        low, high = map(float, interval(means, (squared + moved) / 2, (squared - moved) / 2, len(shared), sizes))
     difference = moved / len(shared) if shared else 0.0
     p = mcnemar(wins, losses)
     neither = len(shared) - both - wins - losses
@@ -79,20 +81,24 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: min(1.0, float(p)) for name, p in zip(ranked, stepped, strict=True)}
 
 
-def interval(means: Any, wins: Any, losses: Any, n: int) -> tuple[Any, Any]:
-    """95 % t interval of the mean over archetypes. means: (..., G) for G archetypes; wins, losses: scenarios, (...); n: all scenarios.
+def interval(means: Any, wins: Any, losses: Any, n: int, sizes: Any = None) -> tuple[Any, Any]:
+    """95 % t interval of the mean over scenarios, with archetypes as clusters of them.
 
-    The standard error is the jackknife's, but never below that of single scenarios, because equal means can be luck. If few
-    archetypes carry the gain, the interval reaches further to their side (Johnson 1978): there a plain t interval covered 0.90, this
-    one 0.93 (docs/evaluation.md).
+    means: (..., G) for G archetypes; wins, losses: scenarios, (...); n: all scenarios; sizes: (G,) scenarios of each archetype, equal if
+    None. The standard error is the jackknife's of that ratio, but never below that of single scenarios, because equal means can be luck.
+    If few archetypes carry the gain, the interval reaches further to their side (Johnson 1978): there a plain t interval covered 0.90,
+    this one 0.93 (docs/evaluation.md).
     """
     from scipy.stats import t as student
 
     amount = means.shape[-1]
-    centre, spread = means.mean(axis=-1), means.std(axis=-1, ddof=1)
+    weights = np.ones(amount) if sizes is None else sizes / np.mean(sizes)
+    centre = (weights * means).mean(axis=-1)
+    moved = weights * (means - centre[..., None])  # what each archetype moves the mean by, G times; sums to zero
+    spread = np.sqrt((moved**2).sum(axis=-1) / (amount - 1))
     t = student.ppf(1 - ALPHA / 2, amount - 1)
     half = t * np.maximum(spread / sqrt(amount - 1), error_of_scenarios(wins, losses, n))
-    third = ((means - centre[..., None]) ** 3).sum(axis=-1) * amount / ((amount - 1) * max(amount - 2, 1))
+    third = (moved**3).sum(axis=-1) * amount / ((amount - 1) * max(amount - 2, 1))
     reach = third * (1 + 2 * t**2) / (6 * amount * np.maximum(spread, 1e-9) ** 2)
     return np.maximum(-1.0, centre - half + np.minimum(reach, 0)), np.minimum(1.0, centre + half + np.maximum(reach, 0))
 

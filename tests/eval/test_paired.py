@@ -42,6 +42,31 @@ def test_the_interval_covers_the_true_gain_also_where_few_archetypes_carry_it(ar
     assert np.mean(list(found.values())) >= 0.95
 
 
+FROZEN = np.array([8] * 8 + [2] * 29)  # scenarios by archetype of the frozen test set: held out, then trained
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.2, 0.6])
+@pytest.mark.parametrize("spread", [0.0, 0.15, 0.3, 0.45])
+@pytest.mark.parametrize("of_held_out", [None, 0.0, 0.3, 0.8])
+def test_archetypes_of_different_size_count_by_their_scenarios(gain: float, spread: float, of_held_out: float | None):
+    rng = np.random.default_rng(0)
+    gains = np.where(FROZEN == 8, gain if of_held_out is None else of_held_out, gain)
+
+    def chances(draws: int) -> tuple[np.ndarray, np.ndarray]:
+        win = np.clip(gains + 0.05 + spread * rng.normal(size=(draws, len(FROZEN))), 0.0, 0.95)
+        return win, np.minimum(0.05, 1 - win)
+
+    win, lose = chances(50_000)
+    true = ((win - lose) @ FROZEN).mean() / FROZEN.sum()
+    win, lose = chances(REPEATS)
+    drawn = rng.multinomial(np.broadcast_to(FROZEN, win.shape), np.stack([win, lose, 1 - win - lose], axis=-1))
+    wins, losses = drawn[..., 0], drawn[..., 1]
+    low, high = interval((wins - losses) / FROZEN, wins.sum(axis=1), losses.sum(axis=1), int(FROZEN.sum()), FROZEN)
+    estimate = (wins - losses).sum(axis=1) / FROZEN.sum()
+    assert ((low <= estimate) & (estimate <= high)).all()  # the mean over archetypes lay outside where the groups differed
+    assert ((low <= true) & (true <= high)).mean() >= 0.93 - 0.011
+
+
 def test_a_plain_t_interval_would_fail_the_same_simulation(monkeypatch: pytest.MonkeyPatch):
     def plain(means, wins, losses, n):
         half = student.ppf(0.975, means.shape[-1] - 1) * means.std(axis=-1, ddof=1) / means.shape[-1] ** 0.5

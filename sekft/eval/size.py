@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import log2
 from typing import Any
 
-import psutil
-
 from sekft.config import AgentKind, Device
 from sekft.config.automatic import Choice
 from sekft.eval.power import detectable
@@ -42,9 +40,11 @@ def choose(settings: Any, open_keys: frozenset[str]) -> list[Choice]:
     if getattr(getattr(settings, "agent", None), "kind", None) is AgentKind.endpoint:
         found: Iterable[Choice] = endpoint_choices()
     else:
+        from sekft.model.base import device_memory
+
         size, device = size_of(settings.model, download=not settings.dry_run), device_type(settings.model.device)
         width = 0.5 if settings.model.load_4bit else 2.0
-        found = [*choices(size, device, os.cpu_count() or 1), rows_choice(size, device, width, memory(device))]
+        found = [*choices(size, device, os.cpu_count() or 1), rows_choice(size, device, width, device_memory(device))]
     held_out, _ = sides(settings.split)
     return [with_power(choice, len(held_out)) for choice in found if choice.key in open_keys]
 
@@ -107,12 +107,3 @@ def device_type(device: Device) -> str:
     from sekft.model.base import pick_device
 
     return pick_device(device).type
-
-
-def memory(device: str) -> float:
-    """Bytes of the device's memory, whether free or not, so that the choice does not depend on what else runs."""
-    import torch
-
-    if device == "cuda" and torch.cuda.is_available():
-        return float(torch.cuda.get_device_properties(0).total_memory)
-    return float(psutil.virtual_memory().total)

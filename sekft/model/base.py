@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError
 from transformers import (
@@ -142,6 +143,13 @@ def pick_device(device: Device) -> torch.device:
     if not available[name]:
         raise ModelError(f"model.device={name}: not on this machine; allowed here: {', '.join(k for k, v in available.items() if v)}")
     return torch.device(name)
+
+
+def device_memory(device: str) -> float:
+    """Bytes of a device's memory, free or not. device: torch's name of the type; a GPU that is not on this machine has this machine's."""
+    if device == "cuda" and torch.cuda.is_available():
+        return float(torch.cuda.get_device_properties(0).total_memory)
+    return float(psutil.virtual_memory().total)
 
 
 def hub_tokenizer(base: Base) -> PreTrainedTokenizerFast:

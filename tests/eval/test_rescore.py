@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import run_command
 
-TEST = ("sandbox=bwrap", "tracker=none", "eval.episodes=3", "eval.max_turns=3", "eval.max_reply_tokens=8", "eval.baselines=false")
+TEST = ("sandbox=bwrap", "tracker=none", "eval.episodes=3", "eval.max_turns=12", "eval.max_reply_tokens=16", "eval.baselines=false")
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 A GGUF file holds vocabulary and merges, but of the pre-tokenizer only a name (`tokenizer.ggml.pre`). Here every name that is known gives
 the steps that the family's own tokenizer.json has; an unknown one is refused, because its text would be split differently from what the
-model was trained on. transformers 5.23 splits every name it does not know as GPT-2 does: the blanks in SmolLM2's "a  5" became two tokens, not
-one.
+model was trained on. transformers 5.23 splits every name it does not know as GPT-2 does: the blanks in SmolLM2's "a  5" became two
+tokens, not one.
 Names: https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp
 """
 

@@ -54,6 +54,7 @@ def test_a_conversion_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
     assert hashes(converted(file, weights=True, cache=tmp_path)) == expected
 
 
+@pytest.mark.exhaustive
 def test_processes_that_start_together_share_one_conversion(tmp_path: Path) -> None:
     file = write(tmp_path, "llama", small("llama"))
     context = multiprocessing.get_context("spawn")

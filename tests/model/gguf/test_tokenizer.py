@@ -74,6 +74,7 @@ def test_a_sentencepiece_vocabulary_splits_as_sentencepiece_does(tmp_path: Path)
     assert settings["bos_token"] == "<s>" and settings["add_bos_token"] is True
 
 
+@pytest.mark.exhaustive
 def test_a_tekken_vocabulary_splits_as_mistrals_own_tokenizer(tmp_path: Path) -> None:
     reference = fast_tokenizer("tekken")
     write_byte_level(tmp_path / "tekken.gguf", reference, "tekken")

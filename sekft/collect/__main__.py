@@ -28,6 +28,7 @@ from sekft.model.locate import base_folder, load_tokenizer
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 from sekft.scenario import document
+from sekft.scenario.detours import Detours
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import is_foreign, load
 from sekft.tracking import sums
@@ -230,7 +231,7 @@ def open_agent(settings: CollectConfig, scenarios: Sequence[Scenario]) -> Iterat
     """The agent that plays. Raises SettingsError, ModelError, EndpointError."""
     match settings.agent.kind:
         case AgentKind.reference:
-            yield agents.reference(scenarios, settings.agent.noise, settings.seed)
+            yield agents.reference(scenarios, Detours(settings.agent.noise, settings.seed, tuple(settings.agent.detours)))
         case AgentKind.scripted:
             if not settings.agent.script:
                 raise SettingsError("agent.script: empty; allowed: one reply or more, e.g. 'agent.script=[ls,exit]'")

@@ -18,7 +18,7 @@ from sekft.config.commands import (
     StatusConfig,
     TrainConfig,
 )
-from sekft.config.data import Calls, DataConfig, Filter, HoldOut, MixBy, Overlong, SourceConfig, SourceKind, System
+from sekft.config.data import DEFAULT_DETOURS, Calls, DataConfig, Detour, Filter, HoldOut, MixBy, Overlong, SourceConfig, SourceKind, System
 from sekft.config.endpoint import AgentConfig, AgentKind, AuthorConfig, AuthorKind, EndpointConfig, Export, text_or_file
 from sekft.config.evaluation import BackendKind, Choose, Engine, EvalConfig, SandboxConfig, SplitConfig, Suite
 from sekft.config.job import Job, Report, RunFunction
@@ -39,10 +39,10 @@ from sekft.config.where import REMOTE, Tracker, TrackerConfig, Where, WhereConfi
 
 __all__ = [
     "REMOTE", "Action", "Again", "AgentConfig", "AgentKind", "AuthorConfig", "AuthorKind", "BackendKind", "BudgetConfig", "Calls",
-    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DataConfig", "Device", "Dtype",
-    "EndpointConfig", "Engine", "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job", "LoraConfig", "MaskConfig",
-    "MaskRule", "MixBy", "Mode", "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig", "ReleaseConfig",
-    "RepairConfig", "Report", "ResidentConfig", "RunFunction", "SandboxConfig", "Schedule", "ServeConfig", "ServerConfig",
-    "ShapeConfig", "SourceConfig", "SourceKind", "SplitConfig", "Stage", "Start", "StatusConfig", "Suite", "System", "Tracker",
-    "TrackerConfig", "TrainConfig", "TrainerConfig", "Weights", "Where", "WhereConfig", "text_or_file",
+    "ChatConfig", "CheckConfig", "Choose", "CollectConfig", "CompareConfig", "CorpusConfig", "DEFAULT_DETOURS", "DataConfig", "Detour",
+    "Device", "Dtype", "EndpointConfig", "Engine", "EvalCommandConfig", "EvalConfig", "Export", "Filter", "HoldOut", "Job",
+    "LoraConfig", "MaskConfig", "MaskRule", "MixBy", "Mode", "ModelConfig", "Overlong", "Precision", "PretrainConfig", "PreviewConfig",
+    "ReleaseConfig", "RepairConfig", "Report", "ResidentConfig", "RunFunction", "SandboxConfig", "Schedule", "ServeConfig",
+    "ServerConfig", "ShapeConfig", "SourceConfig", "SourceKind", "SplitConfig", "Stage", "Start", "StatusConfig", "Suite", "System",
+    "Tracker", "TrackerConfig", "TrainConfig", "TrainerConfig", "Weights", "Where", "WhereConfig", "text_or_file",
 ]  # fmt: skip

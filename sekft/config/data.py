@@ -13,6 +13,8 @@ Calls = StrEnum("Calls", "text shell")
 MixBy = StrEnum("MixBy", "tokens rows")
 HoldOut = StrEnum("HoldOut", "conversation archetype time")
 Filter = StrEnum("Filter", "auto_named test duplicates confusion")
+Detour = StrEnum("Detour", "look_around guess mistype read_help_twice absent_help wrong_name")
+DEFAULT_DETOURS = (Detour.look_around, Detour.guess, Detour.mistype, Detour.read_help_twice)
 Overlong = StrEnum("Overlong", "reject cut_middle keep_last")
 
 
@@ -40,6 +42,7 @@ class SourceConfig:
     follow_ups: int = 2  # tinystories: most further questions about a story in the same conversation
     redact: bool = True  # gptme: replace secrets by their kind
     noise: float = 0.0  # shell with path null: share of the reference's episodes that take a detour and recover; drawn from split.seed
+    detours: list[Detour] = field(default_factory=lambda: list(DEFAULT_DETOURS))  # noise: the detours to draw from; scenario/detours.py
 
 
 @dataclass

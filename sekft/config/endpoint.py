@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from sekft.config.bounds import at_least, between
+from sekft.config.data import DEFAULT_DETOURS, Detour
 from sekft.errors import SettingsError
 
 AgentKind = StrEnum("AgentKind", "reference scripted model endpoint")
@@ -37,6 +38,7 @@ class AgentConfig(EndpointConfig):
     script: list[str] = field(default_factory=list)  # scripted: the replies, in order, the same in every episode
     scaffold: str = ""  # endpoint: text or file: system turn for the teacher; it is removed from what is recorded
     noise: float = between(0, 1, default=0.0)  # reference: share of the episodes that take a detour and recover; drawn from the seed
+    detours: list[Detour] = field(default_factory=lambda: list(DEFAULT_DETOURS))  # noise: the detours to draw from
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from sekft.rendering.messages import Message, Reply
-from sekft.scenario import detours
+from sekft.scenario.detours import NONE, Detours, with_detours
 from sekft.scenario.document import Scenario
 
 
@@ -40,9 +40,9 @@ class Scripted:
         return Reply(script[typed] if typed < len(script) else "")
 
 
-def reference(scenarios: Sequence[Scenario], noise: float = 0.0, seed: int = 0) -> Scripted:
-    """An agent that types every scenario's reference. noise: the share of scenarios with detours, see scenario/detours.py."""
-    return Scripted("reference", {scenario.id: detours.with_detours(scenario, noise, seed) for scenario in scenarios})
+def reference(scenarios: Sequence[Scenario], detours: Detours = NONE) -> Scripted:
+    """An agent that types every scenario's reference, in some of them with detours."""
+    return Scripted("reference", {scenario.id: with_detours(scenario, detours) for scenario in scenarios})
 
 
 class FunctionAgent:

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sekft.config import DataConfig, EvalConfig, SourceConfig, SourceKind
+from sekft.config import DataConfig, Detour, EvalConfig, SourceConfig, SourceKind
 from sekft.episode import trajectory
 from sekft.episode.agent import reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.errors import DataError, SettingsError
 from sekft.sandbox.session import Backend
 from sekft.sandbox.text import TEXT_VERSION
+from sekft.scenario.detours import NONE, Detours
 from sekft.scenario.document import Scenario, dumps
 
 FOLDER = Path("outputs/collect")
@@ -26,23 +27,25 @@ def fill_sources(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario],
     for source in sources:
         if not 0 <= source.noise <= 1:
             raise SettingsError(f"data.sources: noise {source.noise}, allowed: 0 to 1")
-        source.path = str(reference_file(scenarios, backend, workers, source.noise, seed))
+        if not source.detours:
+            raise SettingsError(f"data.sources: detours is empty; allowed: one or more of {', '.join(Detour)}")
+        source.path = str(reference_file(scenarios, backend, workers, _detours(source, seed)))
 
 
 def expected_files(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], seed: int) -> list[tuple[SourceConfig, Path]]:
     """The file that fill_sources would use for each source, whether it exists or not."""
-    return [(source, _file(scenarios, source.noise, seed)) for source in sources]
+    return [(source, _file(scenarios, _detours(source, seed))) for source in sources]
 
 
-def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int, noise: float = 0.0, seed: int = 0) -> Path:
+def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int, detours: Detours = NONE) -> Path:
     """outputs/collect/reference-<digest>.jsonl; its episodes are played unless the file exists.
 
     Raises DataError if the reference does not verify in every scenario: then a scenario is wrong, and sekft.check names the fault.
     """
-    path = _file(scenarios, noise, seed)
+    path = _file(scenarios, detours)
     if path.exists():
         return path
-    agent = reference(scenarios, noise, seed)
+    agent = reference(scenarios, detours)
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     played = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, config, workers, "reference plays")
     if failed := next((episode for episode in played if not episode.kept), None):
@@ -51,8 +54,12 @@ def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int
     return path
 
 
-def _file(scenarios: Sequence[Scenario], noise: float, seed: int) -> Path:
-    return FOLDER / f"reference-{_digest(scenarios, f'{noise}/{seed}' if noise else '')}.jsonl"
+def _detours(source: SourceConfig, seed: int) -> Detours:
+    return Detours(source.noise, seed, tuple(source.detours))
+
+
+def _file(scenarios: Sequence[Scenario], detours: Detours) -> Path:
+    return FOLDER / f"reference-{_digest(scenarios, str(detours))}.jsonl"
 
 
 def _digest(scenarios: Sequence[Scenario], detours: str) -> str:

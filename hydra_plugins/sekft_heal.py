@@ -39,7 +39,7 @@ class Heal(BasicSweeper):
             assert self.overrides is not None and self.config is not None
             if not self.config.repair.scenarios or self.config.eval.episodes == 0:
                 raise SettingsError("sweep=heal: nothing decides; give it repair.scenarios=N and eval.episodes=N, 1 or more")
-            if not any(source.kind == "shell" and source.path is None for source in self.config.data.sources.values()):
+            if not any(source.kind == "trajectories" and source.path is None for source in self.config.data.sources.values()):
                 raise SettingsError(
                     "sweep=heal: no data that is made anew; allowed: a source of episodes without a path, as 'data=[shell]'"
                 )

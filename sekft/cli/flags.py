@@ -1,12 +1,15 @@
-"""The command line before Hydra reads it: flags of the predecessors as overrides, by one table; secrets are refused."""
+"""The command line before Hydra reads it: flags as overrides, by one table; own data as a source; secrets are refused."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from sekft.cli.settings import conf_folder
+from sekft.config.data import OWN
 from sekft.errors import SettingsError
 from sekft.tracking import secrets
 
 VALUE_FLAGS = {
-    "--data": "data.sources.shell.path",
+    "--data": "data.path",
     "--base": "model.path",
     "--out": "hydra.run.dir",
     "--adapter": "adapter",
@@ -20,9 +23,9 @@ INSPECT = "--inspect"  # train only: preview instead
 
 
 def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
-    """argv with known flags as overrides, everything else untouched. `--base B` also says what reports call the base.
+    """argv with known flags as overrides and the source of own data. `--base B` also says what reports call the base.
 
-    Raises SettingsError for a flag without its value.
+    Raises SettingsError for a flag without its value, and for a file where the name of a source belongs.
     """
     out: list[str] = []
     words = iter(argv)
@@ -40,7 +43,42 @@ def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
             out.append(SWITCHES[word])
         elif word != INSPECT:
             out.append(word)
-    return out
+    return with_own_data(command, out)
+
+
+def with_own_data(command: str, words: Sequence[str]) -> list[str]:
+    """The words, with `data=[own]` before data.path=FILE unless they choose the sources. collect has every source at hand.
+
+    Raises SettingsError for data=FILE, and for sources without `own` beside data.path=FILE.
+    """
+    chosen = [word for word in words if word.lstrip("+").startswith("data=")]
+    for word in chosen:
+        _require_names(word)
+    own = next((word for word in words if word.lstrip("+").startswith("data.path=") and word.partition("=")[2] not in ("", "null")), None)
+    if own is None or command not in ("train", "preview"):
+        return list(words)
+    if not chosen:
+        at = words.index(own)
+        return [*words[:at], f"data=[{OWN}]", *words[at:]]
+    if OWN not in (names := _names(chosen[-1])):
+        raise SettingsError(f"{chosen[-1]}: lacks `{OWN}`, the source of data.path; write 'data=[{','.join((OWN, *names))}]' {own}")
+    return list(words)
+
+
+def _require_names(word: str) -> None:
+    """Raises SettingsError for a file in data=..., which holds names of sources."""
+    known = {option.stem for option in (conf_folder() / "data").glob("*.yaml")}
+    names = _names(word)
+    files = [name for name in names if name not in known and ("/" in name or "." in name or Path(name).exists())]
+    if files:
+        rest = [name for name in names if name in known]
+        mixed = f"'data=[{','.join((OWN, *rest))}]' " if rest else ""
+        raise SettingsError(f"{word}: data= chooses sources by name; for a file or folder of your own write {mixed}data.path={files[0]}")
+
+
+def _names(word: str) -> list[str]:
+    """The names in data=NAME or data=[NAME,NAME]."""
+    return [name.strip(" '\"") for name in word.partition("=")[2].strip("'\"[] ").split(",") if name.strip(" '\"")]
 
 
 def require_no_secret(words: Sequence[str]) -> None:

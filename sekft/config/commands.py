@@ -75,7 +75,7 @@ class CollectConfig(PlayConfig):
     scenarios: str = "train"  # a set as in sekft.eval, or a file or folder
     mapping: str | None = None  # YAML file: how the documents of scenarios=PATH become scenarios; each passes the gate first
     imports: str | None = None  # file or folder of episodes recorded elsewhere; nothing is played
-    source: str | None = None  # a name in data.sources: write its conversations and a data card; nothing is played
+    source: str | None = None  # a name in data.sources: write its conversations and a data card; data.path= chooses own; nothing is played
     path: str | None = None  # path of that source
     data: DataConfig = field(default_factory=DataConfig)
     episodes: int = at_least(0, default=0)  # number of scenarios; more than the set has are drawn from the seed; 0: the whole set
@@ -99,7 +99,8 @@ class CheckConfig(PlayConfig):
 @dataclass
 class PreviewConfig:
     workers: int = at_least(0, default=0)  # episodes at once, if the reference plays first; 0: twice the CPU cores
-    rows: int = at_least(0, default=2)  # rows painted in the terminal; the page has 20 times as many
+    rows: int = at_least(1, default=2)  # rows painted in the terminal; the page has 20 times as many
+    samples: int = at_least(0, default=500)  # conversations of each source that are read and counted; 0: all, as with check=true
     check: bool = False  # for CI: a dropped row or a learned environment token is an error
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -7,7 +7,11 @@ from omegaconf import MISSING
 
 from sekft.config.bounds import between
 
-SourceKind = StrEnum("SourceKind", "shell decisions hub oasst chatgpt_export gptme tinystories")
+SourceKind = StrEnum(
+    "SourceKind",
+    "auto messages sharegpt prompt_completion alpaca trajectories decisions oasst chatgpt_export gptme tinystories",
+)
+OWN = "own"  # the name of the source that data.path= gives the path of
 System = StrEnum("System", "fold drop")
 Calls = StrEnum("Calls", "text shell")
 MixBy = StrEnum("MixBy", "tokens rows")
@@ -23,7 +27,7 @@ class SourceConfig:
     """One source of training data. A field that only some kinds read names them."""
 
     kind: SourceKind = MISSING
-    path: str | None = None  # file, folder or Hub dataset id; shell, null: the reference plays the training split first
+    path: str | None = None  # file, folder or Hub dataset id; null, trajectories: the reference plays the training split first
     share: float = 1.0  # share of its samples that is used, above 0 to 1; chosen by a hash of their ids
     max_samples: int = 0  # use only the first N samples; 0: all
     weight: float = 1.0  # with several sources: this source's part of the mix, relative to the other weights
@@ -31,9 +35,10 @@ class SourceConfig:
     max_similarity: float = 1.0  # leave out samples more similar to an earlier one: Jaccard of word n-grams; 1: leave out none
     max_bad: int = 0  # most rows that cannot be read; one more is an error
     max_line_bytes: int = 16777216  # a longer line counts as a row that cannot be read
-    system: System = System.fold  # leading system turns: fold them into the first user turn, or drop them; all kinds but shell
-    column: str = "messages"  # hub: the column of the turns
-    split: str = "train"  # hub: use the files whose names begin with this, if there are any
+    # leading system turns: fold them into the first user turn, or drop them; null: fold, but drop those of gptme; not trajectories
+    system: System | None = None
+    column: str | None = None  # rows: the column of the turns; null: messages, conversations, conversation or turns
+    split: str = "train"  # rows: use the files of a folder whose names begin with this, if there are any
     langs: list[str] = field(default_factory=list)  # oasst: languages that every turn must have one of; empty: all
     min_quality: float = 0.0  # oasst: lowest quality label of a turn; 0: turns without a label are used, too
     filters: list[Filter] = field(default_factory=lambda: list(Filter))  # gptme: which conversations are left out
@@ -41,7 +46,9 @@ class SourceConfig:
     tasks: list[str] = field(default_factory=lambda: ["summary", "moral", "words", "questions"])  # tinystories: data/tinystories/tasks.py
     follow_ups: int = 2  # tinystories: most further questions about a story in the same conversation
     redact: bool = True  # gptme: replace secrets by their kind
-    noise: float = 0.0  # shell with path null: share of the reference's episodes that take a detour and recover; drawn from split.seed
+    noise: float = (
+        0.0  # trajectories with path null: share of the reference's episodes that take a detour and recover; drawn from split.seed
+    )
     detours: list[Detour] = field(default_factory=lambda: list(DEFAULT_DETOURS))  # noise: the detours to draw from; scenario/detours.py
 
 
@@ -49,6 +56,8 @@ class SourceConfig:
 class DataConfig:
     """All sources and how they are mixed."""
 
+    path: str | None = None  # your own data, read by the source `own`: file, folder or Hub dataset id
+    format: SourceKind = SourceKind.auto  # of data.path; auto: told by the first record of each file
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     validation_share: float = between(0, 0.9, default=0.1)  # of the scenarios or conversations, which are never divided
     validation_from: list[str] = field(default_factory=list)  # names of the sources validated on; empty: all

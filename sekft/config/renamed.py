@@ -1,4 +1,4 @@
-"""Settings and options that had another name in the first edition: one table for the command line, for recipes and for run records."""
+"""Settings and options that had another name before: one table for the command line, for recipes and for run records."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,8 @@ KEYS: dict[str, str] = {  # old -> new; a group counts for every key in it
     "lives": "episodes",  # sekft.chat
     "worlds": "scenarios",  # sekft.release
     "baseline": "against",  # sekft.compare
+    "data.sources.hub.path": "data.path",
+    "data.sources.hub": "data.sources.own",
 }
 SETS = {"exam": "test", "choosing": "selection"}
 OPTIONS: dict[str, dict[str, str]] = {  # by new key: old -> new
@@ -33,7 +35,10 @@ OPTIONS: dict[str, dict[str, str]] = {  # by new key: old -> new
     "hydra.sweeper.scenarios": SETS,
     "trainer": {"quick": "auto", "qlora": "auto"},
     "model": {"qwen3b": "qwen25_3b"},  # it is a Qwen2.5
+    "data": {"hub": "own"},
+    "source": {"hub": "own"},  # sekft.collect
 }
+SOURCE_KINDS = {"hub": "messages", "shell": "trajectories"}
 
 OVERRIDE = re.compile(r"(?P<sign>~|\+{0,2})(?P<params>hydra\.sweeper\.params\.)?(?P<key>[\w./]+)(?P<rest>[@=].*)?", re.DOTALL)
 
@@ -79,6 +84,14 @@ def upgraded_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     for key, names in OPTIONS.items():
         if isinstance(value := found.get(key), str):
             found[key] = names.get(value, value)
+    return upgraded_kinds(found)
+
+
+def upgraded_kinds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings of a record with the present names of the kinds of data sources."""
+    found = deepcopy(dict(settings))
+    for source in ((found.get("data") or {}).get("sources") or {}).values():
+        source["kind"] = SOURCE_KINDS.get(source.get("kind"), source.get("kind"))
     return found
 
 

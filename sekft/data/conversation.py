@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from sekft.config.data import System
 from sekft.data.reader import ReadStats
@@ -11,7 +11,8 @@ from sekft.errors import RenderError
 from sekft.rendering.messages import Message, canonical
 
 Role = Literal["system", "user", "assistant"]
-ROLES: dict[str, Role] = {
+RoleName = Literal["system", "developer", "user", "human", "prompter", "environment", "tool", "assistant", "gpt", "chatgpt", "model"]
+ROLES: dict[RoleName, Role] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -21,6 +22,7 @@ ROLES: dict[str, Role] = {
     "tool": "user",
     "assistant": "assistant",
     "gpt": "assistant",
+    "chatgpt": "assistant",
     "model": "assistant",
 }
 
@@ -42,12 +44,14 @@ Text = Annotated[str, BeforeValidator(_joined_parts), AfterValidator(_no_nul)]
 
 
 class RawTurn(BaseModel):
-    """A turn of a foreign record; its role is a key of ROLES. Unknown fields are ignored."""
+    """A turn of a foreign record, {role, content} or ShareGPT's {from, value}. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
-    role: Literal["system", "developer", "user", "human", "prompter", "environment", "tool", "assistant", "gpt", "model"]
-    content: Text
+    role: Literal["system", "developer", "user", "human", "prompter", "environment", "tool", "assistant", "gpt", "chatgpt", "model"] = (
+        Field(validation_alias=AliasChoices("role", "from"))
+    )
+    content: Text = Field(validation_alias=AliasChoices("content", "value"))
 
 
 def leading_system_turns(turns: Sequence[tuple[Role, str]]) -> int:
@@ -55,13 +59,13 @@ def leading_system_turns(turns: Sequence[tuple[Role, str]]) -> int:
     return next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
 
 
-def to_conversation(turns: Sequence[tuple[Role, str]], system: System, stats: ReadStats) -> tuple[Message, ...] | None:
+def to_conversation(turns: Sequence[tuple[Role, str]], system: System | None, stats: ReadStats) -> tuple[Message, ...] | None:
     """The turns up to the last assistant turn, in canonical form; None, and skipped in stats, if they are not a conversation.
 
-    Leading system turns are joined or dropped, as `system` asks. A later system turn is a tool's output and becomes a user turn.
+    Leading system turns are joined or dropped, as `system` asks; None: joined. A later one is a tool's output and becomes a user turn.
     """
     leading = leading_system_turns(turns)
-    system_texts = [text for _, text in turns[:leading] if text.strip() and system is System.fold]
+    system_texts = [text for _, text in turns[:leading] if text.strip() and system is not System.drop]
     spoken = [(role if role == "assistant" else "user", text) for role, text in turns[leading:] if text.strip()]
     last = max((at for at, (role, _) in enumerate(spoken) if role == "assistant"), default=-1)
     if last < 0:

@@ -1,16 +1,18 @@
-"""Reading JSON Lines, plain or gzipped, one line at a time; an invalid line is reported with its file and number."""
+"""Reading records as JSON lines, one at a time, from any container; an invalid line is reported with its file and number."""
 
 import gzip
+import json
 import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sekft.data.containers import Container, container, open_file, records
 from sekft.data.reader import ReadStats
 from sekft.errors import DataError, validation_line
 
@@ -33,15 +35,23 @@ def read_records(files: Sequence[Path], model: type[Record], max_bytes: int, sta
 
 
 def read_lines(files: Sequence[Path], max_bytes: int, stats: ReadStats) -> Iterator[Line]:
-    """Every line that is not blank, in order. A line over max_bytes is rejected without being held in memory.
+    """Every line that is not blank, in order; every record of a JSON document or a table as a line of its own.
 
-    Raises DataError for an empty file and for damaged gzip.
+    A line over max_bytes is rejected, without being held in memory. Raises DataError for an empty file and for a damaged one.
     """
     for file in files:
         invalid_before, number = len(stats.invalid), 0
-        with closing(open_file(file)) as stream:
-            for number, text in _bounded_lines(stream, file, max_bytes, stats):
-                yield Line(f"{file}:{number}", text)
+        kind = container(file)
+        if kind in (Container.jsonl, Container.text):
+            with closing(open_file(file)) as stream:
+                for number, text in _bounded_lines(stream, file, max_bytes, stats):
+                    yield Line(f"{file}:{number}", text)
+        else:
+            for number, text in enumerate(records(file, kind), 1):
+                if len(text) > max_bytes:
+                    stats.reject(f"{file}:{number}", f"a record of {len(text)} bytes; allowed: max_line_bytes={max_bytes}")
+                else:
+                    yield Line(f"{file}:{number}", text)
         if not number and len(stats.invalid) == invalid_before:
             raise DataError(f"{file}: empty; allowed: one JSON object per line")
 
@@ -55,9 +65,14 @@ def parse_line(line: Line, model: type[Record], stats: ReadStats) -> Record | No
         return None
 
 
-def open_file(file: Path) -> IO[bytes]:
-    """The file for reading, decompressed if its name ends in .gz."""
-    return cast(IO[bytes], gzip.open(file, "rb")) if file.suffix == ".gz" else file.open("rb")
+def first_record(file: Path, max_bytes: int) -> Any:
+    """The first record that can be parsed; None without one. Raises DataError for a damaged file."""
+    for line in read_lines([file], max_bytes, ReadStats(max_bad=10**9)):
+        try:
+            return json.loads(line.text)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def _bounded_lines(stream: IO[bytes], file: Path, max_bytes: int, stats: ReadStats) -> Iterator[tuple[int, bytes]]:

@@ -27,6 +27,17 @@ class Sample:
     is_chat: bool = False  # not an episode: no exit or panic is expected
     archetype: str = ""  # of its scenario or task, where that is known
     time: float | None = None  # seconds since 1970, where that is known
+    key: str = ""  # a digest of the content, for a conversation without an id of its own
+
+    @property
+    def split_key(self) -> str:
+        """What the split hashes: the content, or the group without the name of the source, which decides nothing."""
+        return self.key or self.group.removeprefix(f"{self.source}/")
+
+    @property
+    def share_key(self) -> str:
+        """What data.sources.NAME.share hashes: the content, or the id without the name of the source."""
+        return self.key or self.id.removeprefix(f"{self.source}/")
 
 
 @dataclass(frozen=True)

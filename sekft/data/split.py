@@ -36,7 +36,7 @@ def split_samples(samples: Sequence[Sample], data: DataConfig, seed: int) -> tup
 
 
 def split_by_hash(
-    samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.group
+    samples: Sequence[Sample], validation_share: float, seed: int, key: Callable[[Sample], str] = lambda sample: sample.split_key
 ) -> tuple[list[Sample], list[Sample]]:
     """(training, validation) by a hash of each sample's key, so that adding samples moves no old one to the other side."""
     validation = [sample for sample in samples if fraction(key(sample), seed) < validation_share]

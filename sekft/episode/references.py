@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from sekft.config import DataConfig, Detour, EvalConfig, SourceConfig, SourceKind
+from sekft.config import Detour, EvalConfig, SourceConfig
 from sekft.episode import trajectory
 from sekft.episode.agent import reference
 from sekft.episode.pool import EpisodeRequest, play_many
@@ -15,11 +15,6 @@ from sekft.scenario.detours import NONE, Detours
 from sekft.scenario.document import Scenario, dumps
 
 FOLDER = Path("outputs/collect")
-
-
-def sources_without_path(data: DataConfig) -> list[SourceConfig]:
-    """The shell sources that have no file of their own: reference episodes fill them."""
-    return [source for source in data.sources.values() if source.kind is SourceKind.shell and source.path is None]
 
 
 def fill_sources(sources: Sequence[SourceConfig], scenarios: Sequence[Scenario], backend: Backend, workers: int, seed: int) -> None:

@@ -1,9 +1,9 @@
-"""Documents written by the first edition of sekft, read under the names of this one."""
+"""Documents written by earlier editions of sekft, read under the names of this one."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sekft.config.renamed import upgraded_settings, upgraded_word
+from sekft.config.renamed import upgraded_kinds, upgraded_settings, upgraded_word
 
 SUMMARY = {  # keys of summary.json, wherever they stand in it
     "verb": "command",
@@ -22,6 +22,9 @@ def upgraded(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """A document of a run's folder under the present names of its fields. name: of its file."""
     if name == "run.json" and "verb" in document:
         return _run(document)
+    if name == "run.json" and isinstance(settings := document.get("settings"), Mapping):
+        overrides = [upgraded_word(str(word)) for word in document.get("overrides") or ()]
+        return {**document, "settings": upgraded_kinds(settings), "overrides": overrides}
     if name == "summary.json" and "verb" in document:
         return _renamed(document, SUMMARY)
     if name == "iteration.json" and "exam" in document:

@@ -9,7 +9,8 @@ from sekft.config.job import Job, Report
 from sekft.config.where import Where
 from sekft.data.prepare import prepare_data
 from sekft.data.recipe import DataRecipe
-from sekft.episode.references import expected_files, sources_without_path
+from sekft.data.sources import sources_without_path
+from sekft.episode.references import expected_files
 from sekft.eval.dry_run import describe_local_work, describe_submission, plan_evaluation, print_plan
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.scenario.split import load, require_apart

@@ -17,9 +17,10 @@ from sekft.data.accounting import Counts
 from sekft.data.prepare import prepare_data
 from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
+from sekft.data.sources import sources_without_path
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent, reference
-from sekft.episode.references import fill_sources, sources_without_path
+from sekft.episode.references import fill_sources
 from sekft.episode.trajectory import Ending
 from sekft.errors import SandboxError, SettingsError
 from sekft.eval import gate, provenance, score, terminal

@@ -9,7 +9,7 @@ from typing import Any
 from sekft.config.job import Job, Report, RunFunction
 from sekft.config.where import Where
 from sekft.data import inputs
-from sekft.episode.references import sources_without_path
+from sekft.data.sources import sources_without_path
 from sekft.errors import WhereError
 from sekft.tracking import records
 from sekft.tracking.record import RUN, SUMMARY, open_run

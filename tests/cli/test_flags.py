@@ -1,5 +1,7 @@
 """The predecessor's flags are overrides by another name."""
 
+from pathlib import Path
+
 import pytest
 
 from sekft.cli.flags import to_overrides, wants_preview
@@ -8,10 +10,10 @@ from sekft.errors import SettingsError
 
 def test_the_four_command_lines_of_the_predecessor_become_overrides():
     assert to_overrides("train", ["--data", "D", "--base", "org/B", "--out", "O", "--load-4bit"]) == [
-        "data.sources.shell.path='D'", "model.path='org/B'", "model.weights=pretrained", "model.name='B'", "model.why=null",
+        "data=[own]", "data.path='D'", "model.path='org/B'", "model.weights=pretrained", "model.name='B'", "model.why=null",
         "hydra.run.dir='O'", "model.load_4bit=true",
     ]  # fmt: skip
-    assert to_overrides("train", ["--data=D", "--inspect"]) == ["data.sources.shell.path='D'"]
+    assert to_overrides("train", ["--data=D", "--inspect"]) == ["data=[own]", "data.path='D'"]
     assert wants_preview(["--inspect"]) and not wants_preview(["--data", "D"])
     assert to_overrides("eval", ["--adapter", "A", "--scenarios", "S", "--n", "16"]) == [
         "adapter='A'",
@@ -39,7 +41,7 @@ def test_a_value_with_commas_blanks_and_quotes_is_one_value():
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     path = "a b,c=d/it's"
-    (override,) = to_overrides("train", ["--data", path])
+    _, override = to_overrides("train", ["--data", path])
     assert OverridesParser.create().parse_override(override).value() == path
 
 
@@ -47,3 +49,23 @@ def test_a_value_with_commas_blanks_and_quotes_is_one_value():
 def test_a_flag_without_its_value_is_refused(argv: list[str]):
     with pytest.raises(SettingsError, match="--data: no value given"):
         to_overrides("train", argv)
+
+
+def test_a_file_of_own_data_is_a_source_and_sources_are_chosen_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert to_overrides("train", ["-m", "data.path=a,b", "seed=1"]) == ["-m", "data=[own]", "data.path=a,b", "seed=1"]
+    for chosen in (["data=[shell,own]", "data.path=a"], ["data=[shell]"], ["data=shell"], ["data.path=null"]):
+        assert to_overrides("preview", chosen) == chosen
+    assert to_overrides("collect", ["data.path=a"]) == ["data.path=a"]  # it has every source at hand
+    for word, line in {
+        "data=mine.jsonl": "write data.path=mine.jsonl",
+        "data=[hf/set]": "write data.path=hf/set",
+        "data=folder": "write data.path=folder",
+        "data=[shell,./x]": "write 'data=[own,shell]' data.path=./x",
+    }.items():
+        with pytest.raises(SettingsError) as refused:
+            to_overrides("train", [word])
+        assert str(refused.value) == f"{word}: data= chooses sources by name; for a file or folder of your own {line}"
+    with pytest.raises(SettingsError, match=r"^data=\[oasst\]: lacks `own`, .*; write 'data=\[own,oasst\]' data.path=x$"):
+        to_overrides("train", ["data=[oasst]", "data.path=x"])

@@ -30,7 +30,7 @@ def test_the_learned_tokens_are_those_that_training_counts(gather: Collect, tmp_
     gather("episodes=6", "sandbox=bwrap")
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     path = str(tmp_path / "run" / "trajectories.jsonl")
-    samples = read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path=path)}))
+    samples = read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.trajectories, path=path)}))
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
     _, counts = make_rows(samples, tokenizer, MaskConfig(rule=MaskRule.assistant), DataConfig(), 4096)
     assert (card["tokens"]["total"], card["tokens"]["learned"]) == (counts.tokens, counts.learned)

@@ -112,7 +112,7 @@ def test_imported_episodes_can_be_trained_on_and_imported_again(gather: Collect,
     assert (summary["episodes"], summary["kept"], summary["refused"]) == (2, 1, {"messages: Field required": 1})
     stats = ReadStats()
     path = str(tmp_path / "run" / "trajectories.jsonl")
-    samples = list(stream("imported", SourceConfig(kind=SourceKind.shell, path=path), stats))
+    samples = list(stream("imported", SourceConfig(kind=SourceKind.trajectories, path=path), stats))
     assert len(samples) == 1 and stats.skipped == {"false_exit": 1}
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     assert 0 < card["tokens"]["learned_share"] < 1 and card["agent"] == "imported"

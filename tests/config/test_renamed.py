@@ -27,7 +27,10 @@ def keys_of(node: DictConfig, prefix: str = "") -> set[str]:
     return found
 
 
-PRESENT = {key for node in COMMANDS.values() for key in keys_of(OmegaConf.structured(node))} | {"hydra.sweeper.scenarios"}
+PRESENT = {key for node in COMMANDS.values() for key in keys_of(OmegaConf.structured(node))} | {
+    "hydra.sweeper.scenarios",
+    "data.sources.own",
+}
 
 
 @pytest.mark.parametrize(("old", "new"), KEYS.items())
@@ -45,7 +48,8 @@ def test_every_old_key_is_answered_by_the_new_one(old: str, new: str):
 
 @pytest.mark.parametrize(("key", "old", "new"), [(key, old, new) for key, names in OPTIONS.items() for old, new in names.items()])
 def test_every_old_option_is_answered_by_the_new_one(key: str, old: str, new: str):
-    options = {path.stem for path in (conf_folder() / key).glob("*.yaml")} or SETS
+    group = {"source": "data"}.get(key, key)
+    options = {path.stem for path in (conf_folder() / group).glob("*.yaml")} or SETS
     assert key in PRESENT and new in options and old not in options
     for before, after in (("{}", "{}"), ("'{}'", "'{}'"), ("held_out,{}", "held_out,{}"), ("choice({},all)", "choice({},all)")):
         with pytest.raises(SettingsError) as refused:

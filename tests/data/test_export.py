@@ -44,7 +44,7 @@ def test_csv_and_jsonl_hold_the_same_text_as_the_base_is_fed(logs: Path, tmp_pat
 def test_exported_conversations_are_read_back_as_the_same(logs: Path, tmp_path: Path):
     card = export.write("gptme", gptme(logs), tmp_path, None)
     first = list(stream("gptme", gptme(logs), ReadStats()))
-    again = list(stream("hub", SourceConfig(kind=SourceKind.hub, path=str(tmp_path / "conversations.jsonl")), ReadStats()))
+    again = list(stream("own", SourceConfig(kind=SourceKind.messages, path=str(tmp_path / "conversations.jsonl")), ReadStats()))
     assert [turns(one) for one in first] == [turns(one) for one in again] and [one.time for one in first] == [one.time for one in again]
     assert card["left_out"] == {"a test by its name": 1} and (card["conversations"], card["assistant_turns"]) == (5, 5)
     assert not (tmp_path / "train.csv").exists() and card["from_to"] == ["2025-01-02T03:04:05+00:00"] * 2
@@ -75,7 +75,7 @@ def test_the_command_writes_card_and_text_and_loads_no_model_to_get_a_tokenizer(
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("source=gptmee",), "source: found gptmee, allowed: shell, hub, oasst, chatgpt_export, gptme, tinystories"),
+        (("source=gptmee",), "source: found gptmee, allowed: shell, own, oasst, chatgpt_export, gptme, tinystories"),
         (("source=oasst",), "no value for data.sources.oasst.path"),
         (("source=gptme", "path=nowhere"), "nowhere: no such file or folder"),
         (("export=[text]",), "export: found text, allowed with source=NAME only"),

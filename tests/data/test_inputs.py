@@ -13,10 +13,10 @@ def test_the_files_of_a_source_are_inputs_and_other_files_beside_them_are_not(tm
     for name in ("a.jsonl", "b.jsonl", "notes.txt"):
         (tmp_path / name).write_text("{}")
     sources = {
-        "home": SourceConfig(kind=SourceKind.shell, path="~"),
+        "home": SourceConfig(kind=SourceKind.trajectories, path="~"),
         "shipped": SourceConfig(kind=SourceKind.tinystories, path="sekft:tinystories.txt"),
-        "gone": SourceConfig(kind=SourceKind.shell, path="gone.jsonl"),
-        "generated": SourceConfig(kind=SourceKind.shell),
+        "gone": SourceConfig(kind=SourceKind.trajectories, path="gone.jsonl"),
+        "generated": SourceConfig(kind=SourceKind.trajectories),
     }
     found = training_inputs(TrainConfig(model=ModelConfig(name="tiny", path="sekft:tiny"), data=DataConfig(sources=sources)))[1:]
     assert [path.name for path in found] == ["a.jsonl", "b.jsonl", "tinystories.txt", "gone.jsonl"]

@@ -32,7 +32,7 @@ BAD = {
 
 
 def shell(path: Path, **more: object) -> SourceConfig:
-    return SourceConfig(kind=SourceKind.shell, path=str(path), max_line_bytes=2000, **more)  # type: ignore[arg-type]
+    return SourceConfig(kind=SourceKind.trajectories, path=str(path), max_line_bytes=2000, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", BAD)

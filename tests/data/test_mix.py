@@ -24,7 +24,7 @@ from tests.data.test_lines import EPISODE
 
 
 def sources(**weights: float) -> DataConfig:
-    return DataConfig(sources={name: SourceConfig(kind=SourceKind.shell, weight=weight) for name, weight in weights.items()})
+    return DataConfig(sources={name: SourceConfig(kind=SourceKind.trajectories, weight=weight) for name, weight in weights.items()})
 
 
 def rows(name: str, lengths: list[int]) -> list[Row]:
@@ -126,7 +126,7 @@ def recipe(folder: Path, **more: object) -> DataRecipe:
     twin = tree(node("px", "prompter", node("ax", "assistant", text=" ".join(WORDS))), "tx")
     again = tree(node("px", "prompter", node("ax", "assistant", text=" ".join([*WORDS, "again"]))), "ty")
     put(folder / "x.trees.jsonl", [*trees, twin, again])
-    shell = SourceConfig(kind=SourceKind.shell, path=str(folder / "episodes.jsonl"), weight=3)
+    shell = SourceConfig(kind=SourceKind.trajectories, path=str(folder / "episodes.jsonl"), weight=3)
     oasst = SourceConfig(kind=SourceKind.oasst, path=str(folder / "x.trees.jsonl"), max_similarity=0.8)
     data = DataConfig(sources={"shell": shell, "oasst": oasst}, validation_from=["shell"], **more)  # type: ignore[arg-type]
     tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))

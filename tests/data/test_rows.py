@@ -86,11 +86,11 @@ def test_a_refused_base_is_one_error_and_no_count_of_rows(tmp_path: Path):
 
 def test_a_missing_source_path_or_file_is_refused():
     with pytest.raises(SettingsError, match="no value for data.sources.shell.path"):
-        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell)}))
+        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.trajectories)}))
     with pytest.raises(SettingsError, match="no source chosen"):
         sources.read(DataConfig())
     with pytest.raises(DataError, match="nowhere: no such file"):
-        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.shell, path="nowhere")}))
+        sources.read(DataConfig(sources={"shell": SourceConfig(kind=SourceKind.trajectories, path="nowhere")}))
 
 
 def test_learned_tokens_are_counted_by_kind(tokenizer: ChatTokenizer):

@@ -18,7 +18,7 @@ def of(number: int, source: str = "shell", **more: object) -> Sample:
 
 
 def config(**more: object) -> DataConfig:
-    sources = {name: SourceConfig(kind=SourceKind.shell) for name in ("shell", "other")}
+    sources = {name: SourceConfig(kind=SourceKind.trajectories) for name in ("shell", "other")}
     return DataConfig(sources=sources, validation_share=0.25, **more)  # type: ignore[arg-type]
 
 

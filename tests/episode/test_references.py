@@ -16,7 +16,7 @@ SCENARIOS = [make("copy", index) for index in range(4)]
 
 
 def played(noise: float, seed: int = 0, detours: Sequence[Detour] = DEFAULT_DETOURS) -> Path:
-    source = SourceConfig(kind=SourceKind.shell, noise=noise, detours=list(detours))
+    source = SourceConfig(kind=SourceKind.trajectories, noise=noise, detours=list(detours))
     fill_sources([source], SCENARIOS, choose.backend(SandboxConfig(backend=BackendKind.bwrap)), 2, seed)
     return Path(source.path or "")
 

@@ -36,7 +36,7 @@ def test_a_base_of_the_hub_has_a_revision_and_a_licence_in_the_settings_takes_pr
 
 def test_the_digest_of_a_source_is_that_of_sha256sum_and_of_several_files_depends_on_each(tmp_path: Path):
     def facts() -> dict[str, object]:
-        source = SourceConfig(kind=SourceKind.shell, path=str(tmp_path))
+        source = SourceConfig(kind=SourceKind.trajectories, path=str(tmp_path))
         found: dict[str, object] = source_facts(TrainConfig(data=DataConfig(sources={"shell": source})), {"shell": 3})["shell"]
         return found
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sekft.config import SourceConfig
+from sekft.data.containers import open_file
 from sekft.data.conversation import Role, Text, leading_system_turns, to_conversation
 from sekft.data.files import find_files
-from sekft.data.lines import open_file
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.errors import DataError, validation_line

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
-from sekft.config.data import Calls, Filter
+from sekft.config.data import Calls, Filter, System
 from sekft.data.conversation import Role, Text, leading_system_turns, to_conversation
 from sekft.data.files import find_files
 from sekft.data.lines import read_records
@@ -66,7 +66,7 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
             messages = [message for _, message in read_records([file], LogMessage, source.max_line_bytes, stats)]
             if reason := next((FILTERS[filter][0] for filter in source.filters if FILTERS[filter][1](log, messages)), None):
                 stats.skip(reason)
-            elif turns := to_conversation(_turns(messages, source, stats), source.system, stats):
+            elif turns := to_conversation(_turns(messages, source, stats), source.system or System.drop, stats):
                 yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, is_chat=True, time=_time(messages))
 
 

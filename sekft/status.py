@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sekft.cli.launch import launch
+from sekft.cli.launch import Work, launch
 from sekft.config import StatusConfig
 from sekft.config.job import Job
 from sekft.errors import DataError
@@ -57,7 +57,7 @@ def table(runs: Sequence[Condition], root: Path) -> Table:
 
 
 def main() -> None:
-    launch("status", run)
+    launch("status", lambda: Work(run))
 
 
 if __name__ == "__main__":

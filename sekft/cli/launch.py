@@ -24,7 +24,7 @@ from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
 from sekft.config import automatic
-from sekft.config.automatic import Choose
+from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
 from sekft.config.job import Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
@@ -41,6 +41,20 @@ listeners: list[Listener] = []  # of the jobs of this process
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a command does.
+
+    sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run. choose: the rules for automatic
+    settings.
+    """
+
+    run: RunFunction
+    sweeps: SweepPolicy | None = None
+    plan: Plan | None = None
+    choose: Choose | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """The printable part of an error; keeping the exception would pin the model in GPU memory. of_job: of a job of a sweep."""
 
@@ -49,13 +63,10 @@ class Failure:
     of_job: bool
 
 
-def launch(
-    command: str, run: RunFunction, sweeps: SweepPolicy | None = None, plan: Plan | None = None, choose: Choose | None = None
-) -> None:
+def launch(command: str, work: Callable[[], Work]) -> None:
     """The main function of `python -m sekft.<command> [overrides]`.
 
-    sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run. choose: the
-    rules for automatic settings.
+    work: imports what the command needs; called once the settings are known to be right, so that a typo and --help are answered at once.
     A refusal or a full disk is one line on stderr and exit status 1; Ctrl-C is 130, SIGTERM 143. A failed job of a sweep does not stop
     the others: it is reported at once and again at the end.
     """
@@ -67,7 +78,7 @@ def launch(
     def job(cfg: DictConfig) -> float | None:
         this, objective = _job(), None
         try:
-            objective = _run_job(command, _notifying(command, run), cfg, this, sweeps, plan, choose)
+            objective = _run_job(command, work, cfg, this)
         except Exception as error:
             if os.getpid() != main_process or not (this.sweep or isinstance(error, SekftError | OSError)):
                 raise  # in a process of a Hydra launcher the exception must reach the launcher
@@ -137,18 +148,15 @@ def _notifying(command: str, run: RunFunction) -> RunFunction:
     return run_and_notify
 
 
-def _run_job(
-    command: str,
-    run: RunFunction,
-    cfg: DictConfig,
-    job: Job,
-    sweeps: SweepPolicy | None,
-    plan: Plan | None,
-    choose: Choose | None,
-) -> float | None:
+def _run_job(command: str, work: Callable[[], Work], cfg: DictConfig, job: Job) -> float | None:
     """Run or plan one job; returns the objective for a sweeper that searches."""
     if job.sweep:
         echo(f"== job {job.name}: {' '.join(job.overrides)}")
+
+    def choose(settings: Any, open_keys: frozenset[str]) -> Sequence[Choice]:
+        rules = work().choose
+        return rules(settings, open_keys) if rules else ()
+
     typed: Any
     typed, chosen = settled(skip_evaluation(cfg, job.overrides), COMMANDS[command], choose)
     _require_no_secret(typed, job)
@@ -156,16 +164,18 @@ def _run_job(
         for line in automatic.lines(chosen):
             echo(line)
     job = replace(job, facts={**job.facts, "chosen": automatic.record(chosen)}) if chosen else job
-    if plan is not None:
+    this = work()
+    run = _notifying(command, this.run)
+    if this.plan is not None:
         from sekft.where import remote
 
         remote.require(command, typed, job.sweep is not None)
         if allowed.only_planned(command, typed):
-            plan(typed, job, echo)
+            this.plan(typed, job, echo)
             return None
         run = remote.at_location(command, run, typed, echo)
-    if job.sweep and sweeps:
-        return sweeps.objective(typed, sweep.run_once(run, typed, job, job.sweep, sweeps, echo))
+    if job.sweep and this.sweeps:
+        return this.sweeps.objective(typed, sweep.run_once(run, typed, job, job.sweep, this.sweeps, echo))
     run(typed, job)
     return None
 

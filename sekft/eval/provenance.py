@@ -72,7 +72,7 @@ def read_licence(folder: Path) -> str | None:
 
 
 def loaded_base_facts(base: "Base") -> dict[str, Any]:
-    """The facts that need the weights. digest: as in an adapter's fingerprint, see sekft.model.base.identity."""
+    """The facts that need the weights. digest: as in an adapter's fingerprint, see sekft.model.files.identity."""
     facts = base_facts(base.config, base.folder) | {"digest": base.identity(), "dtype": base.dtype_name()}
     return {"base": facts, "render": fingerprint(base.tokenizer, facts["digest"], TEXT_VERSION), "device": base.device_record()}
 

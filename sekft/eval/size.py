@@ -5,8 +5,10 @@ function of base, device type and cores, so that the same line gives the same ev
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from math import log2
+from pathlib import Path
 from typing import Any
 
 from sekft.config import AgentKind, Device
@@ -18,6 +20,7 @@ from sekft.scenario.split import sides
 
 PREFIX = "eval."
 EPISODES = (64, 32, 16)
+GPU_NODES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")  # CUDA, CUDA on Jetson, ROCm, WSL
 SMALL = 20e6  # parameters; of such a base an evaluation takes a minute anywhere
 TIME_S = 900.0  # for base and tuned model on a CPU
 # of two CPU cores, measured on whole evaluations of SmolLM2-135M in float32: 32 scenarios, 18,000 tokens of replies in 332 s; beside other
@@ -40,11 +43,9 @@ def choose(settings: Any, open_keys: frozenset[str]) -> list[Choice]:
     if getattr(getattr(settings, "agent", None), "kind", None) is AgentKind.endpoint:
         found: Iterable[Choice] = endpoint_choices()
     else:
-        from sekft.model.base import device_memory
-
         size, device = size_of(settings.model, download=not settings.dry_run), device_type(settings.model.device)
         width = 0.5 if settings.model.load_4bit else 2.0
-        found = [*choices(size, device, os.cpu_count() or 1), rows_choice(size, device, width, device_memory(device))]
+        found = [*choices(size, device, os.cpu_count() or 1), rows_choice(size, device, width, gpu_memory(device))]
     held_out, _ = sides(settings.split)
     return [with_power(choice, len(held_out)) for choice in found if choice.key in open_keys]
 
@@ -101,9 +102,20 @@ def with_power(choice: Choice, archetypes: int) -> Choice:
 
 
 def device_type(device: Device) -> str:
-    """torch's name of the type of the device that model.device means here."""
+    """torch's name of the type of the device that model.device means here; torch is imported only where there may be a GPU."""
     if device is not Device.auto:
         return device.value
+    if sys.platform == "linux" and not any(Path(node).exists() for node in GPU_NODES):
+        return "cpu"
     from sekft.model.base import pick_device
 
     return pick_device(device).type
+
+
+def gpu_memory(device: str) -> float:
+    """Bytes of memory of the GPU; 0 for a CPU."""
+    if device == "cpu":
+        return 0.0
+    from sekft.model.base import device_memory
+
+    return device_memory(device)

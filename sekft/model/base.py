@@ -2,8 +2,6 @@
 
 import copy
 import gc
-import hashlib
-import os
 import resource
 import tempfile
 from collections.abc import Iterator
@@ -29,12 +27,12 @@ from transformers import (
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
 from sekft.model.dtype import choose_dtype
+from sekft.model.files import identity
 from sekft.model.locate import load_tokenizer
 from sekft.rendering.fingerprint import fingerprint
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.sandbox.text import TEXT_VERSION
 
-IDENTITY_BYTES = 1 << 20
 _loads = 0
 _resident: dict[ModelConfig, "Base"] = {}  # holds at most one
 
@@ -74,19 +72,6 @@ class Base:
         if self.device.type == "cuda":
             return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory so far"
         return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB of memory so far"
-
-
-def identity(folder: Path, model: ModelConfig) -> str:
-    """The SHA-256 of config.json and the weights: of the seed for random weights, else of head and tail of every weight file."""
-    digest = hashlib.sha256((folder / "config.json").read_bytes())
-    if model.weights is Weights.random:
-        digest.update(f"random {model.seed}".encode())
-    for file in sorted(folder.glob("*.safetensors")) if model.weights is Weights.pretrained else ():
-        with file.open("rb") as weights:
-            digest.update(f"{file.name} {file.stat().st_size}".encode() + weights.read(IDENTITY_BYTES))
-            weights.seek(-min(IDENTITY_BYTES, file.stat().st_size), os.SEEK_END)
-            digest.update(weights.read())
-    return digest.hexdigest()
 
 
 def base_loads() -> int:

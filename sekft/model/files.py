@@ -1,15 +1,19 @@
-"""Files that are not what their names say: git-lfs pointers, web pages, empty files, and files that were cut off. No torch."""
+"""The files of a base: their identity, and those that are not what their names say (git-lfs pointers, web pages, cut off). No torch."""
 
+import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
 
+from sekft.config import ModelConfig, Weights
 from sekft.errors import ModelError
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 GGUF_MAGIC = b"GGUF"
 SMALL_FILES = ("tokenizer.json", "tokenizer.model", "chat_template.jinja")
+IDENTITY_BYTES = 1 << 20
 SETTINGS_FILES = ("config.json", "generation_config.json", "tokenizer_config.json", "adapter_config.json")
 
 
@@ -94,3 +98,16 @@ def _safetensors_fault(file: Path, size: int) -> str:
     if size < end:
         return f"cut off: {size:,} bytes, its header says {end:,}; fetch it again"
     return f"damaged: {size:,} bytes, its header says {end:,}; fetch it again" if size > end else ""
+
+
+def identity(folder: Path, model: ModelConfig) -> str:
+    """The SHA-256 of config.json and the weights: of the seed for random weights, else of head and tail of every weight file."""
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    if model.weights is Weights.random:
+        digest.update(f"random {model.seed}".encode())
+    for file in sorted(folder.glob("*.safetensors")) if model.weights is Weights.pretrained else ():
+        with file.open("rb") as weights:
+            digest.update(f"{file.name} {file.stat().st_size}".encode() + weights.read(IDENTITY_BYTES))
+            weights.seek(-min(IDENTITY_BYTES, file.stat().st_size), os.SEEK_END)
+            digest.update(weights.read())
+    return digest.hexdigest()

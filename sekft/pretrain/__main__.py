@@ -1,20 +1,16 @@
-"""Pre-train the embedded base: generate conversations, train tokenizer and weights, write the files that ship."""
+"""`python -m sekft.pretrain`: make the embedded base from nothing."""
 
-from typing import Any
-
-from sekft.cli.launch import launch
-from sekft.config.job import Job
-from sekft.config.pretrain import PretrainConfig
-
-
-def run(settings: PretrainConfig, job: Job) -> dict[str, Any]:
-    from sekft.pretrain.run import pretrain
-
-    return pretrain(settings, job)
+from sekft.cli.launch import Work, launch
 
 
 def main() -> None:
-    launch("pretrain", run)
+    launch("pretrain", work)
+
+
+def work() -> Work:
+    from sekft.pretrain.run import pretrain
+
+    return Work(pretrain)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,22 @@
 
 import sys
 
-from sekft.cli.launch import launch, resident_socket
+from sekft.cli.launch import Work, launch, resident_socket
 from sekft.config import ResidentConfig
 from sekft.config.job import Job
 from sekft.errors import SekftError
-from sekft.resident.commands import INTERRUPTED, RemoteCommands, print_error
-from sekft.resident.run import read_prompt, run
 
 
 def main() -> None:
     composed: list[tuple[ResidentConfig, Job]] = []
     socket = resident_socket(sys.argv[1:])
     if not socket:
-        launch("resident", lambda settings, job: composed.append((settings, job)))  # Hydra ends here, as commands start it anew
+        launch(
+            "resident", lambda: Work(lambda settings, job: composed.append((settings, job)))
+        )  # Hydra ends here, as commands start it anew
+    from sekft.resident.commands import INTERRUPTED, RemoteCommands, print_error
+    from sekft.resident.run import read_prompt, run
+
     try:
         if socket:
             sys.exit(read_prompt(RemoteCommands(socket)))

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from sekft.cli.console import echo
-from sekft.cli.launch import launch
+from sekft.cli.launch import Work, launch
 from sekft.config import ServeConfig
 from sekft.config.job import Job
-from sekft.model.adapter import adapter_folders, require_adapter, require_fingerprint
-from sekft.model.locate import base_folder
 
 
 def run(settings: ServeConfig, job: Job) -> dict[str, Any]:
+    from sekft.model.adapter import adapter_folders, require_adapter, require_fingerprint
+    from sekft.model.locate import base_folder
     from sekft.serve.server import address, listening, require_token, serve
 
     limits = settings.serve
@@ -42,7 +42,7 @@ def discard(_: str) -> None:
 
 
 def main() -> None:
-    launch("serve", run)
+    launch("serve", lambda: Work(run))
 
 
 if __name__ == "__main__":

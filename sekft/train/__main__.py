@@ -4,23 +4,8 @@ import sys
 from pathlib import Path
 
 from sekft.cli.flags import wants_preview
-from sekft.cli.launch import launch
-from sekft.cli.replay import replaying
-from sekft.cli.sweep import SweepPolicy
-from sekft.compare.__main__ import compare_after_each
+from sekft.cli.launch import Work, launch
 from sekft.config.job import Report
-from sekft.data import inputs
-from sekft.eval.run import objective
-from sekft.train.automatic import choose
-from sekft.train.dry_run import plan
-from sekft.train.run import run
-from sekft.train.start import starting
-
-
-def newest_checkpoint(folder: Path, report: Report) -> Path | None:
-    from sekft.train import checkpoint
-
-    return checkpoint.newest(folder, report)
 
 
 def main() -> None:
@@ -29,8 +14,29 @@ def main() -> None:
 
         preview()
     else:
-        policy = SweepPolicy(inputs.training_inputs, newest_checkpoint, objective)
-        launch("train", replaying(starting(compare_after_each(run))), policy, plan, choose)
+        launch("train", work)
+
+
+def work() -> Work:
+    """What the command does. Its imports are slow; a typo and --help are answered without them."""
+    from sekft.cli.replay import replaying
+    from sekft.cli.sweep import SweepPolicy
+    from sekft.compare.command import compare_after_each
+    from sekft.data import inputs
+    from sekft.eval.run import objective
+    from sekft.train.automatic import choose
+    from sekft.train.dry_run import plan
+    from sekft.train.run import run
+    from sekft.train.start import starting
+
+    policy = SweepPolicy(inputs.training_inputs, newest_checkpoint, objective)
+    return Work(replaying(starting(compare_after_each(run))), policy, plan, choose)
+
+
+def newest_checkpoint(folder: Path, report: Report) -> Path | None:
+    from sekft.train import checkpoint
+
+    return checkpoint.newest(folder, report)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.check import __main__ as check
+from sekft.check import command as check
 from sekft.config import BackendKind, CheckConfig, SandboxConfig, SplitConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory

@@ -142,7 +142,7 @@ def test_the_same_line_finds_its_folder_and_failures_are_told_as_they_happen_and
 def test_nothing_of_a_job_that_failed_is_held_on_to(tmp_path: Path):
     source = """
 import weakref
-from sekft.cli.launch import launch
+from sekft.cli.launch import Work, launch
 from sekft.cli.sweep import SweepPolicy
 class Model: pass
 held = []
@@ -152,7 +152,7 @@ def run(settings, job):
     held.append(weakref.ref(model))
     model.itself = model
     raise RuntimeError("CUDA out of memory")
-launch("train", run, SweepPolicy(lambda settings: []))
+launch("train", lambda: Work(run, SweepPolicy(lambda settings: [])))
 """
     (tmp_path / "jobs.py").write_text(source)
     done = subprocess.run(

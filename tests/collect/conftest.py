@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from sekft import config
 from sekft.cli.settings import conf_folder, settings
-from sekft.collect import __main__ as collect
+from sekft.collect import command as collect
 from sekft.config import commands
 from sekft.config.job import Job
 from sekft.episode import trajectory

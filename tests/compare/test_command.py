@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sekft.compare.__main__ import compare_after_each
+from sekft.compare.command import compare_after_each
 from sekft.config.job import Job
 from sekft.errors import ModelError
 from tests.conftest import ROOT, run_command

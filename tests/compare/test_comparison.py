@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sekft.compare.__main__ import compare
+from sekft.compare.command import compare
 from sekft.compare.comparison import Comparison, markdown_table, result_section, verdict_section
 from sekft.compare.kinds import table_by_blocker, table_by_kind
 from sekft.compare.page import leading_sentences, write_comparison_page

@@ -18,7 +18,7 @@ from sekft.errors import ReleaseError
 from sekft.model import base as bases
 from sekft.model import lora
 from sekft.release import replay
-from sekft.release.__main__ import promote, verify
+from sekft.release.command import promote, verify
 from sekft.release.evidence import Requirements, objections
 from sekft.release.releases import create, roll_back
 from sekft.release.replies import recorded_replies

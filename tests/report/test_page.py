@@ -7,7 +7,7 @@ from jinja2 import UndefinedError
 
 from sekft import preview
 from sekft.mask.tokens import Token
-from sekft.preview.__main__ import PaintedRow, page_row
+from sekft.preview.command import PaintedRow, page_row
 from sekft.report.page import write_page
 
 PREVIEW = Path(preview.__file__).with_name("page.html.jinja")

@@ -1,0 +1,197 @@
+"""The command `python -m sekft.check`: the reference must solve every scenario, cheats and idle agents none; and leaks are found."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sekft.cli.console import echo
+from sekft.config import CheckConfig, EvalConfig, ModelConfig
+from sekft.config.job import Job
+from sekft.episode import trajectory
+from sekft.episode.agent import Scripted, reference
+from sekft.episode.pool import EpisodeRequest, play_many
+from sekft.episode.trajectory import Ending, Trajectory
+from sekft.errors import DataError, SandboxError, ScenarioError
+from sekft.model.locate import load_tokenizer
+from sekft.sandbox import choose
+from sekft.sandbox.session import Backend
+from sekft.scenario import cheat, library, split
+from sekft.scenario.document import Scenario, Terminal, read_all
+from sekft.scenario.leak import leaks
+from sekft.scenario.task import Blocker
+from sekft.tracking.files import write_json
+from sekft.tracking.signals import terminating
+
+SOLVERS = ("reference", "noisy")  # must be kept in every episode; the agents of cheat.CHEATS must be accepted in none
+BLOCKER_CYCLE = len(library.BLOCKERS) * library.BLOCKED_EVERY  # scenarios of one archetype until every blocker has occurred once
+MIN_BLOCKED = 4  # blocked scenarios; in a smaller set the share of unworkable ones is not judged
+MAX_UNWORKABLE_SHARE = 0.25  # of the blocked scenarios
+Episodes = Mapping[str, Sequence[Trajectory]]  # by agent
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule of this check that a scenario breaks.
+
+    column: the agent, `flaky` or `unworkable`. episodes: how many of `of` the checker accepted; for `flaky`, how many were different.
+    """
+
+    scenario: str
+    column: str
+    episodes: int
+    of: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.column} {self.episodes}/{self.of}: {self.reason}"
+
+
+def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
+    if settings.trajectories:
+        return check_leaks(settings)
+    scenarios = choose_scenarios(settings)
+    backend = choose.backend(settings.sandbox, echo, bool(settings.path))
+    start = time.monotonic()
+    episodes = play_all(scenarios, backend, settings)
+    seconds = time.monotonic() - start
+    flaky = find_flaky(scenarios, episodes)
+    faults = [fault for scenario in scenarios for fault in judge(scenario, episodes, settings.repeats)] + too_many_unworkable(scenarios)
+    faults += [Fault(name, "flaky", count, settings.repeats, "the same replies gave different episodes") for name, count in flaky.items()]
+    rows = count_by_archetype(scenarios, episodes)
+    Console(width=120).print(table(rows, settings.repeats))
+    amount, unworkable = sum(map(len, episodes.values())), sum(map(is_unworkable, scenarios))
+    pace = {"backend": backend.name, "episodes": amount, "seconds": round(seconds, 3), "episodes_per_s": round(amount / seconds, 2)}
+    summary = {
+        "command": "check",
+        "scenarios": len(scenarios),
+        "repeats": settings.repeats,
+        "flaky": list(flaky),
+        "unworkable": unworkable,
+        **pace,
+    }
+    summary["faults"] = [asdict(fault) for fault in faults]
+    write_json(job.folder / "check.json", {**summary, "archetypes": rows})
+    write_json(job.folder / "summary.json", summary)
+    echo(f"{amount} episodes on {backend.name} in {seconds:.0f} s: {amount / seconds:.1f}/s; details: {job.folder / 'check.json'}")
+    echo(f"{len(flaky)} of {len(scenarios)} scenarios flaky; in {unworkable} nothing can be done, so that an immediate panic is right")
+    if faults:
+        for fault in faults:
+            echo(str(fault))
+        raise ScenarioError(f"{len({fault.scenario for fault in faults})} of {len(scenarios)} scenarios are at fault; {faults[0]}")
+    k, cheats = settings.repeats, ", ".join(name for name in cheat.CHEATS if name != "nothing")
+    echo(f"{len(scenarios)} scenarios: reference {k}/{k}, nothing 0/{k} in every one; noisy {k}/{k}; {cheats} 0/{k}")
+    return summary
+
+
+def choose_scenarios(settings: CheckConfig) -> list[Scenario]:
+    """Raises ScenarioError."""
+    if settings.path:
+        return read_all(Path(settings.path))[: settings.episodes or None]
+    if settings.library in library.archetypes():
+        return [library.make(settings.library, index, settings.seed) for index in range(settings.episodes or BLOCKER_CYCLE)]
+    if split.is_foreign(settings.library):
+        raise ScenarioError(f"library={settings.library}: allowed: {', '.join(split.SETS)}, or {', '.join(library.archetypes())}")
+    return split.load(settings.library, settings.split, settings.seed, settings.episodes)
+
+
+def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig) -> Episodes:
+    """The episodes of every agent in every scenario, `repeats` times each. Raises SandboxError if a session broke twice."""
+    agents = {"reference": reference(scenarios), "noisy": reference(scenarios, 1.0, settings.seed)}
+    agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.CHEATS.items()}
+    config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
+    plan = [(name, scenario, attempt) for name in agents for scenario in scenarios for attempt in range(settings.repeats)]
+    with terminating():
+        requests = [EpisodeRequest(scenario, agents[name], attempt) for name, scenario, attempt in plan]
+        played = play_many(requests, backend, config, settings.workers, "check")
+    if broken := [episode for episode in played if episode.ending is Ending.broken]:
+        first = broken[0]
+        raise SandboxError(f"{first.scenario_id}: its session broke twice ({first.reason}); {len(broken)} episodes could not be judged")
+    episodes: dict[str, list[Trajectory]] = {name: [] for name in agents}
+    for (name, _, _), episode in zip(plan, played, strict=True):
+        episodes[name].append(episode)
+    return episodes
+
+
+def judge(scenario: Scenario, episodes: Episodes, repeats: int) -> list[Fault]:
+    """A fault for every solver that fails and every cheat that the checker accepts."""
+    faults = []
+    for agent, played in episodes.items():
+        own = [episode for episode in played if episode.scenario_id == scenario.id]
+        lost = [episode for episode in own if not episode.kept]
+        accepted = [episode for episode in own if episode.checked]
+        if agent in SOLVERS and lost:
+            faults.append(Fault(scenario.id, agent, repeats - len(lost), repeats, f"{lost[0].outcome.value} ({lost[0].reason})"))
+        if agent in cheat.CHEATS and accepted and not is_unworkable(scenario):
+            faults.append(
+                Fault(scenario.id, agent, len(accepted), repeats, "its checker accepts an episode in which the work was not done")
+            )
+    return faults
+
+
+def is_unworkable(scenario: Scenario) -> bool:
+    """Whether nothing can be done in this scenario, because its provider is unreachable: doing nothing is right there."""
+    return scenario.axes.blocker == Blocker.unreachable.value
+
+
+def too_many_unworkable(scenarios: Sequence[Scenario]) -> list[Fault]:
+    """One fault if more than a quarter of the blocked scenarios are unworkable: an agent that panics at once would do well."""
+    unworkable, blocked = sum(map(is_unworkable, scenarios)), sum(scenario.terminal is Terminal.panic for scenario in scenarios)
+    if blocked < MIN_BLOCKED or unworkable <= blocked * MAX_UNWORKABLE_SHARE:
+        return []
+    return [Fault("all", "unworkable", unworkable, blocked, "in more than a quarter of the blocked scenarios nothing can be done")]
+
+
+def find_flaky(scenarios: Sequence[Scenario], episodes: Episodes) -> dict[str, int]:
+    """The number of different episodes that the reference's replies gave, by scenario; only scenarios with more than one."""
+    distinct: dict[str, set[tuple[Any, ...]]] = {scenario.id: set() for scenario in scenarios}
+    for episode in episodes["reference"]:
+        distinct[episode.scenario_id].add((episode.outcome, *((message.role, message.content) for message in episode.messages)))
+    return {name: len(found) for name, found in distinct.items() if len(found) > 1}
+
+
+def count_by_archetype(scenarios: Sequence[Scenario], episodes: Episodes) -> dict[str, dict[str, Any]]:
+    """Accepted episodes by agent, and the mean turns and tokens of the reference. Tokens are those of model=tiny."""
+    tokenizer = load_tokenizer(ModelConfig(name="tiny", path="sekft:tiny"))
+    unworkable = {scenario.id for scenario in scenarios if is_unworkable(scenario)}
+    rows: dict[str, dict[str, Any]] = {}
+    for name in sorted({scenario.archetype for scenario in scenarios}):
+        own = [scenario for scenario in scenarios if scenario.archetype == name]
+        blocked = sum(scenario.terminal is Terminal.panic for scenario in own)
+        rows[name] = {"family": own[0].axes.family, "scenarios": len(own), "blocked": blocked}
+        for agent, played in episodes.items():
+            ours = [episode for episode in played if episode.archetype == name]
+            if agent in SOLVERS:
+                rows[name][agent] = sum(episode.kept for episode in ours)
+            else:
+                rows[name][agent] = sum(bool(episode.checked) and episode.scenario_id not in unworkable for episode in ours)
+        solved = [episode for episode in episodes["reference"] if episode.archetype == name]
+        tokens = [len(tokenizer.encode(message.content)[0]) for episode in solved for message in episode.messages]
+        rows[name] |= {"turns": sum(len(episode.commands) for episode in solved) / len(solved), "tokens": sum(tokens) // len(solved)}
+    return rows
+
+
+def table(rows: Mapping[str, Mapping[str, Any]], repeats: int) -> Table:
+    title = f"accepted episodes ({repeats} per scenario and agent), and the mean turns and tokens of the reference"
+    out = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for column in ("archetype", *next(iter(rows.values()))):
+        out.add_column(column, justify="left" if column in ("archetype", "family") else "right")
+    for name, row in rows.items():
+        out.add_row(name, *(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+    return out
+
+
+def check_leaks(settings: CheckConfig) -> dict[str, Any]:
+    """Search training data for text of the test scenarios: the frozen set, or that of the split. Raises DataError if some is found."""
+    episodes = list(trajectory.read(Path(settings.trajectories or "")))
+    evaluation = split.load("test", settings.split)
+    found = leaks(evaluation, ("\n".join(message.content for message in episode.messages) for episode in episodes))
+    if found:
+        raise DataError(f"{settings.trajectories}: {found.line()}")
+    echo(split.describe(evaluation, "test", settings.split))
+    echo(f"{len(episodes)} episodes of {settings.trajectories}: {found.line()}")
+    return {"command": "check", "episodes": len(episodes), "leaks": asdict(found)}

@@ -70,7 +70,7 @@ def launch(command: str, work: Callable[[], Work]) -> None:
     A refusal or a full disk is one line on stderr and exit status 1; Ctrl-C is 130, SIGTERM 143. A failed job of a sweep does not stop
     the others: it is reported at once and again at the end.
     """
-    register()
+    register(command)
     _quiet_libraries()
     failures: list[Failure] = []
     main_process = os.getpid()

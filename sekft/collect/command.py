@@ -100,7 +100,7 @@ def write_conversations(settings: CollectConfig, name: str, job: Job) -> dict[st
     source_files(name, source)
     tokenizer = load_tokenizer(settings.model) if settings.export else None
     with terminating(), open_run(job.folder, "collect", asdict(settings), job.overrides, settings.seed) as record:
-        card = export.write(name, source, job.folder, tokenizer)
+        card = export.write(name, source, job.folder, tokenizer, echo)
         write_json(job.folder / CARD, card)
         write_text(job.folder / PAGE, export.as_markdown(card))
         summary = {"command": "collect", "seed": settings.seed, "path": str(job.folder / export.LINES), **card}

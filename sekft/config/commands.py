@@ -218,9 +218,9 @@ COMMANDS: dict[str, type] = {
 }
 
 
-def register() -> None:
-    """Store the types in Hydra's ConfigStore as <command>_types, the first line of every conf/<command>.yaml."""
+def register(command: str | None = None) -> None:
+    """Store the types in Hydra's ConfigStore as <command>_types, the first line of every conf/<command>.yaml. None: of every command."""
     from hydra.core.config_store import ConfigStore
 
-    for command, node in COMMANDS.items():
-        ConfigStore.instance().store(name=f"{command}_types", node=with_open_settings(node))
+    for name in [command] if command else COMMANDS:
+        ConfigStore.instance().store(name=f"{name}_types", node=with_open_settings(COMMANDS[name]))

@@ -13,7 +13,7 @@ from typing import Any
 from sekft.config import SourceConfig
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
-from sekft.data.sources import source_files, stream
+from sekft.data.sources import Report, source_files, stream
 from sekft.errors import Fault, RenderError
 from sekft.rendering.render import render_all
 from sekft.rendering.tokenizer import ChatTokenizer
@@ -43,10 +43,12 @@ class ExportStats:
             self.times = [min([sample.time, *self.times]), max([sample.time, *self.times])]
 
 
-def write(name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenizer | None) -> dict[str, Any]:
+def write(
+    name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenizer | None, report: Report = lambda line: None
+) -> dict[str, Any]:
     """Write the source's files into folder, each atomically, and return its card. Raises DataError, SettingsError.
 
-    tokenizer: of the base whose text train.csv and train.jsonl hold, the same in both; None: they are not written.
+    report: gets a line on the format that was recognised. tokenizer: of the base whose text train.csv and train.jsonl hold, the same in both; None: they are not written.
     """
     stats, exported = ReadStats(source.max_bad), ExportStats()
     with ExitStack() as stack:
@@ -55,7 +57,7 @@ def write(name: str, source: SourceConfig, folder: Path, tokenizer: ChatTokenize
         table = csv.writer(texts[1]) if texts else None
         if table:
             table.writerow(["text"])
-        for sample in stream(name, source, stats):
+        for sample in stream(name, source, stats, report):
             exported.add(sample)
             lines.write(_dumps(as_line(sample)))
             if tokenizer and table:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from threading import Event
 
 from sekft.config import EvalConfig
 from sekft.episode import outcome, setup
 from sekft.episode.agent import Agent
 from sekft.episode.replies import PROSE, kinds
+from sekft.episode.stop import Stop
 from sekft.episode.trajectory import Command, Ending, Trajectory
-from sekft.errors import SandboxError, Stopped
+from sekft.errors import SandboxError
 from sekft.rendering.messages import Message
 from sekft.sandbox.session import Backend, CheckResult, Session, ShellTurn
 from sekft.sandbox.text import TEXT_VERSION, environment_turn
@@ -42,7 +42,7 @@ class Episode:
         self.end(ending, f"{limit}: {value}")
 
 
-def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Event | None = None) -> Trajectory:
+def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Stop | None = None) -> Trajectory:
     """Play one episode and record it.
 
     A sandbox that fails gives a trajectory with the ending `broken`. Raises Stopped when stop is set or the agent was cancelled,
@@ -50,15 +50,17 @@ def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig,
     """
     episode = _arrive(scenario)
     episode_id = f"{scenario.id}#{attempt}"
-    check = CheckResult(None)
+    check, stop = CheckResult(None), stop or Stop()
+    stop.require_not_set()
     try:
-        with backend.open(setup.environment(scenario)) as session:
+        with backend.open(setup.environment(scenario)) as session, stop.ending(session):
             session.put(setup.files(scenario))
             run_turns(episode, episode_id, scenario, agent, session, config, stop)
             if episode.ending is not Ending.broken:
                 check = session.check(scenario.checker, CHECK_TIMEOUT_S)
     except SandboxError as error:
         episode.end(Ending.broken, str(error))
+    stop.require_not_set()  # a sandbox that a signal ended is no broken one
     if check.broken:
         episode.end(Ending.broken, f"checker: {check.output}")
     return record(episode, episode_id, scenario, agent.name, check)
@@ -73,13 +75,12 @@ def record_unplayed(scenario: Scenario, agent: Agent, attempt: int) -> Trajector
 
 
 def run_turns(
-    episode: Episode, episode_id: str, scenario: Scenario, agent: Agent, session: Session, config: EvalConfig, stop: Event | None
+    episode: Episode, episode_id: str, scenario: Scenario, agent: Agent, session: Session, config: EvalConfig, stop: Stop
 ) -> None:
     """Get a reply, type it, append what the shell shows; repeat until episode.ending is set. Raises Stopped."""
     turns = min(config.max_turns, scenario.limits.turns)
     while episode.ending is None:
-        if stop is not None and stop.is_set():
-            raise Stopped
+        stop.require_not_set()
         if len(episode.commands) >= turns:
             limit = "limits.turns" if scenario.limits.turns < config.max_turns else "eval.max_turns"
             episode.end_at_limit(Ending.turn_limit, limit, turns)

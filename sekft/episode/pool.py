@@ -17,6 +17,7 @@ from sekft.config import EvalConfig
 from sekft.episode.agent import Agent, Cancellable
 from sekft.episode.play import play, record_unplayed
 from sekft.episode.retry import Retry
+from sekft.episode.stop import Stop
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import Stopped
 from sekft.sandbox.session import Backend
@@ -71,10 +72,10 @@ def play_many(
     """Play all requests; the trajectories come in their order. workers 0: twice the cores.
 
     done: called once per finished episode, never by two threads at once; tokens: generated so far, for the progress line.
-    Episodes that config.max_eval_s leaves no time for are recorded as broken. On Ctrl-C, SIGTERM or an error replies end
-    within a token, and every session is removed before the exception is raised.
+    Episodes that config.max_eval_s leaves no time for are recorded as broken. On Ctrl-C, SIGTERM or an error replies end within a token,
+    and every sandbox ends before the exception is raised; episodes that were not over are not recorded.
     """
-    stop, lock, tally = Event(), threading.Lock(), Tally()
+    stop, lock, tally = Stop(), threading.Lock(), Tally()
 
     def cancel() -> None:
         stop.set()
@@ -99,8 +100,8 @@ def play_many(
                     done(trajectory)
             return trajectory
 
-        futures = [pool.submit(play_one, request) for request in requests]
         try:
+            futures = [pool.submit(play_one, request) for request in requests]
             _wait(futures, lambda: update(tally.played))
         except BaseException:
             cancel()
@@ -109,7 +110,7 @@ def play_many(
         return [future.result() for future in futures]
 
 
-def _play_once(request: EpisodeRequest, backend: Backend, config: EvalConfig, stop: Event, late: Event) -> Trajectory:
+def _play_once(request: EpisodeRequest, backend: Backend, config: EvalConfig, stop: Stop, late: Event) -> Trajectory:
     unplayed = partial(record_unplayed, request.scenario, request.agent, request.attempt)
     try:
         return unplayed() if late.is_set() else play(request.scenario, request.agent, backend, config, request.attempt, stop)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 
+from sekft.episode.stop import Stop
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.errors import SandboxError
 from sekft.sandbox.session import Backend, Session
@@ -22,12 +23,12 @@ class Retry:
     It waits for the backend to work again, but not anew for every episode once the backend did not come back within RECOVERY_S.
     """
 
-    def __init__(self, backend: Backend, stop: Event) -> None:
+    def __init__(self, backend: Backend, stop: Stop) -> None:
         self._backend, self._stop = backend, stop
         self._given_up = Event()
 
     def run(self, play: Callable[[], Trajectory], first: Trajectory) -> Trajectory:
-        """The trajectory of a second attempt in a fresh session.
+        """The trajectory of a second attempt in a fresh session. Raises Stopped.
 
         If that breaks, too, while the canary goes on, the agent breaks its sessions: the ending becomes `lost`.
         """
@@ -43,9 +44,11 @@ class Retry:
     def _canary(self, stack: contextlib.ExitStack) -> Session | None:
         """The first session that opens and answers, closed by stack; None if there is none in time."""
         end = time.monotonic() + RECOVERY_S
-        while not self._stop.is_set():
+        while True:
+            self._stop.require_not_set()
             with contextlib.suppress(SandboxError):
                 session = stack.enter_context(self._backend.open({}))
+                stack.enter_context(self._stop.ending(session))
                 if _answers(session):
                     return session
             stack.close()
@@ -53,7 +56,6 @@ class Retry:
                 self._given_up.set()
                 return None
             self._stop.wait(_PAUSE_S)
-        return None
 
 
 def _answers(session: Session) -> bool:

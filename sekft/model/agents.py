@@ -56,8 +56,8 @@ def answer_questions(
     Returns agent -> (text, whether the agent stopped by itself) in the order of the questions.
     """
     with model_agents(base, folders, config, seed) as models, ThreadPoolExecutor(2 * config.rows) as pool:
-        pending = {name: [pool.submit(_answer, models.agents[name], *question) for question in questions.items()] for name in folders}
         try:
+            pending = {name: [pool.submit(_answer, models.agents[name], *question) for question in questions.items()] for name in folders}
             return {name: [answer.result() for answer in futures] for name, futures in pending.items()}
         except BaseException:  # Ctrl-C or SIGTERM: else the pool would wait for all answers
             for agent in models.agents.values():

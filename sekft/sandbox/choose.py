@@ -87,5 +87,6 @@ def _bwrap(settings: SandboxConfig, report: Report, reason: str) -> Backend:
     from sekft.sandbox.backend.bwrap import BwrapBackend
 
     made = BwrapBackend(settings)
-    report(f"sandbox: bwrap ({reason}; weaker than an engine: {', '.join(made.weaknesses())})")
+    swept = f"; {made.swept} left-over sandboxes ended" if made.swept else ""
+    report(f"sandbox: bwrap ({reason}; weaker than an engine: {', '.join(made.weaknesses())}{swept})")
     return made

@@ -59,6 +59,9 @@ class Session(Protocol):
     def check(self, script: str, timeout_s: float) -> CheckResult:
         """Kill all processes of the agent, then run the checker as the agent's user in its home."""
 
+    def kill(self) -> None:
+        """End the sandbox at once, from any thread; a run or check under way in another one ends as broken. Never raises."""
+
 
 class Backend(Protocol):
     """Opens sessions. open() may be called from many threads at once."""

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +31,27 @@ with made(sys.argv[1]).open({}) as session:
 """
 
 
+PLAY = """
+import dataclasses, sys
+from sekft.config import EvalConfig, SplitConfig
+from sekft.episode.agent import Scripted
+from sekft.episode.pool import EpisodeRequest, play_many
+from sekft.scenario.split import scenarios
+from tests.sandbox.conftest import SETTINGS, made
+backend = type(made(sys.argv[1]))(dataclasses.replace(SETTINGS, session_s=int(sys.argv[2])))
+scenario = scenarios(SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=4, eval_scenarios=4), "all")[0]
+scripts = [("true", "exit"), ("sleep 30 & cat", "exit"), ("sleep 30", "exit")]
+agents = [Scripted(f"agent{number}", {scenario.id: script}) for number, script in enumerate(scripts)]
+print("ready", flush=True)
+try:
+    requests = [EpisodeRequest(scenario, agents[number % 3], number) for number in range(300)]
+    play_many(requests, backend, EvalConfig(), workers=8, done=lambda episode: print("ending:", episode.ending, flush=True))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+ROOT = Path(__file__).parents[2]
+
+
 def await_true(condition: Callable[[], bool], within_s: float = 3.0) -> bool:
     end = time.monotonic() + within_s
     while not condition():
@@ -39,8 +63,7 @@ def await_true(condition: Callable[[], bool], within_s: float = 3.0) -> bool:
 
 def hold(name: str) -> tuple[subprocess.Popen[str], str]:
     """A process that holds a session, and the name of its container."""
-    root = Path(__file__).parents[2]
-    held = subprocess.Popen([sys.executable, "-c", HOLD, name], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    held = subprocess.Popen([sys.executable, "-c", HOLD, name], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert held.stdout
     return held, held.stdout.readline().strip()
 
@@ -95,6 +118,63 @@ def test_an_exception_ends_the_session(backend: Backend, error: type[BaseExcepti
         assert await_true(lambda: not containers(name))
     else:
         assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
+
+
+def sandboxes(backend: str, owner: int, session_s: int) -> list[str]:
+    """What is left of the sandboxes of one owner: names of containers, or of bwrap processes that have its session_s."""
+    if backend == "docker":
+        from sekft.sandbox.backend import engine
+
+        label = {"label": f"{engine.OWNER}={socket.gethostname()}:{owner}"}
+        return [container.name for container in engine.find().client().containers.list(all=True, ignore_removed=True, filters=label)]
+    processes = [process.info for process in psutil.process_iter(["pid", "cmdline", "status"])]
+    running = [one for one in processes if one["status"] != psutil.STATUS_ZOMBIE and str(session_s) in (one["cmdline"] or ())[:6]]
+    return [str(one["pid"]) for one in running]
+
+
+def interrupt(backend: str, after_s: float, session_s: int) -> None:
+    """Send SIGINT to the process group of a process that plays, as a terminal does; require its end, and that of its sandboxes."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", PLAY, backend, str(session_s)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert run.stdout and run.stdout.readline() == "ready\n"
+        time.sleep(after_s)
+        os.killpg(run.pid, signal.SIGINT)
+        endings = re.findall(r"^ending: (.*)$", run.communicate(timeout=20)[0], re.MULTILINE)
+        assert run.returncode == 130 and set(endings) <= {"exit"}  # no sandbox that the signal ended counts as a broken one
+        assert await_true(lambda: not sandboxes(backend, run.pid, session_s), 2.0), sandboxes(backend, run.pid, session_s)
+    finally:
+        run.kill()
+
+
+def test_an_interrupt_while_sandboxes_start_and_play_leaves_none() -> None:
+    made("bwrap")
+    for number, after_s in enumerate((0.03, 0.4)):
+        interrupt("bwrap", after_s, 6000 + number)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["bwrap", pytest.param("docker", marks=pytest.mark.docker)])
+def test_an_interrupt_at_twenty_random_moments_leaves_no_sandbox(name: str) -> None:
+    made(name)
+    moments = random.Random(0)
+    for number in range(20):
+        interrupt(name, moments.uniform(0, 1.5), 6100 + number)
+
+
+def test_a_sandbox_whose_owner_was_killed_while_it_started_is_ended_by_the_next_start() -> None:
+    from sekft.sandbox.backend.control import sweep
+
+    options = "--unshare-user --unshare-pid --die-with-parent --ro-bind / / --info-fd 1 --userns-block-fd 7"
+    script = f"printf '%s\\0' {options} > $1; exec 8<$1 7<&0; exec bwrap --args 8 /bin/sh /run/place 6200"
+    with tempfile.NamedTemporaryFile() as file:
+        bwrap = subprocess.Popen(["sh", "-c", script, "sh", file.name], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert await_true(lambda: len(sandboxes("bwrap", 0, 6200)) == 2)
+        bwrap.kill()
+        bwrap.wait()
+        assert len(sandboxes("bwrap", 0, 6200)) == 1  # it waits for the one that was killed
+        assert sweep() >= 1 and await_true(lambda: not sandboxes("bwrap", 0, 6200))
 
 
 @pytest.fixture

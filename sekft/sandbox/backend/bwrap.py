@@ -18,7 +18,7 @@ from pathlib import Path
 from sekft.config import SandboxConfig
 from sekft.errors import SandboxError
 from sekft.sandbox import image, layout
-from sekft.sandbox.backend.control import Control, PipeStream, may_map_two_users
+from sekft.sandbox.backend.control import Control, PipeStream, may_map_two_users, sweep
 from sekft.sandbox.session import CheckResult, File, ShellTurn
 from sekft.sandbox.shell import Shell
 
@@ -34,17 +34,21 @@ _DROP = "chroot --userspec=1000:1000 --groups= --skip-chdir /"
 
 
 class BwrapBackend:
-    """Implements session.Backend. A session must be used in the thread that opened it, and ends with that thread."""
+    """Implements session.Backend. A session must be used in the thread that opened it, and ends with that thread.
+
+    swept: sandboxes that were left over by owners that are gone, and were ended.
+    """
 
     name = "bwrap"
 
     def __init__(self, settings: SandboxConfig, root: Path | None = None, two_users: bool | None = None) -> None:
-        """Makes the root file system and opens a trial session. two_users None: if the host allows it. Raises SandboxError."""
+        """Sweeps, makes the root file system and opens a trial session. two_users None: if the host allows it. Raises SandboxError."""
         if not shutil.which("bwrap"):
             raise SandboxError("bwrap is not installed: run apt-get install bubblewrap, or use sandbox=docker")
         self.settings = settings
         self.root = root or image.root_folder()
         self.digest = f"sha256:{image.tar_digest(image.root_tar())}" if root is None else ""
+        self.swept = sweep()
         self.two_users = may_map_two_users() if two_users is None else two_users
         with self.open({}):
             pass
@@ -116,6 +120,9 @@ class BwrapSession:
             return CheckResult(None, str(error), broken=not self._control.held_by_agent())
         late = status == 137 and time.monotonic() - started >= timeout_s
         return CheckResult(None if late else status, output.decode("utf-8", "replace"))
+
+    def kill(self) -> None:
+        self._control.kill()
 
     def _start(self) -> Shell:
         if not self._laid_out:

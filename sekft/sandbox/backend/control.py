@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ _AGENTS = 1 << 20  # user ids for agents
 # one user id per session: kernels before 5.14 count RLIMIT_NPROC per uid of the host
 _AGENT_UIDS = itertools.count(random.SystemRandom().randrange(_AGENTS))
 _NOBODY = 65534
+_COMMAND = ("bwrap", "--args", "8", "/bin/sh", "/run/place")
 
 
 def may_map_two_users() -> bool:
@@ -44,6 +46,7 @@ class Control:
         self.two_users = two_users
         self._options, self._arguments = options, arguments
         self._pid = 0
+        self._reaping = threading.Lock()  # a process that was waited for must not be killed: its number may be another's
         self._status: int | None = None
         self._held = False
         self._closing: list[int] = []
@@ -74,7 +77,7 @@ class Control:
         for number, data in ((8, b"".join(option.encode() + b"\0" for option in options)), (9, SCRIPT.read_bytes())):
             pipe.write_all(self._pipe(inside, number, we_write=True), data, 0)
             self._close_last()
-        command = ["bwrap", "--args", "8", "/bin/sh", "/run/place", *self._arguments]
+        command = [*_COMMAND, *self._arguments]
         if os.geteuid() == 0:  # never as root, whose number of processes is not limited
             for number in (3, 4, 5):  # only the owner of a pipe may open it again, as /dev/fd/3 or /dev/stdout
                 os.fchown(inside[number], agent, agent)
@@ -92,6 +95,7 @@ class Control:
             # Python ignores these signals, and children inherit that: `yes | head` would report a broken pipe
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
             setsigmask=[],
+            setpgroup=0,  # a group of its own: Ctrl-C reaches the terminal's group, and would end the sandbox in the middle of its start
         )
         for number in list(inside):
             os.close(inside.pop(number))
@@ -167,10 +171,20 @@ class Control:
         self._held = self._held or self._wait() == 137
         return self._held
 
+    def kill(self) -> None:
+        """End the sandbox, from any thread: the first process of the pid namespace dies with bwrap, and all others with it.
+
+        The whole process group, because until the users are mapped that process waits for bwrap and would wait for ever.
+        """
+        with self._reaping:
+            if self._pid and self._status is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._pid, signal.SIGKILL)
+
     def close(self) -> None:
-        """End the session: the first process of the pid namespace dies with bwrap, and all others with it."""
-        if self._pid and self._wait(0) is None:
-            os.kill(self._pid, signal.SIGKILL)
+        """End the session and wait for its end."""
+        self.kill()
+        if self._pid:
             self._wait(REQUEST_S)
         while self._closing:
             self._close_last()
@@ -223,17 +237,17 @@ class Control:
         """The exit status of bwrap as a shell would give it; None while it runs."""
         end = time.monotonic() + wait_s
         while self._status is None:
-            try:
-                pid, status = os.waitpid(self._pid, os.WNOHANG)
-            except ChildProcessError:  # other code waited for all children of this process
-                pid, status = self._pid, 0
-            if pid:
-                code = os.waitstatus_to_exitcode(status)
-                self._status = code if code >= 0 else 128 - code
-            elif time.monotonic() >= end:
+            with self._reaping:
+                try:
+                    pid, status = os.waitpid(self._pid, os.WNOHANG)
+                except ChildProcessError:  # other code waited for all children of this process
+                    pid, status = self._pid, 0
+                if pid:
+                    code = os.waitstatus_to_exitcode(status)
+                    self._status = code if code >= 0 else 128 - code
+            if pid or time.monotonic() >= end:
                 break
-            else:
-                time.sleep(0.002)
+            time.sleep(0.002)
         return self._status
 
     def _pipe(self, inside: dict[int, int], number: int, we_write: bool = False) -> int:
@@ -267,6 +281,31 @@ class PipeStream:
 
     def close(self) -> None:
         """Nothing: Control.close() closes all pipes."""
+
+
+def sweep() -> int:
+    """Kill sandboxes of this machine whose owner is gone. Returns their number.
+
+    A sandbox ends with its owner, except if the owner is killed while the users are mapped: the first process of the pid namespace waits
+    for bwrap then, and for ever once bwrap is gone. Its parent is no bwrap any more.
+    """
+    ours = {}
+    for process in psutil.process_iter(["pid", "ppid", "cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and tuple((process.info["cmdline"] or ())[:5]) == _COMMAND:
+            ours[process.pid] = process
+    left_over = [process for process in ours.values() if process.info["ppid"] not in ours and _is_first_inside(process.pid)]
+    for process in left_over:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    return len(left_over)
+
+
+def _is_first_inside(pid: int) -> bool:
+    """Whether the process is number 1 of a pid namespace below ours."""
+    with contextlib.suppress(OSError):
+        numbers = re.search(r"^NSpid:(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return numbers is not None and len(words := numbers[1].split()) > 1 and words[-1] == "1"
+    return False
 
 
 def _inheritable() -> list[int]:

@@ -115,6 +115,9 @@ class DockerSession:
         late = status == 137 and time.monotonic() - started >= timeout_s
         return CheckResult(None if late else status, output.decode("utf-8", "replace"))
 
+    def kill(self) -> None:
+        self._lifeline.hang_up()
+
     def close(self) -> None:
         if self._shell:
             self._shell.close()

@@ -108,6 +108,11 @@ class SocketStream:
             output += chunk
         return output.strip()
 
+    def hang_up(self) -> None:
+        """End the connection, from any thread: a read or write under way in another one ends, too."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the socket before its wrapper: with unread output the engine takes 20 s to remove a container."""
         for close in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close, self._wrapper.close):

@@ -9,16 +9,19 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from sekft.cli import go_on
 from sekft.cli.launch import Work, launch
 from sekft.config import StatusConfig
 from sekft.config.job import Job
 from sekft.errors import DataError
 from sekft.tracking.condition import Condition, condition
+from sekft.tracking.ledger import LEDGER
 from sekft.tracking.records import below
 from sekft.where.submission import not_started
 
 ENDED = ("done", "failed", "interrupted", "cancelled")
 ENDED_SHOWN = 10  # ended runs in the table without all=true
+RESUMED_SHOWN = 3  # trainings whose line to go on is printed
 STYLES = {"alive": "green", "stalled": "yellow", "dead": "red", "failed": "red"}
 
 
@@ -34,7 +37,18 @@ def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
     counts = {state: sum(run.state == state for run in runs) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
     hidden = f"; {len(runs) - len(shown)} ended runs are not shown (all=true shows them)" if len(shown) < len(runs) else ""
     print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
+    for folder in cut_off(runs)[-RESUMED_SHOWN:]:
+        print(f"go on: {go_on.resume(folder)}")
     return {"command": "status", **counts}
+
+
+def cut_off(runs: Sequence[Condition]) -> list[Path]:
+    """Trainings that died or were interrupted; those of a sweep go on by its own line."""
+    return [
+        run.folder
+        for run in runs
+        if run.command == "train" and run.state in ("dead", "interrupted") and not (run.folder.parent / LEDGER).exists()
+    ]
 
 
 def table(runs: Sequence[Condition], root: Path) -> Table:

@@ -60,6 +60,7 @@ def test_a_run_ended_during_its_evaluation_leaves_no_container_and_no_result(tra
     assert run.returncode == {signal.SIGINT: 130, signal.SIGKILL: -9, signal.SIGTERM: 143}[number], errors
     wait_until(lambda: not containers(run), None)
     assert not (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "episodes.jsonl").exists()
+    assert number is signal.SIGKILL or errors.endswith("go on: python -m sekft.train start=resume parent=run\n")
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").exists()
     assert read(tmp_path / "run" / "run.json")["status"] == ("running" if number is signal.SIGKILL else "interrupted")
 
@@ -186,7 +187,9 @@ def test_an_interrupted_evaluation_keeps_finished_episodes_and_is_repeated(tmp_p
     finally:
         run.kill()
     status, word = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}[number]
-    assert (run.returncode, errors) == (status, f"sekft.eval: {word}; all files written so far are complete\n")
+    reason, line = errors.splitlines()
+    assert (run.returncode, reason) == (status, f"sekft.eval: {word}; all files written so far are complete")
+    assert line.startswith("go on: python -m sekft.eval model.weights=random ") and line.endswith(" eval.episodes=16")
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children), None, 30)
     wait_until(lambda: sandbox != "docker" or not containers(run), None)
     left = {path.name for path in (tmp_path / "run").iterdir()}

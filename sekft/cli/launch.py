@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sekft.cli import dry_run, recorded, sweep
+from sekft.cli import dry_run, go_on, recorded, sweep
 from sekft.cli.console import echo
 from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.settings import conf_folder, error_line, settled
@@ -26,14 +26,16 @@ from sekft.cli.sweep import SweepPolicy
 from sekft.config import automatic
 from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
-from sekft.config.job import Job, Report, RunFunction
+from sekft.config.job import CONFIG_DIR, Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import secrets
 from sekft.tracking.record import one_line
+from sekft.tracking.signals import terminating
 from sekft.where import allowed
 
-INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # exit statuses
+INTERRUPTED = 128 + signal.SIGINT  # exit status
+TERMINATED = {128 + signal.SIGTERM: "terminated", 128 + signal.SIGHUP: "the terminal was closed"}  # exit status: message
 FILES_ARE_COMPLETE = "all files written so far are complete"
 Plan = Callable[[Any, Job, Report], None]  # prints what a start would do
 Listener = Callable[[str, Job, Any], None]  # (command, job, None) when a job begins, (command, job, summary) when it ends well
@@ -67,16 +69,18 @@ def launch(command: str, work: Callable[[], Work]) -> None:
     """The main function of `python -m sekft.<command> [overrides]`.
 
     work: imports what the command needs; called once the settings are known to be right, so that a typo and --help are answered at once.
-    A refusal or a full disk is one line on stderr and exit status 1; Ctrl-C is 130, SIGTERM 143. A failed job of a sweep does not stop
-    the others: it is reported at once and again at the end.
+    A refusal or a full disk is one line on stderr and exit status 1. Ctrl-C is 130, SIGTERM 143, SIGHUP 129; the last line is then the
+    command that goes on. A failed job of a sweep does not stop the others: it is reported at once and again at the end.
     """
     register(command)
     _quiet_libraries()
     failures: list[Failure] = []
-    main_process = os.getpid()
+    begun: list[Job] = []
+    main_process, typed = os.getpid(), sys.argv[1:]
 
     def job(cfg: DictConfig) -> float | None:
         this, objective = _job(), None
+        begun.append(this)
         try:
             objective = _run_job(command, work, cfg, this)
         except Exception as error:
@@ -89,16 +93,17 @@ def launch(command: str, work: Callable[[], Work]) -> None:
         return objective
 
     try:
-        _start(command, job)
+        with terminating():
+            _start(command, job)
     except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: the run's folder
         failures.append(_failure(error))
         _print_error(command, failures[-1].message)
     except KeyboardInterrupt:
-        _print_error(command, f"interrupted; {FILES_ARE_COMPLETE}")
+        _print_interruption(command, "interrupted", typed, begun)
         sys.exit(INTERRUPTED)
     except SystemExit as exit_:
-        if exit_.code == TERMINATED:
-            _print_error(command, f"terminated; {FILES_ARE_COMPLETE}")
+        if isinstance(exit_.code, int) and exit_.code in TERMINATED:
+            _print_interruption(command, TERMINATED[exit_.code], typed, begun)
         raise
     if failures:
         _exit_with(command, failures)
@@ -210,7 +215,10 @@ def _job() -> Job:
     choices = tuple(f"{key}={value}" for key, value in chosen.items())
     name = f"{folder.parent.name}/{folder.name}" if is_sweep else folder.name
     group = sweep_folder.name if sweep_folder else folder.name
-    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, sweep_folder)
+    # given by --config-dir; without it the recorded overrides cannot be composed again
+    added = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
+    facts = {CONFIG_DIR: str(Path(added[0]).absolute())} if added else {}
+    return Job(folder, name, group, tuple(hydra_config.overrides.task), choices, sweep_folder, facts=facts)
 
 
 def _quiet_libraries() -> None:
@@ -254,6 +262,13 @@ def _print_error(command: str, message: str, error: BaseException | None = None)
     print(f"sekft.{command}: {message}", file=sys.stderr, flush=True)
     if logging.getLogger().handlers:
         logging.getLogger("sekft").error(message, exc_info=error)
+
+
+def _print_interruption(command: str, what: str, typed: Sequence[str], begun: Sequence[Job]) -> None:
+    """Print that the command was interrupted, and the line that goes on."""
+    _print_error(command, f"{what}; {FILES_ARE_COMPLETE}")
+    if line := go_on.line(command, typed, begun[-1] if begun else None):
+        print(f"go on: {line}", file=sys.stderr, flush=True)
 
 
 def _exit_with(command: str, failures: Sequence[Failure]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sekft.cli.settings import settings as typed
+from sekft.config.job import CONFIG_DIR
 from sekft.config.renamed import upgraded_word
 from sekft.errors import SettingsError
 from sekft.tracking import records
@@ -14,6 +15,7 @@ from sekft.tracking.condition import condition
 from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.record import RUN
 
+CONFIG_FLAGS = ("--config-dir", "-cd")
 ALLOWED_BESIDE = ("resident", *NOT_DECISIVE)  # overrides that may be given together with a recorded run; hydra.* may, too
 
 
@@ -35,13 +37,16 @@ def expand(command: str, words: Sequence[str]) -> list[str]:
         raise SettingsError(f"{shown}: not in a sweep; a sweep that is started again resumes its own runs")
     recorded = _recorded_overrides(command, Path(run), shown)
     allowed = {key for key in given if key in (*own, *ALLOWED_BESIDE) or key.startswith("hydra.")}
-    if changing := [word for word in words if "=" in word and _key(word) not in allowed and word not in recorded]:
+    if changing := [
+        word for word in words if "=" in word and not word.startswith("-") and _key(word) not in allowed and word not in recorded
+    ]:
         raise SettingsError(f"{shown}: stands for the whole line of that run; found beside it {changing[0]}, allowed: no change")
     if resuming and Path(given.get("hydra.run.dir", run)).resolve() != Path(run).resolve():
         raise SettingsError(f"{shown}: a run resumes in its own folder; found hydra.run.dir={given['hydra.run.dir']}")
     kept = [word for word in recorded if _key(word) not in (*given, *own)]
     folder_word = [f"hydra.run.dir='{run}'"] if resuming and "hydra.run.dir" not in given else []
-    return [*kept, *words, *folder_word]
+    config_dir = [] if any(word.startswith(CONFIG_FLAGS) for word in words) else _config_dir(Path(run), shown)
+    return [*config_dir, *kept, *words, *folder_word]
 
 
 def recorded_run(words: Sequence[str]) -> str | None:
@@ -82,6 +87,14 @@ def _recorded_overrides(command: str, run: Path, shown: str) -> list[str]:
     if record.command != command:
         raise SettingsError(f"{shown}: a run of sekft.{record.command}; allowed here: one of sekft.{command}")
     return [upgraded_word(str(word)) for word in record.overrides if _key(word) not in ("replay", "resident")]
+
+
+def _config_dir(run: Path, shown: str) -> list[str]:
+    """The option that names the configuration folder of the run, if it had one of its own."""
+    folder = records.run(run).facts.get(CONFIG_DIR)
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"{shown}: that run had --config-dir {folder}, which is gone; allowed: --config-dir FOLDER beside it")
+    return ["--config-dir", folder] if folder else []
 
 
 def _given(words: Sequence[str]) -> dict[str, str]:

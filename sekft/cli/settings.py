@@ -57,7 +57,19 @@ def _typed(plain: Mapping[str, Any], left_open: frozenset[str], node: type[T]) -
     except OmegaConfBaseException as error:
         raise SettingsError(error_line(error)) from None
     require_bounds(typed)
+    if hasattr(typed, "adapter"):
+        typed.adapter = _adapters_of_runs(typed.adapter)
     return typed  # type: ignore[return-value]
+
+
+def _adapters_of_runs(value: Any) -> Any:
+    """The setting `adapter`, with the adapter in place of a run or a release that has one."""
+    if isinstance(value, Mapping):
+        return {name: _adapters_of_runs(one) for name, one in value.items()}
+    if not isinstance(value, str) or any((Path(value) / name).exists() for name in ("adapter_config.json", "config.json")):
+        return value
+    inside = Path(value).expanduser() / "adapter"
+    return str(inside) if inside.is_dir() else value
 
 
 def _without(plain: Mapping[str, Any], keys: frozenset[str], prefix: str = "") -> dict[str, Any]:

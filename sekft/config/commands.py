@@ -53,7 +53,8 @@ class TrainConfig(RunConfig):
     rehearsal: bool = True  # one step, one saved adapter and one episode before the training
     start: Start = Start.bootstrap  # a fresh adapter; continue: from adapter= or parent=; resume: an interrupted run; release: a release
     parent: str | None = None  # folder of a run: continue starts from its adapter, resume from its newest whole checkpoint
-    adapter: str | None = None  # folder of an adapter to train on, at its own rank (lora= is ignored); start=release: a release or a stage
+    # a run or the folder of its adapter to train on, at its own rank (lora= is ignored); start=release: a release or a stage
+    adapter: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask: MaskConfig = field(default_factory=MaskConfig)
@@ -64,14 +65,14 @@ class TrainConfig(RunConfig):
 
 @dataclass
 class EvalCommandConfig(RunConfig):
-    adapter: Any = None  # null: the base alone; a folder, or several by name: {early: FOLDER, late: FOLDER}
+    adapter: Any = None  # null: the base alone; a run or the folder of its adapter, or several by name: {early: RUN, late: RUN}
     agent: AgentConfig = field(default_factory=AgentConfig)  # endpoint: agent.model is the base, adapter= names models of the server
     rescore: str | None = None  # folder of a run of train or eval: judge and score its episodes by the present rules; nothing is played
 
 
 @dataclass
 class CollectConfig(PlayConfig):
-    adapter: str | None = None
+    adapter: str | None = None  # with agent=model: a run or the folder of its adapter
     scenarios: str = "train"  # a set as in sekft.eval, or a file or folder
     mapping: str | None = None  # YAML file: how the documents of scenarios=PATH become scenarios; each passes the gate first
     imports: str | None = None  # file or folder of episodes recorded elsewhere; nothing is played
@@ -132,7 +133,7 @@ class ServerConfig:
 
 @dataclass
 class ServeConfig:
-    adapter: Any = None  # a folder, served under its name; or several: {name: folder, ...}
+    adapter: Any = None  # a run or the folder of its adapter, served under the folder's name; or several: {name: RUN, ...}
     model: ModelConfig = field(default_factory=ModelConfig)
     serve: ServerConfig = field(default_factory=ServerConfig)
     experiment: str | None = None
@@ -142,7 +143,7 @@ class ServeConfig:
 class ChatConfig:
     mode: Mode = Mode.talk
     seed: int = at_least(0, default=0)
-    adapter: str | None = None  # an adapter's folder; null: the base alone
+    adapter: str | None = None  # a run or the folder of its adapter; null: the base alone
     prompt: str | None = None  # talk: print one reply to this and nothing else; null: a conversation
     temperature: float = at_least(0, default=0.0)  # 0: greedy
     top_k: int = at_least(0, default=0)  # talk: sample from the k likeliest tokens; 0: all

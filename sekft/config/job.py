@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+CONFIG_DIR = "config_dir"  # in Job.facts and run.json: the absolute path that --config-dir gave
 Report = Callable[[str], None]  # prints one line to the person at the terminal
 
 
@@ -19,7 +20,7 @@ class Job:
     choices: tuple[str, ...]  # group=option, as chosen
     sweep: Path | None = None  # the folder of all jobs of the sweep
     checkpoint: Path | None = None  # training resumes from it
-    facts: Mapping[str, Any] = field(default_factory=dict)  # for run.json: where the training starts from, which run it repeats
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for run.json: --config-dir, the training's start, which run it repeats
 
 
 RunFunction = Callable[[Any, Job], Any]  # runs a command: (settings, job) -> summary

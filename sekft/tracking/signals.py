@@ -1,19 +1,24 @@
-"""SIGTERM as an exception, so that a run that is stopped still leaves its context managers."""
+"""SIGTERM and SIGHUP as an exception, so that a run that is stopped still leaves its context managers."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_active_in = 0  # the process whose signals are raised; a process forked inside the block has not entered it
+
 
 @contextmanager
 def terminating() -> Iterator[None]:
     """Turn SIGTERM into SystemExit(143), so that containers are removed, records are closed and W&B writes its last block.
 
-    Only the first signal raises: a second must not interrupt the cleanup. Outside the main thread this does nothing.
+    SIGHUP, from a terminal that is closed, into SystemExit(129), unless it is ignored, as under nohup. Only the first signal raises: a
+    second must not interrupt the cleanup. Outside the main thread, and inside another such block, this does nothing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    global _active_in
+    if threading.current_thread() is not threading.main_thread() or _active_in == os.getpid():
         yield
         return
     received = False
@@ -25,8 +30,12 @@ def terminating() -> Iterator[None]:
             received = True
             raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else [])]
+    before = {number: signal.signal(number, leave) for number in numbers}
+    _active_in = os.getpid()
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+        _active_in = 0
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

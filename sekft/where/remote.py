@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sekft.config.job import Job, Report, RunFunction
+from sekft.config.job import CONFIG_DIR, Job, Report, RunFunction
 from sekft.config.where import Where
 from sekft.data import inputs
 from sekft.data.sources import sources_without_path
@@ -46,7 +46,8 @@ def job_spec(command: str, settings: Any, job: Job) -> JobSpec:
     overrides += [f"hydra.run.dir='{folder}'"] if folder else []
     if command == "train" and job.checkpoint:
         overrides.append(f"trainer.resume_from='{job.checkpoint.absolute()}'")
-    line = ("python" if hf_job else python(), "-m", f"sekft.{command}", *overrides)
+    config_dir = ("--config-dir", job.facts[CONFIG_DIR]) if CONFIG_DIR in job.facts and not hf_job else ()
+    line = ("python" if hf_job else python(), "-m", f"sekft.{command}", *config_dir, *overrides)
     return JobSpec(f"sekft-{command}-{job.name.replace('/', '-')}", line, job.folder, settings.where.options, tuple(settings.where.secrets))
 
 

@@ -46,6 +46,17 @@ def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_
     assert expand("train", same)[-3:] == same
 
 
+def test_a_run_with_a_configuration_folder_of_its_own_is_repeated_and_resumed_with_it(done: Path, tmp_path: Path):
+    (mine := tmp_path / "mine").mkdir()
+    with open_run(Path("own"), "train", {}, ["lora=mine"], 0, {"config_dir": str(mine)}):
+        pass
+    assert expand("train", ["replay=own"]) == ["--config-dir", str(mine), "lora=mine", "replay=own"]
+    assert expand("train", ["replay=own", "--config-dir=done"]) == ["lora=mine", "replay=own", "--config-dir=done"]
+    mine.rmdir()
+    with pytest.raises(SettingsError, match=f"replay=own: that run had --config-dir {mine}, which is gone"):
+        expand("train", ["replay=own"])
+
+
 @pytest.mark.parametrize(
     ("command", "words", "said"),
     [

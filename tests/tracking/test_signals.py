@@ -1,4 +1,4 @@
-"""SIGTERM ends a run through its context managers."""
+"""SIGTERM and SIGHUP end a run through its context managers."""
 
 import os
 import signal
@@ -9,16 +9,25 @@ import pytest
 from sekft.tracking.signals import terminating
 
 
-def test_a_termination_unwinds_the_block_and_a_second_one_does_not_interrupt_that() -> None:
-    tidied = False
-    with pytest.raises(SystemExit) as left, terminating():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_unwinds_the_block_and_a_second_one_does_not_interrupt_that(number: signal.Signals) -> None:
+    before, tidied = signal.signal(signal.SIGHUP, signal.SIG_DFL), False
+    with pytest.raises(SystemExit) as left, terminating(), terminating():
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             tidied = True
-    assert left.value.code == 143
+    assert signal.signal(signal.SIGHUP, before) is signal.SIG_DFL
+    assert left.value.code == 128 + number
     assert tidied
+
+
+def test_a_hangup_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with terminating():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.signal(signal.SIGHUP, before) is signal.SIG_IGN
 
 
 def test_the_handler_of_before_comes_back() -> None:

@@ -54,7 +54,8 @@ class TrainerConfig:
     checkpointing: bool | None = None  # recompute activations to save memory; null: on CUDA, if they would not fit
     context_frozen: bool = False  # mask=continuation only: no gradient through the context; see experiments/context_frozen.md first
     log_every_steps: int = at_least(1, default=1)
-    save_every_steps: int = at_least(0, default=0, automatic=True)  # 0: only the final adapter is saved
+    # steps between checkpoints, of which the last two are kept; below 1: a share of all steps; 0: only the final adapter is saved
+    save_every_steps: float = at_least(0, default=0.0, automatic=True)
     val_every_steps: int = at_least(0, default=0, automatic=True)  # 0: validation loss only before and after training
     resume_from: str | None = None  # a checkpoint folder of an earlier run
     stop_at: float = between(0, 1, default=1.0)  # stop with a checkpoint after this share of the steps; the schedule is that of all steps

@@ -16,18 +16,19 @@ from sekft.model.shape import Size, size_of
 PREFIX = "trainer."
 UNKNOWN = 7e9  # parameters assumed where neither config.json nor model.parameters states them
 LONGEST_ROW = 8192  # tokens
+SAVE_EVERY = 0.1  # of the steps
 ALL_WEIGHTS = 0.1  # the rate for all weights, as a share of an adapter's
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A line of the rule, for bases of up to so many parameters. save_every: steps between checkpoints and validations; 0: none."""
+    """A line of the rule, for bases of up to so many parameters. validate_every: steps between validations; 0: none."""
 
     up_to: float
     name: str
     lr: float  # of an adapter
     accumulation: int
-    save_every: int
+    validate_every: int
     source: str  # of the rate
 
 
@@ -70,9 +71,11 @@ def choices(size: Size, lora_rank: int | None) -> Iterator[Choice]:
     longest = min(size.context or LONGEST_ROW, LONGEST_ROW)
     context = "the base's context" if size.context == longest else f"of the base's {size.context}" if size.context else "context unknown"
     yield Choice(f"{PREFIX}max_tokens", longest, context)
-    often = f"every {recipe.save_every} steps, as a run takes long" if recipe.save_every else "only at the end, as a run is short"
-    yield Choice(f"{PREFIX}save_every_steps", recipe.save_every, often)
-    yield Choice(f"{PREFIX}val_every_steps", recipe.save_every, often)
+    yield Choice(
+        f"{PREFIX}save_every_steps", SAVE_EVERY, "a checkpoint after every tenth of the steps, to go on from; the last two are kept"
+    )
+    often = f"every {recipe.validate_every} steps, as a run takes long" if recipe.validate_every else "only at the end, as a run is short"
+    yield Choice(f"{PREFIX}val_every_steps", recipe.validate_every, often)
 
 
 def amount(size: Size) -> str:

@@ -53,7 +53,7 @@ class Budget(TrainerCallback):
         self._weights = trained_bytes(base, settings)
         self.reached: LimitReached | None = None  # the first limit
         self._progress = (0, 0)  # step, of how many
-        if self._weights and (why := self._disk_shortage(settings.trainer.save_every_steps > 0)):
+        if self._weights and (why := self._disk_shortage(settings.trainer.save_every_steps >= 1)):
             raise SettingsError(f"{folder}: {why}; training was not started")
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any) -> None:
@@ -69,7 +69,9 @@ class Budget(TrainerCallback):
             return
         why = self._limit_reached(state.global_step)
         if (why or control.should_save) and (shortage := self._disk_shortage(checkpoint=True)):
-            why, control.should_save = why or shortage, False
+            # a share of the steps is the default: where only the checkpoint has no room, training goes on without it
+            needed = self._trainer.save_every_steps >= 1 or self._disk_shortage(checkpoint=False)
+            why, control.should_save = why or (shortage if needed else ""), False
         elif why:
             control.should_save = True  # to resume under a larger budget
         if why:

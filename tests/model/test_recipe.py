@@ -36,7 +36,7 @@ def test_tiny_gets_the_numbers_of_its_experiments():
     assert size.parameters == pytest.approx(2.2e6, rel=0.02)
     assert chosen(size) == {
         "lr": 2e-3, "schedule": config.Schedule.linear, "warmup": 0.1, "epochs": 3, "batch": 4, "accumulation": 1, "max_tokens": 1024,
-        "save_every_steps": 0, "val_every_steps": 0,
+        "save_every_steps": 0.1, "val_every_steps": 0,
     }  # fmt: skip
 
 

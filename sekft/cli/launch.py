@@ -21,8 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 from sekft.cli import dry_run, go_on, recorded, sweep
 from sekft.cli.console import echo
 from sekft.cli.flags import require_no_secret, to_overrides
+from sekft.cli.help import help_text, wants_help
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
+from sekft.cli.words import require_known, with_new_keys
 from sekft.config import automatic
 from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
@@ -127,9 +129,13 @@ def resident_socket(words: Sequence[str]) -> Path | None:
 def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
     """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command."""
     words = to_overrides(command, sys.argv[1:])
+    if wants_help(words):
+        print(help_text(command, words))
+        return
     require_no_secret(words)
     require_new_names(words)
-    sys.argv[1:] = recorded.expand(command, words)
+    require_known(command, words)
+    sys.argv[1:] = recorded.expand(command, with_new_keys(command, words))
     with dry_run.prepared(command, conf := _conf(command), sys.argv[1:]) as (words, is_planned):
         if (socket := resident_socket(words)) and not is_planned:
             from sekft.where.resident import run_job

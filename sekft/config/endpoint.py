@@ -20,24 +20,25 @@ Export = StrEnum("Export", "messages pairs harbor text")
 class EndpointConfig:
     """An OpenAI-compatible server and its requests."""
 
-    url: str = "http://127.0.0.1:8000/v1"  # up to and with /v1
-    model: str = ""  # the model's name at the server
-    key_env: str = "OPENAI_API_KEY"  # environment variable that holds the API key; the key is never written to disk
-    temperature: float = at_least(0, default=0.7)
+    url: str = "http://127.0.0.1:8000/v1"  # address of the server, up to and with /v1; e.g. http://host:8000/v1
+    model: str = ""  # the model's name at the server; e.g. NAME
+    key_env: str = "OPENAI_API_KEY"  # environment variable that holds the API key; the key is never written to disk; e.g. MY_KEY
+    temperature: float = at_least(0, default=0.7)  # [factor] by which logits are divided before a token is drawn; 0: greedy; e.g. 1
     max_tokens: int = at_least(1, default=256)  # of one reply
     timeout_s: float = at_least(0.1, default=60.0)  # of one request; every retry has its own
-    retries: int = between(0, 10, default=2)  # after time-outs, refused connections, 408, 409, 429 and 5xx
-    extra: dict[str, Any] = field(default_factory=dict)  # more fields of every request
+    retries: int = between(0, 10, default=2)  # [requests] after time-outs, refused connections, 408, 409, 429 and 5xx
+    extra: dict[str, Any] = field(default_factory=dict)  # more fields of every request; e.g. .top_k=50
 
 
 @dataclass
 class AgentConfig(EndpointConfig):
     """Who plays. The fields of the endpoint count for agent=endpoint and for the author of scenarios."""
 
-    kind: AgentKind = MISSING
-    script: list[str] = field(default_factory=list)  # scripted: the replies, in order, the same in every episode
-    scaffold: str = ""  # endpoint: text or file: system turn for the teacher; it is removed from what is recorded
-    noise: float = between(0, 1, default=0.0)  # reference: share of the episodes that take a detour and recover; drawn from the seed
+    kind: AgentKind = MISSING  # who types; agent=NAME sets it; e.g. endpoint
+    script: list[str] = field(default_factory=list)  # scripted: the replies, in order, the same in every episode; e.g. [ls,exit]
+    scaffold: str = ""  # endpoint: text or file: system turn for the teacher; it is removed from what is recorded; e.g. teacher.txt
+    # [share] reference: of the episodes that take a detour and recover; drawn from the seed; e.g. 0.3
+    noise: float = between(0, 1, default=0.0)
     detours: list[Detour] = field(default_factory=lambda: list(DEFAULT_DETOURS))  # noise: the detours to draw from
 
 
@@ -45,11 +46,11 @@ class AgentConfig(EndpointConfig):
 class AuthorConfig:
     """The model that writes scenarios; it is reached at agent.url."""
 
-    kind: AuthorKind = MISSING
-    temperature: float = at_least(0, default=1.0)
+    kind: AuthorKind = MISSING  # who writes scenarios; author=NAME sets it; e.g. endpoint
+    temperature: float = at_least(0, default=1.0)  # [factor] by which logits are divided before a token is drawn; e.g. 0.7
     max_tokens: int = at_least(1, default=8192)  # of one scenario
-    timeout_s: float = at_least(0.1, default=300.0)
-    brief: str = ""  # text or file: added to the author's instructions
+    timeout_s: float = at_least(0.1, default=300.0)  # of one request; e.g. 600
+    brief: str = ""  # text or file: added to the author's instructions; e.g. brief.txt
 
 
 def text_or_file(setting: str) -> str:

@@ -23,7 +23,7 @@ OPENING = """\
 {%- set messages = sekft.turns + [{'role': sekft.role, 'content': sekft.content}] %}"""
 MAX_CHAIN = 100  # Python compiles no more than 200 nested calls; Llama 3 has 256 control tokens
 LOOP = (
-    "{%- set sekft.text = content -%}{%- for token in TEXTS -%}"
+    "{%- set sekft.text = content -%}{%- for token in TEXTS FILTER-%}"
     "{%- set sekft.text = sekft.text | replace(token, token[0] ~ ' ' ~ token[1:]) -%}"
     "{%- endfor -%}{%- set content = sekft.text -%}"
 )
@@ -44,7 +44,10 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
     neutral = "".join(f" | replace({json.dumps(text)}, {json.dumps(f'{text[0]} {text[1:]}')})" for text in texts)
     opening = OPENING.replace("NEUTRAL", neutral)
     if len(texts) > MAX_CHAIN:
-        opening = OPENING.replace("{%- set content = contentNEUTRAL -%}", LOOP.replace("TEXTS", json.dumps(texts)))
+        # a name without a blank is no result of an earlier replacement, so those that the text lacks are skipped: 20 times as fast
+        kept = "" if any(" " in text for text in texts) else "if token in content "
+        loop = LOOP.replace("TEXTS", json.dumps(texts)).replace("FILTER", kept)
+        opening = OPENING.replace("{%- set content = contentNEUTRAL -%}", loop)
     return _joined(opening + date, source)
 
 

@@ -4,6 +4,7 @@ The reference is transformers: the base's files with the saved template, as a se
     python -m tests.rendering.real      writes the table
 """
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -80,6 +81,9 @@ FAMILIES = {
 }
 
 
+_LOADED: dict[str, Any] = {}  # tokenizers of transformers by the hash of their files
+
+
 def is_there(name: str) -> bool:
     """Whether the vocabulary of a family is on this machine."""
     vocabulary = FAMILIES[name].vocabulary
@@ -118,10 +122,15 @@ def load(name: str, folder: Path) -> ChatTokenizer:
 
 
 class Server:
-    """transformers with the base's files and the saved template."""
+    """transformers with the base's files and the saved template. Families that differ in their template alone share the loaded files."""
 
     def __init__(self, tokenizer: ChatTokenizer) -> None:
-        self.theirs: Any = PreTrainedTokenizerFast.from_pretrained(tokenizer.folder)
+        names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+        files = [path.read_bytes() for name in names if (path := tokenizer.folder / name).exists()]
+        key = hashlib.sha256(b"".join(files)).hexdigest()
+        if key not in _LOADED:
+            _LOADED[key] = PreTrainedTokenizerFast.from_pretrained(tokenizer.folder)
+        self.theirs = _LOADED[key]
         self.theirs.chat_template = tokenizer.canonical_template
 
     def ids(self, messages: list[Message] | tuple[Message, ...], prompt: bool) -> list[int]:

@@ -12,7 +12,7 @@ from sekft.cli.console import echo
 from sekft.compare.comparison import Comparison, TableRow, base_row, group_row, result_section, sort_rows, verdict_section
 from sekft.compare.contrast import Contrast, contrast_groups, contrast_with_base
 from sekft.compare.export import fill_page, read_page, write_csv, write_parquet
-from sekft.compare.groups import Group, evaluated_runs, group_runs
+from sekft.compare.groups import Group, evaluated_runs, group_runs, varied_with
 from sekft.compare.headline import write_headline
 from sekft.compare.lineage import lineages
 from sekft.compare.page import link_runs, write_comparison_page
@@ -28,6 +28,7 @@ from sekft.tracking.record import one_line
 from sekft.tracking.records import FinishedRun, UnusableRun
 
 RUNS = Path("outputs/train")
+MAX_SETTINGS = 8  # names of settings in a note
 
 
 def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
@@ -105,6 +106,10 @@ def notes(groups: Sequence[Group]) -> list[str]:
     lines = []
     if len(scenarios := {run.evaluation.scenarios and run.evaluation.scenarios.sha256 for run in runs}) > 1:
         lines.append(f"{len(scenarios)} different sets of scenarios: groups are compared on the scenarios they share")
+    if together := varied_with(groups):
+        shown, more = together[:MAX_SETTINGS], len(together) - MAX_SETTINGS
+        rest = f" and {more} more" if more > 0 else ""
+        lines.append(f"groups also differ in {', '.join(shown)}{rest}: a difference between them may come from any of these")
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         lines.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     if len({run.settings.get("mask.rule") for run in runs if run.loss() is not None}) > 1:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sekft.compare.contrast import Contrast, contrast_pairs, sentence
-from sekft.compare.groups import EvaluatedRun, Group, natural_order, short_value
+from sekft.compare.groups import EvaluatedRun, Group, is_varied_alone, natural_order, short_value
 from sekft.eval.measures import measure_rate
 from sekft.eval.rates import Rate
 
@@ -43,9 +43,10 @@ class Effect:
 
 
 def effects(groups: Sequence[Group], criteria: Sequence[str], margin: float) -> list[Effect]:
-    """The effect of every setting that tells the groups apart, on every criterion. groups: in the order in which they ran."""
+    """The effect of every setting that two groups differ in alone, on every criterion. groups: in the order in which they ran."""
     keys = list(dict.fromkeys(key for group in groups for key in group.differing))
-    return [_effect(groups, key, criterion, margin, alone=len(keys) == 1) for criterion in criteria for key in keys]
+    alone = [key for key in keys if is_varied_alone(groups, key)]
+    return [_effect(groups, key, criterion, margin, alone=len(keys) == 1) for criterion in criteria for key in alone]
 
 
 def _effect(groups: Sequence[Group], key: str, criterion: str, margin: float, alone: bool) -> Effect:

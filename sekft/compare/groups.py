@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ from sekft.tracking.records import Curve, FinishedRun, UnusableRun
 
 SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
 MAX_VALUE = 40  # characters of a setting's value as it is shown
+# the first parts of keys, the most important first; all others (rehearsal, workers, sandbox, ...) change no result, or should not
+IMPORTANT = (
+    ("agent", "adapter", "model", "start"), ("data", "split"), ("mask", "lora"), ("trainer", "budget"), ("scenarios", "eval")
+)  # fmt: skip
+INCIDENTAL = frozenset(("eval.rows", "eval.cache", "data.cache", "trainer.save_every_steps", "trainer.log_every_steps"))
+MINOR = len(IMPORTANT)
 
 
 @dataclass(frozen=True)
@@ -145,20 +152,68 @@ def group_runs(runs: Sequence[EvaluatedRun]) -> list[Group]:
 
 
 def differing_keys(runs: Sequence[EvaluatedRun]) -> list[str]:
-    """The fewest settings that tell these runs apart; settings from an overrides line come first, implied ones are left out."""
-    overridden = {override.lstrip("+").partition("=")[0] for run in runs for override in run.record.overrides}
+    """The settings that these runs are named by: every typed one that differs, then the fewest others that tell them apart.
+
+    Settings that matter come first; a setting that changes no result is used only where no other tells the runs apart.
+    """
+    typed = _typed(runs)
+
+    def order(key: str) -> tuple[bool, bool, bool, int]:
+        rank = _importance(key)
+        return rank == MINOR, key not in typed, not any(_belongs(key, word) for word in typed), rank
+
     kept: list[str] = []
-    for key in sorted(unlike_keys(runs), key=lambda key: not any(key == word or key.startswith(f"{word}.") for word in overridden)):
+    for key in sorted(unlike_keys(runs), key=order):
         apart = {tuple(str(run.settings.get(one)) for one in kept) for run in runs}
-        if len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(apart):
+        splits = len({tuple(str(run.settings.get(one)) for one in (*kept, key)) for run in runs}) > len(apart)
+        if splits or (key in typed and _importance(key) < MINOR):
             kept.append(key)
-    return kept
+    return sorted(kept, key=_importance)
+
+
+def varied_with(groups: Sequence[Group]) -> list[str]:
+    """The settings that matter, differ between the groups, and are neither in their names nor part of an option that is."""
+    runs = [group.runs[0] for group in groups]
+    named = [key for group in groups for key in group.differing]
+    options = [word for word in _typed(runs) if any(_belongs(key, word) for key in named)]
+    return [
+        key
+        for key in unlike_keys(runs)
+        if _importance(key) < MINOR and key not in named and not any(_belongs(key, word) for word in options)
+    ]
+
+
+def is_varied_alone(groups: Sequence[Group], key: str) -> bool:
+    """Whether two groups differ in this setting and in no other that matters, but for others of the same option (lora.r, lora.alpha)."""
+    part = key.partition(".")[0]
+    for first, second in combinations(groups, 2):
+        pair = [first.runs[0], second.runs[0]]
+        unlike = [one for one in unlike_keys(pair) if _importance(one) < MINOR or one == key]
+        named = [one for one in first.differing if str(first.differing[one]) != str(second.differing.get(one))]
+        if key in unlike and named == [key] and all(_belongs(one, part) for one in unlike):
+            return True
+    return False
 
 
 def unlike_keys(runs: Sequence[EvaluatedRun]) -> list[str]:
     """Every setting but the seed that has several values among these runs."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != SEED)
     return [key for key in keys if len({str(run.settings.get(key)) for run in runs}) > 1]
+
+
+def _typed(runs: Sequence[EvaluatedRun]) -> set[str]:
+    """The keys and options of the runs' command lines."""
+    return {override.lstrip("+").partition("=")[0] for run in runs for override in run.record.overrides}
+
+
+def _belongs(key: str, word: str) -> bool:
+    return key == word or key.startswith(f"{word}.")
+
+
+def _importance(key: str) -> int:
+    """The rank of a setting by what it decides: the model, the data, the training, the evaluation; MINOR: nothing of these."""
+    first = key.removeprefix("trained.").partition(".")[0]
+    return next((rank for rank, parts in enumerate(IMPORTANT) if first in parts and key not in INCIDENTAL), MINOR)
 
 
 def natural_order(value: Any) -> tuple[int, list[tuple[float, str]]]:

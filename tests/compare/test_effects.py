@@ -54,6 +54,6 @@ def test_a_setting_alone_needs_no_sentence_and_seeds_alone_are_no_setting(tmp_pa
 
 def test_a_long_list_and_null_are_values_too(tmp_path: Path):
     for at, value in enumerate((["archetype"] * 9, None)):
-        plant(tmp_path / str(at), share(at + 1, 8), {"split": {"kinds": value}, "lora": {"r": at}}, overrides=["split.kinds=x"])
+        plant(tmp_path / str(at), share(at + 1, 8), {"split": {"kinds": value}}, overrides=["split.kinds=x"])
     (kinds,) = found(tmp_path)
     assert [value.text[:8] for value in kinds.values] == ["None", "['archet"]

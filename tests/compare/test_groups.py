@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import ttest_1samp
 
-from sekft.compare.groups import Group, evaluated_runs, gain_over_seeds, group_runs
+from sekft.compare.groups import Group, evaluated_runs, gain_over_seeds, group_runs, is_varied_alone, varied_with
 from sekft.errors import DataError
 from sekft.eval.measures import MEASURES, TABLE, measure_rate
 from sekft.eval.paired import Paired
@@ -38,7 +38,25 @@ def test_implied_settings_are_no_columns_and_overridden_ones_come_first(tmp_path
             at += 1
     found = groups(tmp_path / "sweep")
     assert [list(group.differing) for group in found] == [["lora.name", "trainer.lr"]] * 4
-    assert found[0].name == "lora.name=r4 trainer.lr=0.001"
+    assert found[0].name == "lora.name=r4 trainer.lr=0.001" and varied_with(found) == ["data.path"]
+
+
+def test_a_long_and_a_short_run_are_no_effect_of_the_rehearsal(tmp_path: Path):
+    short = {"rehearsal": True, "workers": 8, "trainer": {"max_steps": 20, "lr": 0.01, "epochs": 1}}
+    long = {"rehearsal": False, "workers": 2, "trainer": {"max_steps": 2000, "lr": 0.001, "epochs": 1}}
+    plant(tmp_path / "0", share(1, 8), short, overrides=["trainer.max_steps=20", "trainer.lr=0.01"])
+    plant(tmp_path / "1", share(7, 8), long, overrides=["rehearsal=false", "trainer.max_steps=2000"])
+    found = groups(tmp_path)
+    assert [set(group.differing) for group in found] == [{"trainer.max_steps", "trainer.lr"}] * 2
+    assert varied_with(found) == [] and not any(is_varied_alone(found, key) for key in found[0].differing)
+
+
+def test_a_setting_that_changes_with_a_named_one_is_told(tmp_path: Path):
+    plant(tmp_path / "0", share(1, 8), {"lora": {"r": 4, "alpha": 8}, "trainer": {"lr": 0.01}}, overrides=["lora.r=4"])
+    plant(tmp_path / "1", share(7, 8), {"lora": {"r": 8, "alpha": 16}, "trainer": {"lr": 0.02}}, overrides=["lora.r=8"])
+    found = groups(tmp_path)
+    assert [group.name for group in found] == ["lora.r=4", "lora.r=8"]
+    assert varied_with(found) == ["lora.alpha", "trainer.lr"] and not is_varied_alone(found, "lora.r")
 
 
 def test_settings_that_decide_nothing_tell_no_groups_apart(tmp_path: Path):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sekft.cli.console import echo
-from sekft.config import CheckConfig, EvalConfig, ModelConfig
+from sekft.config import CheckConfig, Detour, EvalConfig, ModelConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.agent import Scripted, reference
@@ -21,6 +21,7 @@ from sekft.model.locate import load_tokenizer
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 from sekft.scenario import cheat, library, split
+from sekft.scenario.detours import Detours
 from sekft.scenario.document import Scenario, Terminal, read_all
 from sekft.scenario.leak import leaks
 from sekft.scenario.task import Blocker
@@ -101,7 +102,7 @@ def choose_scenarios(settings: CheckConfig) -> list[Scenario]:
 
 def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig) -> Episodes:
     """The episodes of every agent in every scenario, `repeats` times each. Raises SandboxError if a session broke twice."""
-    agents = {"reference": reference(scenarios), "noisy": reference(scenarios, 1.0, settings.seed)}
+    agents = {"reference": reference(scenarios), "noisy": reference(scenarios, Detours(1.0, settings.seed, tuple(Detour)))}
     agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.CHEATS.items()}
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     plan = [(name, scenario, attempt) for name in agents for scenario in scenarios for attempt in range(settings.repeats)]

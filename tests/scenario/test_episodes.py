@@ -2,13 +2,14 @@
 
 import pytest
 
-from sekft.config import BackendKind, EvalConfig, SandboxConfig
+from sekft.config import BackendKind, Detour, EvalConfig, SandboxConfig
 from sekft.episode.agent import Scripted, reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.show import as_text
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 from sekft.scenario import cheat, library
+from sekft.scenario.detours import Detours
 from sekft.scenario.task import Blocker
 
 LONG = EvalConfig(max_turns=16)
@@ -25,7 +26,7 @@ def backend() -> Backend:
 @pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.exhaustive), 1.0])
 def test_the_reference_verifies_with_and_without_detours_in_every_archetype(backend: Backend, noise: float) -> None:
     scenarios = [*SCENARIOS, *BLOCKED]
-    agent = reference(scenarios, noise, seed=1)
+    agent = reference(scenarios, Detours(noise, 1, tuple(Detour)))
     episodes = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, LONG, workers=4)
     assert not [as_text(episode) for episode in episodes if not episode.kept]
 

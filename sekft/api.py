@@ -150,5 +150,5 @@ def run_training(*overrides: str) -> dict[str, Any]:
     chosen, choices = _settled("train", overrides, RULES["train"])
     folder = Path("outputs/train") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")
     groups = tuple(word for word in overrides if "." not in word.partition("=")[0])
-    job = Job(folder, folder.name, folder.name, tuple(overrides), groups, facts={"chosen": record(choices)})
+    job = Job(folder, folder.name, None, tuple(overrides), groups, facts={"chosen": record(choices)})
     return {**run.run(chosen, job), "folder": folder}

@@ -220,7 +220,7 @@ def _job() -> Job:
     chosen = {key: value for key, value in sorted(hydra_config.runtime.choices.items()) if value and not key.startswith("hydra/")}
     choices = tuple(f"{key}={value}" for key, value in chosen.items())
     name = f"{folder.parent.name}/{folder.name}" if is_sweep else folder.name
-    group = sweep_folder.name if sweep_folder else folder.name
+    group = sweep_folder.name if sweep_folder else None
     # given by --config-dir; without it the recorded overrides cannot be composed again
     added = [source.path for source in hydra_config.runtime.config_sources if source.provider == "command-line"]
     facts = {CONFIG_DIR: str(Path(added[0]).absolute())} if added else {}

@@ -15,7 +15,7 @@ class Job:
 
     folder: Path  # the run directory
     name: str
-    group: str  # the sweep's folder name; outside a sweep the run's own name
+    group: str | None  # the name of the sweep's folder; None outside a sweep
     overrides: tuple[str, ...]
     choices: tuple[str, ...]  # group=option, as chosen
     sweep: Path | None = None  # the folder of all jobs of the sweep

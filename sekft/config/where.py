@@ -10,7 +10,7 @@ from sekft.config.bounds import at_least
 
 Where = StrEnum("Where", "local resident torchrun ray slurm hf_job")
 REMOTE = (Where.ray, Where.slurm, Where.hf_job)  # only planned without live=true
-Tracker = StrEnum("Tracker", "wandb none")
+Tracker = StrEnum("Tracker", "wandb tensorboard none")
 
 
 @dataclass
@@ -32,6 +32,11 @@ class TrackerConfig:
     """Where a run is shown besides its own files."""
 
     kind: Tracker = MISSING  # which tracker; tracker=NAME sets it; e.g. none
-    project: str = "sekft"  # the project that runs appear in; e.g. shells
+    name: str | None = None  # of the run; null: WANDB_NAME, else its folder; a sweep's jobs get their number behind it; e.g. first-try
+    project: str | None = None  # the project that runs appear in; null: WANDB_PROJECT, else sekft; e.g. shells
+    entity: str | None = None  # user or team at W&B; null: WANDB_ENTITY, else the account's default; e.g. lab
+    group: str | None = None  # of runs; null: WANDB_RUN_GROUP, else the sweep's folder, and none outside a sweep; e.g. ranks
+    tags: list[str] = field(default_factory=list)  # besides the chosen options, such as model=tiny; empty: WANDB_TAGS; e.g. [baseline]
+    notes: str | None = None  # a text about the run; null: WANDB_NOTES; e.g. 'before the data fix'
     folder: str = "outputs/wandb"  # the tracker's own files, also of runs that are not sent yet; e.g. /tmp/wandb
-    upload_adapter: bool = True  # send the adapter as an artifact of the run
+    upload_adapter: bool = True  # W&B: send the adapter as an artifact of the run

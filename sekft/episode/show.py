@@ -29,7 +29,7 @@ def write_examples(trajectories: Sequence[Trajectory], folder: Path) -> dict[str
 
 
 def episode_row(agent: str, trajectory: Trajectory) -> dict[str, Any]:
-    """One row of the table of episodes in W&B."""
+    """One row of a tracker's table of episodes."""
     return {
         "agent": agent,
         "scenario": trajectory.scenario_id,
@@ -40,4 +40,5 @@ def episode_row(agent: str, trajectory: Trajectory) -> dict[str, Any]:
         "checked": trajectory.checked,
         "turns": len(trajectory.commands),
         "commands": "\n".join(command.text for command in trajectory.commands),
+        "transcript": as_text(trajectory),
     }

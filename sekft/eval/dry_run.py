@@ -15,6 +15,7 @@ from sekft.eval import gate, terminal
 from sekft.model.locate import offline
 from sekft.sandbox import choose
 from sekft.scenario.split import describe, is_foreign, load
+from sekft.tracking import wandb_mirror
 from sekft.tracking.files import plain
 from sekft.where import allowed, remote, submission
 
@@ -92,6 +93,10 @@ def describe_local_work(command: str, settings: Any, job: Job) -> str:
 
 
 def _tracker_line(settings: Any) -> str:
-    if settings.tracker.kind is Tracker.none:
-        return "W&B: off (tracker=none)."
-    return f"W&B: one run of project {settings.tracker.project}, kept in {settings.tracker.folder}"
+    match settings.tracker.kind:
+        case Tracker.none:
+            return "tracker: none"
+        case Tracker.tensorboard:
+            return f"TensorBoard: one folder of events in {settings.tracker.folder}"
+        case _:
+            return f"W&B: one run of project {wandb_mirror.project(settings.tracker)}, kept in {settings.tracker.folder}"

@@ -128,7 +128,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
         evaluation.held_out,
         evaluation.unseen,
     )
-    track.log(rates.metrics(episodes[scored.subject], group), step)
+    track.log(rates.metrics(episodes[scored.subject], group) | rates.metrics(episodes[BASE], f"{group}/base"), step)
     write_report(episodes, evaluation.scenarios, scored, track)
     return replace(
         scored.summary(),

@@ -6,30 +6,33 @@ Does not cover: a process killed by SIGKILL. Data that W&B had not written by th
 
 import json
 import logging
+import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from sekft.config import Tracker, TrackerConfig
+from sekft.config import TrackerConfig
 from sekft.tracking import artifacts
 from sekft.tracking.destination import Destination, choose, prepare
 from sekft.tracking.files import plain
+from sekft.tracking.mirror import Labels, Mirror, NoMirror
 from sekft.tracking.record import one_line
 
 START_TIMEOUT_S = 10.0
 FINISH_TIMEOUT_S = 120.0  # unfinished uploads stay on the disk for `wandb sync`
+PROJECT = "sekft"
 LONGEST_REASON, LONGEST_NAME, LONGEST_TAG = 80, 128, 64  # characters; W&B refuses a run for a longer name or tag
 STEP = "trainer/step"
 GROUPS = ("train/*", "val/*", "eval/*", "test/*")
+CURVES = ("train/lr", "train/grad_norm", "train/tokens_per_second", "rehearsal/step_seconds")  # their last value is no result
 
 logger = logging.getLogger(__name__)
 
 
-class Mirror:
+class WandbMirror:
     """The copy of one run in W&B. No method blocks for long or raises; the first failure turns the mirror off."""
 
     def __init__(self, run: Any, message: str, upload_adapter: bool) -> None:
@@ -99,50 +102,51 @@ class Mirror:
             self._showing = False
 
 
-@contextmanager
-def mirror(
-    tracker: TrackerConfig,
-    *,
-    settings: Mapping[str, Any],
-    name: str,
-    group: str | None,
-    job_type: str,
-    tags: Sequence[str],
-    folder: Path,
-) -> Iterator[Mirror]:
-    """Open a mirror of a run, online if W&B can be reached at once, else offline, and close it at the end of the block.
-
-    settings: the run's config in W&B. folder: the folder of the run's record. An exception in the block marks the run as failed (exit
-    code 1).
-    """
-    names = {"name": name[:LONGEST_NAME], "group": group and group[:LONGEST_NAME], "job_type": job_type}
-    labels = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in tags if tag))
-    shown = _open(tracker, names | {"config": plain(settings), "tags": labels, "notes": f"record in {folder}"})
-    try:
-        yield shown
-    except BaseException:
-        shown.close(exit_code=1)
-        raise
-    shown.close(exit_code=0)
-
-
-def _open(tracker: TrackerConfig, arguments: dict[str, Any]) -> Mirror:
-    if tracker.kind is Tracker.none:
-        return Mirror(None, "W&B: off (tracker=none).", False)
+def start(tracker: TrackerConfig, settings: Mapping[str, Any], labels: Labels) -> Mirror:
+    """Open a mirror of a run, online if W&B can be reached at once, else offline. settings: the run's config in W&B."""
     try:
         base = Path(tracker.folder).absolute()
         root = base.parent if base.name == "wandb" else base  # W&B appends /wandb itself
         (root / "wandb").mkdir(parents=True, exist_ok=True)
         destination = choose(prepare(root))
         if destination.mode == "off":
-            return Mirror(None, f"W&B: off ({destination.reason}).", False)
-        run, destination = _start(destination, arguments | {"project": tracker.project}, root)
+            return NoMirror(f"W&B: off ({destination.reason}).")
+        run, destination = _start(destination, _arguments(tracker, labels) | {"config": plain(settings)}, root)
         for pattern in GROUPS:
             run.define_metric(pattern, step_metric=STEP)
-        return Mirror(run, _message(run, destination), tracker.upload_adapter)
+        for name in CURVES:
+            run.define_metric(name, step_metric=STEP, summary="none")
+        return WandbMirror(run, _message(run, destination), tracker.upload_adapter)
     except Exception as error:
         logger.warning("W&B cannot be used, the run continues without it: %s", one_line(error))
-        return Mirror(None, f"W&B: off ({one_line(error)}).", False)
+        return NoMirror(f"W&B: off ({one_line(error)}).")
+
+
+def project(tracker: TrackerConfig) -> str:
+    """The project in W&B: of the settings, else WANDB_PROJECT, else sekft."""
+    return tracker.project or os.environ.get("WANDB_PROJECT") or PROJECT
+
+
+def _arguments(tracker: TrackerConfig, labels: Labels) -> dict[str, Any]:
+    """The names of the run for wandb.init: from the settings, else from W&B's own variables, else from the run."""
+
+    def chosen(key: str, variable: str, otherwise: str | None) -> str | None:
+        return getattr(tracker, key) or os.environ.get(variable) or otherwise
+
+    name = chosen("name", "WANDB_NAME", None)
+    name = f"{name}/{labels.folder.name}" if name and labels.group else name or labels.name
+    group = chosen("group", "WANDB_RUN_GROUP", labels.group)
+    tags = [*labels.tags, *(tracker.tags or os.environ.get("WANDB_TAGS", "").split(","))]
+    notes = chosen("notes", "WANDB_NOTES", None)
+    return {
+        "name": name[:LONGEST_NAME],
+        "project": project(tracker),
+        "entity": chosen("entity", "WANDB_ENTITY", None),
+        "group": group and group[:LONGEST_NAME],
+        "job_type": os.environ.get("WANDB_JOB_TYPE") or labels.job_type,
+        "tags": list(dict.fromkeys(tag.strip()[:LONGEST_TAG] for tag in tags if tag.strip())),
+        "notes": "\n".join(filter(None, (notes, f"record in {labels.folder}"))),
+    }
 
 
 def _start(destination: Destination, arguments: dict[str, Any], root: Path) -> tuple[Any, Destination]:

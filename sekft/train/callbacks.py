@@ -28,7 +28,7 @@ class PauseCallback(TrainerCallback):
 
 
 class LoggingCallback(TrainerCallback):
-    """Logs train/loss, train/lr, train/grad_norm and train/tokens_per_second, and runs each measure every so many steps.
+    """Logs loss, learning rate, accuracy, ... of every step as train/*, and runs each measure every so many steps.
 
     measures: pairs of (steps, measure); 0 steps: never. Raises ModelError at a gradient norm that is not finite.
     """
@@ -76,8 +76,16 @@ class LoggingCallback(TrainerCallback):
         speed = (tokens - self._tokens) / max(now - self._clock, 1e-9)
         self._clock, self._tokens = now, tokens
         self.losses.append(loss)
-        metrics = {"train/loss": loss, "train/lr": float(logs["learning_rate"]), "train/grad_norm": norm}
-        self._log({**metrics, "train/tokens_per_second": speed}, state.global_step)
+        metrics = {
+            "train/loss": loss,
+            "train/mean_token_accuracy": float(logs["mean_token_accuracy"]),  # of the learned tokens
+            "train/lr": float(logs["learning_rate"]),
+            "train/grad_norm": norm,
+            "train/epoch": float(state.epoch or 0.0),
+            "train/num_tokens": tokens,
+            "train/tokens_per_second": speed,
+        }
+        self._log(metrics, state.global_step)
         self._bar.update(self._task, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -47,11 +47,31 @@ STEP_SETTINGS = {  # fields of SFTConfig that would change what a step is, and t
 }
 
 
-def weighted_nll(model: Any, batch: Batch) -> torch.Tensor:
-    """Sum of weight * negative log likelihood over a forward pass; logits are computed only where the weight is not 0.
+@dataclass(frozen=True)
+class Predictions:
+    """N predicted tokens of a forward pass. logits: (N, V) float32; targets: (N,) ids; weight: (N,) float32, 0: not learned."""
 
-    batch: from sekft.train.collator. The token at t is predicted from t - 1.
-    """
+    logits: torch.Tensor
+    targets: torch.Tensor
+    weight: torch.Tensor
+
+    def nll(self) -> torch.Tensor:
+        """Sum of weight * negative log likelihood."""
+        return (F.cross_entropy(self.logits, self.targets, reduction="none") * self.weight).sum()
+
+    @torch.no_grad()
+    def right(self) -> torch.Tensor:
+        """How many of the learned tokens are the most probable ones."""
+        return ((self.logits.argmax(dim=-1) == self.targets) & (self.weight > 0)).sum()
+
+
+def weighted_nll(model: Any, batch: Batch) -> torch.Tensor:
+    """Sum of weight * negative log likelihood over a forward pass. batch: from sekft.train.collator."""
+    return predict(model, batch).nll()
+
+
+def predict(model: Any, batch: Batch) -> Predictions:
+    """The predictions of a forward pass; logits are computed only where the weight is not 0. The token at t is predicted from t - 1."""
     inputs = {key: value for key, value in batch.items() if key != "weight"}
     if "position_ids" in inputs:
         inputs.update(row_bounds(inputs["position_ids"]))
@@ -59,10 +79,10 @@ def weighted_nll(model: Any, batch: Batch) -> torch.Tensor:
     keep = weight > 0
     logits = model(**inputs, logits_to_keep=keep, use_cache=False).logits.float()
     targets = F.pad(batch["input_ids"][:, 1:], (0, 1))[keep]
-    return (F.cross_entropy(logits, targets, reduction="none") * weight[keep]).sum()
+    return Predictions(logits, targets, weight[keep])
 
 
-def frozen_nll(model: Any, batch: Batch) -> torch.Tensor:
+def predict_frozen(model: Any, batch: Batch) -> Predictions:
     """The same of one row's continuation, with the context's keys and values as constants: trainer.context_frozen.
 
     The loss is that of exact training, its gradient is not: what the adapter does while it reads the context is not learned. In three of
@@ -77,7 +97,7 @@ def frozen_nll(model: Any, batch: Batch) -> torch.Tensor:
         with torch.no_grad():
             model(input_ids=ids[:, : first - 1], past_key_values=past, use_cache=True, logits_to_keep=1)
     logits = model(input_ids=ids[:, first - 1 : -1], past_key_values=past, use_cache=True).logits[0].float()
-    return (F.cross_entropy(logits, ids[0, first:], reduction="none") * weight[0, first:]).sum()
+    return Predictions(logits, ids[0, first:], weight[0, first:])
 
 
 class StepSampler(Sampler[list[int]]):
@@ -111,7 +131,7 @@ class ShellTrainer(SFTTrainer):
         super().__init__(train_dataset=dataset, data_collator=collator.step, **options)
         self.rows, self.per_step, self.pad_id, self.report = rows, batch_plan.rows_per_step(settings), pad_id, report
         self.layout = batch_plan.choose_layout(settings, self.args.device.type)
-        self.nll = frozen_nll if settings.context_frozen else weighted_nll
+        self._predict = predict_frozen if settings.context_frozen else predict
         self.halvings = 0
 
     def get_train_dataloader(self) -> DataLoader:
@@ -160,6 +180,7 @@ class ShellTrainer(SFTTrainer):
         own = self._own(rows)
         passes = [[own[at] for at in positions] for positions in self.layout.passes([len(row.ids) for row in own])]
         losses = []
+        self._right: list[torch.Tensor] = []  # tokens predicted rightly, per pass
         for number, pass_rows in enumerate(passes):
             sync = self.accelerator.no_sync(model) if number < len(passes) - 1 else contextlib.nullcontext()
             attention = by_rows(self.model) if self.layout.tokens else contextlib.nullcontext()
@@ -168,13 +189,17 @@ class ShellTrainer(SFTTrainer):
                 losses.append(super().training_step(model, self._batch(pass_rows), total))
         self._total_train_tokens += sum(len(row.ids) for row in rows)
         self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+        learned = sum(weight > 0 for row in own for weight in row.weight[1:])
+        self._metrics["train"]["mean_token_accuracy"].append(float(torch.stack(self._right).sum()) / max(learned, 1))
         for pass_rows, finite in zip(passes, torch.stack(losses).isfinite().tolist(), strict=True):
             if not finite:
                 raise ModelError(self._not_finite(model, pass_rows))
         return torch.stack(losses).sum()
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
-        return self.nll(model, inputs) / num_items_in_batch * self.accelerator.num_processes
+        predictions = self._predict(model, inputs)
+        self._right.append(predictions.right())
+        return predictions.nll() / num_items_in_batch * self.accelerator.num_processes
 
     def _own(self, rows: list[Row]) -> list[Row]:
         """This process's share of a step's rows; one row with weights of 0 if the share is empty, as every process must run a pass."""

@@ -14,12 +14,13 @@ OPENING = """
 import logging, os, signal, sys
 from pathlib import Path
 from sekft.config import Tracker, TrackerConfig
-from sekft.tracking import wandb_mirror
+from sekft.tracking.mirror import Labels
+from sekft.tracking.tracked import open_mirror
 logging.basicConfig(format="%(message)s")
-def mirror(name="lora.r=8", **tracker):
+def mirror(run="lora.r=8", **tracker):
     settings = {"seed": 7, "lora": {"r": 8, "alpha": None}, "tracker": {"kind": Tracker.wandb}}
-    labels = {"group": "sweep", "job_type": "train", "tags": ["tiny", "tiny", "x" * 100, ""]}
-    return wandb_mirror.mirror(TrackerConfig(kind=Tracker.wandb, **tracker), settings=settings, name=name, folder=Path("run"), **labels)
+    labels = Labels(run, "sweep", "train", ["tiny", "tiny", "x" * 100, ""], Path("run"))
+    return open_mirror(TrackerConfig(**{"kind": Tracker.wandb, **tracker}), settings, labels)
 """
 SHORT_JOB = """
 with mirror() as shown:

@@ -117,6 +117,22 @@ with terminating(), open_run(Path("run"), "train", {}, [], 0) as run, mirror() a
     assert overview(run)["exit_code"] == 1
 
 
+OWN = {"name": "mine", "group": "theirs", "project": "lab", "entity": "team", "tags": ["a", "b"], "notes": "why"}
+VARIABLES = {"NAME": "mine", "RUN_GROUP": "theirs", "PROJECT": "lab", "ENTITY": "team", "TAGS": "a,b", "NOTES": "why"}
+
+
+@pytest.mark.parametrize(
+    ("given", "variables"), [(OWN, {"NAME": "other", "PROJECT": "other"}), ({}, VARIABLES)], ids=["settings", "W&B's variables"]
+)
+def test_own_words_for_a_run_are_used(tmp_path: Path, given: dict[str, object], variables: dict[str, str]) -> None:
+    job = f"with mirror(**{given!r}) as shown:\n    shown.log({{'train/loss': 1.0}}, 1)"
+    assert work(tmp_path, job, **{f"WANDB_{name}": value for name, value in variables.items()}).returncode == 0
+    (run,) = shown_runs(tmp_path)
+    seen, (head,) = overview(run), records(run, "run")
+    assert (seen["name"], seen["project"], head["entity"], head["run_group"]) == ("mine/run", "lab", "team", "theirs")  # a job of a sweep
+    assert seen["notes"] == "why\nrecord in run" and {"tiny", "a", "b"} <= set(seen["tags"])
+
+
 def test_two_jobs_of_one_process_are_two_runs_of_one_group(tmp_path: Path) -> None:
     job = """
 for name in ("one", "two"):

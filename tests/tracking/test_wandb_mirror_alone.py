@@ -43,6 +43,7 @@ class Other(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 os.environ["WANDB_BASE_URL"] = f"http://127.0.0.1:{server.server_port}"
+from sekft.tracking import wandb_mirror
 wandb_mirror.START_TIMEOUT_S = 3.0
 """
     answer = work(tmp_path, job + SHORT_JOB, WANDB_API_KEY=KEY)
@@ -118,12 +119,11 @@ def test_a_folder_of_another_name_holds_the_runs_one_level_down(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("kind", "mode", "line"),
-    [(Tracker.none, "online", "W&B: off (tracker=none)."), (Tracker.wandb, "disabled", "W&B: off (WANDB_MODE=disabled).")],
+    [(Tracker.none, "online", "tracker: none"), (Tracker.wandb, "disabled", "W&B: off (WANDB_MODE=disabled).")],
 )
 def test_a_mirror_that_is_off_leaves_nothing_behind(tmp_path: Path, kind: Tracker, mode: str, line: str) -> None:
     job = f"""
-with wandb_mirror.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}, name="n", group=None, job_type="eval", tags=[],
-                 folder=Path("run")) as shown:
+with mirror(kind=Tracker.{kind.value}) as shown:
     shown.log({{"train/loss": 1.0}}, 1)
     shown.summary({{}})
     shown.episodes([{{"id": 1}}])
@@ -137,8 +137,7 @@ with wandb_mirror.mirror(TrackerConfig(kind=Tracker.{kind.value}), settings={{}}
 
 def test_no_tracker_imports_no_wandb(tmp_path: Path) -> None:
     job = """
-with wandb_mirror.mirror(TrackerConfig(kind=Tracker.none), settings={}, name="n", group=None, job_type="eval", tags=[],
-                 folder=Path("run")):
+with mirror(kind=Tracker.none):
     print("wandb" in sys.modules)
 """
     assert work(tmp_path, job).stdout == "False\n"

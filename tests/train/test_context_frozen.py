@@ -8,7 +8,7 @@ from sekft.config import Device, TrainerConfig
 from sekft.data.sample import Row
 from sekft.errors import SettingsError
 from sekft.train import batch_plan, collator
-from sekft.train.trainer import checkpointing, frozen_nll, weighted_nll
+from sekft.train.trainer import checkpointing, predict_frozen, weighted_nll
 from tests.train.test_layouts import SHAPES, adapted
 
 
@@ -27,7 +27,7 @@ def gradient(model: PeftModel, loss: torch.Tensor) -> torch.Tensor:
 def test_the_loss_is_exact_and_the_gradient_only_where_there_is_no_context(context: int, exact: bool):
     model = adapted(SHAPES["mistral"])
     batch = collator.padded([row(context, 5)], pad_id=2)
-    frozen, whole = frozen_nll(model, batch), weighted_nll(model, batch)
+    frozen, whole = predict_frozen(model, batch).nll(), weighted_nll(model, batch)
     assert float(frozen) == pytest.approx(float(whole), abs=1e-4)
     ours, theirs = gradient(model, frozen), gradient(model, whole)
     assert torch.allclose(ours, theirs, atol=1e-5) == exact

@@ -162,8 +162,27 @@ def test_measures_run_at_their_steps_and_metrics_have_our_names(small_mistral: P
     with lora.fresh(base, R4, 0) as tuned:
         make_trainer(tuned, base, ROWS, replace(QUICK, max_steps=5), tmp_path, 0, [logging]).train()
     assert [(step, metrics) for step, metrics in logged if "val/loss" in metrics] == [(2, {"val/loss": 2.0}), (4, {"val/loss": 4.0})]
-    keys = {"train/loss", "train/lr", "train/grad_norm", "train/tokens_per_second"}
-    assert [set(metrics) for _, metrics in logged if "train/loss" in metrics] == [keys] * 5
+    keys = {"loss", "mean_token_accuracy", "lr", "grad_norm", "epoch", "num_tokens", "tokens_per_second"}
+    trained = [metrics for _, metrics in logged if "train/loss" in metrics]
+    assert [set(metrics) for metrics in trained] == [{f"train/{key}" for key in keys}] * 5
+    assert all(0 <= metrics["train/mean_token_accuracy"] <= 1 for metrics in trained)
+    assert trained[-1]["train/num_tokens"] > trained[0]["train/num_tokens"] > 0 and trained[-1]["train/epoch"] > 0
+
+
+def test_the_accuracy_is_of_the_learned_tokens_in_every_layout(small_mistral: Path, tmp_path: Path):
+    base = bases.load(ModelConfig(name="small", path=str(small_mistral), device=Device.cpu))
+    rows = []
+    for first in (5, 9):  # three tokens of context, six likeliest ones, three others
+        ids = [first, 4, 3]
+        for _ in range(6):
+            ids.append(int(base.model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+        rows.append(Row(str(first), (*ids, *((ids[-1] + step) % 50 for step in (7, 8, 9))), (0.0,) * 3 + (1.0,) * 9))
+    for tokens in (None, 0):
+        logged: list[float] = []
+        logging = LoggingCallback(lambda metrics, step: logged.append(metrics["train/mean_token_accuracy"]), [])  # noqa: B023
+        with lora.fresh(base, R4, 0) as tuned:  # a fresh adapter changes no logit
+            make_trainer(tuned, base, rows, replace(QUICK, max_steps=1, tokens_per_batch=tokens), tmp_path, 0, [logging]).train()
+        assert logged == [pytest.approx(12 / 18)]
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_at_its_step_and_names_the_row(small_mistral: Path, tmp_path: Path):

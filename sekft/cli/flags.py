@@ -1,7 +1,8 @@
 """The command line before Hydra reads it: flags as overrides, by one table; own data as a source; secrets are refused."""
 
+import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from sekft.cli.settings import conf_folder
 from sekft.config.data import OWN
@@ -19,6 +20,7 @@ VALUE_FLAGS = {
     "--prompt": "prompt",
 }
 SWITCHES = {"--load-4bit": "model.load_4bit=true", "--interactive": "mode=talk", "--test": "mode=suite"}
+WITH_DATA, CHOOSE_DATA = ("train", "preview", "collect"), ("train", "preview")  # commands with data=; those that read what it chooses
 INSPECT = "--inspect"  # train only: preview instead
 
 
@@ -43,19 +45,30 @@ def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
             out.append(SWITCHES[word])
         elif word != INSPECT:
             out.append(word)
-    return with_own_data(command, out)
+    return with_own_data(command, [_with_quoted_path(word) for word in out])
+
+
+def _with_quoted_path(word: str) -> str:
+    """KEY=PATH as KEY='PATH' if Hydra could not read the path as it is: `~/mine.jsonl`, or a file with blanks, commas or brackets."""
+    key, has_value, value = word.partition("=")
+    if not has_value or key.startswith("-") or re.fullmatch(r"[\w./*-]*", value, re.ASCII) or value[0] in "'\"[{":
+        return word
+    return f"{key}={_quoted(value)}" if value.startswith("~/") or _exists(value) else word
 
 
 def with_own_data(command: str, words: Sequence[str]) -> list[str]:
     """The words, with `data=[own]` before data.path=FILE unless they choose the sources. collect has every source at hand.
 
-    Raises SettingsError for data=FILE, and for sources without `own` beside data.path=FILE.
+    Raises SettingsError for data=FILE, for FILE alone, and for sources without `own` beside data.path=FILE.
     """
+    for before, word in zip(["", *words], words, strict=False):
+        if command in WITH_DATA and re.fullmatch(r"[^-+~=][^=]*", word) and not before.startswith("-") and _exists(word):
+            raise SettingsError(f"{word}: a file or folder without the setting it is for; for data of your own write data.path={word}")
     chosen = [word for word in words if word.lstrip("+").startswith("data=")]
     for word in chosen:
         _require_names(word)
     own = next((word for word in words if word.lstrip("+").startswith("data.path=") and word.partition("=")[2] not in ("", "null")), None)
-    if own is None or command not in ("train", "preview"):
+    if own is None or command not in CHOOSE_DATA:
         return list(words)
     if not chosen:
         at = words.index(own)
@@ -69,7 +82,7 @@ def _require_names(word: str) -> None:
     """Raises SettingsError for a file in data=..., which holds names of sources."""
     known = {option.stem for option in (conf_folder() / "data").glob("*.yaml")}
     names = _names(word)
-    files = [name for name in names if name not in known and ("/" in name or "." in name or Path(name).exists())]
+    files = [name for name in names if name not in known and ("/" in name or "." in name or _exists(name))]
     if files:
         rest = [name for name in names if name in known]
         mixed = f"'data=[{','.join((OWN, *rest))}]' " if rest else ""
@@ -89,6 +102,10 @@ def require_no_secret(words: Sequence[str]) -> None:
 
 def wants_preview(argv: Sequence[str]) -> bool:
     return INSPECT in argv
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  Path.exists raises for a word that is too long for a name
 
 
 def _quoted(value: str) -> str:

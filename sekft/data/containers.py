@@ -19,6 +19,14 @@ from sekft.errors import DataError
 HEAD_BYTES = 1 << 16  # that the container is told by
 BATCH_ROWS = 256  # of a table that are held at once
 DELIMITERS = ",;\t"
+GZIP = b"\x1f\x8b"
+FOREIGN = {  # first bytes of files that are not read, and what to do
+    b"PK\x03\x04": "a zip archive; unpack it and give the folder, or export a table as CSV",
+    b"\x28\xb5\x2f\xfd": "zstd; decompress it first",
+    b"\xff\xfe": "UTF-16; convert it to UTF-8",
+    b"\xfe\xff": "UTF-16; convert it to UTF-8",
+    b"SQLite format 3": "an SQLite database; export a table as CSV",
+}
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -36,12 +44,18 @@ DATA = (".jsonl", ".jsonl.gz", ".parquet", ".arrow", *TABLES, ".json", ".json.gz
 
 
 def open_file(file: Path) -> IO[bytes]:
-    """The file for reading, decompressed if its name ends in .gz."""
-    return cast(IO[bytes], gzip.open(file, "rb")) if file.suffix == ".gz" else file.open("rb")
+    """The file for reading, decompressed if it is gzip, by its name or its first bytes."""
+    if file.suffix != ".gz":
+        stream = file.open("rb")
+        if stream.read(2) != GZIP:
+            stream.seek(0)
+            return stream
+        stream.close()
+    return cast(IO[bytes], gzip.open(file, "rb"))
 
 
 def container(file: Path) -> Container:
-    """The container of a file; of damaged gzip the one of its name, whose reader names the place of the damage."""
+    """The container of a file; of damaged gzip the one of its name, whose reader names the damage. Raises DataError."""
     name = file.name.removesuffix(".gz")
     if name.endswith(".parquet"):
         return Container.parquet
@@ -50,6 +64,8 @@ def container(file: Path) -> Container:
             head = stream.read(HEAD_BYTES)
     except DAMAGED:
         head = b""
+    if foreign := next((what for start, what in FOREIGN.items() if head.startswith(start)), None):
+        raise DataError(f"{file}: {foreign}; allowed: JSON Lines, JSON, CSV, Parquet, Arrow")
     if head.startswith(b"PAR1"):
         return Container.parquet
     if head.startswith(b"ARROW1") or name.endswith(".arrow"):

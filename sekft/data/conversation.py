@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sekft.config.data import System
 from sekft.data.reader import ReadStats
@@ -52,6 +52,13 @@ class RawTurn(BaseModel):
         Field(validation_alias=AliasChoices("role", "from"))
     )
     content: Text = Field(validation_alias=AliasChoices("content", "value"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, turn: Any) -> Any:
+        if isinstance(turn, dict) and turn.get("tool_calls") and not turn.get("content"):
+            raise ValueError("a tool call without text; allowed: turns of text, as sekft has no tool calling")
+        return turn
 
 
 def leading_system_turns(turns: Sequence[tuple[Role, str]]) -> int:

@@ -48,7 +48,8 @@ def write(
 ) -> dict[str, Any]:
     """Write the source's files into folder, each atomically, and return its card. Raises DataError, SettingsError.
 
-    report: gets a line on the format that was recognised. tokenizer: of the base whose text train.csv and train.jsonl hold, the same in both; None: they are not written.
+    tokenizer: of the base whose text train.csv and train.jsonl hold, the same in both; None: they are not written. report: gets a line on
+    the format that was recognised.
     """
     stats, exported = ReadStats(source.max_bad), ExportStats()
     with ExitStack() as stack:

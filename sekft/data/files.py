@@ -36,7 +36,8 @@ def locate(path: str, suffixes: Sequence[str]) -> Path:
     if location.exists():
         return location
     if not HUB_ID.fullmatch(path) or path.endswith(tuple(suffixes)):
-        raise DataError(f"{path}: no such file or folder")
+        several = "; for several files give their folder" if set("*?,") & set(path) else ""
+        raise DataError(f"{path}: no such file or folder{several}")
     return _from_hub(path, suffixes)
 
 

@@ -18,6 +18,7 @@ class ReadStats:
     read: int = 0  # samples
     skipped: Counter[str] = field(default_factory=Counter)  # valid records that give no sample, by reason
     changed: Counter[str] = field(default_factory=Counter)  # edits of records that give a sample, by kind of edit
+    name: str = ""  # of the source, for errors
     invalid: list[str] = field(default_factory=list)  # "file:line: problem" of each record that cannot be read, in order
 
     def skip(self, reason: str) -> None:
@@ -31,7 +32,8 @@ class ReadStats:
         """Count a record that cannot be read. Raises DataError if more than max_bad are invalid."""
         self.invalid.append(f"{location}: {problem}")
         if len(self.invalid) > self.max_bad:
-            bound = f" (invalid records: {len(self.invalid)}; allowed: max_bad={self.max_bad})" if self.max_bad else ""
+            counted = f" (invalid records: {len(self.invalid)}; allowed: max_bad={self.max_bad})"
+            bound = counted if self.max_bad else f"; data.sources.{self.name}.max_bad=1 skips it" if self.name else ""
             raise DataError(f"{location}: {problem}{bound}")
 
     def lines(self) -> Iterator[str]:

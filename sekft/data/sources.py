@@ -50,7 +50,7 @@ def read(data: DataConfig, report: Report = lambda line: None) -> list[Sample]:
         raise SettingsError(f"data.path={data.path}: not among the chosen sources; write 'data=[{chosen}]' data.path={data.path}")
     samples: list[Sample] = []
     for name, source in data.sources.items():
-        stats = ReadStats(source.max_bad)
+        stats = ReadStats(source.max_bad, name=name)
         samples += stream(name, source, stats, report)
         for line in stats.lines():
             report(f"{_place(name)}: {line}")

@@ -1,5 +1,6 @@
 """The command `python -m sekft.preview`: show which tokens of the training rows are learned. Needs no weights and no torch."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
@@ -13,6 +14,7 @@ from rich.text import Text
 from sekft.cli.console import echo
 from sekft.config import DataConfig, PreviewConfig
 from sekft.config.automatic import Choice
+from sekft.config.data import OWN
 from sekft.config.job import Job
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
@@ -30,6 +32,7 @@ LEGEND = "\n[bold green]command[/] [bold yellow]terminal[/] [black on green]stop
 STYLES = {"context": "dim", "command": "bold green", "terminal": "bold yellow", "stop": "black on green", "environment": "red"}
 PAGE_ROWS = 20  # rows on the page for each row in the terminal
 PAGE = "preview.html"
+OF_PREVIEW = ("rows", "samples", "check", "workers", "hydra.run.dir")  # settings that sekft.train lacks, or has of its own
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
     page = {"title": f"{settings.model.name}, mask={settings.mask.rule.value}", "lines": lines, "rows": [*map(page_row, painted)]}
     write_page(Path(__file__).with_name("page.html.jinja"), page, job.folder / PAGE)
     echo(f"page: {job.folder / PAGE}")
+    if settings.data.path:
+        kept = [word for word in job.overrides if word.partition("=")[0] not in OF_PREVIEW and word != f"data=[{OWN}]"]
+        kept = [f"data.path={settings.data.path}" if word.startswith("data.path=") else word for word in kept]
+        echo(f"train on it: python -m sekft.train {shlex.join(kept)}")
     if settings.check and (counts.dropped.total() or counts.unlearned.total() or counts.by_kind["environment"]):
         raise DataError(f"check=true: rows were dropped, turns are not learned, or environment tokens are ({counts.line()})")
     require_enough(counts, settings.data)

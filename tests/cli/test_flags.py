@@ -69,3 +69,20 @@ def test_a_file_of_own_data_is_a_source_and_sources_are_chosen_by_name(tmp_path:
         assert str(refused.value) == f"{word}: data= chooses sources by name; for a file or folder of your own {line}"
     with pytest.raises(SettingsError, match=r"^data=\[oasst\]: lacks `own`, .*; write 'data=\[own,oasst\]' data.path=x$"):
         to_overrides("train", ["data=[oasst]", "data.path=x"])
+    with pytest.raises(SettingsError, match="^folder: a file or folder without the setting it is for; .* write data.path=folder$"):
+        to_overrides("preview", ["folder"])
+    assert to_overrides("train", ["--config-dir", "folder"]) == ["--config-dir", "folder"]
+
+
+@pytest.mark.parametrize("name", ["a b.jsonl", "a (1).jsonl", "a,b.jsonl", "ä=b.jsonl", "it's.jsonl", "x#1", "~/nowhere.jsonl"])
+def test_a_path_is_read_as_it_is_typed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    monkeypatch.chdir(tmp_path)
+    if not name.startswith("~"):
+        Path(name).write_text("")
+    for word in (f"data.path={name}", f"+adapter={name}"):
+        override = OverridesParser.create().parse_override(to_overrides("train", [word])[-1])
+        assert override.value() == name
+    for word in ("lora=r8,r16", "data=[shell,oasst]", "seed=range(1,4)", "model.path='a b'", "trainer.extra={a: 1}"):
+        assert to_overrides("train", [word]) == [word]

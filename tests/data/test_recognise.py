@@ -141,6 +141,8 @@ def test_a_folder_may_hold_several_formats_and_says_each(tmp_path: Path):
         ("a.parquet", "no", "not Parquet"),
         ("a.txt", "Dear diary", "not recognised: plain text"),
         ("a.csv.gz", "no gzip", "damaged gzip"),
+        ("a.jsonl", "PK\x03\x04...", "a zip archive; unpack it and give the folder"),
+        ("a.csv", "\xff\xfep\x00", "UTF-16; convert it to UTF-8"),
     ],
 )
 def test_what_is_not_recognised_is_one_line(name: str, text: str, line: str, tmp_path: Path):
@@ -157,6 +159,11 @@ def test_what_is_not_recognised_is_one_line(name: str, text: str, line: str, tmp
         ("alpaca", {"instruction": None, "output": "x"}, "instruction: found None, allowed: text, or a list of turns"),
         ("prompt_completion", {"prompt": "x"}, "completion: found None"),
         ("messages", {"messages": "text"}, "messages: Input should be a valid array"),
+        (
+            "messages",
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [1]}]},
+            "a tool call without text; .*max_bad=1 skips it",
+        ),
     ],
 )
 def test_a_wrong_row_of_a_named_format_is_one_line(format: str, row: Any, line: str, tmp_path: Path):
@@ -168,6 +175,13 @@ def test_inputs_history_and_system_of_a_pair_become_turns(tmp_path: Path):
     row = {"instruction": "sum", "input": "1 2", "output": "3", "system": "be brief", "history": [["hi", "hello"]]}
     [sample], _ = read(write(tmp_path / "a.jsonl", [row]))
     assert [turn.content for turn in sample.messages] == ["be brief\nhi", "hello", "sum\n\n1 2", "3"]
+
+
+def test_gzip_is_known_by_its_bytes_and_a_pattern_is_answered(tmp_path: Path):
+    write(tmp_path / "a.jsonl.gz", ROWS["messages"][:1]).rename(tmp_path / "a.jsonl")
+    assert len(read(tmp_path / "a.jsonl")[0]) == 1
+    with pytest.raises(DataError, match="no such file or folder; for several files give their folder"):
+        read(tmp_path / "*.jsonl")
 
 
 def test_a_chosen_column_counts(tmp_path: Path):

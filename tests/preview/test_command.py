@@ -27,6 +27,7 @@ def test_a_preview_of_many_conversations_reads_the_first(capsys: pytest.CaptureF
     assert preview("data.path=mine.jsonl", "samples=30", "rows=1")["rows"] == 30
     shown = capsys.readouterr().out
     assert "data: mine.jsonl: conversations of {role, content} turns, JSON Lines (data.format=messages)" in shown
+    assert "train on it: python -m sekft.train data.path=mine.jsonl\n" in shown
     assert "the first 30 conversations of own are counted; samples=0 counts all" in shown
     for all_of_them in ("samples=0", "check=true"):
         with pytest.raises(DataError, match="mine.jsonl:41: messages: Field required"):

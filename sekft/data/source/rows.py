@@ -100,8 +100,9 @@ def _row_type(source: SourceConfig, first: Any) -> Any:
     else:
         column = source.column or turn_column(first) or ("conversations" if source.kind is SourceKind.sharegpt else "messages")
         unified = _from_list(column)
-    turns = (Annotated[list[RawTurn], BeforeValidator(_parsed)], Field(validation_alias=column))
-    return create_model("Row", __base__=_Row, __validators__={"unify": model_validator(mode="before")(unified)}, turns=turns)
+    turns: Any = (Annotated[list[RawTurn], BeforeValidator(_parsed)], Field(validation_alias=column))
+    validators: Any = {"unify": model_validator(mode="before")(unified)}
+    return create_model("Row", __base__=_Row, __validators__=validators, turns=turns)
 
 
 def _from_list(column: str) -> Callable[[Any], Any]:

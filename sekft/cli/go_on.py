@@ -9,6 +9,7 @@ from sekft.tracking import records
 from sekft.tracking.record import RUN
 
 INTERACTIVE = ("chat", "resident", "serve", "status")  # an interrupt is how they end
+ELSEWHERE = ("where", "live", "resident")  # settings that are not part of what is resumed
 CONTINUE_IN_FOLDER = ("collect", "eval", "pretrain")  # the same line, in the folder that the interrupted one wrote to
 
 
@@ -21,15 +22,15 @@ def line(command: str, words: Sequence[str], job: Job | None) -> str:
         return ""
     if job is not None and job.sweep is None and (job.folder / RUN).is_file():
         if command == "train" and _is_interrupted(job.folder):
-            return resume(job.folder)
+            return resume(job.folder, [word for word in words if word.split("=")[0].split(".")[0] in ELSEWHERE])
         if command in CONTINUE_IN_FOLDER and not any(word.startswith("hydra.run.dir=") for word in words):
             words = [*words, f"hydra.run.dir={_quoted(job.folder)}"]
     return shlex.join(["python", "-m", f"sekft.{command}", *words])
 
 
-def resume(folder: Path) -> str:
-    """The line that resumes an interrupted training, which has its record in this folder."""
-    return shlex.join(["python", "-m", "sekft.train", "start=resume", f"parent={_quoted(folder)}"])
+def resume(folder: Path, elsewhere: Sequence[str] = ()) -> str:
+    """The line that resumes an interrupted training, which has its record in this folder. elsewhere: the words that say where it runs."""
+    return shlex.join(["python", "-m", "sekft.train", "start=resume", f"parent={_quoted(folder)}", *elsewhere])
 
 
 def _is_interrupted(folder: Path) -> bool:

@@ -16,7 +16,8 @@ from sekft.tracking.digest import NOT_DECISIVE
 from sekft.tracking.record import RUN
 
 CONFIG_FLAGS = ("--config-dir", "-cd")
-ALLOWED_BESIDE = ("resident", *NOT_DECISIVE)  # overrides that may be given together with a recorded run; hydra.* may, too
+WHERE = "where"
+ALLOWED_BESIDE = ("resident", WHERE, *NOT_DECISIVE)  # settings that may be given together with a recorded run; hydra.* may, too
 
 
 def expand(command: str, words: Sequence[str]) -> list[str]:
@@ -36,14 +37,15 @@ def expand(command: str, words: Sequence[str]) -> list[str]:
     if {"-m", "--multirun"} & set(words):
         raise SettingsError(f"{shown}: not in a sweep; a sweep that is started again resumes its own runs")
     recorded = _recorded_overrides(command, Path(run), shown)
-    allowed = {key for key in given if key in (*own, *ALLOWED_BESIDE) or key.startswith("hydra.")}
+    allowed = {key for key in given if key in own or _group(key) in (*ALLOWED_BESIDE, "hydra")}
     if changing := [
         word for word in words if "=" in word and not word.startswith("-") and _key(word) not in allowed and word not in recorded
     ]:
         raise SettingsError(f"{shown}: stands for the whole line of that run; found beside it {changing[0]}, allowed: no change")
     if resuming and Path(given.get("hydra.run.dir", run)).resolve() != Path(run).resolve():
         raise SettingsError(f"{shown}: a run resumes in its own folder; found hydra.run.dir={given['hydra.run.dir']}")
-    kept = [word for word in recorded if _key(word) not in (*given, *own)]
+    moved = any(_group(key) == WHERE for key in given)
+    kept = [word for word in recorded if _key(word) not in (*given, *own) and not (moved and _group(_key(word)) == WHERE)]
     folder_word = [f"hydra.run.dir='{run}'"] if resuming and "hydra.run.dir" not in given else []
     config_dir = [] if any(word.startswith(CONFIG_FLAGS) for word in words) else _config_dir(Path(run), shown)
     return [*config_dir, *kept, *words, *folder_word]
@@ -99,6 +101,10 @@ def _config_dir(run: Path, shown: str) -> list[str]:
 
 def _given(words: Sequence[str]) -> dict[str, str]:
     return {_key(word): word.partition("=")[2].strip("'\"") for word in words if "=" in word}
+
+
+def _group(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _key(word: str) -> str:

@@ -23,7 +23,7 @@ from sekft.tracking.manifest import versions
 from sekft.tracking.record import RUN
 
 CONTINUE = Start("continue")
-NOT_COMPARED = ("start", "parent", "replay", *NOT_DECISIVE)  # settings that may differ when a run is resumed
+NOT_COMPARED = ("start", "parent", "replay", "where", *NOT_DECISIVE)  # settings that may differ when a run is resumed
 
 
 def starting(run: RunFunction) -> RunFunction:

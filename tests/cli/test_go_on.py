@@ -21,6 +21,12 @@ def test_a_training_is_resumed_from_its_record(tmp_path: Path, monkeypatch: pyte
     assert line("train", [], interrupted("train", "a b")) == """python -m sekft.train start=resume 'parent='"'"'a b'"'"''"""
 
 
+def test_a_training_elsewhere_is_resumed_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    job = interrupted("train", "run")
+    assert line("train", ["lora=r8", "where=ray", "live=true"], job).endswith("start=resume parent=run where=ray live=true")
+
+
 def test_a_training_that_had_no_record_yet_and_a_sweep_start_by_their_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     assert line("train", ["data=[a, b]"], None) == "python -m sekft.train 'data=[a, b]'"

@@ -46,6 +46,14 @@ def test_a_resumed_run_keeps_its_folder_and_says_again_how_it_began_no_more(cut_
     assert expand("train", same)[-3:] == same
 
 
+def test_a_recorded_run_may_be_repeated_or_resumed_elsewhere(done: Path, cut_off: Path):
+    with open_run(Path("remote"), "train", {}, ["lora=r8", "where.train=local", "live=false"], 0):
+        pass
+    assert expand("train", ["replay=remote", "where=ray", "live=true"]) == ["lora=r8", "replay=remote", "where=ray", "live=true"]
+    words = ["start=resume", "parent=cut", "where.train=local", "where.eval=local"]
+    assert expand("train", words)[-5:-1] == words
+
+
 def test_a_run_with_a_configuration_folder_of_its_own_is_repeated_and_resumed_with_it(done: Path, tmp_path: Path):
     (mine := tmp_path / "mine").mkdir()
     with open_run(Path("own"), "train", {}, ["lora=mine"], 0, {"config_dir": str(mine)}):

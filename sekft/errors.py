@@ -111,8 +111,11 @@ def one_line(error: BaseException) -> str:
 
 
 def validation_line(error: "ValidationError") -> str:
-    """The first fault that pydantic found, in one line: field, message, the value that was there."""
+    """The first fault that pydantic found, in one line: field, message, the value that was there, unless it is a whole document."""
     first = error.errors(include_url=False)[0]
     field = ".".join(map(str, first["loc"])) or "document"
-    found = repr(first.get("input"))
-    return f"{field}: {first['msg']} (found {found if len(found) <= 80 else found[:77] + '...'})"
+    message, value = first["msg"].removeprefix("Value error, "), first.get("input")
+    if isinstance(value, dict | list | tuple) or field == "document":
+        return f"{field}: {message}"
+    found = repr(value)
+    return f"{field}: {message} (found {found if len(found) <= 80 else found[:77] + '...'})"

@@ -1,4 +1,4 @@
-"""The command `python -m sekft.check`: the reference must solve every scenario, cheats and idle agents none; and leaks are found."""
+"""The command `python -m sekft.check`: every scenario can be played, its reference solves it, cheats do not; and leaks are found."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sekft.check import failure, new
 from sekft.cli.console import echo
 from sekft.config import CheckConfig, Detour, EvalConfig, ModelConfig
 from sekft.config.job import Job
-from sekft.episode import trajectory
+from sekft.episode import playable, trajectory
 from sekft.episode.agent import Scripted, reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
@@ -21,14 +22,15 @@ from sekft.model.locate import load_tokenizer
 from sekft.sandbox import choose
 from sekft.sandbox.session import Backend
 from sekft.scenario import cheat, library, split
-from sekft.scenario.detours import Detours
+from sekft.scenario.detours import Detours, with_detours
 from sekft.scenario.document import Scenario, Terminal, read_all
 from sekft.scenario.leak import leaks
 from sekft.scenario.task import Blocker
-from sekft.tracking.files import write_json
-from sekft.tracking.signals import terminating
+from sekft.tracking.files import write_json, write_text
 
 SOLVERS = ("reference", "noisy")  # must be kept in every episode; the agents of cheat.CHEATS must be accepted in none
+SHOWN_FAILURES = 3  # episodes that are printed; failures.txt has MAX_FAILURES
+MAX_FAILURES = 30
 BLOCKER_CYCLE = len(library.BLOCKERS) * library.BLOCKED_EVERY  # scenarios of one archetype until every blocker has occurred once
 MIN_BLOCKED = 4  # blocked scenarios; in a smaller set the share of unworkable ones is not judged
 MAX_UNWORKABLE_SHARE = 0.25  # of the blocked scenarios
@@ -39,7 +41,8 @@ Episodes = Mapping[str, Sequence[Trajectory]]  # by agent
 class Fault:
     """A rule of this check that a scenario breaks.
 
-    column: the agent, `flaky` or `unworkable`. episodes: how many of `of` the checker accepted; for `flaky`, how many were different.
+    column: the agent, `flaky`, `unworkable`, or the part of the scenario that cannot be played. episodes: how many of `of` the checker
+    accepted; for `flaky`, how many were different; of is 0 where nothing was counted.
     """
 
     scenario: str
@@ -49,19 +52,23 @@ class Fault:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.scenario}: {self.column} {self.episodes}/{self.of}: {self.reason}"
+        count = f" {self.episodes}/{self.of}" if self.of else ""
+        return f"{self.scenario}: {self.column}{count}: {self.reason}"
 
 
 def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
+    if settings.new:
+        return new.write(settings.new)
     if settings.trajectories:
         return check_leaks(settings)
     scenarios = choose_scenarios(settings)
     backend = choose.backend(settings.sandbox, echo, bool(settings.path))
     start = time.monotonic()
-    episodes = play_all(scenarios, backend, settings)
+    episodes, probed = play_all(scenarios, backend, settings)
     seconds = time.monotonic() - start
     flaky = find_flaky(scenarios, episodes)
-    faults = [fault for scenario in scenarios for fault in judge(scenario, episodes, settings.repeats)] + too_many_unworkable(scenarios)
+    faults = [fault for scenario in scenarios for fault in unplayable(scenario, episodes, probed)]
+    faults += [fault for scenario in scenarios for fault in judge(scenario, episodes, settings.repeats)] + too_many_unworkable(scenarios)
     faults += [Fault(name, "flaky", count, settings.repeats, "the same replies gave different episodes") for name, count in flaky.items()]
     rows = count_by_archetype(scenarios, episodes)
     Console(width=120).print(table(rows, settings.repeats))
@@ -81,6 +88,7 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
     echo(f"{amount} episodes on {backend.name} in {seconds:.0f} s: {amount / seconds:.1f}/s; details: {job.folder / 'check.json'}")
     echo(f"{len(flaky)} of {len(scenarios)} scenarios flaky; in {unworkable} nothing can be done, so that an immediate panic is right")
     if faults:
+        show_failures(faults, scenarios, backend, settings, job.folder / "failures.txt")
         for fault in faults:
             echo(str(fault))
         raise ScenarioError(f"{len({fault.scenario for fault in faults})} of {len(scenarios)} scenarios are at fault; {faults[0]}")
@@ -100,22 +108,53 @@ def choose_scenarios(settings: CheckConfig) -> list[Scenario]:
     return split.load(settings.library, settings.split, settings.seed, settings.episodes)
 
 
-def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig) -> Episodes:
-    """The episodes of every agent in every scenario, `repeats` times each. Raises SandboxError if a session broke twice."""
-    agents = {"reference": reference(scenarios), "noisy": reference(scenarios, Detours(1.0, settings.seed, tuple(Detour)))}
+def play_all(scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig) -> tuple[Episodes, dict[str, Trajectory]]:
+    """The episodes of every agent in every scenario, `repeats` times each, and by scenario one that asks for the provider.
+
+    Raises SandboxError if a session broke twice.
+    """
+    agents = {"reference": reference(scenarios), "noisy": reference(scenarios, every_detour(settings))}
     agents |= {name: Scripted(name, {scenario.id: script(scenario) for scenario in scenarios}) for name, script in cheat.CHEATS.items()}
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     plan = [(name, scenario, attempt) for name in agents for scenario in scenarios for attempt in range(settings.repeats)]
-    with terminating():
-        requests = [EpisodeRequest(scenario, agents[name], attempt) for name, scenario, attempt in plan]
-        played = play_many(requests, backend, config, settings.workers, "check")
+    requests = [EpisodeRequest(scenario, agents[name], attempt) for name, scenario, attempt in plan]
+    requests += [EpisodeRequest(scenario, playable.probe(scenarios)) for scenario in scenarios]
+    played = play_many(requests, backend, config, settings.workers, "check")
     if broken := [episode for episode in played if episode.ending is Ending.broken]:
         first = broken[0]
         raise SandboxError(f"{first.scenario_id}: its session broke twice ({first.reason}); {len(broken)} episodes could not be judged")
     episodes: dict[str, list[Trajectory]] = {name: [] for name in agents}
-    for (name, _, _), episode in zip(plan, played, strict=True):
+    for (name, _, _), episode in zip(plan, played, strict=False):
         episodes[name].append(episode)
-    return episodes
+    return episodes, {episode.scenario_id: episode for episode in played[len(plan) :]}
+
+
+def every_detour(settings: CheckConfig) -> Detours:
+    """The detours of the agent `noisy`: of every kind, in every scenario."""
+    return Detours(1.0, settings.seed, tuple(Detour))
+
+
+def unplayable(scenario: Scenario, episodes: Episodes, probed: Mapping[str, Trajectory]) -> list[Fault]:
+    """A fault for every part of the scenario that keeps an agent from playing it as it is meant."""
+    solved = next(episode for episode in episodes["reference"] if episode.scenario_id == scenario.id)
+    return [Fault(scenario.id, part, 0, 0, why) for part, why in playable.faults(scenario, solved, probed[scenario.id]).items()]
+
+
+def show_failures(faults: Sequence[Fault], scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig, file: Path) -> None:
+    """Play the first failing episodes once more and show commands, state and checker: three here, more in the file."""
+    by_id, detours = {scenario.id: scenario for scenario in scenarios}, every_detour(settings)
+    scripts = {"reference": lambda one: one.reference, "noisy": lambda one: with_detours(one, detours), **cheat.CHEATS}
+    shown = [fault for fault in faults if fault.column in scripts and fault.scenario in by_id][:MAX_FAILURES]
+    texts = []
+    for fault in shown:
+        scenario = by_id[fault.scenario]
+        texts.append(f"{fault}\n{failure.transcript(scenario, scripts[fault.column](scenario), backend)}")
+        if len(texts) <= SHOWN_FAILURES:
+            echo(texts[-1])
+    if texts:
+        write_text(file, "\n\n".join(texts) + "\n")
+    if len(texts) > SHOWN_FAILURES:
+        echo(f"more of them: {file}")
 
 
 def judge(scenario: Scenario, episodes: Episodes, repeats: int) -> list[Fault]:

@@ -154,7 +154,8 @@ def admit(
 ) -> tuple[list[Scenario], dict[str, int]]:
     """(scenarios to play, number of refused ones by reason).
 
-    Authored and mapped scenarios pass the gate first and are kept in scenarios/. Raises ScenarioError if none is admitted.
+    Scenarios from outside the library (files, mapped, authored) pass the gate first and are kept in scenarios/. Raises ScenarioError if
+    none is admitted.
     """
     drafts: list[author.Draft] = []
     if settings.author.kind is AuthorKind.endpoint:
@@ -162,7 +163,7 @@ def admit(
             drafts = author.drafts(scenarios, settings, folder)
         scenarios = [draft.scenario for draft in drafts if draft.scenario is not None]
         refused = {draft.id: gate.Refusal(draft.reason, draft.detail) for draft in drafts if draft.scenario is None}
-    elif not settings.mapping:
+    elif not is_foreign(settings.scenarios):
         return scenarios, {}
     with timed(seconds, "gate"):
         refused = refused | gate.refusals(scenarios, backend, settings.workers)

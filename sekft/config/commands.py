@@ -99,8 +99,9 @@ class CollectConfig(PlayConfig):
 
 @dataclass
 class CheckConfig(PlayConfig):
+    new: str | None = None  # write a small commented scenario, NAME.yaml, and its JSON schema; nothing is played; e.g. my_scenario
     library: str = "all"  # a set as in sekft.eval, or the name of an archetype; e.g. copy
-    path: str | None = None  # a scenario file or folder instead of the library; e.g. my.json
+    path: str | None = None  # a scenario file or folder instead of the library; e.g. my_scenario.yaml
     # file or folder of training data: search it for scenarios of the evaluation; nothing is played; e.g. episodes.jsonl
     trajectories: str | None = None
     episodes: int = at_least(0, default=0)  # [scenarios] to check; 0: all; e.g. 8

@@ -1,10 +1,12 @@
-"""The scenario format: one JSON document, validated when it is read. Schema version 1."""
+"""The scenario format: one JSON document, or the same in YAML, validated when it is read. Schema version 1."""
 
+import difflib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -12,6 +14,8 @@ from sekft.errors import ScenarioError, validation_line
 from sekft.tracking.files import write_text
 
 SCHEMA_VERSION = 1
+SUFFIXES = (".json", ".yaml", ".yml")
+SCHEMA_FILE = "scenario.schema.json"  # the JSON schema that sekft.check new=NAME writes beside a scenario
 HOME = "/home/agent"
 ROOTS = (HOME, "/usr/local", "/srv")  # directories that a scenario may put files into
 MAX_FILES = 256
@@ -26,6 +30,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127
 RESERVED = frozenset(
     {"PS1", "PS2", "PATH", "HOME", "LANG", "LC_ALL", "TIME_STYLE", "TERM", "PAGER", "MANPAGER", "IFS", "ENV", "SEKFT_N", "SHELL"}
 )
+_OCTAL = re.compile(r"(?:0o)?[0-7]{3,4}")
+_MEANT_OCTAL = (400, 440, 444, 500)  # numbers that nobody writes for their bits
 ENDINGS = frozenset({"exit", "panic"})  # names that no program of a scenario may have
 
 
@@ -55,12 +61,12 @@ class Record(BaseModel):
 class Axes(Record):
     """The scenario's place in the taxonomy; values as in scenario/taxonomy.py. Empty: unknown."""
 
-    provider: str
+    provider: str = ""
     grammar: str = ""
     help: str = ""
     announcement: AnnouncementKind
-    doc_depth: int = Field(ge=1, le=3)
-    difficulty: str
+    doc_depth: int = Field(default=1, ge=1, le=3)
+    difficulty: str = ""
     family: str = ""
     terminal: Terminal
     blocker: str = ""
@@ -89,7 +95,10 @@ class Announcement(Record):
 
 
 class Fixture(Record):
-    """A file, directory or symlink that exists on arrival. The agent cannot write what root owns."""
+    """A file, directory or symlink that exists on arrival. The agent cannot write what root owns.
+
+    mode: permission bits; a text is octal, as chmod takes it. A number is the bits themselves (420 is "0644"), as programs write them.
+    """
 
     path: str
     kind: Literal["file", "dir", "symlink"] = "file"
@@ -101,6 +110,17 @@ class Fixture(Record):
     @classmethod
     def inside(cls, path: str) -> str:
         return _inside(path)
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def octal(cls, mode: Any) -> Any:
+        if isinstance(mode, str):
+            if not _OCTAL.fullmatch(mode):
+                raise ValueError('allowed: octal digits in quotes, as chmod takes them, such as "0644"')
+            return int(mode.removeprefix("0o"), 8)
+        if isinstance(mode, int) and (mode > 0o777 or mode in _MEANT_OCTAL):
+            raise ValueError('a mode is octal, in quotes: such as "0644"')
+        return mode
 
     @model_validator(mode="after")
     def consistent(self) -> "Fixture":
@@ -132,9 +152,9 @@ class Scenario(Record):
 
     schema_version: Literal[1] = 1
     id: Id
-    archetype: Name
+    archetype: Name = "own"
     axes: Axes
-    seed: int
+    seed: int = 0
     provider: Provider
     announcement: Announcement
     environment: dict[Variable, Text] = Field(default={}, max_length=64)
@@ -142,8 +162,20 @@ class Scenario(Record):
     fixtures: tuple[Fixture, ...] = Field(default=(), max_length=MAX_FILES)
     checker: Annotated[Text, StringConstraints(min_length=1)]
     reference: tuple[Text, ...] = Field(min_length=1, max_length=200)
-    terminal: Terminal
+    terminal: Terminal = Terminal.exit
     limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def with_axes(cls, document: Any) -> Any:
+        """Drop `$schema`, which editors read; take what the axes repeat from where it is said."""
+        if not isinstance(document, Mapping) or not isinstance(axes := document.get("axes", {}), Mapping):
+            return document
+        announcement = document.get("announcement")
+        kind = announcement.get("kind") if isinstance(announcement, Mapping) else getattr(announcement, "kind", None)
+        said = {"announcement": (kind, AnnouncementKind), "terminal": (document.get("terminal"), Terminal)}
+        known = {key: value if value in list(values) else next(iter(values)) for key, (value, values) in said.items()}
+        return {**{key: value for key, value in document.items() if key != "$schema"}, "axes": {**known, **axes}}
 
     @model_validator(mode="after")
     def consistent(self) -> "Scenario":
@@ -177,22 +209,74 @@ class Scenario(Record):
 
 
 def read(path: Path) -> Scenario:
-    """Read a scenario from a JSON file. Raises ScenarioError naming file and field."""
+    """Read a scenario from a JSON or YAML file. Raises ScenarioError naming file and field."""
     try:
         if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
             raise ScenarioError(f"{path}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
-        return Scenario.model_validate_json(path.read_bytes())
+        return Scenario.model_validate(_parse(path))
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: not UTF-8 text; allowed: a scenario as JSON or YAML") from None
     except ValidationError as error:
-        raise ScenarioError(f"{path}: {validation_line(error)}") from None
+        raise ScenarioError(f"{path}: {_fault_line(error)}") from None
+
+
+def _parse(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ScenarioError(f"{path}: not JSON: {error}; new lines in a text are \\n, or write it as YAML") from None
+    import yaml
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ScenarioError(f"{path}:{line}: not YAML: {error.problem or error}; indent the lines of a text, after `key: |`") from None
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ScenarioError(
+            f"{path}: found {type(document).__name__}, allowed: one scenario in a file; sekft.check new=NAME writes an example"
+        )
+    return document
+
+
+def _fault_line(error: ValidationError) -> str:
+    """The first fault, for a person; an unknown key with the one that was probably meant."""
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:  # a rule about several fields, which its message names
+        return str(first["msg"]).removeprefix("Value error, ")
+    *parents, key = first["loc"]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        allowed = _keys(parents)
+        near = difflib.get_close_matches(str(key), allowed, 1)
+        return f"{where}: unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed: {', '.join(allowed)}"
+    if first["type"] == "missing":
+        return f"{where}: missing; see `python -m sekft.check new=NAME` for an example"
+    return validation_line(error)
+
+
+def _keys(parents: Sequence[int | str]) -> list[str]:
+    """The keys allowed at a place in a document, such as ("fixtures", 0)."""
+    record: type[BaseModel] = Scenario
+    parts: Mapping[str, type[BaseModel]] = {
+        "axes": Axes, "provider": Provider, "announcement": Announcement, "fixtures": Fixture, "limits": Limits,
+    }  # fmt: skip
+    for parent in parents:
+        record = parts.get(str(parent), record)
+    return list(record.model_fields)
 
 
 def read_all(path: Path) -> list[Scenario]:
-    """Read one scenario file, or every *.json of a folder in name order. Raises ScenarioError, also when there is none."""
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    """Read one scenario file, or all of a folder in name order. Raises ScenarioError, also when there is none."""
+    files = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES and file.name != SCHEMA_FILE) if path.is_dir() else [path]
     if not files:
-        raise ScenarioError(f"{path}: no *.json in this folder; a scenario is one JSON file")
+        raise ScenarioError(f"{path}: no scenario in this folder; a scenario is one file, *{', *'.join(SUFFIXES)}")
     scenarios = [read(file) for file in files]
     require_unique(scenarios, str(path))
     return scenarios

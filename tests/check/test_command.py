@@ -1,17 +1,19 @@
 """The lint of scenarios: clean ones pass, and every kind of forgeable checker is found by the cheat made for it."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from sekft.check import command as check
+from sekft.check.new import example
 from sekft.config import BackendKind, CheckConfig, SandboxConfig, SplitConfig
 from sekft.config.job import Job
 from sekft.episode import trajectory
 from sekft.episode.trajectory import Trajectory
-from sekft.errors import DataError, ScenarioError
+from sekft.errors import DataError, ScenarioError, SettingsError
 from sekft.scenario import cheat, checker, frozen, library
 from sekft.scenario.document import Scenario, write
 from tests.conftest import run_command
@@ -64,6 +66,28 @@ def test_every_forgeable_checker_is_found_by_the_cheat_made_for_it(job: Job, tmp
     faults = {(fault["scenario"], fault["column"]) for fault in report(job)["faults"]}
     assert {(f"planted-{n}", column) for n, column in enumerate(FORGEABLE)} <= faults
     assert "planted-2: touch 1/1" in capsys.readouterr().out
+
+
+def test_a_new_scenario_is_clean_and_is_not_written_twice(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check.run(settings(new="mine/my_scenario"), job)
+    assert check.run(settings(path="mine"), job)["faults"] == []
+    assert json.loads((tmp_path / "mine" / "scenario.schema.json").read_text())["properties"]["checker"]["description"]
+    with pytest.raises(SettingsError, match="new=mine/my_scenario.yaml: mine/my_scenario.yaml exists; allowed: the name of a new file"):
+        check.run(settings(new="mine/my_scenario.yaml"), job)
+
+
+def test_a_failure_shows_commands_state_and_what_the_checker_said(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        example(tmp_path / "one.yaml").replace("sort names.txt > sorted.txt", "cat names.txt > sorted.txt").replace("today)", "today) ((")
+    )
+    (tmp_path / "one.yaml").write_text(text)
+    with pytest.raises(ScenarioError, match="one: provider: its script cannot be read: .*yntax error"):
+        check.run(settings(path=str(tmp_path)), job)
+    printed = capsys.readouterr().out
+    assert "one: reference 0/1: false_exit" in printed and "$ ledger today    [status 2]" in printed
+    assert re.search(r"644 agent +22 sorted.txt", printed) and "the checker (status 1):\n  sorted.txt: not the names in order" in printed
+    assert (job.folder / "failures.txt").read_text().startswith("one: reference 0/1")
 
 
 def test_a_failing_reference_and_a_flaky_reference_are_faults(job: Job, tmp_path: Path) -> None:

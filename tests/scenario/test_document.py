@@ -8,7 +8,7 @@ import pytest
 
 from sekft.errors import ScenarioError
 from sekft.scenario import library
-from sekft.scenario.document import MAX_DOCUMENT_BYTES, MAX_TEXT, dumps, read, read_all, write
+from sekft.scenario.document import MAX_DOCUMENT_BYTES, MAX_TEXT, SCHEMA_FILE, dumps, read, read_all, write
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -72,7 +72,11 @@ def test_a_symlink_that_points_out_of_the_scenario_is_refused(target: str, tmp_p
         ([fixture(path="/usr/local/bin/panic", owner="root")], "called exit or panic"),
         ([fixture(path="/srv/lemon.txt")], "belongs to root"),
         ([fixture(owner="root")], "belongs to agent"),
-        ([fixture(mode=0o4755)], "less than or equal to 511"),
+        ([fixture(mode=0o4755)], "a mode is octal"),
+        ([fixture(mode=644)], "a mode is octal"),
+        ([fixture(mode=444)], "a mode is octal"),
+        ([fixture(mode="rw-r--r--")], "allowed: octal digits"),
+        ([fixture(mode="4755")], "less than or equal to 511"),
         ([fixture(content="x" * (MAX_TEXT + 1))], "at most"),
         ([fixture(content="nul\0")], "pattern"),
         ([fixture(path=f"/home/agent/{number}") for number in range(300)], "at most 256"),
@@ -118,6 +122,40 @@ def test_a_document_that_is_no_scenario_is_refused(text: str, tmp_path: Path) ->
     refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"checkr": "x"}, "checkr: unknown key; did you mean checker? allowed: schema_version, "),
+        ({"provider": {"name": "x", "skript": ""}}, "provider.script: missing; see `python -m sekft.check new=NAME`"),
+        ({"limits": {"turn": 3}}, "limits.turn: unknown key; did you mean turns? allowed: turns, command_timeout_s"),
+        ({"reference": ["ls"]}, "reference: last reply is 'ls', allowed: exit"),
+    ],
+)
+def test_a_refusal_names_the_key_and_never_prints_the_document(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    found = refusal(tmp_path, document(**changes))
+    assert found.startswith(message) and len(found) < 300 and "{" not in found
+
+
+def test_yaml_is_read_like_json_with_modes_in_octal_and_what_can_be_derived_left_out(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(document()))
+    fixtures = [fixture(mode="0600"), fixture(path="/home/agent/two", mode="755"), fixture(path="/home/agent/three")]
+    short = {key: value for key, value in document(fixtures=fixtures).items() if key not in ("axes", "seed", "archetype", "terminal")}
+    (tmp_path / "two.yaml").write_text(json.dumps({"$schema": "x", **short, "id": "two"}))
+    (tmp_path / SCHEMA_FILE).write_text("{}")
+    one, two = read_all(tmp_path)
+    assert [file.mode for file in two.fixtures] == [0o600, 0o755, 0o644] and (two.archetype, two.seed) == ("own", 0)
+    assert (two.axes.announcement, two.axes.terminal, two.terminal) == (one.announcement.kind, one.terminal, one.terminal)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("id: x\n\tchecker: y", "one.yaml:2: not YAML: "), ("- x", "one.yaml: found list, allowed: one")]
+)
+def test_a_file_that_is_no_yaml_document_is_refused_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(text)
+    with pytest.raises(ScenarioError, match=message):
+        read(tmp_path / "one.yaml")
+
+
 def test_an_oversized_document_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "scenario.json"
     with path.open("wb") as file:
@@ -134,7 +172,7 @@ def test_two_scenarios_with_one_id_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_scenarios_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match=r"no \*\.json"):
+    with pytest.raises(ScenarioError, match="no scenario in this folder"):
         read_all(tmp_path)
     with pytest.raises(ScenarioError, match="No such file"):
         read_all(tmp_path / "nowhere.json")

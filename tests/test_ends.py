@@ -1,6 +1,7 @@
 """Runs that are ended from outside or lose their engine: what is kept, what is removed, what is reported."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from tests.process import Command, start
 from tests.proxy import Relay
 from tests.sandbox.chaos import Daemon
 
+PARTIAL = "episodes.*.jsonl.partial"  # of an evaluation that has not ended
 SIGNALS = [signal.SIGTERM, *(pytest.param(number, marks=pytest.mark.exhaustive) for number in (signal.SIGINT, signal.SIGKILL))]
 
 
@@ -73,7 +75,7 @@ def test_losing_the_engine_during_the_evaluation_keeps_the_adapter_and_leaves_it
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, DOCKER_HOST=f"unix://{tmp_path}/engine.sock",
     )  # fmt: skip
     try:
-        wait_until(lambda: (tmp_path / "run" / "episodes.jsonl.partial").exists(), run)
+        wait_until(lambda: any((tmp_path / "run").glob(PARTIAL)), run)
         relay.cut()
         output, errors = run.communicate(timeout=300)
     finally:
@@ -101,7 +103,7 @@ def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subproc
 
 def played(folder: Path) -> list[dict]:
     """The recorded episodes, one JSON line each."""
-    path = next((folder / name for name in ("episodes.jsonl", "episodes.jsonl.partial") if (folder / name).exists()), None)
+    path = next((file for pattern in ("episodes.jsonl", PARTIAL) for file in folder.glob(pattern)), None)
     return [json.loads(line) for line in path.open()] if path else []
 
 
@@ -192,14 +194,16 @@ def test_an_interrupted_evaluation_keeps_finished_episodes_and_is_repeated(tmp_p
     assert line.startswith("go on: python -m sekft.eval model.weights=random ") and line.endswith(" eval.episodes=16")
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children), None, 30)
     wait_until(lambda: sandbox != "docker" or not containers(run), None)
-    left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"episodes.jsonl.partial", "run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra", ".run"}
+    left = {path.name for path in (tmp_path / "run").iterdir()} - {file.name for file in (tmp_path / "run").glob(PARTIAL)}
+    assert left == {"run.json", "metrics.jsonl", "heartbeat.json", "audit.jsonl", "eval.log", ".hydra", ".run"}
     assert read(tmp_path / "run" / "run.json")["status"] == "interrupted" and not (tmp_path / "outputs" / "episodes").exists()
     kept = played(tmp_path / "run")
     assert 4 <= len(kept) < 32 and all(episode["ending"] != "broken" for episode in kept)
     if sandbox == "bwrap":
         again = evaluation(tmp_path, "run", f"sandbox={sandbox}", "eval.episodes=16")
-        assert again.wait(300) == 0 and require_whole(tmp_path / "run")["remembered"] == []
+        output, errors = again.communicate(300)
+        assert again.returncode == 0 and require_whole(tmp_path / "run")["remembered"] == [], errors
+        assert re.search(rf"run: {len(kept)} episodes were played before; the evaluation goes on", output)
         whole = {episode["id"]: episode for episode in played(tmp_path / "run")}
         assert len(whole) == 32 and all(whole[episode["id"]] == episode for episode in kept)
 

@@ -5,11 +5,9 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from sekft.config import EvalConfig
-from sekft.episode import trajectory
 from sekft.episode.agent import Agent, baselines, reference
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Trajectory
@@ -44,12 +42,13 @@ class AgentSet(Protocol):
 class AgentSource:
     """How the agents under evaluation, a base and its adapters, are obtained.
 
-    adapters: their names. base: what the base's episodes depend on, as JSON; None if that is unknown, so that they are not remembered.
+    adapters: what the episodes of each depend on, as JSON, by name. base: the same of the base; None if that is unknown, so that no
+    episode is remembered.
     open: gives the agents while its context lasts; its argument is whether the base is needed. obstacles: by adapter, a reason not to
     promote it whatever its rates are; empty if there is none. measure_losses: the losses on texts, by name of the text; none by default.
     """
 
-    adapters: tuple[str, ...]
+    adapters: Mapping[str, Any]
     base: Mapping[str, Any] | None
     open: Callable[[bool], AbstractContextManager[AgentSet]]
     obstacles: Mapping[str, str]
@@ -83,19 +82,24 @@ class Evaluation:
         title: str,
         on_episode: OnEpisode | None = None,
         tokens: Callable[[], int | None] = lambda: None,
+        before: Mapping[str, Trajectory] = {},
     ) -> dict[str, list[Trajectory]]:
         """The episodes of every agent by its name, in the order of the scenarios.
 
         All agents play a scenario before any plays the next one, so that a change of the machine meets all agents alike.
-        on_episode: called with each episode as it ends. tokens: generated so far, for the progress line.
+        on_episode: called with each episode as it ends. tokens: generated so far, for the progress line. before: episodes by id that were
+        played before and are not played again.
         """
         attempts = range(self.config.attempts)
         order = [(scenario, name, attempt) for scenario in self.scenarios for attempt in attempts for name in agents]
-        requests = [EpisodeRequest(scenario, agents[name], attempt) for scenario, name, attempt in order]
+        ids = [f"{scenario.id}#{attempt}@{agents[name].name}" for scenario, name, attempt in order]
+        rest = [one for one, id in zip(order, ids, strict=True) if id not in before]
+        requests = [EpisodeRequest(scenario, agents[name], attempt) for scenario, name, attempt in rest]
         models = agents.keys() - self.scripted_agents().keys()
         workers = self.workers or concurrent_episodes(len(models), self.config)
-        played = play_many(requests, self.backend, self.config, workers, title, on_episode, tokens)
-        return {agent: [episode for (_, name, _), episode in zip(order, played, strict=True) if name == agent] for agent in agents}
+        played = iter(play_many(requests, self.backend, self.config, workers, title, on_episode, tokens))
+        episodes = [before[id] if id in before else next(played) for id in ids]
+        return {agent: [episode for (_, name, _), episode in zip(order, episodes, strict=True) if name == agent] for agent in agents}
 
     def scripted_agents(self) -> dict[str, Agent]:
         """The reference, and the baselines unless eval.baselines=false."""
@@ -125,14 +129,3 @@ def concurrent_episodes(models: int, config: EvalConfig) -> int:
     few = min(models * EPISODES_PER_AGENT, 2 * config.rows)
     many = min(models * config.rows // 2, 2 * config.rows, EPISODES_PER_CORE * cores)
     return max(EPISODES_PER_AGENT, few, many, 2 * cores)
-
-
-def append_to(path: Path) -> OnEpisode:
-    """A function that appends each episode to a new file as one whole line, so that an interrupted evaluation leaves what it has."""
-    path.unlink(missing_ok=True)
-
-    def append(episode: Trajectory) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(trajectory.dumps(episode))
-
-    return append

@@ -13,9 +13,9 @@ from sekft.data.tinystories import suite as stories
 from sekft.episode import cache, trajectory
 from sekft.episode.show import episode_row, write_examples
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
-from sekft.eval import rates, score, suite_scores, terminal
+from sekft.eval import rates, score, suite_scores, terminal, unfinished
 from sekft.eval.asciicast import write_casts
-from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation, append_to
+from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation
 from sekft.eval.page import write_eval_page
 from sekft.eval.score import Score
 from sekft.eval.summary import BASE, EvaluationSummary, SandboxUsed, ScenarioSet, TextLoss
@@ -24,6 +24,7 @@ from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
 from sekft.scenario.document import Scenario
 from sekft.scenario.split import digest
+from sekft.tracking.digest import adapter_sha256
 from sekft.tracking.files import replacing
 from sekft.tracking.tracked import TrackedRun
 
@@ -64,7 +65,8 @@ def local_agents(
     def measure_losses() -> dict[str, TextLoss]:
         return {prose.NAME: TextLoss(**prose.measure(base, adapters).summary())}
 
-    return AgentSource(tuple(adapters), dependencies, open_agents, obstacles or {}, measure_losses)
+    identities = {name: {"base": dependencies, "adapter": adapter_sha256(folder)} for name, folder in adapters.items()}
+    return AgentSource(identities, dependencies, open_agents, obstacles or {}, measure_losses)
 
 
 def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -> AgentSource:
@@ -80,7 +82,7 @@ def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -
     def open_agents(with_base: bool) -> AbstractContextManager[AgentSet]:
         return nullcontext(EndpointAgents(agents))
 
-    return AgentSource(tuple(adapters), None, open_agents, dict.fromkeys(adapters, "an endpoint shows no fingerprint"))
+    return AgentSource(dict.fromkeys(adapters), None, open_agents, dict.fromkeys(adapters, "an endpoint shows no fingerprint"))
 
 
 def unseen_archetypes(settings: Any) -> tuple[str, ...]:
@@ -104,19 +106,20 @@ def base_episodes(base: "Base", evaluation: Evaluation, title: str = "selection"
 def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, step: int = 0, group: str = "eval") -> EvaluationSummary:
     """Play every agent in the same scenarios, score and judge, print the report, write episodes and page.
 
+    Episodes that the same evaluation has played in this folder before it was interrupted are not played again.
     step: of the training, for metrics.jsonl; group: the prefix of the rates there.
     """
-    partial = track.folder / f"{EPISODES}.partial"
+    partial, before = unfinished_episodes(source, evaluation, track.folder)
     dependencies = evaluation.dependencies({BASE: source.base} if source.base else {})
     episodes = {
         agent: known for agent, own in dependencies.items() if evaluation.config.cache and (known := cache.load(agent, own)) is not None
     }
     with source.open(BASE not in episodes) as opened:
         missing = {name: agent for name, agent in {**opened.agents, **evaluation.scripted_agents()}.items() if name not in episodes}
-        episodes |= evaluation.play(missing, "eval", append_to(partial), opened.generated)
+        episodes |= evaluation.play(missing, "eval", unfinished.append_to(partial), opened.generated, before)
     episodes = {agent: episodes[agent] for agent in (BASE, *source.adapters, *evaluation.scripted_agents())}
     trajectory.write([episode for agent in episodes for episode in episodes[agent]], track.folder / EPISODES)
-    partial.unlink(missing_ok=True)
+    unfinished.remove(track.folder)
     for agent in dependencies.keys() & missing.keys():
         cache.store(agent, dependencies[agent], episodes[agent])
     scored = score.score(
@@ -138,6 +141,18 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
         tokens=opened.tokens(),
         remembered=tuple(sorted(episodes.keys() - missing.keys())),
     )
+
+
+def unfinished_episodes(source: AgentSource, evaluation: Evaluation, folder: Path) -> tuple[Path, dict[str, Trajectory]]:
+    """The file that the episodes are appended to, and those that it has already; none if the agents may be others than they were."""
+    if source.base is None:
+        unfinished.remove(folder)
+    decided_by = evaluation.dependencies({BASE: source.base, **source.adapters})
+    partial = unfinished.partial_file(folder, decided_by)
+    before = unfinished.read(partial)
+    if before:
+        echo(f"{folder}: {len(before)} episodes were played before; the evaluation goes on")
+    return partial, before
 
 
 def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], scored: Score, track: TrackedRun) -> None:

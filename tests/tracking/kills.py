@@ -153,7 +153,7 @@ def claims(home: Path) -> Iterator[str]:
 
 def _unreadable(file: Path) -> str:
     """What is wrong with a file under its own name; a draft, which has another one, may be anything."""
-    if file.name.endswith(".tmp") or any(part.endswith(".partial") for part in file.parts if part != "episodes.jsonl.partial"):
+    if file.name.endswith(".tmp") or any(part.endswith(".partial") and not part.endswith(".jsonl.partial") for part in file.parts):
         return ""
     if "checkpoints" in file.parts and not (file.parent / "whole.json").exists():
         return ""  # not one to go on from

@@ -59,7 +59,7 @@ class TrainerConfig:
     checkpointing: bool | None = None  # recompute activations to save memory; null: on CUDA, if they would not fit
     context_frozen: bool = False  # mask=continuation only: no gradient through the context; see experiments/context_frozen.md first
     log_every_steps: int = at_least(1, default=1)  # how often loss and learning rate are written to metrics.jsonl; e.g. 10
-    # steps between checkpoints, of which the last two are kept; below 1: a share of all steps; 0: only the final adapter is saved; e.g. 50
+    # [steps] between checkpoints, all kept; below 1: a share of all steps, the last two kept; 0: only the final adapter is saved; e.g. 50
     save_every_steps: float = at_least(0, default=0.0, automatic=True)
     val_every_steps: int = at_least(0, default=0, automatic=True)  # how often validation loss is measured; 0: before and after; e.g. 50
     resume_from: str | None = None  # a checkpoint folder of an earlier run; e.g. outputs/train/RUN/checkpoints/checkpoint-50

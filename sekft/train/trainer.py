@@ -32,7 +32,7 @@ from sekft.train.attention import by_rows, row_bounds
 from sekft.train.checkpoint import SealCallback
 from sekft.train.collator import Batch
 
-KEPT_CHECKPOINTS = 2  # the last ones; the older of them is whole while the newer one is written
+KEPT_CHECKPOINTS = 2  # of those that nobody asked for; the older one is whole while the newer one is written
 MAX_MESSAGE = 200  # characters of a library's error message
 MAX_NAMED = 3  # rows listed in an error
 RandomState = tuple[torch.Tensor, torch.Tensor | None]  # of the CPU and of the GPU
@@ -307,7 +307,7 @@ def sft_config(settings: TrainerConfig, device: torch.device, weights: torch.dty
         "logging_nan_inf_filter": False,  # a loss that is not finite must be logged as such
         "save_strategy": "steps" if settings.save_every_steps else "no",
         "save_steps": settings.save_every_steps if settings.save_every_steps < 1 else int(settings.save_every_steps),  # a share below 1
-        "save_total_limit": KEPT_CHECKPOINTS,
+        "save_total_limit": KEPT_CHECKPOINTS if settings.save_every_steps < 1 else None,
         "seed": seed,
         "data_seed": seed,
         "use_cpu": device.type == "cpu",

@@ -68,6 +68,9 @@ def with_own_data(command: str, words: Sequence[str]) -> list[str]:
     for word in chosen:
         _require_names(word)
     own = next((word for word in words if word.lstrip("+").startswith("data.path=") and word.partition("=")[2] not in ("", "null")), None)
+    named = next((word for word in words if word.startswith("data.format=")), None)
+    if named and own is None and OWN not in _names(chosen[-1] if chosen else ""):
+        raise SettingsError(f"{named}: there is no data.path, whose format it names; write data.path=FILE {named}")
     if own is None or command not in CHOOSE_DATA:
         return list(words)
     if not chosen:

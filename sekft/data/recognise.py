@@ -81,7 +81,7 @@ def recognise_file(file: Path, source: SourceConfig) -> SourceKind | str:
         is_stories = b"<|endoftext|>" in head and any(word in head for word in (b"Summary:", b"Story:"))
         return SourceKind.tinystories if is_stories else "plain text"
     record = first_record(file, source.max_line_bytes)
-    return "no JSON record in it" if record is None else kind_of(record, source.column) or _describe(record)
+    return "no JSON record in it" if record is None else kind_of(record, source.column) or _describe(record, source.column)
 
 
 def kind_of(record: Any, column: str | None = None) -> SourceKind | None:
@@ -103,10 +103,11 @@ def kind_of(record: Any, column: str | None = None) -> SourceKind | None:
     return next((kind for kind in (SourceKind.alpaca, SourceKind.prompt_completion) if pair_columns(record, kind)), None)
 
 
-def _describe(record: Any) -> str:
-    """A record that is not known, for an error line."""
+def _describe(record: Any, column: str | None) -> str:
+    """A record that is not known, for an error line. column: the column of its turns, if that was given."""
     if not isinstance(record, dict):
         return f"records that are {type(record).__name__}"
-    if hint := next((hint for column, hint in HINTS.items() if column in record), None):
+    if not column and (hint := next((hint for name, hint in HINTS.items() if name in record), None)):
         return f"rows with {', '.join(map(str, record))}: {hint}"
-    return f"rows with {', '.join(list(map(str, record))[:12]) or 'no field'}, none of which holds turns"
+    sought = f"no turns in {column}, which data.sources.own.column names" if column else "none of which holds turns"
+    return f"rows with {', '.join(list(map(str, record))[:12]) or 'no field'}, {sought}"

@@ -71,6 +71,8 @@ def test_a_file_of_own_data_is_a_source_and_sources_are_chosen_by_name(tmp_path:
         to_overrides("train", ["data=[oasst]", "data.path=x"])
     with pytest.raises(SettingsError, match="^folder: a file or folder without the setting it is for; .* write data.path=folder$"):
         to_overrides("preview", ["folder"])
+    with pytest.raises(SettingsError, match="^data.format=alpaca: there is no data.path, .* write data.path=FILE data.format=alpaca$"):
+        to_overrides("preview", ["data.format=alpaca"])
     assert to_overrides("train", ["--config-dir", "folder"]) == ["--config-dir", "folder"]
 
 

@@ -187,6 +187,8 @@ def test_gzip_is_known_by_its_bytes_and_a_pattern_is_answered(tmp_path: Path):
 def test_a_chosen_column_counts(tmp_path: Path):
     path = write(tmp_path / "a.jsonl", [{"chosen": TURNS, "messages": []}])
     assert len(read(path, column="chosen")[0]) == 1
+    with pytest.raises(DataError, match="rows with chosen, messages, no turns in chat, which data.sources.own.column names"):
+        read(path, column="chat")
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["without ids", "with ids"])

@@ -3,7 +3,7 @@
 Settings are written as on the command line (`"model=tiny", "trainer.max_steps=5"`) and have the same defaults.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from sekft.config import commands
 from sekft.config.automatic import Choice, Choose, record
 from sekft.config.job import Job
 from sekft.episode.agent import Agent, FunctionAgent
+from sekft.episode.python_agent import AgentFunction
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import SettingsError
 from sekft.eval import paired, rates, size
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 RULES: dict[str, Choose] = {"train": automatic.choose, "eval": size.choose, "preview": recipe.choose}  # for automatic settings, by command
-AgentFunction = Callable[[Sequence[Message]], str]
 Conversation = Sequence[Message] | Sequence[Mapping[str, str]]
 
 

@@ -20,6 +20,7 @@ from sekft.episode import agent as agents
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent
 from sekft.episode.pool import EpisodeRequest
+from sekft.episode.python_agent import PythonAgent
 from sekft.episode.show import write_examples
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import ScenarioError, SettingsError
@@ -237,6 +238,8 @@ def open_agent(settings: CollectConfig, scenarios: Sequence[Scenario]) -> Iterat
             if not settings.agent.script:
                 raise SettingsError("agent.script: empty; allowed: one reply or more, e.g. 'agent.script=[ls,exit]'")
             yield agents.scripted(scenarios, settings.agent.script)
+        case AgentKind.python:
+            yield PythonAgent(settings.agent.function, settings.agent.function)
         case AgentKind.endpoint:
             from sekft.episode.endpoint import Client, EndpointAgent
 

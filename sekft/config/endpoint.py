@@ -11,7 +11,7 @@ from sekft.config.bounds import at_least, between
 from sekft.config.data import DEFAULT_DETOURS, Detour
 from sekft.errors import SettingsError
 
-AgentKind = StrEnum("AgentKind", "reference scripted model endpoint")
+AgentKind = StrEnum("AgentKind", "reference scripted model endpoint python")
 AuthorKind = StrEnum("AuthorKind", "none endpoint")
 Export = StrEnum("Export", "messages pairs harbor text")
 
@@ -36,6 +36,8 @@ class AgentConfig(EndpointConfig):
 
     kind: AgentKind = MISSING  # who types; agent=NAME sets it; e.g. endpoint
     script: list[str] = field(default_factory=list)  # scripted: the replies, in order, the same in every episode; e.g. [ls,exit]
+    # python: MODULE:FUNCTION or FILE.py:FUNCTION, from the messages so far to the text to type; e.g. my_agent.py:step
+    function: str = ""
     scaffold: str = ""  # endpoint: text or file: system turn for the teacher; it is removed from what is recorded; e.g. teacher.txt
     # [share] reference: of the episodes that take a detour and recover; drawn from the seed; e.g. 0.3
     noise: float = between(0, 1, default=0.0)

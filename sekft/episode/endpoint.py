@@ -5,7 +5,6 @@ import os
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -116,19 +115,6 @@ class EndpointAgent:
         except EndpointError as error:
             log.warning("%s: %s", episode_id, error)
             return Reply("", reason=f"endpoint {error.kind}")  # the kind only: the URL of a private server must not get into the data
-
-
-@dataclass(frozen=True)
-class EndpointAgents:
-    """The agents of an evaluation at endpoints, by name. Token counts are unknown: a server reports none that can be compared."""
-
-    agents: dict[str, EndpointAgent]
-
-    def tokens(self) -> dict[str, float]:
-        return {}
-
-    def generated(self) -> None:
-        return None
 
 
 class _AnswerTooLong(Exception):

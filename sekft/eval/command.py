@@ -8,11 +8,21 @@ from typing import Any
 from sekft.cli.console import echo
 from sekft.config import AgentKind, EvalCommandConfig, Suite
 from sekft.config.job import Job
+from sekft.episode.python_agent import load_function
 from sekft.errors import SettingsError
 from sekft.eval import gate, provenance
 from sekft.eval.evaluation import AgentSource, Evaluation
 from sekft.eval.rescore import rescore
-from sekft.eval.run import answer_suite, count_base_loads, endpoint_agents, evaluate, load_base, local_agents, unseen_archetypes
+from sekft.eval.run import (
+    answer_suite,
+    count_base_loads,
+    endpoint_agents,
+    evaluate,
+    function_agents,
+    load_base,
+    local_agents,
+    unseen_archetypes,
+)
 from sekft.eval.scenarios import eval_scenarios
 from sekft.eval.score import NAMES
 from sekft.eval.summary import NO_EVALUATION, TUNED
@@ -35,8 +45,8 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
     if not scenarios:
         raise SettingsError("eval.episodes=0: nothing to do; allowed: 1 or more")
     adapters = adapter_folders(settings.adapter, TUNED, NAMES)
-    remote = settings.agent.kind is AgentKind.endpoint
-    require_agents(settings, {} if remote else adapters)
+    remote = settings.agent.kind is not AgentKind.model  # the base and the adapters are names of models or of functions
+    require_agents(settings, adapters)
     backend = choose.backend(settings.sandbox, echo, is_foreign(settings.scenarios))
     unseen = () if remote else unseen_archetypes(settings)
     evaluation = Evaluation(scenarios, backend, settings.eval, settings.workers, settings.seed, tuple(settings.split.held_out), unseen)
@@ -44,7 +54,7 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
         track.add_facts(**provenance.eval_run_facts(settings, evaluation, adapters))
         started, loads_before = time.monotonic(), 0 if remote else count_base_loads()
         used = {} if remote else track.link_adapters(adapters)
-        source = endpoint_agents(settings, adapters) if remote else load_agents(settings, adapters, evaluation, track)
+        source = named_agents(settings, adapters) if remote else load_agents(settings, adapters, evaluation, track)
         loaded = time.monotonic()
         heartbeat.stage("eval")
         summary = {"command": "eval", "seed": settings.seed, **evaluate(source, evaluation, track).document()}
@@ -83,19 +93,29 @@ def finish(summary: dict[str, Any], job: Job, track: TrackedRun) -> None:
 
 
 def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> None:
-    """Check, before anything is loaded, that every agent exists. folders: of adapters. Raises SettingsError or ModelError."""
+    """Check, before anything is loaded, that every agent exists. folders: of adapters, or names. Raises SettingsError or ModelError."""
     if settings.eval.suite is not Suite.none and settings.agent.kind is not AgentKind.model:
         raise SettingsError(f"agent={settings.agent.kind.value}: allowed with eval.suite={settings.eval.suite.value}: model")
     match settings.agent.kind:
         case AgentKind.endpoint:
             if not settings.agent.model:
                 raise SettingsError("agent.model: empty; allowed: the name of a model that the server at agent.url has")
+        case AgentKind.python:
+            for place in (settings.agent.function, *map(str, folders.values())):
+                load_function(place)
         case AgentKind.model:
             base_folder(settings.model, weights=True)
             for folder in folders.values():
                 require_adapter(folder)
         case other:
-            raise SettingsError(f"agent={other.value}: allowed here: model, endpoint; the reference is evaluated anyway")
+            raise SettingsError(f"agent={other.value}: allowed here: model, endpoint, python; the reference is evaluated anyway")
+
+
+def named_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -> AgentSource:
+    """Agents without weights in this process: models of a server, or functions."""
+    if settings.agent.kind is AgentKind.python:
+        return function_agents(settings.agent.function, adapters)
+    return endpoint_agents(settings, adapters)
 
 
 def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: TrackedRun) -> AgentSource:

@@ -39,6 +39,19 @@ class AgentSet(Protocol):
 
 
 @dataclass(frozen=True)
+class Uncounted:
+    """Agents whose tokens are not counted: a server reports none that can be compared, and a function has none."""
+
+    agents: Mapping[str, Agent]
+
+    def tokens(self) -> dict[str, float]:
+        return {}
+
+    def generated(self) -> None:
+        return None
+
+
+@dataclass(frozen=True)
 class AgentSource:
     """How the agents under evaluation, a base and its adapters, are obtained.
 

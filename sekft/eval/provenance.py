@@ -38,11 +38,14 @@ def training_facts(settings: TrainConfig, counts: Counts, evaluation: Evaluation
 
 
 def eval_run_facts(settings: Any, evaluation: Evaluation, adapters: Mapping[str, Path]) -> dict[str, Any]:
-    """The facts of a run of sekft.eval. adapters: by name, their folders; behind an endpoint the server's names, without a digest."""
-    remote = settings.agent.kind is AgentKind.endpoint
+    """The facts of a run of sekft.eval. adapters: by name, their folders; of agents without weights here their names, without a digest."""
+    remote = settings.agent.kind is not AgentKind.model
+    named = {"name": settings.agent.model, "url": settings.agent.url}
+    if settings.agent.kind is AgentKind.python:
+        named = {"name": settings.agent.function}
     digests = {name: {"adapter": str(adapter), "sha256": None if remote else adapter_sha256(adapter)} for name, adapter in adapters.items()}
     return {
-        "base": {"name": settings.agent.model, "url": settings.agent.url} if remote else base_facts(settings.model),
+        "base": named if remote else base_facts(settings.model),
         "adapters": digests,
         "seeds": {"run": settings.seed, "model": settings.model.seed, "scenarios": settings.split.seed},
         **evaluation_facts(evaluation, settings.scenarios, settings.split),

@@ -11,11 +11,13 @@ from sekft.cli.console import echo
 from sekft.config import EvalCommandConfig, EvalConfig
 from sekft.data.tinystories import suite as stories
 from sekft.episode import cache, trajectory
+from sekft.episode.agent import Agent
+from sekft.episode.python_agent import PythonAgent
 from sekft.episode.show import episode_row, write_examples
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
 from sekft.eval import rates, score, suite_scores, terminal, unfinished
 from sekft.eval.asciicast import write_casts
-from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation
+from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation, Uncounted
 from sekft.eval.page import write_eval_page
 from sekft.eval.score import Score
 from sekft.eval.summary import BASE, EvaluationSummary, SandboxUsed, ScenarioSet, TextLoss
@@ -71,7 +73,7 @@ def local_agents(
 
 def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -> AgentSource:
     """Models behind agent.url: agent.model is the base; adapter= are the names that the server gives to the adapters."""
-    from sekft.episode.endpoint import Client, EndpointAgent, EndpointAgents
+    from sekft.episode.endpoint import Client, EndpointAgent
 
     config = replace(settings.agent, temperature=settings.eval.temperature, max_tokens=settings.eval.max_reply_tokens)
     clients = {name: Client(replace(config, model=str(model))) for name, model in {BASE: config.model, **adapters}.items()}
@@ -79,10 +81,22 @@ def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -
         client.require_answer()
     agents = {name: EndpointAgent(client, "", settings.seed, name) for name, client in clients.items()}
 
-    def open_agents(with_base: bool) -> AbstractContextManager[AgentSet]:
-        return nullcontext(EndpointAgents(agents))
+    return _named_agents(agents, adapters, "an endpoint shows no fingerprint")
 
-    return AgentSource(dict.fromkeys(adapters), None, open_agents, dict.fromkeys(adapters, "an endpoint shows no fingerprint"))
+
+def function_agents(function: str, adapters: Mapping[str, Path]) -> AgentSource:
+    """Functions of Python as agents: `function` is the base, adapter= names those that are compared with it."""
+    functions = {BASE: function, **{name: str(other) for name, other in adapters.items()}}
+    for name, place in functions.items():
+        echo(f"{name}: the function {place}")
+    return _named_agents({name: PythonAgent(name, place) for name, place in functions.items()}, adapters, "a function is no adapter")
+
+
+def _named_agents(agents: Mapping[str, Agent], adapters: Mapping[str, Path], obstacle: str) -> AgentSource:
+    def open_agents(with_base: bool) -> AbstractContextManager[AgentSet]:
+        return nullcontext(Uncounted(agents))
+
+    return AgentSource(dict.fromkeys(adapters), None, open_agents, dict.fromkeys(adapters, obstacle))
 
 
 def unseen_archetypes(settings: Any) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def choose(settings: Any, open_keys: frozenset[str]) -> list[Choice]:
         return []
     if f"{PREFIX}episodes" not in open_keys and not (settings.eval.episodes or settings.eval.every_steps):
         return []
-    if getattr(getattr(settings, "agent", None), "kind", None) is AgentKind.endpoint:
+    if getattr(getattr(settings, "agent", None), "kind", None) in (AgentKind.endpoint, AgentKind.python):
         found: Iterable[Choice] = endpoint_choices()
     else:
         size, device = size_of(settings.model, download=not settings.dry_run), device_type(settings.model.device)
@@ -79,7 +79,7 @@ def rows_choice(size: Size, device: str, width: float, memory_bytes: float) -> C
 
 
 def endpoint_choices() -> Iterator[Choice]:
-    yield Choice(f"{PREFIX}episodes", EPISODES[0], "the held-out scenarios; the speed of the endpoint is not known")
+    yield Choice(f"{PREFIX}episodes", EPISODES[0], "the held-out scenarios; how fast the agent answers is not known")
     for name, value in LONG.items():
         yield Choice(f"{PREFIX}{name}", value, "room for a model that talks")
 

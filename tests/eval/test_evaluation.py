@@ -99,6 +99,9 @@ class UnsteadySession:
     def check(self, script: str, timeout_s: float) -> CheckResult:
         return self.session.check(script, timeout_s)
 
+    def kill(self) -> None:
+        self.session.kill()
+
 
 def test_a_models_episodes_do_not_depend_on_the_speed_of_their_sandboxes(evaluation: Evaluation):
     from sekft.model import base as bases

@@ -16,12 +16,12 @@ CONTINUE_IN_FOLDER = ("collect", "eval", "pretrain")  # the same line, in the fo
 def line(command: str, words: Sequence[str], job: Job | None) -> str:
     """The line to type; empty for an interactive command. words: as typed. job: the last one that began; None if none did.
 
-    A training is resumed from its record. A sweep finds its folder by its own line.
+    A training is resumed from its record; a repetition starts again, as it compares whole runs. A sweep finds its folder by its own line.
     """
     if command in INTERACTIVE:
         return ""
     if job is not None and job.sweep is None and (job.folder / RUN).is_file():
-        if command == "train" and _is_interrupted(job.folder):
+        if command == "train" and _is_interrupted(job.folder) and not any(word.startswith("replay=") for word in words):
             return resume(job.folder, [word for word in words if word.split("=")[0].split(".")[0] in ELSEWHERE])
         if command in CONTINUE_IN_FOLDER and not any(word.startswith("hydra.run.dir=") for word in words):
             words = [*words, f"hydra.run.dir={_quoted(job.folder)}"]

@@ -45,10 +45,10 @@ def _judge(scenario: Scenario, solved: Trajectory, probed: Trajectory, *idle: Tr
     """solved: the episode of the reference; probed: of playable.probe(); idle: those that only left."""
     if broken := [episode for episode in (solved, probed, *idle) if episode.ending is Ending.broken]:
         return Refusal("broken", broken[0].reason)
-    for part, fault in playable.faults(scenario, solved, probed).items():
-        return Refusal("unplayable", f"{part}: {fault}")
     if not solved.kept:
         return Refusal("unsolvable", f"its reference ends {solved.outcome.value} ({solved.reason})")
     if accepted := [episode for episode in idle if episode.checked]:
         return Refusal("forgeable", f"its checker accepts an immediate {accepted[0].ending.value}")
+    for part, fault in playable.faults(scenario, solved, probed).items():
+        return Refusal("unplayable", f"{part}: {fault}")
     return None

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from sekft.cli import sweep as _sweep  # noqa: F401  registers the resolver that conf/train.yaml uses
-from sekft.cli.flags import with_own_data
+from sekft.cli.flags import to_overrides
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.config import commands
 from sekft.config.automatic import Choice, Choose, record
@@ -61,7 +61,7 @@ def _settled(command: str, overrides: Sequence[str], rules: Choose | None = None
     commands.register()
     try:
         with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return settled(compose(command, with_own_data(command, overrides)), commands.COMMANDS[command], rules)
+            return settled(compose(command, to_overrides(command, overrides)), commands.COMMANDS[command], rules)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(error_line(error)) from None
 

@@ -104,7 +104,7 @@ HOSTILE = {
     "replies that are no list": ([tree(node("p", "prompter") | {"replies": {"a": 1}})], "replies: found dict, allowed: a list"),
     "a wrong type": ([tree(node("p", "prompter", rank="best"))], "rank: Input should be a valid integer"),
     "an unknown role": ([tree(node("p", "bishop"))], "role: Input should be 'prompter' or 'assistant'"),
-    "a NUL": ([tree(node("p", "prompter", text="a\0b"))], "text: Value error, a NUL at 1"),
+    "a NUL": ([tree(node("p", "prompter", text="a\0b"))], "text: a NUL at 1"),
     "no prompt": ([{"message_tree_id": "t", "prompt": 3, "replies": 1}], "x.jsonl:1: prompt: Field required"),
 }  # fmt: skip
 

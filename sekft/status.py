@@ -1,4 +1,4 @@
-"""The command status: a table of runs with state, stage, progress, remaining time and the reason of the state."""
+"""The command status: runs with state, stage, progress, remaining time and the reason of the state."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from sekft.cli import go_on
+from sekft.cli.console import fitted, terminal_width
 from sekft.cli.launch import Work, launch
 from sekft.config import StatusConfig
 from sekft.config.job import Job
@@ -33,7 +32,8 @@ def run(settings: StatusConfig, job: Job) -> dict[str, Any]:
         raise DataError(f"runs={settings.runs}: no run there; allowed: a folder with runs in it")
     ended = sorted((run for run in runs if run.state in ENDED), key=lambda run: run.ended)
     shown = runs if settings.all else [run for run in runs if run not in ended[:-ENDED_SHOWN]]
-    Console().print(table(shown, root))
+    for one in shown:
+        show(one)
     counts = {state: sum(run.state == state for run in runs) for state in ("submitted", "alive", "stalled", "dead", *ENDED)}
     hidden = f"; {len(runs) - len(shown)} ended runs are not shown (all=true shows them)" if len(shown) < len(runs) else ""
     print(", ".join(f"{count} {state}" for state, count in counts.items() if count) + hidden)
@@ -51,23 +51,16 @@ def cut_off(runs: Sequence[Condition]) -> list[Path]:
     ]
 
 
-def table(runs: Sequence[Condition], root: Path) -> Table:
-    """One row per run; folders are relative to root."""
-    rows = Table("run", "command", "state", "stage", "", "left", "why", box=None, header_style="bold", pad_edge=False)
-    for run in runs:
-        bar = ProgressBar(total=1, completed=run.share, width=12) if run.share is not None else ""
-        left = f"{run.left_s:.0f} s" if run.left_s is not None else ""
-        state = f"[{STYLES[run.state]}]{run.state}[/]" if run.state in STYLES else run.state
-        rows.add_row(
-            str(run.folder.relative_to(root) if run.folder != root else run.folder),
-            run.command,
-            state,
-            run.stage,
-            bar,
-            left,
-            escape(run.reason),
-        )
-    return rows
+def show(run: Condition) -> None:
+    """Print the folder of a run, which is never cut or wrapped, and below it its state."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(escape(str(run.folder)))
+    done = f" {run.share:.0%}" if run.share is not None else ""
+    left = f", {run.left_s:.0f} s left" if run.left_s is not None else ""
+    state = f"[{STYLES[run.state]}]{run.state}[/]" if run.state in STYLES else run.state
+    stage = f"  {run.stage}{done}{left}" if run.stage else ""
+    line = fitted(f"  {run.state}  {run.command}{stage}  {run.reason}", terminal_width())
+    console.print(escape(line).replace(run.state, state, 1))
 
 
 def main() -> None:

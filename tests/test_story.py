@@ -140,13 +140,13 @@ def test_the_loss_on_prose_is_the_same_in_training_and_in_the_evaluation_alone(s
     assert first["nats_per_token"]["base"] > first["unigram"], "the embedded base has learned to read English; then its gate is to say so"
     finding = next(one for one in read(story / "evaluation" / "summary.json")["findings"] if one["criterion"].startswith("loss"))
     assert finding["state"] == "not measured"
-    assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "evaluation.out").read_text()
+    assert f"loss of prose, the text of sha256 {first['sha256'][:16]}" in (story / "evaluation" / "eval.log").read_text()
     assert "Loss on a text" in (story / "evaluation" / "report.html").read_text()
 
 
 def test_a_lost_episode_can_be_read_as_text(story: Path):
     lost = story / "run" / "episodes" / "lost.txt"
-    assert "episodes/lost.txt" in (story / "run.out").read_text() and "-- " in lost.read_text()
+    assert "episodes/lost.txt" in (story / "run" / "train.log").read_text() and "-- " in lost.read_text()
 
 
 @ON_BWRAP

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from sekft.check import failure, new
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_table
 from sekft.config import CheckConfig, Detour, EvalConfig, ModelConfig
 from sekft.config.job import Job
 from sekft.episode import playable, trajectory
@@ -71,7 +70,7 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
     faults += [fault for scenario in scenarios for fault in judge(scenario, episodes, settings.repeats)] + too_many_unworkable(scenarios)
     faults += [Fault(name, "flaky", count, settings.repeats, "the same replies gave different episodes") for name, count in flaky.items()]
     rows = count_by_archetype(scenarios, episodes)
-    Console(width=120).print(table(rows, settings.repeats))
+    echo_table(table(rows, settings.repeats))
     amount, unworkable = sum(map(len, episodes.values())), sum(map(is_unworkable, scenarios))
     pace = {"backend": backend.name, "episodes": amount, "seconds": round(seconds, 3), "episodes_per_s": round(amount / seconds, 2)}
     summary = {

@@ -44,6 +44,15 @@ def prepared(command: str, conf: Path, words: Sequence[str]) -> Iterator[tuple[l
             _real.clear()
 
 
+def real_words(words: Sequence[str]) -> list[str]:
+    """The words that really start what was planned: without dry_run=true, and with live=true for another machine."""
+    kept = [word for word in words if word.lstrip("+").partition("=")[0] != "dry_run"]
+    remote = any(word.partition("=")[2] in tuple(REMOTE) for word in kept if word.lstrip("+").startswith("where"))
+    if remote and not any(word.lstrip("+").startswith("live=") for word in kept):
+        return [*kept, "live=true"]
+    return kept if len(kept) < len(words) else [*kept, "dry_run=false"]  # a recipe says dry_run=true
+
+
 def real_folder(folder: Path) -> Path:
     """The folder that a planned job would have if it were started; else the folder itself."""
     for temporary, real in _real.items():

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sekft.cli import dry_run, go_on, recorded, sweep
-from sekft.cli.console import echo
+from sekft.cli.console import detail, echo, echo_command
 from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.help import help_text, wants_help
 from sekft.cli.settings import conf_folder, error_line, settled
@@ -128,7 +128,7 @@ def resident_socket(words: Sequence[str]) -> Path | None:
 
 def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
     """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command."""
-    words = to_overrides(command, sys.argv[1:])
+    typed, words = sys.argv[1:], to_overrides(command, sys.argv[1:])
     if wants_help(words):
         print(help_text(command, words))
         return
@@ -143,6 +143,8 @@ def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
             sys.exit(run_job(socket, command, words))
         sys.argv[1:] = words
         hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
+    if is_planned:
+        echo_command("start it", ["python", "-m", f"sekft.{command}", *dry_run.real_words(typed)])
 
 
 def _notifying(command: str, run: RunFunction) -> RunFunction:
@@ -172,8 +174,11 @@ def _run_job(command: str, work: Callable[[], Work], cfg: DictConfig, job: Job) 
     typed, chosen = settled(skip_evaluation(cfg, job.overrides), COMMANDS[command], choose)
     _require_no_secret(typed, job)
     if chosen and not recorded.recorded_run(job.overrides):
+        planned = hasattr(typed, "dry_run") and allowed.only_planned(command, typed)
+        if not planned and command in ("train", "eval"):
+            echo(automatic.headline(chosen))
         for line in automatic.lines(chosen):
-            echo(line)
+            (echo if planned else detail)(line)
     job = replace(job, facts={**job.facts, "chosen": automatic.record(chosen)}) if chosen else job
     this = work()
     run = _notifying(command, this.run)

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_table
 from sekft.compare.comparison import Comparison, TableRow, base_row, group_row, result_section, sort_rows, verdict_section
 from sekft.compare.contrast import Contrast, contrast_groups, contrast_with_base
 from sekft.compare.export import fill_page, read_page, write_csv, write_parquet
@@ -29,6 +29,7 @@ from sekft.tracking.records import FinishedRun, UnusableRun
 
 RUNS = Path("outputs/train")
 MAX_SETTINGS = 8  # names of settings in a note
+BESIDE = ("terminated", "verified_solvable")  # rates beside the criteria in the table of the terminal
 
 
 def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
@@ -122,18 +123,28 @@ def notes(groups: Sequence[Group]) -> list[str]:
 
 def show(comparison: Comparison) -> None:
     """Print the table, the runs left out, notes, sentences and lineages."""
-    table = Table(title=f"groups, by {comparison.sort}; k/n [95 % Wilson over scenarios]", title_justify="left")
-    for name in comparison.columns():
-        table.add_column(name)
-    for row in comparison.rows:
-        table.add_row(*comparison.cells(row))
-    Console(width=max(160, 24 * len(comparison.columns()))).print(table)
+    echo_table(table(comparison))
     left_out = [f"left out: {run.folder}: {run.reason}" for run in comparison.left_out]
     for line in (*left_out, *comparison.notes, *comparison.sentences()):
         echo(line)
     for lineage in lineages({linked.name: linked.run for linked in link_runs(comparison.sorted_groups(), Path())}):
         if lineage.parents or lineage.start != Start.bootstrap:
             echo(f"lineage: {lineage}")
+
+
+def table(comparison: Comparison) -> Table:
+    """The rows in 80 columns: the first criterion with its interval, other rates as numbers; the files have all columns."""
+    first, *more = dict.fromkeys((*comparison.criteria, *BESIDE))
+    shown = Table("group", "seeds", box=None, padding=(0, 1, 0, 0), header_style="bold", title_justify="left")
+    shown.title = f"groups, by {comparison.sort}; k/n [95 % Wilson over scenarios]; all columns: compare.csv"
+    for name in (first, *more, "loss"):
+        shown.add_column(name.replace("_", " "), no_wrap=name == first)
+    for row in comparison.rows:
+        others = [f"{row.rates[name].k}/{row.rates[name].n}" if row.rates[name].n else "" for name in more]
+        loss = f"{row.loss():.3f}" if row.losses else ""
+        decisive = escape(str(row.rates[first])) if row.rates[first].n else ""
+        shown.add_row(escape(row.name), str(len(row.runs) or ""), decisive, *others, loss)
+    return shown
 
 
 def write(comparison: Comparison, settings: CompareConfig, folder: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Choice:
     why: str
 
 
+DECISIVE = ("trainer.lr", "trainer.epochs", "eval.episodes")  # named when a run starts
 Choose = Callable[[Any, frozenset[str]], Sequence[Choice]]  # (settings with defaults, dotted keys that are null) -> what the rules choose
 
 
@@ -53,6 +54,14 @@ def lines(choices: Sequence[Choice]) -> Iterator[str]:
     """`chosen: trainer.lr=0.002 (why)`; neighbours with one reason share a line."""
     for why, together in groupby(choices, lambda choice: choice.why):
         yield f"chosen: {' '.join(f'{choice.key}={choice.value}' for choice in together)} ({why})"
+
+
+def headline(choices: Sequence[Choice]) -> str:
+    """The choices that decide most in one line; where the others are."""
+    main = [choice for choice in choices if choice.key in DECISIVE] or list(choices[:1])
+    others = len(choices) - len(main)
+    more = f", and {others} more" if others else ""
+    return f"chosen: {' '.join(f'{choice.key}={choice.value}' for choice in main)}{more} (reasons: the log of the run, or dry_run=true)"
 
 
 def record(choices: Sequence[Choice]) -> dict[str, str]:

@@ -68,7 +68,7 @@ TRAINER = {  # fields of trl.SFTConfig, which has those of transformers.Training
     "overwrite_output_dir": "hydra.run.dir",
     "logging_dir": "hydra.run.dir",
     "report_to": "tracker",
-    "run_name": "tracker",
+    "run_name": "tracker.name",
     "assistant_only_loss": "mask",
     "completion_only_loss": "mask",
     "loss_type": "mask",
@@ -167,6 +167,10 @@ OTHERS = {  # of other tools, or on the command line of TRL
     "wandb": "tracker=wandb",
     "use_wandb": "tracker=wandb",
     "wandb_project": "tracker.project",
+    "wandb_name": "tracker.name",
+    "wandb_run_name": "tracker.name",
+    "wandb_entity": "tracker.entity",
+    "wandb_tags": "tracker.tags",
     "project": "tracker.project",
     "num_samples": "eval.episodes",
     "n_episodes": "eval.episodes",
@@ -200,10 +204,14 @@ def closest(word: str, words: Sequence[str]) -> list[str]:
 
 
 def require_undecided(settings: Any) -> None:
-    """Raises SettingsError for a field in trainer.extra or lora.extra that a setting of ours decides."""
-    for group, names, library in (("trainer", TRAINER, "trl.SFTConfig"), ("lora", LORA, "peft.LoraConfig")):
-        extra: Mapping[str, Any] = getattr(getattr(settings, group, None), "extra", None) or {}
-        for name in extra:
-            if ours := names.get(str(name)):
-                write = ours if "=" in ours else f"{ours}=..."
-                raise SettingsError(f"{group}.extra.{name}: decided by a setting; write {write}; allowed here: other fields of {library}")
+    """Raises SettingsError for a field in trainer.extra or lora.extra that a setting of ours decides. settings: of any command."""
+    for group, names in (("trainer", TRAINER), ("lora", LORA)):
+        require_undecided_fields(getattr(getattr(settings, group, None), "extra", None) or {}, names, group)
+
+
+def require_undecided_fields(extra: Mapping[str, Any], names: Mapping[str, str], group: str) -> None:
+    """Raises SettingsError for the first field of `extra` that is among the names: it would override one of our settings, or be ignored."""
+    for name in extra:
+        if ours := names.get(str(name)):
+            write, library = (ours if "=" in ours else f"{ours}=..."), "trl.SFTConfig" if group == "trainer" else "peft.LoraConfig"
+            raise SettingsError(f"{group}.extra.{name}: decided by a setting; write {write}; allowed here: other fields of {library}")

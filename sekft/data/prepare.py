@@ -50,7 +50,7 @@ def _prepare(recipe: DataRecipe, check: Check) -> PreparedData:
     training_rows, counts = _training_rows(deduplicated.training, recipe, lines)
     validation_rows, validation_counts = make_rows(validation, recipe.tokenizer, recipe.mask, recipe.data, recipe.max_tokens)
     of_sources = f" of {', '.join(sorted({sample.source for sample in validation}))}" if len(recipe.data.sources) > 1 and validation else ""
-    lines += [f"data: {counts.line()}; validation: {validation_counts.rows} rows{of_sources}", *counts.bars()]
+    lines += [f"data: {counts.line()}; validation: {validation_counts.rows} rows{of_sources}"]
     return PreparedData(tuple(training_rows), tuple(validation_rows), counts, groups, tuple(lines))
 
 

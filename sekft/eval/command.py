@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sekft.cli.console import echo
-from sekft.config import AgentKind, EvalCommandConfig, Suite
+from sekft.cli.console import detail, echo
+from sekft.config import AgentKind, EvalCommandConfig, Suite, Tracker
 from sekft.config.job import Job
 from sekft.episode.python_agent import load_function
 from sekft.errors import SettingsError
@@ -63,7 +63,7 @@ def run(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
         seconds = {"load": round(loaded - started, 3), "train": 0.0, "eval": round(time.monotonic() - loaded, 3)}
         loads = 0 if remote else count_base_loads() - loads_before
         summary |= {"base_loads": loads, "supervised_tokens": 0, "seconds": seconds, "adapters": used}
-        finish(summary, job, track)
+        finish(summary, settings, job, track)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
@@ -80,16 +80,17 @@ def run_suite_alone(settings: EvalCommandConfig, job: Job) -> dict[str, Any]:
             promotion_obstacle(base, folder, (), echo)
         answers = answer_suite(base, adapters, settings.eval, settings.seed, track)
         summary: dict[str, Any] = {"command": "eval", "seed": settings.seed, "verdict": NO_EVALUATION.verdict, "suite": answers}
-        finish(summary, job, track)
+        finish(summary, settings, job, track)
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
-def finish(summary: dict[str, Any], job: Job, track: TrackedRun) -> None:
+def finish(summary: dict[str, Any], settings: EvalCommandConfig, job: Job, track: TrackedRun) -> None:
     """Write summary.json; print where the run and its mirror are."""
     track.write_summary(summary)
     echo(f"run: {job.folder}")
-    echo(track.message)
+    if settings.tracker.kind is not Tracker.none:
+        echo(track.message)
 
 
 def require_agents(settings: EvalCommandConfig, folders: Mapping[str, Path]) -> None:
@@ -121,7 +122,8 @@ def named_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -> A
 def load_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path], evaluation: Evaluation, track: TrackedRun) -> AgentSource:
     """Load the base of model=, record its facts, and check each adapter's fingerprint against it."""
     base = load_base(settings)
-    echo(base.line())
+    echo(f"base: {base.config.name} on {base.device} in {base.dtype_name()}")
+    detail(base.line())
     obstacles = {name: promotion_obstacle(base, folder, evaluation.scenarios, echo) for name, folder in adapters.items()}
     track.add_facts(**provenance.loaded_base_facts(base))
     return local_agents(base, adapters, evaluation, obstacles)

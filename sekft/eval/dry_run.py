@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
-
-from omegaconf import OmegaConf
 
 from sekft.config import Tracker
 from sekft.config.job import Job, Report
@@ -31,15 +28,15 @@ def plan(settings: Any, job: Job, report: Report) -> None:
 
 
 def print_plan(command: str, settings: Any, job: Job, report: Report, parts: list[Part], work: Iterator[str]) -> None:
-    """Print settings, execution, every part, tracker and work; a part that only the remote machine can determine is named as such.
+    """Print options, execution, every part, tracker and work; a part that only the remote machine can determine is named as such.
 
     Raises the first error of a part after everything else is printed, as a start would end with it.
     """
     execution = allowed.location(command, settings)
     submitted = execution in submission.BACKENDS and not allowed.trains_separately(settings)
     report(f"== plan of sekft.{command}: nothing is started, written or sent")
-    report(OmegaConf.to_yaml(OmegaConf.create(plain(asdict(settings)))).rstrip())
-    report(f"== run: {job.folder}")
+    report(f"options: {' '.join(job.choices)}; every setting: --cfg job")
+    report(f"run: {job.folder}")
     where = settings.where
     training = f"training: {where.train}{f' in {where.processes} processes' if where.train is Where.torchrun else ''}; "
     evaluates = settings.eval.episodes or settings.eval.every_steps
@@ -55,9 +52,6 @@ def print_plan(command: str, settings: Any, job: Job, report: Report, parts: lis
     report(_tracker_line(settings))
     for text in work:
         report(text)
-    report(f"scoring: none, verdict: {VERDICT}; nothing of this can be promoted")
-    if not settings.dry_run:
-        report(f"planned only: where={execution} starts with live=true")
     if obstacle:
         raise obstacle
     gate.require_verdict(VERDICT, settings.eval)
@@ -78,18 +72,17 @@ def describe_work(settings: Any, job: Job) -> Iterator[str]:
     if execution in submission.BACKENDS:
         yield describe_submission(execution, remote.job_spec("eval", settings, job))
     else:
-        yield describe_local_work("eval", settings, job)
+        yield from describe_local_work("eval", settings, job)
 
 
 def describe_submission(execution: Where, work: Any) -> str:
     return f"to be submitted:\n{json.dumps(plain(submission.describe(execution, work)), indent=2)}"
 
 
-def describe_local_work(command: str, settings: Any, job: Job) -> str:
-    """The command, for this process or for the resident one."""
+def describe_local_work(command: str, settings: Any, job: Job) -> Iterator[str]:
+    """The command that a resident base would get; nothing for work in this process."""
     if allowed.location(command, settings) is Where.resident:
-        return f"to be sent to {settings.resident}: {command} {' '.join(job.overrides)}"
-    return f"to be done in this process: sekft.{command} {' '.join(job.overrides)}"
+        yield f"to be sent to {settings.resident}: {command} {' '.join(job.overrides)}"
 
 
 def _tracker_line(settings: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.cli.console import echo
+from sekft.cli.console import detail, echo, echo_table
 from sekft.config import EvalCommandConfig, EvalConfig
 from sekft.data.tinystories import suite as stories
 from sekft.episode import cache, trajectory
@@ -170,12 +170,19 @@ def unfinished_episodes(source: AgentSource, evaluation: Evaluation, folder: Pat
 
 
 def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], scored: Score, track: TrackedRun) -> None:
-    """Print the rates and the verdict, write report.html and the files in episodes/, send a row per episode to the tracker."""
-    terminal.print_table(scored)
+    """Print the news and the rates, write report.html and the files in episodes/, send a row per episode to the tracker.
+
+    Everything that the terminal has no room for is in the log of the run.
+    """
     for line in terminal.lines(scored):
+        detail(line)
+    for line in terminal.news(scored):
+        echo(line)
+    echo_table(terminal.score_table(scored))
+    for line in filter(None, (terminal.not_kept_line(scored), terminal.beaten_line(scored))):
         echo(line)
     for name, path in write_examples(episodes[scored.subject], track.folder / "episodes").items():
-        echo(f"a {name} episode: {path}")
+        detail(f"a {name} episode: {path}")
     casts = write_casts(episodes, scored, track.folder / "episodes")
     echo(f"page: {write_eval_page(episodes, scenarios, scored, casts, track.folder / 'report.html')}")
     track.episodes([episode_row(agent, episode) for agent in episodes for episode in episodes[agent]])

@@ -125,13 +125,18 @@ def compare_to_base(episodes: EpisodesByAgent, adapters: Sequence[str], config: 
 
 def power_line(n: int, archetypes: int) -> str:
     """What n scenarios of so many archetypes can show, as a sentence without a full stop."""
-    gain = power.detectable(n, archetypes)
-    least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
     significant, promoted = power.power(n, POWER_GAIN), power.promotion(n, archetypes, POWER_GAIN)
     return (
         f"with n={n} scenarios of {archetypes} archetypes a true gain of {POWER_GAIN * 100:.0f} points is significant with probability "
-        f"{significant:.2f} and promoted with probability {promoted:.2f}; {least} promoted with probability {power.POWER:.2f} or more"
+        f"{significant:.2f} and promoted with probability {promoted:.2f}; {least_gain(n, archetypes)}"
     )
+
+
+def least_gain(n: int, archetypes: int) -> str:
+    """The smallest gain that n scenarios of so many archetypes promote, as a clause."""
+    gain = power.detectable(n, archetypes)
+    least = "no gain is" if gain is None else f"a gain of {gain * 100:.0f} points or more is"
+    return f"{least} promoted with probability {power.POWER:.2f} or more"
 
 
 def _paired_losses(losses: Mapping[str, TextLoss], adapter: str) -> dict[str, tuple[float, float]]:

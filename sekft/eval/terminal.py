@@ -1,45 +1,101 @@
-"""An evaluation as text for the terminal: a table of rates and reasons, then lines with comparisons, findings and the verdict."""
+"""An evaluation as text: the news and a table for the terminal, and every number, comparison and finding for the log of the run."""
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from sekft.eval import score
 from sekft.eval.attempts import Attempts
 from sekft.eval.criterion import Finding
+from sekft.eval.gate import Verdict
 from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, FAULTS
-from sekft.eval.reasons import MEANINGS
-from sekft.eval.score import Score
-from sekft.eval.summary import TextLoss
+from sekft.eval.score import BASELINES, Score
+from sekft.eval.summary import BASE, TUNED, TextLoss
 from sekft.scenario.document import Scenario
 
 
 def score_table(scored: Score) -> Table:
-    """Rates and losses; below them the reasons why episodes were not kept, and how many episodes reached which limit."""
-    table = Table(title="episodes, k/n [95 % Wilson]; below: why not kept; limits reached", title_justify="left")
-    table.add_column("rate")
-    agents = scored.agents.values()
-    for name in scored.agents:
-        table.add_column(name, justify="right")
-    for name in CRITERIA:
-        table.add_row(name, *(str(agent.rates[name]) for agent in agents))
-    for name in FAULTS:
-        table.add_row(name, *(str(agent.faults[name]) for agent in agents))
-    for name, text in scored.losses.items():
-        losses = text.nats_per_token
-        table.add_row(f"loss of {name}", *(f"{losses[agent]:.3f}" if agent in losses else "" for agent in scored.agents))
-    _add_counts(table, {tag: [agent.reasons.get(tag, 0) for agent in agents] for tag in MEANINGS})
-    _add_counts(table, {name: [agent.limits.get(name, 0) for agent in agents] for name in limit_names(scored)})
+    """Base, adapters and reference, one row each: the deciding rate with its interval, and how many episodes met other rates.
+
+    It fits into 80 columns; the other rates, reasons, limits and baselines are in the lines for the log and on the page.
+    """
+    shown = {name: agent for name, agent in scored.agents.items() if name not in BASELINES}
+    others = [name for name in (*CRITERIA, *FAULTS) if name not in (scored.criterion, "right_terminal")]
+    table = Table("", box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(scored.criterion, no_wrap=True)
+    for name in (*others, *(f"loss_of_{text}" for text in scored.losses)):
+        table.add_column(name.replace("_", " "), justify="right")
+    for name, agent in shown.items():
+        rates = {**agent.rates, **agent.faults}
+        decisive = rates[scored.criterion]
+        counts = [str(rates[other].k) if rates[other].n == decisive.n else f"{rates[other].k}/{rates[other].n}" for other in others]
+        losses = [text.nats_per_token for text in scored.losses.values()]
+        table.add_row(name, str(decisive), *counts, *(f"{loss[name]:.3f}" if name in loss else "" for loss in losses))
     return table
 
 
-def _add_counts(table: Table, counts: dict[str, list[int]]) -> None:
-    table.add_section()
-    for name, own in counts.items():
-        if any(own):
-            table.add_row(name, *(str(count or "") for count in own))
+def news(scored: Score) -> list[str]:
+    """What a person wants to know first, in plain sentences: what tuned model and base do, and the verdict with its reason."""
+    return [result_line(scored), verdict_line(scored)]
+
+
+def result_line(scored: Score) -> str:
+    name, criterion = scored.subject, scored.criterion
+    did = "did the work and left" if criterion == "verified" else f"was {criterion}"
+    own, base = (scored.agents[agent].rates[criterion] for agent in (name, BASE))
+    if name == BASE:
+        return f"result: the base {did} in {base.k} of {base.n} scenarios."
+    pair = scored.pairs[name][criterion]
+    interval = "" if pair.low is None or pair.high is None else f", 95 % interval {pair.low * 100:+.0f} to {pair.high * 100:+.0f}"
+    agent = "the tuned model" if name == TUNED else name
+    return f"result: {agent} {did} in {own.k} of {own.n} scenarios, the base in {base.k}: {pair.difference * 100:+.0f} points{interval}."
+
+
+def verdict_line(scored: Score) -> str:
+    """The verdict with its reason in a sentence."""
+    word, _, reason = scored.verdict.partition(" ")
+    reason = reason.removeprefix("(").removesuffix(")")
+    n = scored.agents[scored.subject].rates[scored.criterion].n
+    match Verdict(word):
+        case Verdict.promote:
+            why = "the adapter is better than its base, and no criterion of the gate speaks against it"
+        case Verdict.hold:
+            why = f"the adapter should not replace its base: {reason}"
+        case Verdict.inconclusive if reason.startswith("needs n"):
+            needed = reason.removeprefix("needs n >= ")
+            why = f"{n} scenarios are too few to tell; {needed} or more would decide (eval.episodes={needed} scenarios=test)"
+        case Verdict.inconclusive:
+            why = f"these {n} scenarios cannot tell: it {reason}"
+        case Verdict.unmeasured:
+            why = reason
+    return f"verdict: {word}: {why}."
+
+
+def not_kept_line(scored: Score) -> str:
+    """Why episodes of the subject were not verified, and which limits it reached; empty if there is nothing to tell."""
+    agent = scored.agents[scored.subject]
+    parts = [f"{tag} {count}" for tag, count in sorted(agent.reasons.items(), key=lambda item: -item[1])]
+    parts += [f"{name} reached {count}" for name, count in sorted(agent.limits.items())]
+    return f"why not, {scored.subject}: {', '.join(parts)}" if parts else ""
+
+
+def beaten_line(scored: Score) -> str:
+    """A warning where a baseline, which has no skill, does as well as the subject; empty otherwise."""
+    own = scored.agents[scored.subject].rates[scored.criterion].k
+    reached = {name: scored.agents[name].rates[scored.criterion].k for name in BASELINES if name in scored.agents}
+    as_good = [f"{name}, which {BASELINES[name]}" for name, k in reached.items() if own <= k > 0]
+    return f"careful: a baseline does as well: {', '.join(as_good)}" if as_good else ""
+
+
+def agent_lines(scored: Score) -> list[str]:
+    """Every agent's rates, and the reasons and limits of its episodes, for the log."""
+    lines = []
+    for name, agent in scored.agents.items():
+        rates = ", ".join(f"{rate} {value}" for rate, value in {**agent.rates, **agent.faults}.items())
+        counts = ", ".join(f"{tag} {count}" for tag, count in {**agent.reasons, **agent.limits}.items())
+        lines.append(f"{name}: {rates}{f'; not kept: {counts}' if counts else ''}")
+    return lines
 
 
 def limit_names(scored: Score) -> list[str]:
@@ -76,12 +132,13 @@ def attempts_line(agent: str, attempts: Attempts) -> str:
 
 
 def power_line(scenarios: Sequence[Scenario]) -> str:
-    return f"this evaluation: {score.power_line(len(scenarios), len({scenario.archetype for scenario in scenarios}))}"
+    n, archetypes = len(scenarios), len({scenario.archetype for scenario in scenarios})
+    return f"this evaluation: with n={n} scenarios of {archetypes} archetypes {score.least_gain(n, archetypes)}"
 
 
 def lines(scored: Score) -> list[str]:
-    """The lines below the table; the verdict comes last."""
-    out = [loss_line(name, text) for name, text in scored.losses.items()]
+    """All numbers and findings, for the log of the run; the verdict comes last."""
+    out = agent_lines(scored) + [loss_line(name, text) for name, text in scored.losses.items()]
     out += [attempts_line(name, agent.attempts) for name, agent in scored.agents.items() if agent.attempts]
     for name, judgement in scored.judgements.items():
         out.append(paired_line(name, scored.pairs[name][scored.criterion]))
@@ -89,7 +146,3 @@ def lines(scored: Score) -> list[str]:
         if name != scored.subject:
             out.append(f"verdict on {name}: {judgement.verdict}")
     return [*out, scored.power, f"verdict: {scored.verdict}"]
-
-
-def print_table(scored: Score) -> None:
-    Console(width=max(120, 22 + 25 * len(scored.agents))).print(score_table(scored))

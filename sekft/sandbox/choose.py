@@ -88,5 +88,6 @@ def _bwrap(settings: SandboxConfig, report: Report, reason: str) -> Backend:
 
     made = BwrapBackend(settings)
     swept = f"; {made.swept} left-over sandboxes ended" if made.swept else ""
-    report(f"sandbox: bwrap ({reason}; weaker than an engine: {', '.join(made.weaknesses())}{swept})")
+    report(f"sandbox: bwrap ({reason}; weaker than an engine, see docs/attacks.md{swept})")
+    log.info("bwrap is weaker than an engine: %s", ", ".join(made.weaknesses()))
     return made

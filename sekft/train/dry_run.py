@@ -15,6 +15,7 @@ from sekft.eval.dry_run import describe_local_work, describe_submission, plan_ev
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.scenario.split import load, require_apart
 from sekft.train import batch_plan, processes
+from sekft.train.run import what_is_trained
 from sekft.where import allowed, remote, submission, torchrun
 
 
@@ -35,7 +36,8 @@ def plan_training(settings: TrainConfig, report: Report) -> None:
     from sekft.train import forecast
 
     folder, tokenizer = base_folder(settings.model, weights=True), load_tokenizer(settings.model)
-    report(f"base: {settings.model.name} in {folder}, {'random' if settings.model.weights == 'random' else 'pretrained'} weights")
+    weights = "random" if settings.model.weights == "random" else "pretrained"
+    report(f"base: {settings.model.name} in {folder}, {weights} weights; {what_is_trained(settings.lora)}")
     data = replace(settings.data, cache=False)
     for source, episodes in expected_files(sources_without_path(data), load("train", settings.split), settings.split.seed):
         if not episodes.exists():
@@ -49,7 +51,7 @@ def plan_training(settings: TrainConfig, report: Report) -> None:
     rows = prepare_data(recipe, lambda groups: require_apart(groups, tuple(scenarios), tuple(selection)))
     for line in rows.lines:
         report(line)
-    report(forecast.line(folder, settings, rows.training, batch_plan.last_step(settings.trainer, len(rows.training))))
+    report(forecast.lines(folder, settings, rows.training, batch_plan.last_step(settings.trainer, len(rows.training)))[0])
 
 
 def describe_work(settings: TrainConfig, job: Job) -> Iterator[str]:
@@ -62,4 +64,4 @@ def describe_work(settings: TrainConfig, job: Job) -> Iterator[str]:
         separate = allowed.trains_separately(settings)
         yield describe_submission(where, processes.job_spec(settings, job.folder) if separate else remote.job_spec("train", settings, job))
     else:
-        yield describe_local_work("train", settings, job)
+        yield from describe_local_work("train", settings, job)

@@ -115,23 +115,25 @@ def _weights(shape: Shape, settings: TrainConfig, dtype: torch.dtype) -> float:
     return shape.matrices() * (NF4 if settings.model.load_4bit else dtype.itemsize) + shape.others() * dtype.itemsize
 
 
-def line(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -> str:
-    """The forecast for this machine in one line. folder: of the base, which is not loaded."""
+def lines(folder: Path, settings: TrainConfig, rows: Sequence[Row], steps: int) -> tuple[str, str]:
+    """The forecast for this machine: what decides, and all parts of it. folder: of the base, which is not loaded."""
     config = json.loads((folder / "config.json").read_text())
     shape, device = shape_of(config), bases.pick_device(settings.model.device)
     if shape is None:
-        return f"forecast: none for model_type={config.get('model_type')} (known: {', '.join(FAMILIES)})"
+        unknown = f"forecast: none for model_type={config.get('model_type')} (known: {', '.join(FAMILIES)})"
+        return unknown, unknown
     dtype, _ = choose_dtype(settings.model, folder, device)
     found, free = forecast(shape, settings, rows, device.type, dtype, steps), _free_bytes(device, dtype, settings, shape)
     speed = matmul_flops(device, torch.bfloat16 if is_mixed(settings.trainer.precision, device.type, dtype) else dtype)
     parts = f"weights {gib(found.weights)}, adapter and optimizer {gib(found.adapter)}, activations {gib(found.activations)}"
     parts += " recomputed" if settings.trainer.checkpointing else ""
     warning = "" if found.needed() < free else " IT MAY NOT FIT: see trainer.checkpointing, model.load_4bit, trainer.tokens_per_batch."
-    return (
+    least = f"at least {found.flops / speed:,.0f} s on {device.type}"
+    brief = f"forecast: {gib(found.needed())} GiB of {gib(free)} free.{warning} {found.steps} steps, {least}"
+    return brief, (
         f"forecast: {parts} ({found.tokens} tokens in the largest pass), logits {gib(found.logits)}: "
         f"{gib(found.needed())} GiB of {gib(free)} free.{warning} {found.steps} steps, "
-        f"{found.flops:.1e} FLOP: at least {found.flops / speed:,.0f} s on {device.type} at its "
-        f"{speed / 1e12:,.2g} TFLOP/s"
+        f"{found.flops:.1e} FLOP: {least} at its {speed / 1e12:,.2g} TFLOP/s"
     )
 
 

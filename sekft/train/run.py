@@ -1,17 +1,16 @@
 """One training run: data, base, rehearsal, masked SFT, adapter, evaluation, record."""
 
-import shlex
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sekft.cli.console import echo
-from sekft.config import MaskRule, Schedule, Suite, TrainConfig
+from sekft.cli.console import detail, echo, echo_command
+from sekft.config import LoraConfig, MaskRule, Schedule, Suite, Tracker, TrainConfig
 from sekft.config.job import Job
 from sekft.data.accounting import Counts
 from sekft.data.prepare import prepare_data
@@ -82,10 +81,13 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         loads = bases.base_loads()
         source = base_folder(settings.model, weights=False)
         settings = forecast.decide_checkpointing(source, settings, inputs.training)
-        echo(forecast.line(source, settings, inputs.training, batch_plan.last_step(settings.trainer, len(inputs.training))))
+        brief, full = forecast.lines(source, settings, inputs.training, batch_plan.last_step(settings.trainer, len(inputs.training)))
+        echo(brief)
+        detail(full)
         budget = Budget(settings, inputs.training, track.folder, source, echo)
         base = bases.load(settings.model)
-        echo(base.line())
+        echo(trained_line(settings, base))
+        detail(base.line())
         track.add_facts(**provenance.loaded_base_facts(base))
         clock.append(time.monotonic())
         if settings.rehearsal:
@@ -114,27 +116,34 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
         if summary["tuned"]:
             for line in iteration.write(track.folder, settings, summary, inputs.played_sources):
                 echo(line)
-        echo(f"run: {job.folder} (summary.json, metrics.jsonl, adapter/{', episodes.jsonl' if summary['tuned'] else ''})")
-        echo(track.message)
-        for line in closing_lines(summary, job):
-            echo(line)
+        if not summary["tuned"]:
+            echo(f"run: {job.folder}")
+        if settings.tracker.kind is not Tracker.none:
+            echo(track.message)
+        if summary["tuned"] and not job.sweep:
+            echo_command("watch it work", watch_command(job))
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
 
 
-def closing_lines(summary: Mapping[str, Any], job: Job) -> list[str]:
-    """The last lines of a run with an evaluated adapter: the result in a sentence, its page, the next command. None in a sweep."""
-    if job.sweep or not summary["tuned"]:
-        return []
-    tuned, base = (summary[agent]["rates"]["verified"] for agent in ("tuned", "base"))
+def watch_command(job: Job) -> list[str]:
+    """The words of the command that shows the tuned model in a scenario."""
     model = [*(word for word in job.choices if word.startswith("model=")), *(word for word in job.overrides if word.startswith("model."))]
-    watch = shlex.join(["python", "-m", "sekft.chat", *model, f"adapter={job.folder / 'adapter'}", "mode=shell"])
-    return [
-        f"result: the tuned model did the work and left in {tuned['k']} of {tuned['n']} scenarios, the base in {base['k']}. "
-        f"Verdict: {summary['verdict']}.",
-        f"look at it: {job.folder / 'report.html'}",
-        f"watch it work: {watch}",
-    ]
+    return ["python", "-m", "sekft.chat", *model, f"adapter={job.folder}", "mode=shell"]
+
+
+def trained_line(settings: TrainConfig, base: "Base") -> str:
+    """The base, and which of its weights are trained."""
+    amount = sum(parameter.numel() for parameter in base.model.parameters()) / 1e6
+    what = what_is_trained(settings.lora)
+    return f"base: {base.config.name} on {base.device} in {base.dtype_name()}, {amount:,.1f} M weights; {what}"
+
+
+def what_is_trained(lora: LoraConfig) -> str:
+    """The adapter in a clause, or that there is none and all weights of the base are trained."""
+    if lora.r == 0:
+        return "trained: all weights of the base, as lora.r=0 means no adapter"
+    return f"trained: an adapter, r={lora.r} alpha={lora.alpha} on {lora.target_modules}"
 
 
 def prepare(settings: TrainConfig) -> RunInputs:
@@ -160,6 +169,8 @@ def prepare(settings: TrainConfig) -> RunInputs:
     rows = prepare_data(recipe, lambda groups: require_apart(groups, scenarios, selection, development))
     for line in rows.lines:
         echo(line)
+    for line in rows.counts.bars():
+        detail(line)
     return RunInputs(
         evaluation=evaluation_in(scenarios, backend, settings),
         selection=evaluation_in(selection, backend, settings),
@@ -233,7 +244,8 @@ def train(
     track.adapter(folder, {"path": settings.model.path, "step": step, **base.fingerprint()})
     echo(f"{loss_change(logging.losses)} in {steps} steps; {validation_change(before, after)}")
     chosen = f" of step {step}, {choice.why}" if choice else ""
-    echo(f"adapter: {folder}{chosen} (loaded fresh, it reproduces the trained logits; it changes the base's by up to {change:.3g})")
+    echo(f"adapter: {folder}{chosen} (loaded fresh: the trained logits)")
+    detail(f"the adapter changes the base's logits by up to {change:.3g}")
     return TrainingResult(folder, step, choice, steps, after.get("val/loss"))
 
 
@@ -281,10 +293,8 @@ def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Trac
     lengths = [len(row.ids) for row in inputs.training]
     tokens = sum(islice(tokens_per_step(lengths, settings.trainer, settings.seed), steps))
     expected = step_s * tokens / sum(len(row.ids) for row in longest)
-    echo(
-        f"rehearsal: one step, one adapter{played}: fine. About {expected:,.0f} s, at most {steps * step_s:,.0f} s for {steps} steps; "
-        f"{base.memory_line()}"
-    )
+    echo(f"rehearsal: one step, one adapter{played}: fine. About {expected:,.0f} s for {steps} steps")
+    detail(f"rehearsal: at most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if inputs.evaluation:
         echo(terminal.power_line(inputs.evaluation.scenarios))
 

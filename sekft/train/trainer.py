@@ -20,6 +20,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 from trl import SFTConfig, SFTTrainer
 
 from sekft.config import TrainerConfig
+from sekft.config.foreign import TRAINER, require_undecided_fields
 from sekft.config.job import Report
 from sekft.data.sample import Row
 from sekft.errors import MaskError, ModelError, SettingsError
@@ -36,15 +37,6 @@ KEPT_CHECKPOINTS = 2  # of those that nobody asked for; the older one is whole w
 MAX_MESSAGE = 200  # characters of a library's error message
 MAX_NAMED = 3  # rows listed in an error
 RandomState = tuple[torch.Tensor, torch.Tensor | None]  # of the CPU and of the GPU
-STEP_SETTINGS = {  # fields of SFTConfig that would change what a step is, and the setting to use instead
-    "per_device_train_batch_size": "trainer.batch",
-    "gradient_accumulation_steps": "trainer.accumulation",
-    "auto_find_batch_size": "trainer.tokens_per_batch",
-    "packing": "trainer.tokens_per_batch",
-    "padding_free": "trainer.tokens_per_batch",
-    "train_sampling_strategy": "trainer.tokens_per_batch",
-    "dataloader_drop_last": "trainer.epochs",
-}
 
 
 @dataclass(frozen=True)
@@ -287,8 +279,7 @@ def pad_of(base: Base) -> int:
 
 def sft_config(settings: TrainerConfig, device: torch.device, weights: torch.dtype, folder: Path, seed: int) -> SFTConfig:
     """The settings of conf/trainer/ under TRL's names. weights: the type of the base's. Raises SettingsError for one that TRL refuses."""
-    for key in STEP_SETTINGS.keys() & settings.extra.keys():
-        raise SettingsError(f"trainer.extra.{key}: a step is defined by trainer.batch and trainer.accumulation; see {STEP_SETTINGS[key]}")
+    require_undecided_fields(settings.extra, TRAINER, "trainer")
     values: dict[str, Any] = {
         "output_dir": str(folder),
         "max_steps": settings.max_steps,
@@ -307,7 +298,6 @@ def sft_config(settings: TrainerConfig, device: torch.device, weights: torch.dty
         "logging_nan_inf_filter": False,  # a loss that is not finite must be logged as such
         "save_strategy": "steps" if settings.save_every_steps else "no",
         "save_steps": settings.save_every_steps if settings.save_every_steps < 1 else int(settings.save_every_steps),  # a share below 1
-        "save_total_limit": KEPT_CHECKPOINTS if settings.save_every_steps < 1 else None,
         "seed": seed,
         "data_seed": seed,
         "use_cpu": device.type == "cpu",
@@ -317,8 +307,11 @@ def sft_config(settings: TrainerConfig, device: torch.device, weights: torch.dty
         "report_to": "none",
         "disable_tqdm": True,
     }
+    for key in values.keys() & settings.extra.keys():
+        raise SettingsError(f"trainer.extra.{key}: sekft decides this itself; allowed: other fields of trl.SFTConfig")
+    kept = KEPT_CHECKPOINTS if settings.save_every_steps < 1 else None
     try:
-        return SFTConfig(**{**values, **settings.extra})
+        return SFTConfig(**{"save_total_limit": kept, **values, **settings.extra})
     except (TypeError, ValueError) as error:
         raise SettingsError(f"trainer: {str(error).splitlines()[0]}") from None
 

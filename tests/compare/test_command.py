@@ -139,7 +139,7 @@ def test_the_table_is_sorted_by_sort(tmp_path: Path):
     sweep(tmp_path / "sweep", seeds=1)
     printed = [compared(tmp_path, "runs=sweep", *words).stdout for words in ((), ("sort=-loss",))]
     assert "groups, by verified;" in printed[0] and "groups, by -loss;" in printed[1]
-    assert [printed[at].index("│ assistant") < printed[at].index("│ terminal_only") for at in (0, 1)] == [True, False]
+    assert [printed[at].index("\nassistant ") < printed[at].index("\nterminal_only ") for at in (0, 1)] == [True, False]
 
 
 def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sekft.cli.console import echo_table
 from sekft.config import BackendKind, EvalConfig, SandboxConfig
 from sekft.eval import score, terminal
 from sekft.eval.evaluation import Evaluation
@@ -56,7 +57,7 @@ def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: py
         assert found == expected[agent], agent
     assert not any(expected[baseline]["verified"] - DONE for baseline in ("random", "exit", "panic"))
     capsys.readouterr()
-    terminal.print_table(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS))
+    echo_table(terminal.score_table(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS)))
     rows = [row.split("│")[1:-1] for row in capsys.readouterr().out.splitlines() if row.startswith("│")]
     printed = {name.strip(): cells for name, *cells in reversed(rows)}  # false_panic is also a reason, further down
     for rate in CRITERIA | FAULTS:

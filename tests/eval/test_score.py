@@ -83,9 +83,30 @@ def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
     assert json.loads(json.dumps(scored.summary().document()))["losses"] == {"prose": prose}
     shown = "loss of prose, the text of sha256 abababababababab, over 800 tokens: base 2.000, good 2.050, drunk 3.000 nats per token"
     assert shown in terminal.lines(scored)
-    console = Console(width=200, record=True, file=StringIO())
+    console = Console(width=80, record=True, file=StringIO())
     console.print(terminal.score_table(scored))
-    assert re.search(r"loss of prose *. *2\.000 *. *2\.050 *. *3\.000 ", console.export_text())
+    rows = {line.split()[0]: line for line in console.export_text().splitlines() if line.split()}
+    assert all(rows[name].rstrip().endswith(loss) for name, loss in (("base", "2.000"), ("good", "2.050"), ("drunk", "3.000")))
+    assert "exit" not in rows and max(map(len, rows.values())) <= 80 and "…" not in console.export_text()
+
+
+def test_the_news_are_two_sentences_what_happened_and_the_verdict_with_its_reason():
+    result, verdict = terminal.news(score.score(agents(tuned=GAIN), SCENARIOS, EvalConfig()))
+    assert result.startswith(
+        "result: the tuned model did the work and left in 48 of 64 scenarios, the base in 8: +62 points, 95 % interval +"
+    )
+    assert verdict.startswith("verdict: promote: the adapter is better than its base")
+    few = score.score(agents(tuned=[at % 8 == 0 or at in range(1, 5) for at in range(N)]), SCENARIOS, EvalConfig())
+    assert few.verdict.startswith("inconclusive (needs n >= ")
+    assert re.fullmatch(
+        r"verdict: inconclusive: 64 scenarios are too few to tell; (\d+) or more would decide \(.*\1.*\)\.", terminal.news(few)[1]
+    )
+    worse = score.score(agents(tuned=[False] * N), SCENARIOS, EvalConfig())
+    assert terminal.news(worse)[1] == "verdict: hold: the adapter should not replace its base: worse than the base."
+    assert terminal.news(score.score(agents(), SCENARIOS, EvalConfig())) == [
+        "result: the base did the work and left in 8 of 64 scenarios.",
+        "verdict: unmeasured: no adapter to compare.",
+    ]
 
 
 def test_a_base_that_cannot_read_a_text_has_nothing_to_forget_of_it():

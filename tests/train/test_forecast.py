@@ -121,11 +121,15 @@ def test_checkpointing_is_not_decided_on_a_cpu_or_when_it_is_set(small_mistral: 
 
 def test_the_line_has_the_needed_and_the_free_memory(small_mistral: Path):
     settings = TrainConfig(model=ModelConfig(name="m", path=str(small_mistral)), lora=R16, trainer=TrainerConfig())
-    line = forecast.line(small_mistral, settings, rows(20, 30), steps=3)
+    brief, line = forecast.lines(small_mistral, settings, rows(20, 30), steps=3)
+    assert len(brief) <= 80 and brief.startswith("forecast: ") and "GiB of" in brief and "3 steps" in brief
     assert line.startswith("forecast: weights 0.0") and "30 tokens" not in line and "50 tokens in the largest pass" in line
     assert "GiB of" in line and "3 steps" in line and "\n" not in line and "MAY NOT" not in line
 
 
 def test_an_unknown_architecture_has_no_forecast(tmp_path: Path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    assert forecast.line(tmp_path, TrainConfig(), rows(20), 1) == "forecast: none for model_type=gpt2 (known: llama, mistral, qwen2, qwen3)"
+    assert (
+        forecast.lines(tmp_path, TrainConfig(), rows(20), 1)[0]
+        == "forecast: none for model_type=gpt2 (known: llama, mistral, qwen2, qwen3)"
+    )

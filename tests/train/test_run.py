@@ -107,11 +107,15 @@ def test_selection_scenarios_are_refused_for_training_and_evaluation(cwd: Path, 
     assert done.returncode == 1 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_last_lines_are_the_result_in_a_sentence_the_page_and_the_next_command(cwd: Path):
-    result, page, watch = (cwd / "run.out").read_text().splitlines()[-3:]
+def test_the_last_lines_are_the_news_first_then_the_table_the_page_and_the_next_command(cwd: Path):
+    lines = (cwd / "run.out").read_text().splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("result: "))
+    result, verdict, *_, page, watch = lines[at:]
+    assert len(lines[at:]) <= 12 and len([line for line in lines[:at] if line]) <= 16, lines
     summary = read(cwd / "run" / "summary.json")
     verified = summary["tuned"]["rates"]["verified"]
-    assert page == "look at it: run/report.html" and (cwd / "run" / "report.html").exists()
+    assert page == "page: run/report.html" and (cwd / "run" / "report.html").exists()
     assert result.startswith(f"result: the tuned model did the work and left in {verified['k']} of 2 scenarios, the base in ")
-    assert result.endswith(f"Verdict: {summary['verdict']}.")
-    assert watch == "watch it work: python -m sekft.chat model=tiny adapter=run/adapter mode=shell"
+    assert verdict.startswith(f"verdict: {summary['verdict'].split()[0]}: ")
+    assert watch == "watch it work: python -m sekft.chat model=tiny adapter=run mode=shell"
+    assert "a won episode: " in (cwd / "run" / "train.log").read_text() or "a lost episode: " in (cwd / "run" / "train.log").read_text()

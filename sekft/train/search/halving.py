@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_table
 from sekft.errors import SettingsError
 from sekft.eval.summary import TUNED, read_evaluation
 from sekft.tracking import records
@@ -133,7 +132,7 @@ class SuccessiveHalving:
             goes_on = "goes on" if not is_last and one.setting in self.remaining else ""
             numbers = (f"{verified:.3f}", f"{terminated:.3f}", f"{-loss:.3f}", str(one.steps))
             table.add_row(f"{one.setting}: {' '.join(self.swept(one.setting))}", *numbers, goes_on)
-        Console().print(table)
+        echo_table(table)
         if failed := [str(one.setting) for one in self.results[-1] if one.behaviour is None]:
             echo(f"halving: failed, and out: {', '.join(failed)}")
         write_json(self.folder / RECORD, asdict(self._summary()))

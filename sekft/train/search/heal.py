@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_table
 from sekft.errors import SettingsError
 from sekft.eval.gate import Verdict
 from sekft.eval.score import TUNED
@@ -148,7 +147,7 @@ class IterativeRepair:
     def _report(self, stopped: str | None) -> None:
         rows = tuple(map(_row, self.iterations))
         if rows:
-            Console(width=120).print(_table(rows))
+            echo_table(_table(rows))
         write_json(self.folder / RECORD, asdict(Summary(rows, self.adapter(), self.seconds(), stopped)))
         if stopped is not None:
             echo(f"heal: {stopped}; left: {self.adapter() or 'nothing'}")

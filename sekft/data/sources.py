@@ -43,11 +43,7 @@ def read(data: DataConfig, report: Report = lambda line: None) -> list[Sample]:
 
     report: gets a line on the format that was recognised, and on the records that were skipped, changed or invalid.
     """
-    if not data.sources:
-        raise SettingsError(f"data: no source chosen; allowed: data.path=FILE, or 'data=[shell]' and others of {', '.join(SourceKind)}")
-    if data.path and OWN not in data.sources:
-        chosen = ",".join((OWN, *data.sources))
-        raise SettingsError(f"data.path={data.path}: not among the chosen sources; write 'data=[{chosen}]' data.path={data.path}")
+    require_files(data)
     samples: list[Sample] = []
     for name, source in data.sources.items():
         stats = ReadStats(source.max_bad, name=name)
@@ -55,6 +51,19 @@ def read(data: DataConfig, report: Report = lambda line: None) -> list[Sample]:
         for line in stats.lines():
             report(f"{_place(name)}: {line}")
     return samples
+
+
+def require_files(data: DataConfig) -> None:
+    """Check, before anything is played or loaded, that every source is there and its format known. Raises SettingsError, DataError."""
+    if not data.sources:
+        raise SettingsError(f"data: no source chosen; allowed: data.path=FILE, or 'data=[shell]' and others of {', '.join(SourceKind)}")
+    if data.path and OWN not in data.sources:
+        chosen = ",".join((OWN, *data.sources))
+        raise SettingsError(f"data.path={data.path}: not among the chosen sources; write 'data=[{chosen}]' data.path={data.path}")
+    played = sources_without_path(data)
+    for name, source in data.sources.items():
+        if source not in played:
+            source_files(name, source)
 
 
 def stream(name: str, source: SourceConfig, stats: ReadStats, report: Report = lambda line: None) -> Iterator[Sample]:

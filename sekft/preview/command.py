@@ -48,6 +48,7 @@ class PaintedRow:
 
 
 def run(settings: PreviewConfig, job: Job) -> dict[str, Any]:
+    sources.require_files(settings.data)
     tokenizer = load_tokenizer(settings.model)
     limit = 0 if settings.check else settings.samples
     fill_with_references(settings, settings.rows if limit else 0)

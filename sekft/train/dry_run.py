@@ -9,7 +9,7 @@ from sekft.config.job import Job, Report
 from sekft.config.where import Where
 from sekft.data.prepare import prepare_data
 from sekft.data.recipe import DataRecipe
-from sekft.data.sources import sources_without_path
+from sekft.data.sources import require_files, sources_without_path
 from sekft.episode.references import expected_files
 from sekft.eval.dry_run import describe_local_work, describe_submission, plan_evaluation, print_plan
 from sekft.model.locate import base_folder, load_tokenizer
@@ -35,6 +35,7 @@ def plan(settings: TrainConfig, job: Job, report: Report) -> None:
 def plan_training(settings: TrainConfig, report: Report) -> None:
     from sekft.train import forecast
 
+    require_files(settings.data)
     folder, tokenizer = base_folder(settings.model, weights=True), load_tokenizer(settings.model)
     weights = "random" if settings.model.weights == "random" else "pretrained"
     report(f"base: {settings.model.name} in {folder}, {weights} weights; {what_is_trained(settings.lora)}")

@@ -16,7 +16,7 @@ from sekft.data.accounting import Counts
 from sekft.data.prepare import prepare_data
 from sekft.data.recipe import DataRecipe, PreparedData
 from sekft.data.sample import Row
-from sekft.data.sources import sources_without_path
+from sekft.data.sources import require_files, sources_without_path
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent, reference
 from sekft.episode.references import fill_sources
@@ -149,6 +149,7 @@ def what_is_trained(lora: LoraConfig) -> str:
 def prepare(settings: TrainConfig) -> RunInputs:
     """Check the settings, play missing reference episodes, and render the rows. Raises a SekftError for the first problem."""
     gate.require_criterion(settings.eval)
+    require_files(settings.data)
     require_adapter(Path(settings.adapter) if settings.adapter else None)
     if settings.lora.r == 0 and settings.model.load_4bit:
         raise SettingsError("model.load_4bit=true: 4-bit weights cannot be trained themselves; allowed with it: an adapter, as lora=r16")

@@ -44,7 +44,8 @@ assert "1 rows" in run("preview", "data.path=mine.jsonl")
 imported("preview")
 for command in {("serve", "chat") if GPU else ("serve", "chat", "train", "eval")!r}:
     assert "adapter=nowhere: " in run(command, "adapter=nowhere")
-imported("no such adapter")
+assert "nope.jsonl: no such file" in run("train", "data.path=nope.jsonl", "eval.episodes=0")
+imported("no such file")
 """
 
 
@@ -66,6 +67,6 @@ def test_a_command_line_is_answered_before_any_library_is_imported(imported: dic
     assert imported[stage] == set()
 
 
-@pytest.mark.parametrize("stage", ["release", "preview", "no such adapter"])
+@pytest.mark.parametrize("stage", ["release", "preview", "no such file"])
 def test_a_refusal_and_a_preview_import_nothing_slow(imported: dict[str, set[str]], stage: str):
     assert imported[stage] & SLOW == set()

@@ -27,6 +27,7 @@ FOREIGN = {  # first bytes of files that are not read, and what to do
     b"\xfe\xff": "UTF-16; convert it to UTF-8",
     b"SQLite format 3": "an SQLite database; export a table as CSV",
 }
+TURN_MARKS = ({"role", "content"}, {"role", "tool_calls"}, {"from", "value"})
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -89,8 +90,8 @@ def records(file: Path, kind: Container) -> Iterator[bytes]:
 
 
 def is_turn(value: Any) -> bool:
-    """Whether a value looks like one turn of a conversation: {role, content} or {from, value}."""
-    return isinstance(value, dict) and ({"role", "content"} <= value.keys() or {"from", "value"} <= value.keys())
+    """Whether a value looks like one turn of a conversation: {role, content} or {from, value}; a call of a tool may lack its content."""
+    return isinstance(value, dict) and any(marks <= value.keys() for marks in TURN_MARKS)
 
 
 def _elements(file: Path) -> Iterator[Any]:

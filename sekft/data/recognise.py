@@ -8,7 +8,7 @@ from typing import Any
 
 from sekft.config import SourceConfig, SourceKind
 from sekft.data.containers import HEAD_BYTES, Container, container, open_file
-from sekft.data.files import locate
+from sekft.data.files import find_files, locate
 from sekft.data.lines import first_record
 from sekft.data.source import gptme, rows
 from sekft.data.source.rows import pair_columns, row_files, turn_column, turns_of
@@ -32,12 +32,16 @@ HINTS = {  # column -> why rows with it are not training data as they are
     "text": "plain text does not say which part the model wrote; give its turns as `messages`",
 }
 
+SHOWN = 3  # names of files that are left out
 RECORDED = ("trajectories.jsonl", "conversations.jsonl")  # in the folder of a run of sekft.collect; its other files are copies and records
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """The formats of the files of a source. files: (file, format, container), by name; left_out: *.json of a folder that hold no data."""
+    """The formats of the files of a source. files: (file, format, container), by name.
+
+    left_out: files of a folder that are not of its split, and *.json that hold no data.
+    """
 
     files: tuple[tuple[Path, SourceKind, Container], ...]
     left_out: tuple[Path, ...]
@@ -47,7 +51,8 @@ class Recognised:
         counts = Counter((kind, box) for _, kind, box in self.files)
         amounts = {key: f"{count} files of " if len(self.files) > 1 else "" for key, count in counts.items()}
         found = [f"{amounts[kind, box]}{NAMES[kind]}, {box.value} (data.format={kind.value})" for kind, box in counts]
-        left_out = f"; left out: {', '.join(file.name for file in self.left_out)}" if self.left_out else ""
+        more = f" and {len(self.left_out) - SHOWN} more" if len(self.left_out) > SHOWN else ""
+        left_out = f"; left out: {', '.join(file.name for file in self.left_out[:SHOWN])}{more}" if self.left_out else ""
         return f"{path}: {'; '.join(found)}{left_out}"
 
     def parts(self, source: SourceConfig) -> Iterator[SourceConfig]:
@@ -58,14 +63,18 @@ class Recognised:
 def recognise(source: SourceConfig) -> Recognised:
     """The formats of the files of a source. Raises DataError for a file that is not recognised, but not for *.json beside data."""
     location = locate(source.path or "", rows.DATA)
-    files = [location] if location.is_file() else _recorded(location) or sorted(location.rglob(gptme.LOGS[0])) or row_files(source)
+    files = [location] if location.is_file() else _recorded(location) or sorted(location.rglob(gptme.LOGS[0]))
+    beside: list[Path] = []
+    if not files:
+        files = row_files(source)
+        beside = [file for file in find_files(source.path or "", rows.DATA) if file not in files]
     kinds = {file: recognise_file(file, source) for file in files}
     found = tuple((file, kind, container(file)) for file, kind in kinds.items() if isinstance(kind, SourceKind))
     unknown = [file for file, kind in kinds.items() if not isinstance(kind, SourceKind)]
     if refused := [file for file in unknown if not found or file.suffix != ".json"]:
         formats = ", ".join(kind.value for kind in NAMES)
         raise DataError(f"{refused[0]}: not recognised: {kinds[refused[0]]}; allowed: data.format= one of {formats} (docs/data.md)")
-    return Recognised(found, tuple(unknown))
+    return Recognised(found, (*beside, *unknown))
 
 
 def _recorded(folder: Path) -> list[Path]:

@@ -118,6 +118,12 @@ def test_a_folder_may_hold_several_formats_and_says_each(tmp_path: Path):
     assert len(read(tmp_path / "run")[0]) == 1  # of a run of sekft.collect, not its exports
     samples, lines = read(tmp_path)
     assert len(samples) == 3 and lines[0].count("1 files of") == 3 and "sharegpt" in lines[0] and "trajectories" in lines[0]
+    assert lines[0].endswith("; left out: dataset_info.json")
+    for number in range(4):
+        write(tmp_path / f"test-{number}.jsonl", ROWS["messages"][:1])
+    write(tmp_path / "train-0.jsonl", ROWS["messages"][:1])
+    samples, lines = read(tmp_path)
+    assert len(samples) == 1 and lines[0].endswith("; left out: a.jsonl, b.parquet, c.jsonl and 5 more")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_what_is_not_recognised_is_one_line(name: str, text: str, line: str, tmp
         ("messages", {"messages": "text"}, "messages: Input should be a valid array"),
         (
             "messages",
-            {"messages": [{"role": "assistant", "content": None, "tool_calls": [1]}]},
+            {"messages": [{"role": "assistant", "tool_calls": [1]}]},
             "a tool call without text; .*max_bad=1 skips it",
         ),
     ],

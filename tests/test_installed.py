@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import sekft
 from tests.conftest import ROOT
+
+
+def test_sekft_is_a_console_script():
+    done = subprocess.run([Path(sys.executable).with_name("sekft"), "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"sekft {sekft.__version__}\n"), done.stderr
 
 
 def test_the_console_scripts_are_the_commands(tmp_path: Path):

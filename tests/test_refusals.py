@@ -13,10 +13,10 @@ from tests.conftest import run_command
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("train", "lora.r=abc"), ["lora.r", "abc", "Integer"]),
-        (("train", "+lora.rr=8"), ["lora.rr", "allowed: name, r, alpha"]),
-        (("train", "lora=nope"), ["lora/nope", "r16; r4; r8"]),
-        (("train", "experiment=nope"), ["experiment/nope", "demo"]),
+        (("train", "lora.r=abc"), ["lora.r: found abc, allowed: a whole number, 0 or more"]),
+        (("train", "+lora.rr=8"), ["unknown key lora.rr", "allowed in lora: name, r, alpha"]),
+        (("train", "lora=nope"), ["lora: no option nope", "r16, r4, r8"]),
+        (("train", "experiment=nope"), ["experiment: no option nope", "demo"]),
         (("train", "data.sources.shell.path=nowhere.jsonl"), ["nowhere.jsonl", "no such file"]),
         (("train", "data.sources.shell.path=empty.jsonl"), ["empty.jsonl", "empty"]),
         (("eval", "scenarios=bad.json"), ["bad.json", "directives"]),

@@ -42,7 +42,7 @@ def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int
         return path
     agent = reference(scenarios, detours)
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
-    played = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, config, workers, "reference plays")
+    played = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, config, workers, "references")
     if failed := next((episode for episode in played if not episode.kept), None):
         raise DataError(f"{failed.scenario_id}: the reference ended {failed.outcome.value} ({failed.reason}); see python -m sekft.check")
     trajectory.write(played, path)

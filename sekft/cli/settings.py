@@ -57,14 +57,14 @@ def _typed(plain: Mapping[str, Any], left_open: frozenset[str], node: type[T]) -
         OmegaConf.resolve(clean)
         if missing := sorted(OmegaConf.missing_keys(clean)):
             raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
-        typed = OmegaConf.to_object(clean)
+        typed: Any = OmegaConf.to_object(clean)
     except OmegaConfBaseException as error:
         raise SettingsError(error_line(error)) from None
     require_bounds(typed)
     if hasattr(typed, "adapter"):
         typed.adapter = _adapters_of_runs(typed.adapter)
     require_undecided(typed)
-    return typed  # type: ignore[return-value]
+    return typed
 
 
 def _adapters_of_runs(value: Any) -> Any:

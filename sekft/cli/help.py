@@ -29,7 +29,8 @@ def help_text(command: str, words: Sequence[str] = (), width: int | None = None)
     width: characters of a line; None: of the terminal. Raises SettingsError for a name that is no group or setting.
     """
     columns = width or min(MAX_WIDTH, shutil.get_terminal_size().columns)
-    chosen = dict(groups(command)) | {key: value for key, _, value in (word.partition("=") for word in words) if value and key in groups(command)}
+    options = groups(command)
+    chosen = {**options, **{key: value for key, _, value in (word.partition("=") for word in words) if value and key in options}}
     defaults = composed_defaults(command, chosen)
     topics = [word for word in words if not word.startswith("-") and "=" not in word]
     lines: list[str] = []

@@ -217,9 +217,9 @@ def _conf(command: str) -> Path:
 def _job() -> Job:
     """The job that Hydra is about to run."""
     hydra_config = HydraConfig.get()
-    folder = Path(os.path.relpath(dry_run.real_folder(Path(hydra_config.runtime.output_dir))))
-    if ".." in folder.parts:
-        folder = folder.absolute()
+    whole = dry_run.real_folder(Path(hydra_config.runtime.output_dir))
+    near = Path(os.path.relpath(whole))
+    folder = whole if ".." in near.parts else near
     is_sweep = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
     sweep_folder = dry_run.real_folder(Path(hydra_config.sweep.dir)) if is_sweep else None
     chosen = {key: value for key, value in sorted(hydra_config.runtime.choices.items()) if value and not key.startswith("hydra/")}

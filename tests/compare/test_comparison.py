@@ -154,6 +154,7 @@ def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder
     assert "All 7 sentences" in text and all(said in text for said in found.sentences())
 
 
+@pytest.mark.exhaustive
 def test_thirty_runs_in_128_scenarios_stay_below_a_megabyte(tmp_path: Path):
     scenarios = (*SCENARIOS, *(scenario.model_copy(update={"id": f"{scenario.id}x"}) for scenario in SCENARIOS))
     for at in range(30):

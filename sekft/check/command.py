@@ -1,7 +1,7 @@
 """The command `python -m sekft.check`: every scenario can be played, its reference solves it, cheats do not; and leaks are found."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,9 @@ def unplayable(scenario: Scenario, episodes: Episodes, probed: Mapping[str, Traj
 def show_failures(faults: Sequence[Fault], scenarios: Sequence[Scenario], backend: Backend, settings: CheckConfig, file: Path) -> None:
     """Play the first failing episodes once more and show commands, state and checker: three here, more in the file."""
     by_id, detours = {scenario.id: scenario for scenario in scenarios}, every_detour(settings)
-    scripts = {"reference": lambda one: one.reference, "noisy": lambda one: with_detours(one, detours), **cheat.CHEATS}
+    scripts: dict[str, Callable[[Scenario], Sequence[str]]] = {
+        "reference": lambda one: one.reference, "noisy": lambda one: with_detours(one, detours), **cheat.CHEATS,
+    }  # fmt: skip
     shown = [fault for fault in faults if fault.column in scripts and fault.scenario in by_id][:MAX_FAILURES]
     texts = []
     for fault in shown:

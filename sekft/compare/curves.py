@@ -1,111 +1,13 @@
-"""Learning curves: one chart per metric with a panel for every group, in front of the faint lines of all groups."""
+"""Learning curves of a comparison: one chart per metric with a panel for every group, in front of the faint lines of all groups."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from collections.abc import Sequence
 
-from sekft.compare.groups import EvaluatedRun, Group
-from sekft.tracking.records import Curve
-
-LEFT, TOP, WIDE, HIGH = 34, 8, 190, 96  # px, of the area that is drawn on
-MAX_POINTS = 48  # of a line; a longer curve is drawn as means of neighbouring steps
-LOSSES = ("train/loss", "val/loss")
-MAX_TICKS = 4
-DECADES = 1.0  # losses that spread over more have a logarithmic axis
-
-Scale = Callable[[float], float]
-
-
-@dataclass(frozen=True)
-class Tick:
-    """at: px from the left, or from the top."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Panel:
-    """lines: (index of the metric in the chart, points of an SVG polyline), one per run. description: the picture in words."""
-
-    name: str
-    lines: tuple[tuple[int, str], ...]
-    description: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """metrics: drawn together. across, down: the ticks of the axes, the same in every panel."""
-
-    title: str
-    metrics: tuple[str, ...]
-    panels: tuple[Panel, ...]
-    across: tuple[Tick, ...]
-    down: tuple[Tick, ...]
+from sekft.compare.groups import Group
+from sekft.report.curves import LOSSES, Chart, chart
 
 
 def charts(groups: Sequence[Group], rates: Sequence[str]) -> list[Chart]:
     """Losses, then every rate that was evaluated during training; a metric that no run logged at two steps is left out."""
-    drawn = [_chart(groups, "Loss", LOSSES), *(_chart(groups, rate.replace("_", " "), (f"eval/{rate}",)) for rate in rates)]
-    return [chart for chart in drawn if chart]
-
-
-def _chart(groups: Sequence[Group], title: str, names: Sequence[str]) -> Chart | None:
-    runs = [run for group in groups for run in group.runs]
-    metrics = tuple(metric for metric in names if any(len(_finite(run, metric)) > 1 for run in runs))
-    values = [value for run in runs for metric in metrics for _, value in _finite(run, metric)]
-    if not metrics:
-        return None
-    last = max(step for run in runs for metric in metrics for step, _ in _finite(run, metric)) or 1
-    down, ticks, logarithmic = (_rate_scale(), (0.0, 0.5, 1.0), False) if metrics[0] not in LOSSES else _loss_scale(values)
-    panels = [_panel(group, metrics, lambda step: LEFT + WIDE * step / last, down) for group in groups]
-    return Chart(
-        title=f"{title}, logarithmic" if logarithmic else title,
-        metrics=metrics,
-        panels=tuple(panel for panel in panels if panel.lines),
-        across=(Tick(LEFT, "0"), Tick(LEFT + WIDE, str(last))),
-        down=tuple(Tick(down(tick), f"{tick:g}" if tick >= 0.01 or not tick else f"{tick:.0e}") for tick in ticks),
-    )
-
-
-def _panel(group: Group, metrics: Sequence[str], across: Scale, down: Scale) -> Panel:
-    lines, words = [], []
-    for index, metric in enumerate(metrics):
-        curves = [curve for run in group.runs if len(curve := _finite(run, metric)) > 1]
-        lines += [(index, " ".join(f"{across(step):.1f},{down(value):.1f}" for step, value in thinned(curve))) for curve in curves]
-        if curves:
-            ends = sorted(curve[-1][1] for curve in curves)
-            between = f"{ends[0]:.3g}" if ends[0] == ends[-1] else f"{ends[0]:.3g} to {ends[-1]:.3g}"
-            words.append(f"{metric} of {len(curves)} runs ends at {between}")
-    return Panel(group.name, tuple(lines), f"{group.name}: {'; '.join(words)}")
-
-
-def thinned(curve: Curve, most: int = MAX_POINTS) -> Curve:
-    """At most `most` points: the first, the last, and means of neighbouring points between them."""
-    inner = curve[1:-1]
-    if len(curve) <= most:
-        return curve
-    size = -(-len(inner) // (most - 2))
-    parts = [inner[at : at + size] for at in range(0, len(inner), size)]
-    means = tuple((round(sum(step for step, _ in part) / len(part)), sum(value for _, value in part) / len(part)) for part in parts)
-    return curve[0], *means, curve[-1]
-
-
-def _finite(run: EvaluatedRun, metric: str) -> Curve:
-    return tuple((step, value) for step, value in run.curves.get(metric, ()) if isfinite(value))
-
-
-def _rate_scale() -> Scale:
-    return lambda value: TOP + HIGH * (1 - value)
-
-
-def _loss_scale(values: Sequence[float]) -> tuple[Scale, tuple[float, ...], bool]:
-    """The scale, its ticks, and whether it is logarithmic."""
-    low, high = min(values), max(values)
-    if low > 0 and log10(high / low) > DECADES:
-        first, wide = log10(low), log10(high / low)
-        powers = range(ceil(first), floor(log10(high)) + 1)
-        ticks = tuple(10.0**power for power in powers[:: max(1, -(-len(powers) // MAX_TICKS))])
-        return lambda value: TOP + HIGH * (1 - (log10(value) - first) / wide), ticks, True
-    least, most = min(0.0, low), high if high > min(0.0, low) else 1.0
-    return lambda value: TOP + HIGH * (1 - (value - least) / (most - least)), (least, float(f"{most:.2g}")), False
+    curves = {group.name: [run.curves for run in group.runs] for group in groups}
+    drawn = [chart("Loss", LOSSES, curves), *(chart(rate.replace("_", " "), (f"eval/{rate}",), curves) for rate in rates)]
+    return [one for one in drawn if one]

@@ -6,30 +6,49 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sekft.episode.trajectory import EpisodesByAgent, Outcome, Trajectory
+from sekft.eval.about import About
 from sekft.eval.labels import GROUPS
 from sekft.eval.measures import LETTERS, letter
 from sekft.eval.rates import CRITERIA, JUDGED, Rate
 from sekft.eval.reasons import MEANINGS, tags
 from sekft.eval.score import BASELINES, Score
 from sekft.eval.summary import BASE, REFERENCE
-from sekft.eval.terminal import limit_names
+from sekft.eval.terminal import limit_names, result_line, verdict_line
+from sekft.eval.turns import Turn, describe, turns
+from sekft.report.curves import LOSSES, chart
 from sekft.report.page import write_page
 from sekft.report.transcript import Piece, parting, pieces, shortened
 from sekft.scenario.document import Scenario
 
 TRANSCRIPT_BYTES = 3_500_000  # of all transcripts; the rest of a page of 128 scenarios takes less than a megabyte
 EPISODE_BYTES = 16_000
+HOW = ("command", "code", "tracker")  # facts that stand at the end of the page, not at its head
+NEWS = {  # rates at the head of the page
+    "verified": "did the work and left by the right terminal",
+    "terminated": "left by exit or panic",
+    "false_panic": "panicked too early; fewer are better",
+}
+SIGNS = {  # of a turn in a strip
+    Turn.looked: "·", Turn.asked: "?", Turn.read: "≡", Turn.worked: "+", Turn.nothing: "×", Turn.exited: "→", Turn.panicked: "!",
+}  # fmt: skip
+FROM_BEST = [outcome.value for outcome in reversed(Outcome)]
 MAX_REASON = 160  # characters; the text after panic may be much longer
 
 
 @dataclass(frozen=True)
 class ShownEpisode:
-    """One episode on the page. screen: from the turn at which base and adapter differ, for those two; else the whole episode."""
+    """One episode on the page. screen: from the turn at which base and adapter differ, for those two; else the whole episode.
+
+    strip: what each of its turns did; strip_text: the same in words.
+    """
 
     agent: str
+    outcome: str
     result: str
     tags: tuple[str, ...]
     screen: list[Piece]
+    strip: tuple[Turn, ...]
+    strip_text: str
 
 
 @dataclass(frozen=True)
@@ -45,20 +64,55 @@ class ShownScenario:
     others: list[ShownEpisode]
     cut: int
 
-    def results(self) -> list[tuple[str, str]]:
-        """(agent, result) of every agent but the reference."""
-        return [(episode.agent, episode.result) for episode in (*self.pair, *self.others) if episode.agent != REFERENCE]
+    def shown(self) -> list[ShownEpisode]:
+        """The episodes of every agent but the reference."""
+        return [episode for episode in (*self.pair, *self.others) if episode.agent != REFERENCE]
+
+    def outcomes(self) -> list[str]:
+        """The outcomes of base and adapter."""
+        return [episode.outcome for episode in self.pair]
 
 
-def write_eval_page(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], scored: Score, casts: Sequence[Path], path: Path) -> Path:
-    """Write one self-contained file that links the casts relative to itself; transcripts of baselines are left to episodes.jsonl."""
+def write_eval_page(
+    episodes: EpisodesByAgent,
+    scenarios: Sequence[Scenario],
+    scored: Score,
+    casts: Sequence[Path],
+    path: Path,
+    about: About = About(),  # noqa: B008, immutable
+) -> Path:
+    """Write one self-contained file that links the casts relative to itself; transcripts of baselines are left to episodes.jsonl.
+
+    about: the run, empty if there is no record of it.
+    """
     agents = [agent for agent in episodes if agent not in BASELINES]
     max_bytes = min(EPISODE_BYTES, TRANSCRIPT_BYTES // max(1, len(scenarios) * len(agents)))
     shown = [show_scenario(scenario, episodes, agents, scored, max_bytes) for scenario in scenarios]
     judgement = scored.judgements.get(scored.subject)
+    drawn_agents = list(dict.fromkeys((BASE, scored.subject)))
+    word, _, sentence = verdict_line(scored).removeprefix("verdict: ").partition(":")
+    charts = [
+        chart("Loss", LOSSES, {"": [about.curves]}),
+        *(chart(name.replace("_", " "), (f"eval/{name}",), {"": [about.curves]}) for name in NEWS),
+    ]
     values = {
         "title": f"Evaluation: {scored.subject} against base" if scored.subject != BASE else "Evaluation: the base alone",
-        "word": scored.verdict.split()[0],
+        "word": word,
+        "sentence": f": {sentence.strip()}",
+        "result": _sentence(result_line(scored).removeprefix("result: ")) if judgement else "",
+        "about": about,
+        "how": HOW,
+        "news": NEWS,
+        "charts": [one for one in charts if one],
+        "behaviour": any(charts[1:]),
+        "baseline_remarks": baseline_remarks(scored),
+        "drawn_agents": drawn_agents,
+        "outcomes_by_archetype": outcomes_by_archetype(episodes, drawn_agents),
+        "outcomes_seen": [
+            one.value for one in reversed(Outcome) if any(one.value in scored.agents[agent].outcomes for agent in drawn_agents)
+        ],
+        "turns": list(SIGNS),
+        "signs": {turn.name: sign for turn, sign in SIGNS.items()},
         "scored": scored,
         "findings": [asdict(finding) for finding in judgement.findings] if judgement else [],
         "pair": scored.pairs.get(scored.subject, {}).get(scored.criterion),
@@ -96,7 +150,9 @@ def show_scenario(scenario: Scenario, episodes: EpisodesByAgent, agents: Sequenc
         if episode is not None:
             screen, lost = shortened(pieces(episode.messages[shared if agent in pair else 0 :]), max_bytes)
             cut += lost
-            shown.append(ShownEpisode(agent, result_line(episode), tags(episode, scored.directives.get(scenario.id, ())), screen))
+            strip = turns(episode, scenario.provider.name, scored.directives.get(scenario.id, ()))
+            why = tags(episode, scored.directives.get(scenario.id, ()))
+            shown.append(ShownEpisode(agent, episode.outcome.value, ending_line(episode), why, screen, strip, describe(strip)))
     labels = scored.labels[scenario.id]
     before, after = ([episode for episode in episodes[agent] if episode.scenario_id == scenario.id] for agent in pair)
     return ShownScenario(
@@ -111,7 +167,11 @@ def show_scenario(scenario: Scenario, episodes: EpisodesByAgent, agents: Sequenc
     )
 
 
-def result_line(episode: Trajectory) -> str:
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def ending_line(episode: Trajectory) -> str:
     """Ending, outcome and reason."""
     text = episode.reason if len(episode.reason) <= MAX_REASON else f"{episode.reason[:MAX_REASON]}..."
     reason = f" ({text})" if text and text != episode.outcome.value else ""
@@ -126,6 +186,32 @@ def outcome_matrix(episodes: EpisodesByAgent, scored: Score) -> dict[tuple[str, 
         {episode.scenario_id: episode.outcome.value for episode in reversed(episodes[agent])} for agent in (BASE, scored.subject)
     )
     return dict(Counter((base[scenario], tuned[scenario]) for scenario in base if scenario in tuned))
+
+
+def outcomes_by_archetype(episodes: EpisodesByAgent, agents: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+    """Episodes by archetype, agent and outcome, the outcomes from the best to the worst."""
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for agent in agents:
+        for episode in episodes[agent]:
+            counts = found.setdefault(episode.archetype, {one: Counter() for one in agents})
+            counts[agent][episode.outcome.value] += 1
+    return {
+        archetype: {agent: {name: counts[name] for name in FROM_BEST if counts[name]} for agent, counts in by_agent.items()}
+        for archetype, by_agent in found.items()
+    }
+
+
+def baseline_remarks(scored: Score) -> dict[str, str]:
+    """By criterion of the gate that a baseline reaches: what that means, and which other criterion shows skill."""
+    remarks = {}
+    for name, baseline in reached_by_baselines(scored).items():
+        own = {other: scored.agents[baseline].rates[other] for other in (name, scored.criterion)}
+        reached = f"The baseline {baseline}, which {BASELINES[baseline]}, reaches {own[name].k}/{own[name].n}"
+        remarks[name] = f"{reached}: meeting this criterion needs no skill."
+        if name != scored.criterion:
+            decisive = own[scored.criterion]
+            remarks[name] += f" The gate asks for {scored.criterion} as well, where {baseline} reaches {decisive.k}/{decisive.n}."
+    return remarks
 
 
 def criterion_by_group(scored: Score) -> dict[str, dict[str, Rate]]:

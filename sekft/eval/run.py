@@ -16,6 +16,7 @@ from sekft.episode.python_agent import PythonAgent
 from sekft.episode.show import episode_row, write_examples
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
 from sekft.eval import rates, score, suite_scores, terminal, unfinished
+from sekft.eval.about import about_run
 from sekft.eval.asciicast import write_casts
 from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation, Uncounted
 from sekft.eval.page import write_eval_page
@@ -184,7 +185,8 @@ def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], score
     for name, path in write_examples(episodes[scored.subject], track.folder / "episodes").items():
         detail(f"a {name} episode: {path}")
     casts = write_casts(episodes, scored, track.folder / "episodes")
-    echo(f"page: {write_eval_page(episodes, scenarios, scored, casts, track.folder / 'report.html')}")
+    about = about_run(track.folder, scored, track.message)
+    echo(f"page: {write_eval_page(episodes, scenarios, scored, casts, track.folder / 'report.html', about)}")
     track.episodes([episode_row(agent, episode) for agent in episodes for episode in episodes[agent]])
 
 

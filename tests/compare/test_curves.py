@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from sekft.compare.curves import HIGH, LEFT, MAX_POINTS, TOP, WIDE, Chart, charts, thinned
+from sekft.compare.curves import charts
+from sekft.report.curves import HIGH, LEFT, MAX_POINTS, TOP, WIDE, Chart, thinned
 from tests.compare.test_comparison import compared
 from tests.eval.planted_runs import plant, share
 

@@ -9,6 +9,7 @@ import pytest
 from sekft.config import EvalConfig
 from sekft.episode.trajectory import Trajectory
 from sekft.eval import score
+from sekft.eval.about import About
 from sekft.eval.asciicast import write_casts
 from sekft.eval.measures import LETTERS
 from sekft.eval.page import write_eval_page
@@ -18,7 +19,7 @@ from tests.eval.planted import agent, episode
 from tests.eval.test_score import GAIN, SCENARIOS, N, agents
 
 KIT = (report_page.KIT / "kit.html.jinja").read_text()
-NEEDS_NO_END = {"meta", "path", "circle", "rect", "br"}
+NEEDS_NO_END = {"meta", "path", "circle", "rect", "br", "line", "input"}
 
 
 class Page(HTMLParser):
@@ -77,11 +78,15 @@ def test_losses_on_a_text_are_a_table_only_where_they_were_measured(page: str, t
     assert "Loss on a text" in shown and "Loss on a text" not in page and not Page(shown).faults
 
 
-def test_nothing_is_fetched_and_nothing_runs(page: str):
+def test_nothing_is_fetched_and_the_only_script_is_the_filter_of_the_page(page: str):
     parsed = Page(page)
     links = [value for _, attrs in parsed.elements for key, value in attrs.items() if key in ("href", "src", "action", "data")]
     assert all(link and (link.startswith("#") or re.fullmatch(r"episodes/[\w.-]+\.cast", link)) for link in links)
-    assert not parsed.all("script", "link", "img", "iframe") and "url(" not in page and "@import" not in page
+    assert not parsed.all("link", "img", "iframe") and "url(" not in page and "@import" not in page
+    assert [attrs for attrs, _ in parsed.all("script")] == [{}] and not any(
+        key.startswith("on") for _, attrs in parsed.elements for key in attrs
+    )
+    assert [attrs["id"] for attrs, _ in parsed.all("form") if "hidden" in attrs] == ["filter"]  # without the script there is none
 
 
 def test_headings_go_down_one_step_at_a_time_from_one_h1(page: str):
@@ -143,7 +148,62 @@ def test_the_page_shows_verdict_reasons_baselines_matrix_and_both_episodes_from_
         "Both episodes begin like this:",
     ):
         assert said in text, said
-    assert page.count("<details>") == 2 * N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
+    assert page.count('<details class="scenario"') == page.count("<details>") == N and "&lt;NOTICE&gt;" in page and "<NOTICE>" not in page
+
+
+def test_the_page_begins_with_the_run_and_base_against_tuned_and_then_gives_the_verdict(tmp_path: Path):
+    episodes, about = agents(tuned=GAIN), About({"run": "outputs/7", "data": "mine: 5 rows of m.jsonl", "command": "python -m sekft.train"})
+    scored = score.score(episodes, SCENARIOS, EvalConfig())
+    text = write_eval_page(episodes, SCENARIOS, scored, [], tmp_path / "report.html", about).read_text(encoding="utf-8")
+    page = Page(text)
+    said = [
+        "outputs/7",
+        "mine: 5 rows",
+        ">verified</h3>",
+        ">terminated</h3>",
+        ">false panic</h3>",
+        'class="verdict promote"',
+        "python -m sekft.train",
+    ]
+    assert sorted(said, key=text.index) == said and page.faults == []
+    bars = [attrs["aria-label"] for attrs, _ in page.all("svg") if attrs.get("width") == "100%"]
+    rate = scored.agents["tuned"].rates["verified"]
+    assert bars[:2] == [
+        f"verified, {agent}: {own.k} of {N}, between {100 * own.low:.0f} and {100 * own.high:.0f} percent"
+        for agent, own in (("base", scored.agents["base"].rates["verified"]), ("tuned", rate))
+    ]
+    assert f'width="{100 * rate.rate:.1f}%"' in text and f'x1="{100 * rate.low:.1f}%" x2="{100 * rate.high:.1f}%"' in text
+
+
+def test_every_mark_is_on_its_axis(page: str):
+    drawn = re.findall(r'<svg class="interval".*?</svg>', page, re.S)
+    assert drawn
+    for one in drawn:
+        axis = float(re.findall(r'class="axis" d="M5 (\d+)H', one)[0])
+        marks = [float(y) for y in re.findall(r'cy="([\d.]+)"', one)]
+        marks += [float(y) + 4 for y in re.findall(r'<rect[^>]* y="([\d.]+)"', one)]
+        marks += [float(y) for y in re.findall(r'class="range \w+" d="M[\d.-]+ (\d+)H', one)]
+        assert marks and set(marks) == {axis}, one
+
+
+def test_a_baseline_that_meets_a_critical_criterion_is_explained_beside_it(tmp_path: Path):
+    episodes = agents(tuned=GAIN)
+    episodes["exit"] = [episode(one.id, one.archetype, False, one.terminal.value, "exit", agent="exit") for one in SCENARIOS]
+    gate = {"terminated": {"tier": "critical", "rule": "up"}}
+    row = next(
+        row for row in re.findall(r"<tr>.*?</tr>", drawn(tmp_path, episodes, EvalConfig(gate=gate)), re.S) if ">terminated up<" in row
+    )
+    assert f"The baseline exit, which types exit at once, reaches {N}/{N}: meeting this criterion needs no skill." in row
+    assert f"The gate asks for verified as well, where exit reaches 0/{N}." in row
+
+
+def test_a_strip_names_every_turn_and_outcomes_can_be_filtered(page: str):
+    strips = [attrs["aria-label"] or "" for attrs, _ in Page(page).all("span") if attrs.get("class") == "strip" and "aria-label" in attrs]
+    assert any(strip.startswith("read the directives") and strip.endswith("exited") for strip in strips)
+    assert "looked around 2 times" in " ".join(strips)
+    outcomes = [attrs["data-outcomes"] for attrs, _ in Page(page).all("details") if attrs.get("class") == "scenario"]
+    offered = {attrs["value"] for attrs, _ in Page(page).all("option")}
+    assert len(outcomes) == N and {one for pair in outcomes for one in pair.split()} == offered - {""}
 
 
 def test_what_an_episode_typed_cannot_become_markup_of_the_page(tmp_path: Path):
@@ -154,7 +214,7 @@ def test_what_an_episode_typed_cannot_become_markup_of_the_page(tmp_path: Path):
     episodes["tuned"][0] = episodes["tuned"][0].model_copy(update={"reason": "<b>" * 9999})
     text = drawn(tmp_path, episodes)
     assert "&lt;b&gt;" * 50 in text and "&lt;b&gt;" * 60 not in text
-    assert "<script>" not in text and "<img" not in text and Page(text).faults == []
+    assert text.count("<script>") == 1 and "<img" not in text and Page(text).faults == []
 
 
 def test_a_large_evaluation_stays_below_five_megabytes_and_names_what_it_left_out(tmp_path: Path):

@@ -113,7 +113,7 @@ def test_several_adapters_share_one_evaluation_and_each_has_a_verdict(story: Pat
 def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     losses = [line["train/loss"] for line in map(json.loads, (story / "run" / "metrics.jsonl").open()) if "train/loss" in line]
     assert len(losses) == 6 and losses[-1] < losses[0]
-    assert "it changes the base's by up to" in (story / "run.out").read_text()
+    assert "it changes the base's by up to" in (story / "run" / "train.log").read_text()
 
 
 @ON_BWRAP
@@ -158,11 +158,20 @@ def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
     inspected = subprocess.run([wandb, "leet", "inspect", "--json", log], capture_output=True, text=True, check=True).stdout
     records = [json.loads(line) for line in inspected.splitlines() if line.startswith("{")]
     text = json.dumps(records)
-    for word in ("supervised_tokens", "train/loss", "val/loss", "train/lr", "train/tokens_per_second", "eval/verified", "eval/episodes"):
+    for word in (
+        "supervised_tokens",
+        "train/loss",
+        "val/loss",
+        "train/lr",
+        "train/tokens_per_second",
+        "eval/verified",
+        "eval/episodes",
+        "eval/base/verified",
+    ):
         assert word in text, word
     assert "adapter_model.safetensors" in text and '"max_steps' in text
     summary = subprocess.run([wandb, "leet", "inspect", "--summary", "--json", log], capture_output=True, text=True, check=True).stdout
-    assert "tuned" in summary and '"lora' in summary
+    assert '"verdict"' in summary and '"minutes_train"' in summary and '"lora' in summary
 
 
 def wandb_run(folder: Path) -> dict:

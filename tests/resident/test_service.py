@@ -83,8 +83,9 @@ def test_a_command_on_the_resident_base_gives_what_a_separate_process_gives(hot:
     job = here.stdout.split()[1]
     lines = list(events(hot, job))
     assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3] and lines[-1]["status"] == "done"
-    (adapter,) = [item for item in request(hot, "GET", "/adapters") if item["job"] == job]
+    adapter, *checkpoints = [item for item in request(hot, "GET", "/adapters") if item["job"] == job]
     assert adapter["kind"] == "adapter" and Path(adapter["path"]) == tmp_path / "there" / "adapter"
+    assert {item["kind"] for item in checkpoints} == {"checkpoint"}
     assert request(hot, "GET", "/status")["base"].rpartition(";")[2] == loaded.rpartition(";")[2] == " 1 loaded so far"
     alone = run_command("train", *SHORT, "model.device=cpu", "hydra.run.dir=alone", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr

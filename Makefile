@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# two workers; tests that share a server or a training stay on one of them
-SHARED := -n 2 --dist loadgroup
+# three workers, as tests wait for sandboxes and processes of their own; tests that share a server or a training stay on one of them
+SHARED := -n 3 --dist loadgroup
 
 .PHONY: help setup venv engine demo test test-all test-more fast lint lock clean
 

@@ -58,5 +58,7 @@ def test_without_live_it_only_prints_a_plan(tmp_path: Path):
         done = run_command("eval", *WORDS, cwd=tmp_path, HF_ENDPOINT=address, HF_TOKEN=TOKEN, WANDB_API_KEY=KEY)
     assert done.returncode == 0, done.stderr
     assert requests == [] and list(tmp_path.iterdir()) == []
-    assert "planned only: where=hf_job starts with live=true" in done.stdout and '"image": "me/sekft"' in done.stdout
+    assert (
+        "start it: python -m sekft.eval where=hf_job" in done.stdout and "live=true" in done.stdout and '"image": "me/sekft"' in done.stdout
+    )
     assert "nothing of this can be promoted" in done.stdout and KEY not in done.stdout and TOKEN not in done.stdout

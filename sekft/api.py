@@ -27,6 +27,7 @@ from sekft.eval import paired, rates, size
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.paired import Paired
 from sekft.eval.rates import Rate
+from sekft.eval.summary import EvaluationSummary, read_evaluation
 from sekft.mask import rules
 from sekft.mask.rules import Weight
 from sekft.model import recipe
@@ -140,15 +141,31 @@ def token_weights(rendered: Rendered, *overrides: str) -> Weight:
     return rules.weigh(rendered, _settled("preview", overrides)[0].mask)
 
 
-def run_training(*overrides: str) -> dict[str, Any]:
-    """One run of `python -m sekft.train` with these overrides, in this process.
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left. folder: of the run, with record, metrics and report.html; adapter: its folder.
 
-    Returns the document that the run writes as summary.json, with the run's folder as "folder"; the adapter is folder/adapter.
+    evaluation: rates by agent, paired comparisons, verdict with reasons; empty of agents after eval=none. summary: summary.json.
     """
+
+    folder: Path
+    adapter: Path
+    verdict: str
+    evaluation: EvaluationSummary
+    summary: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """summary.json with the run's folder, as plain data."""
+        return {**self.summary, "folder": str(self.folder)}
+
+
+def run_training(*overrides: str) -> TrainingResult:
+    """One run of `python -m sekft.train` with these overrides, in this process. Raises SekftError."""
     from sekft.train import run
 
     chosen, choices = _settled("train", overrides, RULES["train"])
     folder = Path("outputs/train") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S.%f")
     groups = tuple(word for word in overrides if "." not in word.partition("=")[0])
     job = Job(folder, folder.name, None, tuple(overrides), groups, facts={"chosen": record(choices)})
-    return {**run.run(chosen, job), "folder": folder}
+    summary = run.run(chosen, job)
+    return TrainingResult(folder, folder / "adapter", summary["verdict"], read_evaluation(summary), summary)

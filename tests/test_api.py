@@ -1,5 +1,6 @@
 """docs/api.md runs as it stands, and importing sekft stays cheap."""
 
+import json
 import re
 import subprocess
 import sys
@@ -23,7 +24,9 @@ def test_the_page_runs_from_top_to_bottom_in_one_namespace(tmp_path: Path, monke
     assert names["result"].rates["reference"]["verified"].k == 8 and names["comparison"].difference == 1.0
     assert names["result"].to_dict()["curious"]["terminated"]["k"] == 8
     assert names["weights"].tolist()[-1] == 1.0 and names["weights"].tolist()[0] == 0.0
-    assert (names["summary"]["folder"] / "adapter" / "adapter_model.safetensors").exists()
+    trained = names["trained"]
+    assert (trained.adapter / "adapter_model.safetensors").exists() and trained.evaluation.agents["tuned"].rates["verified"].n == 2
+    assert json.loads(json.dumps(trained.to_dict()))["folder"] == str(trained.folder)
 
 
 def test_every_exported_name_is_documented_and_exists():

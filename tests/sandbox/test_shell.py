@@ -7,6 +7,8 @@ import pytest
 from sekft.sandbox.session import Backend, File, Session, ShellTurn
 from tests.sandbox.conftest import BACKENDS, RUNSC, made
 
+SOON_S = 20  # far below the 30 or 100 s that it would else take, and enough on a busy machine
+
 
 @pytest.fixture(params=[*BACKENDS, RUNSC])
 def backend(request: pytest.FixtureRequest) -> Backend:
@@ -29,7 +31,7 @@ def test_status_is_that_of_the_last_command(session: Session) -> None:
 def test_no_command_waits_for_a_person(session: Session) -> None:
     started = time.monotonic()
     assert run(session, "cat; read x; echo $?") == ShellTurn("1\n", "ready", 0)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_many_lines_are_one_turn(session: Session) -> None:
@@ -63,7 +65,7 @@ def test_exit_ends_with_its_status_and_the_lines_after_it_are_counted(session: S
 def test_every_way_to_exit_is_detected_at_once(session: Session, text: str, status: int) -> None:
     started = time.monotonic()
     assert run(session, text) == ShellTurn("", "exit", status)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON_S
 
 
 def test_exit_in_a_subshell_or_script_is_not_the_end(session: Session) -> None:
@@ -116,7 +118,7 @@ def test_a_command_that_does_not_end_is_interrupted_and_the_session_goes_on(sess
     turn = run(session, f"cd /tmp; echo before; {text}\necho never", 0.3)
     assert (turn.kind, turn.interrupted, turn.dropped_lines) == ("ready", "timeout", 1)
     assert turn.output.startswith("before\n")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SOON_S
     assert run(session, "pwd") == ShellTurn("/tmp\n", "ready", 0)
 
 
@@ -241,7 +243,7 @@ def test_a_checker_without_end_is_stopped(session: Session) -> None:
     started = time.monotonic()
     checked = session.check("trap '' TERM; echo began; sleep 100", 0.5)
     assert (checked.status, checked.broken) == (None, False)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SOON_S
 
 
 def test_a_checker_may_be_long_and_print_much(session: Session) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sekft.cli.console import echo_table
 from sekft.config import BackendKind, EvalConfig, SandboxConfig
 from sekft.eval import score, terminal
 from sekft.eval.evaluation import Evaluation
@@ -48,7 +47,7 @@ def test_only_scenarios_where_nothing_can_be_done_are_done_at_arrival() -> None:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reference_and_the_baselines_score_what_the_scenarios_say() -> None:
     evaluation = Evaluation(SCENARIOS, choose.backend(SandboxConfig(backend=BackendKind.bwrap)), LIMITS, workers=0, seed=0)
     episodes = evaluation.play(evaluation.scripted_agents(), "frozen set")
     expected = by_hand()
@@ -56,10 +55,10 @@ def test_the_reference_and_the_baselines_score_what_the_scenarios_say(capsys: py
         found = {name: {episode.scenario_id for episode in played if met(episode)} for name, met in (CRITERIA | FAULTS).items()}
         assert found == expected[agent], agent
     assert not any(expected[baseline]["verified"] - DONE for baseline in ("random", "exit", "panic"))
-    capsys.readouterr()
-    echo_table(terminal.score_table(score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS)))
-    rows = [row.split("│")[1:-1] for row in capsys.readouterr().out.splitlines() if row.startswith("│")]
-    printed = {name.strip(): cells for name, *cells in reversed(rows)}  # false_panic is also a reason, further down
-    for rate in CRITERIA | FAULTS:
-        counts = [cell.split()[0] for cell in printed[rate]]
-        assert counts == [f"{len(expected[agent][rate])}/128" for agent in (*episodes, "exit")], rate
+    scored = score.score({**episodes, "base": episodes["exit"]}, SCENARIOS, LIMITS)
+    first, *others = terminal.score_table(scored).columns
+    assert list(first._cells) == ["reference", "base"]
+    for column in others:
+        name = str(column.header).replace(" ", "_")
+        counts = [int(str(cell).split("/")[0].split()[0]) for cell in column._cells]
+        assert counts == [len(expected[agent][name or scored.criterion]) for agent in ("reference", "exit")], name

@@ -143,7 +143,7 @@ def interrupt(backend: str, after_s: float, session_s: int) -> None:
         os.killpg(run.pid, signal.SIGINT)
         endings = re.findall(r"^ending: (.*)$", run.communicate(timeout=20)[0], re.MULTILINE)
         assert run.returncode == 130 and set(endings) <= {"exit"}  # no sandbox that the signal ended counts as a broken one
-        assert await_true(lambda: not sandboxes(backend, run.pid, session_s), 2.0), sandboxes(backend, run.pid, session_s)
+        assert await_true(lambda: not sandboxes(backend, run.pid, session_s), 10.0), sandboxes(backend, run.pid, session_s)
     finally:
         run.kill()
 

@@ -65,16 +65,17 @@ def compare(loaded: Sequence[FinishedRun | UnusableRun], settings: CompareConfig
         raise DataError("; ".join(["runs: none to compare", *(f"{run.folder}: {run.reason}" for run in left_out)]))
     groups = group_runs(runs)
     first = reference_group(groups, settings.against)
-    others = [group for group in groups if group is not first]
+    sort = settings.sort or settings.criteria[0]
+    unsorted = [*base_rows(groups, settings.criteria), *(group_row(group, settings.criteria) for group in groups)]
+    rows = sort_rows(unsorted, sort)
+    ranked = [group for row in rows if row.runs for group in groups if group.name == row.name]
     contrasts: list[Contrast] = []
     for criterion in settings.criteria:
-        contrasts += [contrast_with_base(group, criterion) for group in (first, *others)]
-        contrasts += [contrast_groups(first, group, criterion) for group in others]
-    rows = [*base_rows(groups, settings.criteria), *(group_row(group, settings.criteria) for group in groups)]
-    sort = settings.sort or settings.criteria[0]
+        contrasts += [contrast_with_base(group, criterion) for group in ranked]
+        contrasts += [contrast_groups(first, group, criterion) for group in ranked if group is not first]
     return Comparison(
         groups=tuple(groups),
-        rows=tuple(sort_rows(rows, sort)),
+        rows=tuple(rows),
         contrasts=tuple(contrasts),
         left_out=left_out,
         notes=tuple(notes(groups)),

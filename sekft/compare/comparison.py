@@ -59,6 +59,10 @@ class Comparison:
         """The groups in the order of their rows."""
         return [next(group for group in self.groups if group.name == row.name) for row in self.rows if row.runs]
 
+    def order(self) -> list[str]:
+        """The names of groups and bases in the order that every table and figure has."""
+        return [row.name for row in self.rows]
+
     def best(self) -> Group:
         """The group with the highest rate by the first criterion, whatever the order of the rows."""
         return max(self.groups, key=lambda group: measure_rate(group.episodes(), self.criteria[0]).rate)
@@ -146,7 +150,9 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
 def result_section(comparison: Comparison) -> str:
     """The tables in Markdown, the notes, and the runs left out."""
     table = markdown_table([comparison.columns(), *map(comparison.cells, comparison.rows)])
-    by_kind = [part for rows in (table_by_kind(comparison.groups), table_by_blocker(comparison.groups)) if rows
+    groups = comparison.sorted_groups()
+    kinds = table_by_kind(groups, comparison.order()), table_by_blocker(groups)
+    by_kind = [part for rows in kinds if rows
                for part in ("", *markdown_table(rows))]  # fmt: skip
     legend = (
         "Rates are k/n [95 % Wilson over scenarios]; gain: mean over training seeds, t interval; blocked scenarios count where verified."

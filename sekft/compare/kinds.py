@@ -11,9 +11,10 @@ from sekft.eval.summary import BASE
 BLOCKER = "blocker="
 
 
-def table_by_kind(groups: Sequence[Group]) -> list[list[str]]:
+def table_by_kind(groups: Sequence[Group], order: Sequence[str] = ()) -> list[list[str]]:
     """Rows of text, the head first: kind of hold-out, group, rates. Empty for a single kind.
 
+    order: of the names of the groups and of the base; without it the base comes first.
     The base has rows only if its episodes are the same in all runs.
     """
     episodes: dict[tuple[str, str], list[Trajectory]] = {}
@@ -24,10 +25,10 @@ def table_by_kind(groups: Sequence[Group]) -> list[list[str]]:
         episodes.setdefault((kind, name), []).append(episode)
     if len({kind for kind, _ in episodes}) < 2:
         return []
-    order = [BASE, *(group.name for group in groups)]
+    names = order if BASE in order else [BASE, *(group.name for group in groups)]
     rows = [
         [kind, name, *(_cell(measure_rate(episodes[kind, name], measure)) for measure in TABLE)]
-        for kind, name in sorted(episodes, key=lambda pair: (pair[0], order.index(pair[1])))
+        for kind, name in sorted(episodes, key=lambda pair: (pair[0], names.index(pair[1])))
     ]
     return [["kind of scenario", "group", *TABLE], *rows]
 

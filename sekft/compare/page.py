@@ -79,7 +79,10 @@ def write_comparison_page(comparison: Comparison, path: Path) -> Path:
         "link": lambda file: link(file, path.parent),
         "measure_rate": measure_rate,
         "short_value": short_value,
-        "kinds": {"By kind of hold-out": table_by_kind(groups), "Blocked scenarios, verified": table_by_blocker(groups)},
+        "kinds": {
+            "By kind of hold-out": table_by_kind(groups, comparison.order()),
+            "Blocked scenarios, verified": table_by_blocker(groups),
+        },
     }
     write_page(Path(__file__).with_name("page.html.jinja"), values, path)
     return path

@@ -138,7 +138,22 @@ def test_the_page_has_a_panel_for_every_swept_setting_and_the_others_that_differ
     captions = [text for _, text in page.all("figcaption")]
     assert captions[:2] == ["lora.name: verified", "trainer.lr: verified"]
     heads = [text for _, text in page.all("th")]
-    assert {"lora.r", "lora.alpha"} <= set(heads) and "model.path" not in heads and "seed" not in heads[: heads.index("rate")]
+    assert {"lora.r", "lora.alpha"} <= set(heads) and "model.path" not in heads and "seed" not in heads[: heads.index("rate, group")]
+
+
+def test_every_table_and_figure_has_the_order_of_the_groups(folder: Path, tmp_path: Path):
+    found = compared(folder, sort="-verified")
+    assert found.order() == ["base", "terminal_only", "assistant"] != [group.name for group in found.groups]
+    text = write_comparison_page(found, tmp_path / "compare.html").read_text()
+    parts = re.split(r"<table|<tbody|class=\"panels", text)
+    orders = [re.findall(r"(?:scope=\"row\"|<figcaption|class=\"group\")>(base|terminal_only|assistant)<", part) for part in parts]
+    assert sum(bool(names) for names in orders) >= 5
+    for names in filter(None, orders):
+        once = list(dict.fromkeys(names))
+        assert once == [name for name in found.order() if name in once]
+    assert [one.second for one in found.contrasts] == ["terminal_only", "assistant", "terminal_only"]
+    by_kind = [line.split(" | ")[1] for line in result_section(found).splitlines() if line.startswith("| held out of the adapter only")]
+    assert by_kind == found.order()
 
 
 def test_many_sentences_leave_the_best_groups_at_the_head(tmp_path: Path, folder: Path):

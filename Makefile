@@ -14,7 +14,7 @@ help:       ## list the targets
 demo: setup ## train the embedded base, evaluate it and write the page (experiments/demo.yaml); minutes
 	$(BIN)/python -m sekft.train experiment=demo
 
-test: setup lint ## lint, and the tests that a change should pass; ten minutes on two cores
+test: setup lint ## lint, and the tests that a change should pass; ten to fifteen minutes on two cores
 	$(PYTEST) $(SHARED) -m "not exhaustive"
 
 test-all: test test-more ## all tests

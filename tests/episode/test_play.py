@@ -47,6 +47,7 @@ def test_the_same_episode_gives_the_same_bytes(backend: Backend):
 
 
 @pytest.mark.docker
+@pytest.mark.exhaustive
 def test_the_references_episodes_are_the_same_on_every_backend():
     from sekft.config import BackendKind, SandboxConfig
     from sekft.sandbox import choose

@@ -74,6 +74,7 @@ def test_an_unknown_runtime_is_one_line_before_the_first_episode() -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.exhaustive
 @pytest.mark.xdist_group("runsc")
 def test_the_faults_of_debians_gvisor_are_named() -> None:
     """Its statx has no AT_NO_AUTOMOUNT, so that `ls -l` fails; with --ignore-cgroups no limit holds."""

@@ -92,7 +92,7 @@ def test_a_training_resumed_from_a_checkpoint_ends_in_the_same_bytes(base: bases
     assert trained(base, tmp_path / "resumed", resumed)[0] == whole
 
 
-@pytest.mark.parametrize("tokens", [None, 0, 1, 40])
+@pytest.mark.parametrize("tokens", [None, 0, pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(40, marks=pytest.mark.exhaustive)])
 def test_a_step_is_batch_times_accumulation_rows_in_every_layout(base: bases.Base, tokens: int | None, tmp_path: Path):
     _, one = trained(base, tmp_path / "one", replace(QUICK, batch=4, tokens_per_batch=0))
     _, two = trained(base, tmp_path / "two", replace(QUICK, batch=2, accumulation=2, tokens_per_batch=tokens))

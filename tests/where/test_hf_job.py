@@ -61,4 +61,4 @@ def test_without_live_it_only_prints_a_plan(tmp_path: Path):
     assert (
         "start it: python -m sekft.eval where=hf_job" in done.stdout and "live=true" in done.stdout and '"image": "me/sekft"' in done.stdout
     )
-    assert "nothing of this can be promoted" in done.stdout and KEY not in done.stdout and TOKEN not in done.stdout
+    assert "no gain is promoted" in done.stdout and KEY not in done.stdout and TOKEN not in done.stdout

@@ -41,8 +41,9 @@ def start(tracker: TrackerConfig, settings: Mapping[str, Any], labels: Labels) -
         raise SettingsError(
             "tracker=tensorboard: the package tensorboardX is not installed; pip install tensorboardX, or tracker=wandb or none"
         ) from None
-    name = tracker.name or labels.name.rpartition("/")[2]
-    folder = Path(tracker.folder).joinpath(*filter(None, (tracker.group or labels.group, name)))
+    name, group = tracker.name or labels.folder.name, tracker.group or labels.group
+    job = labels.folder.name if tracker.name and labels.group else None  # a sweep's jobs share a name
+    folder = Path(tracker.folder).joinpath(*filter(None, (group, name, job)))
     writer = SummaryWriter(str(folder))
     about = {"tags": [*labels.tags, *tracker.tags], "notes": tracker.notes, "record": str(labels.folder), "command": labels.job_type}
     writer.add_text("run", _markdown({**about, "settings": settings}), 0)

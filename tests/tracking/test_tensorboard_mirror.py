@@ -25,7 +25,7 @@ def events(folder: Path) -> Iterator[Event]:
 @pytest.mark.parametrize(("group", "where"), [(None, "7"), ("sweep", "sweep/7")])
 def test_scalars_settings_summary_and_episodes_are_in_one_folder(tmp_path: Path, group: str | None, where: str) -> None:
     tracker = TrackerConfig(kind=Tracker.tensorboard, folder=str(tmp_path / "events"), tags=["mine"])
-    with open_mirror(tracker, {"lora": {"r": 8}}, Labels("2026/7", group, "train", ["model=tiny"], Path("run"))) as shown:
+    with open_mirror(tracker, {"lora": {"r": 8}}, Labels("2026/7", group, "train", ["model=tiny"], Path("2026/7"))) as shown:
         shown.log({"train/loss": 0.5, "eval/base/verified": 0.25}, 3)
         shown.summary({"verdict": "hold", "gain": 0.125})
         shown.episodes([{"agent": "tuned", "transcript": "$ ls\n"}])
@@ -40,3 +40,11 @@ def test_scalars_settings_summary_and_episodes_are_in_one_folder(tmp_path: Path,
     }
     assert set(texts) == {"run", "summary", "episodes/tuned"}
     assert '"r": 8' in texts["run"] and "mine" in texts["run"] and "hold" in texts["summary"] and "    $ ls" in texts["episodes/tuned"]
+
+
+def test_the_jobs_of_a_sweep_with_a_name_of_its_own_have_folders_of_their_own(tmp_path: Path):
+    tracker = TrackerConfig(kind=Tracker.tensorboard, folder=str(tmp_path), name="mine")
+    for job in ("0", "1"):
+        with open_mirror(tracker, {}, Labels(f"2026/{job}", "2026", "train", [], Path("2026") / job)) as shown:
+            shown.log({"train/loss": 1.0}, 1)
+    assert all(len(list(events(tmp_path / "2026" / "mine" / job))) > 1 for job in ("0", "1"))

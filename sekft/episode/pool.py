@@ -4,10 +4,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from queue import Empty, SimpleQueue
 from threading import Event
 
 from rich import get_console
@@ -23,7 +24,9 @@ from sekft.errors import Stopped
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Scenario
 from sekft.tracking import heartbeat
+from sekft.tracking.signals import deferred
 
+REFRESH_S = 0.2  # of the progress line
 BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
 
 
@@ -100,11 +103,18 @@ def play_many(
                     done(trajectory)
             return trajectory
 
+        over: SimpleQueue[Future[Trajectory] | None] = SimpleQueue()  # None: a signal came
         try:
-            futures = [pool.submit(play_one, request) for request in requests]
-            _wait(futures, lambda: update(tally.played))
+            with deferred(lambda: over.put(None)) as handle_signals:
+                try:
+                    futures = [pool.submit(play_one, request) for request in requests]
+                    for future in futures:
+                        future.add_done_callback(over.put)
+                    _wait(over, len(futures), handle_signals, lambda: update(tally.played))
+                except BaseException:
+                    cancel()
+                    raise
         except BaseException:
-            cancel()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
         return [future.result() for future in futures]
@@ -140,14 +150,18 @@ def _time_limit(limit_s: float, cancel: Callable[[], None]) -> Iterator[Event]:
             timer.cancel()
 
 
-def _wait(futures: Sequence[Future[Trajectory]], update: Callable[[], None]) -> None:
-    """Wait until all are done or one fails; in short waits, so that Ctrl-C is noticed. update: called after each of them."""
-    pending = set(futures)
-    while pending:
-        finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-        update()
-        for future in finished:
+def _wait(over: SimpleQueue[Future[Trajectory] | None], left: int, handle_signals: Callable[[], None], update: Callable[[], None]) -> None:
+    """Take so many futures from the queue, calling update after each and every REFRESH_S. Raises the error of the first that failed."""
+    while left:
+        try:
+            future = over.get(timeout=REFRESH_S)
+        except Empty:
+            future = None
+        handle_signals()
+        if future is not None:
             future.result()
+            left -= 1
+        update()
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""SIGTERM and SIGHUP as an exception, so that a run that is stopped still leaves its context managers."""
+"""SIGTERM and SIGHUP as exceptions, so that a run that is stopped still leaves its context managers; signals at a place of our choice."""
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -39,3 +39,37 @@ def terminating() -> Iterator[None]:
         _active_in = 0
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def deferred(wake: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Inside the block SIGINT, SIGTERM and SIGHUP only call wake; the function that is yielded runs their handlers, which may raise.
+
+    A handler that raises between any two instructions can leave a lock held for which other threads then wait for ever: a thread that
+    starts and concurrent.futures.wait hold several for a moment. wake must be reentrant, as SimpleQueue.put is. A signal that is still
+    pending at the end of the block is handled there. Outside the main thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    pending: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pending.append((number, frame))
+        wake()
+
+    def handle() -> None:
+        while pending:
+            number, frame = pending.pop(0)
+            before[number](number, frame)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {int(number): handler for number in numbers if callable(handler := signal.getsignal(number))}
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield handle
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        handle()

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import random
-import re
 import signal
 import socket
 import subprocess
@@ -32,7 +31,8 @@ with made(sys.argv[1]).open({}) as session:
 
 
 PLAY = """
-import dataclasses, sys
+import dataclasses, faulthandler, signal, sys
+faulthandler.register(signal.SIGUSR1, all_threads=True)
 from sekft.config import EvalConfig, SplitConfig
 from sekft.episode.agent import Scripted
 from sekft.episode.pool import EpisodeRequest, play_many
@@ -42,12 +42,13 @@ backend = type(made(sys.argv[1]))(dataclasses.replace(SETTINGS, session_s=int(sy
 scenario = scenarios(SplitConfig(name="archetype", held_out=["move", "sort"], train_scenarios=4, eval_scenarios=4), "all")[0]
 scripts = [("true", "exit"), ("sleep 30 & cat", "exit"), ("sleep 30", "exit")]
 agents = [Scripted(f"agent{number}", {scenario.id: script}) for number, script in enumerate(scripts)]
-print("ready", flush=True)
-try:
-    requests = [EpisodeRequest(scenario, agents[number % 3], number) for number in range(300)]
-    play_many(requests, backend, EvalConfig(), workers=8, done=lambda episode: print("ending:", episode.ending, flush=True))
-except KeyboardInterrupt:
-    sys.exit(130)
+requests = [EpisodeRequest(scenario, agents[number % 3], number) for number in range(300)]
+for line in sys.stdin:
+    try:
+        print("ready", flush=True)
+        play_many(requests, backend, EvalConfig(), workers=8, done=lambda episode: print("ending:", episode.ending, flush=True))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
 """
 ROOT = Path(__file__).parents[2]
 
@@ -127,31 +128,53 @@ def sandboxes(backend: str, owner: int, session_s: int) -> list[str]:
 
         label = {"label": f"{engine.OWNER}={socket.gethostname()}:{owner}"}
         return [container.name for container in engine.find().client().containers.list(all=True, ignore_removed=True, filters=label)]
-    processes = [process.info for process in psutil.process_iter(["pid", "cmdline", "status"])]
+    processes = [process.info for process in psutil.process_iter(["pid", "cmdline", "status"]) if process.pid != owner]
     running = [one for one in processes if one["status"] != psutil.STATUS_ZOMBIE and str(session_s) in (one["cmdline"] or ())[:6]]
     return [str(one["pid"]) for one in running]
 
 
-def interrupt(backend: str, after_s: float, session_s: int) -> None:
-    """Send SIGINT to the process group of a process that plays, as a terminal does; require its end, and that of its sandboxes."""
-    run = subprocess.Popen(
-        [sys.executable, "-c", PLAY, backend, str(session_s)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        assert run.stdout and run.stdout.readline() == "ready\n"
-        time.sleep(after_s)
-        os.killpg(run.pid, signal.SIGINT)
-        endings = re.findall(r"^ending: (.*)$", run.communicate(timeout=20)[0], re.MULTILINE)
-        assert run.returncode == 130 and set(endings) <= {"exit"}  # no sandbox that the signal ended counts as a broken one
-        assert await_true(lambda: not sandboxes(backend, run.pid, session_s), 10.0), sandboxes(backend, run.pid, session_s)
-    finally:
-        run.kill()
+@contextlib.contextmanager
+def player(backend: str, session_s: int) -> Iterator[subprocess.Popen[str]]:
+    """A process with a group of its own that plays once per line of its standard input, until it is interrupted."""
+    command = [sys.executable, "-c", PLAY, backend, str(session_s)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def interrupt(process: subprocess.Popen[str], backend: str, after_s: float, session_s: int) -> None:
+    """Let it play and send SIGINT to its process group, as a terminal does; require the end of the playing, and that of its sandboxes."""
+    assert process.stdin and process.stdout
+
+    def give_up() -> None:
+        process.send_signal(signal.SIGUSR1)  # prints on stderr where its threads are
+        time.sleep(0.5)
+        process.kill()
+
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)
+    watchdog = threading.Timer(20.0, give_up)
+    watchdog.start()
+    for line in process.stdout:
+        if line == "interrupted\n":
+            break
+        assert line == "ending: exit\n" or not line.startswith("ending: ")  # no sandbox that the signal ended counts as a broken one
+    else:
+        pytest.fail("not over 20 s after the signal")
+    watchdog.cancel()
+    assert await_true(lambda: not sandboxes(backend, process.pid, session_s), 10.0), sandboxes(backend, process.pid, session_s)
 
 
 def test_an_interrupt_while_sandboxes_start_and_play_leaves_none() -> None:
     made("bwrap")
-    for number, after_s in enumerate((0.03, 0.4)):
-        interrupt("bwrap", after_s, 6000 + number)
+    with player("bwrap", 6000) as process:
+        for after_s in (0.03, 0.4):
+            interrupt(process, "bwrap", after_s, 6000)
 
 
 @pytest.mark.exhaustive
@@ -159,8 +182,9 @@ def test_an_interrupt_while_sandboxes_start_and_play_leaves_none() -> None:
 def test_an_interrupt_at_twenty_random_moments_leaves_no_sandbox(name: str) -> None:
     made(name)
     moments = random.Random(0)
-    for number in range(20):
-        interrupt(name, moments.uniform(0, 1.5), 6100 + number)
+    with player(name, 6100) as process:
+        for _ in range(20):
+            interrupt(process, name, moments.uniform(0, 1.5), 6100)
 
 
 def test_a_sandbox_whose_owner_was_killed_while_it_started_is_ended_by_the_next_start() -> None:

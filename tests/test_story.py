@@ -25,28 +25,19 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-SANDBOXES = [
-    pytest.param("bwrap", marks=pytest.mark.xdist_group("story-bwrap")),
-    pytest.param("docker", marks=[pytest.mark.docker, pytest.mark.exhaustive, pytest.mark.xdist_group("story-docker")]),
-]
-
-ON_BWRAP = pytest.mark.parametrize("sandbox", SANDBOXES[:1], indirect=True)  # the result does not depend on the sandbox
-
-
-@pytest.fixture(scope="module", params=SANDBOXES)
-def sandbox(request: pytest.FixtureRequest) -> str:
-    return f"sandbox={request.param}"
+SANDBOX = "sandbox=bwrap"  # the result does not depend on the sandbox: tests/episode/test_play.py
+pytestmark = pytest.mark.xdist_group("story")
 
 
 @pytest.fixture(scope="module")
-def story(sandbox: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """collect, then train on what was collected, then eval of what was trained."""
     cwd = tmp_path_factory.mktemp("story")
     steps = [
-        ("collect", sandbox, "split.train_scenarios=16", "hydra.run.dir=episodes"),
-        ("train", sandbox, *QUICK, "rehearsal=true", DATA, "hydra.run.dir=run"),
-        *([("train", sandbox, *QUICK, DATA, "hydra.run.dir=again")] if "bwrap" in sandbox else []),
-        ("eval", sandbox, *TEST, "adapter=run/adapter", "hydra.run.dir=evaluation"),
+        ("collect", SANDBOX, "split.train_scenarios=16", "hydra.run.dir=episodes"),
+        ("train", SANDBOX, *QUICK, "rehearsal=true", DATA, "hydra.run.dir=run"),
+        ("train", SANDBOX, *QUICK, DATA, "hydra.run.dir=again"),
+        ("eval", SANDBOX, *TEST, "adapter=run/adapter", "hydra.run.dir=evaluation"),
     ]
     for step in steps:
         done = run_command(*step, cwd=cwd, fresh="again" in step[-1])  # a new interpreter has another hash seed
@@ -88,9 +79,9 @@ def test_the_summary_and_the_output_of_a_training_are_complete(story: Path):
     assert not list((story / "run").glob("*.partial"))
 
 
-def test_the_summary_names_the_sandbox_and_its_image(story: Path, sandbox: str):
+def test_the_summary_names_the_sandbox_and_its_image(story: Path):
     recorded = read(story / "run" / "summary.json")["sandbox"]
-    assert recorded["backend"] == sandbox.partition("=")[2] and len(recorded["digest"]) >= 12
+    assert recorded["backend"] == "bwrap" and len(recorded["digest"]) >= 12
     assert recorded == read(story / "evaluation" / "summary.json")["sandbox"]
 
 
@@ -100,10 +91,9 @@ def test_episodes_of_base_and_baselines_are_reused_by_the_next_evaluation(story:
     assert evaluation["base"] == first["base"] and evaluation["tuned"] == first["tuned"]
 
 
-@ON_BWRAP
-def test_several_adapters_share_one_evaluation_and_each_has_a_verdict(story: Path, sandbox: str):
+def test_several_adapters_share_one_evaluation_and_each_has_a_verdict(story: Path):
     words = ("adapter={first: run/adapter, second: again/adapter}", "tracker=none", "hydra.run.dir=several")
-    done = run_command("eval", sandbox, *TEST, *words, cwd=story)
+    done = run_command("eval", SANDBOX, *TEST, *words, cwd=story)
     assert done.returncode == 0, done.stderr
     summary = read(story / "several" / "summary.json")
     assert set(summary["verdicts"]) == {"first", "second"} and summary["remembered"][0] == "base"
@@ -116,7 +106,6 @@ def test_the_loss_falls_and_the_adapter_moves_the_logits(story: Path):
     assert "the adapter changes the base's logits by up to" in (story / "run" / "train.log").read_text()
 
 
-@ON_BWRAP
 def test_two_runs_with_one_seed_give_one_adapter_and_the_same_episodes(story: Path):
     for name in ("adapter/adapter_model.safetensors", "episodes.jsonl"):
         assert (story / "run" / name).read_bytes() == (story / "again" / name).read_bytes()
@@ -127,7 +116,6 @@ def test_the_evaluation_alone_repeats_the_episodes_of_the_training(story: Path):
     assert read(story / "evaluation" / "summary.json")["tuned"] == read(story / "run" / "summary.json")["tuned"]
 
 
-@ON_BWRAP
 def test_an_evaluation_names_the_artifact_that_training_stored(story: Path):
     stored = read(story / "run" / "artifact.json")
     assert read(story / "evaluation" / "summary.json")["adapters"] == {"tuned": stored} and stored["artifact"].startswith("adapter-")
@@ -149,7 +137,6 @@ def test_a_lost_episode_can_be_read_as_text(story: Path):
     assert "episodes/lost.txt" in (story / "run" / "train.log").read_text() and "-- " in lost.read_text()
 
 
-@ON_BWRAP
 def test_wandb_shows_our_config_keys_rates_and_the_adapter(story: Path):
     wandb = Path(sys.executable).with_name("wandb")
     folders = sorted((story / "outputs" / "wandb").glob("offline-run-*"))
@@ -182,7 +169,6 @@ def wandb_run(folder: Path) -> dict:
     return next(record for line in text.splitlines() if (record := json.loads(line)).get("type") == "run")
 
 
-@ON_BWRAP
 def test_preview_paints_without_weights_and_without_torch(story: Path, small_mistral: Path):
     bare = story / "bare"
     shutil.copytree(small_mistral, bare, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
@@ -196,7 +182,6 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "█" in done.stdout
 
 
-@ON_BWRAP
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     done = run_command("preview", DATA, "check=true", "hydra.run.dir=look", cwd=story)
     assert done.returncode == 0 and 'class="terminal"' in (story / "look" / "preview.html").read_text()
@@ -205,23 +190,21 @@ def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):
     assert re.search(r"dropped: longer than trainer.max_tokens=150 \d+ \(\w", done.stdout)  # by reason, with the first ids
 
 
-@ON_BWRAP
 @pytest.mark.exhaustive
-def test_the_command_lines_of_the_predecessors_run(story: Path, sandbox: str, small_mistral: Path):
+def test_the_command_lines_of_the_predecessors_run(story: Path, small_mistral: Path):
     data = ("--data", "episodes/trajectories.jsonl", "--base", str(small_mistral))
     assert run_command("train", *data, "--inspect", cwd=story).returncode == 0
-    done = run_command("train", *data, "--out", "old", "--load-4bit", sandbox, *QUICK, cwd=story)
+    done = run_command("train", *data, "--out", "old", "--load-4bit", SANDBOX, *QUICK, cwd=story)
     assert done.returncode == 0, done.stderr
-    evaluation = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", sandbox, *TEST[1:])
+    evaluation = ("--base", str(small_mistral), "--adapter", "old/adapter", "--scenarios", "held_out", "--n", "2", SANDBOX, *TEST[1:])
     done = run_command("eval", *evaluation, "model.load_4bit=true", "hydra.run.dir=old-evaluation", cwd=story)
     assert done.returncode == 0, done.stderr
     assert read(story / "old-evaluation" / "summary.json")["tuned"]["rates"]["verified"]["n"] == 2
 
 
-@ON_BWRAP
-def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbox: str):
+def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path):
     done = run_command("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
-                    *QUICK, "trainer.max_steps=2", sandbox, cwd=story)  # fmt: skip
+                    *QUICK, "trainer.max_steps=2", SANDBOX, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     jobs = [story / "sweep" / name for name in ("0", "1")]
     assert [read(job / "summary.json")["base_loads"] for job in jobs] == [1, 0]
@@ -232,16 +215,14 @@ def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path, sandbo
     assert len(grouped) == 2 and {record["run"]["run_group"] for record in grouped} == {"sweep"}
 
 
-@ON_BWRAP
 @pytest.mark.exhaustive
-def test_a_failed_job_of_a_sweep_is_marked_and_the_others_run(story: Path, sandbox: str):
+def test_a_failed_job_of_a_sweep_is_marked_and_the_others_run(story: Path):
     done = run_command("train", "-m", "lora.target_modules=nope,q_proj", "hydra.sweep.dir=half", DATA,
-                    "eval=none", *STEPS, sandbox, cwd=story)  # fmt: skip
+                    "eval=none", *STEPS, SANDBOX, cwd=story)  # fmt: skip
     assert done.returncode == 1 and "lora=r16" in done.stderr
     assert [read(story / "half" / job / "run.json")["status"] for job in ("0", "1")] == ["failed", "done"]
 
 
-@ON_BWRAP
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     more = (DATA, *STEPS, "eval=none", "trainer.max_steps=4")
     assert run_command("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
@@ -252,21 +233,19 @@ def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
     assert weights[0] == weights[1] != weights[2]
 
 
-@ON_BWRAP
 @pytest.mark.exhaustive
-def test_all_weights_can_be_trained_and_are_evaluated_beside_the_base(story: Path, sandbox: str):
-    done = run_command("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, sandbox, "hydra.run.dir=all", cwd=story)
+def test_all_weights_can_be_trained_and_are_evaluated_beside_the_base(story: Path):
+    done = run_command("train", "lora=none", "trainer.lr=1e-3", *QUICK, DATA, SANDBOX, "hydra.run.dir=all", cwd=story)
     assert done.returncode == 0, done.stderr
     assert (story / "all" / "adapter" / "model.safetensors").exists()
     assert "changes the base's logits" in (story / "all" / "train.log").read_text()
-    done = run_command("eval", "adapter=all/adapter", *TEST, sandbox, "hydra.run.dir=all-evaluation", cwd=story)
+    done = run_command("eval", "adapter=all/adapter", *TEST, SANDBOX, "hydra.run.dir=all-evaluation", cwd=story)
     assert done.returncode == 0, done.stderr
     assert read(story / "all-evaluation" / "summary.json")["tuned"] == read(story / "all" / "summary.json")["tuned"]
 
 
-@ON_BWRAP
-def test_an_evaluation_between_steps_is_logged_at_the_step_of_the_loss(story: Path, sandbox: str):
-    done = run_command("train", sandbox, *QUICK, "eval.every_steps=3", "eval.selection_scenarios=4", "trainer.val_every_steps=2",
+def test_an_evaluation_between_steps_is_logged_at_the_step_of_the_loss(story: Path):
+    done = run_command("train", SANDBOX, *QUICK, "eval.every_steps=3", "eval.selection_scenarios=4", "trainer.val_every_steps=2",
                     "hydra.run.dir=between", DATA, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (story / "between" / "metrics.jsonl").open()]
@@ -275,14 +254,13 @@ def test_an_evaluation_between_steps_is_logged_at_the_step_of_the_loss(story: Pa
     assert [line["step"] for line in lines if "val/loss" in line] == [0, 2, 4, 6]
 
 
-@ON_BWRAP
-def test_check_finds_a_scenario_whose_checker_accepts_an_untouched_sandbox(story: Path, sandbox: str):
+def test_check_finds_a_scenario_whose_checker_accepts_an_untouched_sandbox(story: Path):
     from sekft.scenario.document import write
     from sekft.scenario.library import make
 
     good, forged = make("copy", 0), make("sort", 0).model_copy(update={"checker": "true"})
     write([good, forged], story / "scenarios")
-    done = run_command("check", "path=scenarios", sandbox, cwd=story)
+    done = run_command("check", "path=scenarios", SANDBOX, cwd=story)
     assert done.returncode == 1 and f"{forged.id}: nothing 1/1" in done.stdout and good.id not in done.stdout
-    done = run_command("check", f"path=scenarios/{good.id}.json", sandbox, "repeats=2", cwd=story)
+    done = run_command("check", f"path=scenarios/{good.id}.json", SANDBOX, "repeats=2", cwd=story)
     assert done.returncode == 0 and "reference 2/2, nothing 0/2" in done.stdout

@@ -91,7 +91,7 @@ def sentence(contrast: Contrast, margin: float) -> str:
     if contrast.low is None or contrast.high is None:
         return f"cannot tell {second} from {first}: {contrast.archetypes} archetype, no interval"
     single = "" if 1 not in contrast.seeds else "; one training seed, so this is about these adapters only"
-    bounds = f"[{100 * contrast.low:+.0f}, {100 * contrast.high:+.0f}]"
+    bounds = f"[{round(100 * contrast.low):+d}, {round(100 * contrast.high):+d}]"
     if contrast.low > 0 or contrast.high < 0:
         least, most = sorted((abs(contrast.low), abs(contrast.high)))
         word = "more" if contrast.difference > 0 else "less"

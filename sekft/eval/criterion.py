@@ -95,7 +95,7 @@ def judge_loss(criterion: Criterion, losses: Mapping[str, tuple[float, float]]) 
         change = tuned - base
         worse = -change if criterion.rule is Rule.not_down else change
         met = -change >= criterion.margin if criterion.rule is Rule.up else worse <= criterion.margin
-        state, text = "met" if met else "not met", f"{change:+.3f} nats per token, allowed {criterion.margin:+.3f}"
+        state, text = "met" if met else "not met", f"{change:+.3f} nats per token, {criterion.margin:+.3f} allowed"
         findings.append(Finding(f"loss of {name}", criterion.tier.value, criterion.rule.value, state, text, base, tuned, change))
     return findings
 
@@ -108,15 +108,15 @@ def _judge_gain(pair: Paired, criterion: Criterion) -> tuple[str, str]:
         return "not met", "worse than the base"
     shown = pair.holm_p < ALPHA and pair.low is not None and pair.low > 0
     if shown and pair.difference >= margin:
-        return "met", f"better by {pair.difference:+.2f}, at least {margin} required"
+        return "met", f"better by {_points(pair.difference)}, at least {100 * margin:.3g} required"
     tuned = pair.base_rate + pair.difference
     if criterion.enough is not None and tuned >= criterion.enough and pair.difference >= -margin:
-        return "met", f"tuned at {tuned:.2f}; from {criterion.enough} on it is enough not to get worse"
+        return "met", f"tuned at {tuned:.0%}; from {criterion.enough:.0%} on it is enough not to get worse"
     if shown:
-        return "not met", f"better by less than {margin}"
+        return "not met", f"better by less than {_points(margin)}"
     if pair.high is not None and pair.high < margin:
-        return "not met", f"the interval excludes a gain of {margin}"
-    return "undecided", f"a gain of {margin} is neither shown nor excluded"
+        return "not met", f"the interval excludes a gain of {_points(margin)}"
+    return "undecided", f"a gain of {_points(margin)} is neither shown nor excluded"
 
 
 def _judge_harm(pair: Paired, criterion: Criterion) -> tuple[str, str]:
@@ -126,10 +126,14 @@ def _judge_harm(pair: Paired, criterion: Criterion) -> tuple[str, str]:
     least, most = (pair.low, pair.high) if sign > 0 else (pair.high, pair.low)
     shown = pair.mcnemar_p < ALPHA and (least is None or sign * least > 0)
     if shown and change > criterion.margin:
-        return "not met", f"{word} by {change:.2f}, allowed {criterion.margin}"
+        return "not met", f"{word} by {_points(change)}, {100 * criterion.margin:.3g} allowed"
     if most is not None and sign * most <= criterion.margin:
-        return "met", f"{word} by {max(0.0, sign * most):.2f} at most, allowed {criterion.margin}"
-    return "undecided", f"{word} by more than {criterion.margin} is neither shown nor excluded"
+        return "met", f"{word} by {_points(max(0.0, sign * most))} at most, {100 * criterion.margin:.3g} allowed"
+    return "undecided", f"{word} by more than {_points(criterion.margin)} is neither shown nor excluded"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.3g} points"
 
 
 def _needed(pair: Paired, margin: float) -> int | None:

@@ -47,9 +47,10 @@ def result_line(scored: Score) -> str:
     if name == BASE:
         return f"result: the base {did} in {base.k} of {base.n} scenarios."
     pair = scored.pairs[name][criterion]
-    interval = "" if pair.low is None or pair.high is None else f", 95 % interval {pair.low * 100:+.0f} to {pair.high * 100:+.0f}"
+    interval = "" if pair.low is None or pair.high is None else f", 95 % interval {round(100 * pair.low):+d} to {round(100 * pair.high):+d}"
     agent = "the tuned model" if name == TUNED else name
-    return f"result: {agent} {did} in {own.k} of {own.n} scenarios, the base in {base.k}: {pair.difference * 100:+.0f} points{interval}."
+    gained = f"{round(100 * pair.difference):+d} points"
+    return f"result: {agent} {did} in {own.k} of {own.n} scenarios, the base in {base.k}: {gained}{interval}."
 
 
 def verdict_line(scored: Score) -> str:

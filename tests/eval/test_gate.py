@@ -50,7 +50,7 @@ def test_the_shipped_gate_asks_for_gains_in_what_matters_and_for_no_harm():
 
 def test_an_equal_adapter_is_held():
     same = episodes([at % 3 == 0 for at in range(2000)], 8)
-    nothing = "the interval excludes a gain of 0.05"
+    nothing = "the interval excludes a gain of 5 points"
     assert judged(same, same, shipped()).verdict == f"hold ({nothing}; terminated: {nothing})"
 
 
@@ -90,7 +90,7 @@ def test_more_false_panics_hold_a_better_adapter():
     base = episodes([False] * 64, 8)
     tuned = [episode(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
     found = judged(base, tuned, EvalConfig(gate=NEVER_UP))
-    assert found.verdict == "hold (false_panic: up by 0.50, allowed 0.05)"
+    assert found.verdict == "hold (false_panic: up by 50 points, 5 allowed)"
     assert judged(base, tuned, EvalConfig()).verdict == "promote"
 
 
@@ -109,7 +109,7 @@ def test_a_hold_names_every_criterion_that_was_not_met():
     base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(64)]
     tuned = [episode(f"w-{at}", f"a{at % 8}", at % 2 == 0, ending="exit" if at % 2 == 0 else "panic") for at in range(64)]
     said = judged(base, tuned, shipped(), losses={"prose": (2.0, 2.25)}).verdict
-    assert said == "hold (false_panic: up by 0.50, allowed 0.05; loss of prose: +0.250 nats per token, allowed +0.100)"
+    assert said == "hold (false_panic: up by 50 points, 5 allowed; loss of prose: +0.250 nats per token, +0.100 allowed)"
 
 
 def test_a_critical_loss_that_nobody_measured_promotes_nothing():
@@ -123,14 +123,14 @@ def test_a_small_gain_that_is_shown_is_no_worse_than_one_that_is_not():
     line = gate.criteria(shipped())["terminated"]
     gained = Paired("terminated", 128, 120, 6, 0, 2, 120 / 128, 6 / 128, 0.01, 0.09, 8, 0.031, 0.031)
     assert judge_rate(gained, line).state == judge_rate(replace(gained, low=-0.01), line).state == "met"
-    assert judge_rate(gained, line.model_copy(update={"enough": None})).text == "better by less than 0.05"
+    assert judge_rate(gained, line.model_copy(update={"enough": None})).text == "better by less than 5 points"
 
 
 def test_enough_is_not_enough_where_the_rate_fell():
     base = [episode(f"w-{at}", f"a{at % 8}", False, ending="exit") for at in range(40)]
     tuned = [episode(f"w-{at}", f"a{at % 8}", at < 30, ending="exit" if at < 37 else "turn_limit") for at in range(40)]
     found = judged(base, tuned, shipped())  # 40 -> 37 of 40: still above 0.9, but down by more than the margin
-    assert state(found, "verified") == "met" and found.verdict == "hold (terminated: the interval excludes a gain of 0.05)"
+    assert state(found, "verified") == "met" and found.verdict == "hold (terminated: the interval excludes a gain of 5 points)"
 
 
 def test_an_informational_criterion_never_changes_the_verdict():

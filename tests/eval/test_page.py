@@ -140,7 +140,7 @@ def test_the_page_shows_verdict_reasons_baselines_matrix_and_both_episodes_from_
     text = " ".join(Page(page).texts[0].split())
     for said in (
         "promote",
-        "better by +0.62",
+        "better by 62",
         "Trivial baselines",
         "never found directive",
         "loop",

@@ -79,7 +79,7 @@ def test_every_adapter_is_judged_by_its_own_loss_and_the_losses_are_shown():
     config = EvalConfig(gate={"loss": {"tier": "supporting", "rule": "not_up", "margin": 0.1}})
     scored = score.score(agents(good=GAIN, drunk=GAIN), SCENARIOS, config, losses={"prose": TextLoss(**prose)})
     assert scored.judgements["good"].verdict == "promote"
-    assert scored.judgements["drunk"].verdict == "hold (loss of prose: +1.000 nats per token, allowed +0.100)"
+    assert scored.judgements["drunk"].verdict == "hold (loss of prose: +1.000 nats per token, +0.100 allowed)"
     assert json.loads(json.dumps(scored.summary().document()))["losses"] == {"prose": prose}
     shown = "loss of prose, the text of sha256 abababababababab, over 800 tokens: base 2.000, good 2.050, drunk 3.000 nats per token"
     assert shown in terminal.lines(scored)

@@ -39,7 +39,7 @@ def test_an_improvement_needs_test_and_interval_and_its_p_value_is_corrected_for
 def test_a_worse_adapter_is_reported_as_worse_than_its_parent():
     found = iteration.improvement(*after(2, 24), LIMITS, 3, "parent")
     assert (found.state, found.text) == ("not met", "worse than the parent")
-    assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "the interval excludes a gain of 0.05"
+    assert iteration.improvement(*after(0, 0), LIMITS, 1, "base").text == "the interval excludes a gain of 5 points"
 
 
 def test_a_run_without_development_episodes_is_still_an_iteration(tmp_path: Path):

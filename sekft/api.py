@@ -3,7 +3,8 @@
 Settings are written as on the command line (`"model=tiny", "trainer.max_steps=5"`) and have the same defaults.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.config import commands
 from sekft.config.automatic import Choice, Choose, record
 from sekft.config.job import Job
+from sekft.episode import play as episode
 from sekft.episode.agent import Agent, FunctionAgent
 from sekft.episode.python_agent import AgentFunction
 from sekft.episode.trajectory import Trajectory
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from sekft.model.base import Base
 
 RULES: dict[str, Choose] = {"train": automatic.choose, "eval": size.choose, "preview": recipe.choose}  # for automatic settings, by command
+_composing = threading.Lock()  # Hydra's state is global
 Conversation = Sequence[Message] | Sequence[Mapping[str, str]]
 
 
@@ -61,7 +64,7 @@ def _settled(command: str, overrides: Sequence[str], rules: Choose | None = None
     """The typed settings, and what the rules chose for those that are automatic and not given."""
     commands.register()
     try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with _composing, initialize_config_dir(str(conf_folder()), version_base="1.3"):
             return settled(compose(command, to_overrides(command, overrides)), commands.COMMANDS[command], rules)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(error_line(error)) from None
@@ -92,7 +95,18 @@ def play(scenario: Scenario, agent: Agent | AgentFunction, *overrides: str) -> T
     agent: a function from the messages so far to the text that is typed next, or an object with `name` and `reply`.
     overrides: of the eval command, for example "sandbox=bwrap", "eval.max_turns=30". Raises SandboxError.
     """
-    return evaluate({"agent": agent}, [scenario], *overrides).trajectories["agent"][0]
+    return player(*overrides)(scenario, agent)
+
+
+def player(*overrides: str) -> Callable[[Scenario, Agent | AgentFunction], Trajectory]:
+    """`play` with these overrides, for many episodes and from many threads: the backend is chosen and tried once. Raises SandboxError."""
+    chosen = settings("eval", *overrides)
+    backend = choose.backend(chosen.sandbox)
+
+    def play_one(scenario: Scenario, agent: Agent | AgentFunction) -> Trajectory:
+        return episode.play(scenario, FunctionAgent("agent", agent) if callable(agent) else agent, backend, chosen.eval)
+
+    return play_one
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,13 @@ import pytest
 from sekft.__main__ import COMMANDS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sekft"
-TOP = {*COMMANDS, "api", "sekft", "__main__"}  # what nothing below imports: the commands, the library's functions, sekft/__init__.py
+TOP = {
+    *COMMANDS,
+    "api",
+    "inspect",
+    "sekft",
+    "__main__",
+}  # what nothing below imports: commands, the library's functions
 MAY_IMPORT = {  # command: the commands it may import
     "train": {"eval", "compare", "preview"},
     "compare": {"eval"},
@@ -17,6 +23,7 @@ MAY_IMPORT = {  # command: the commands it may import
     "resident": {"train"},
     "release": {"eval"},
     "api": {"eval", "train"},
+    "inspect": {"api", "eval"},
     "sekft": {"api"},
     "__main__": {"sekft"},
 }

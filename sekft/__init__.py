@@ -5,10 +5,14 @@ The exported names load on first use, so that `import sekft` imports neither tor
 
 from typing import Any
 
+from sekft import crash
+
 __version__ = "0.1.0"
 
 _API = ("draw_scenarios", "evaluate", "load_base", "play", "render", "run_training", "settings", "token_weights")
 __all__ = list(_API)
+
+crash.answer_for_start()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,9 @@
 """Every refusal of sekft: one class per boundary, one line per message, never a traceback."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sekft import crash
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -11,6 +13,10 @@ class SekftError(Exception):
     """Base of all refusals. The message is one line: thing, place, found, allowed, what to do."""
 
     exit_status = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the error whole on its way from another process, also where the class takes more than a message."""
+        return SekftError.__new__, (type(self), *self.args), self.__dict__
 
 
 class Stopped(Exception):
@@ -107,7 +113,7 @@ class VerdictError(SekftError):
 
 def one_line(error: BaseException) -> str:
     """The message of an error in one line, or the name of its class if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return crash.text(error)
 
 
 def validation_line(error: "ValidationError") -> str:

@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sekft import crash
 from sekft.cli import dry_run, go_on, recorded, sweep
 from sekft.cli.console import detail, echo, echo_command
 from sekft.cli.flags import require_no_secret, to_overrides
@@ -30,14 +33,14 @@ from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
 from sekft.config.job import CONFIG_DIR, Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
-from sekft.errors import SekftError, SettingsError
+from sekft.errors import SekftError, SettingsError, one_line
 from sekft.tracking import secrets
-from sekft.tracking.record import one_line
 from sekft.tracking.signals import terminating
 from sekft.where import allowed
 
-INTERRUPTED = 128 + signal.SIGINT  # exit status
+ENDS = (KeyboardInterrupt, SystemExit)  # of the whole command; other errors that are no Exception: a panic of a library in Rust
 TERMINATED = {128 + signal.SIGTERM: "terminated", 128 + signal.SIGHUP: "the terminal was closed"}  # exit status: message
+ROOM = "allowed: fewer workers, shorter rows, model.load_4bit=true, a smaller base, or a machine with more"
 FILES_ARE_COMPLETE = "all files written so far are complete"
 Plan = Callable[[Any, Job, Report], None]  # prints what a start would do
 Listener = Callable[[str, Job, Any], None]  # (command, job, None) when a job begins, (command, job, summary) when it ends well
@@ -71,7 +74,8 @@ def launch(command: str, work: Callable[[], Work]) -> None:
     """The main function of `python -m sekft.<command> [overrides]`.
 
     work: imports what the command needs; called once the settings are known to be right, so that a typo and --help are answered at once.
-    A refusal or a full disk is one line on stderr and exit status 1. Ctrl-C is 130, SIGTERM 143, SIGHUP 129; the last line is then the
+    A refusal or a full disk is one line on stderr and exit status 1. An error that nobody expected is one line, with its trace in crash.log
+    of the run, and exit status 70. Ctrl-C is 130, SIGTERM 143, SIGHUP 129; the last line is then the
     command that goes on. A failed job of a sweep does not stop the others: it is reported at once and again at the end.
     """
     register(command)
@@ -85,8 +89,8 @@ def launch(command: str, work: Callable[[], Work]) -> None:
         begun.append(this)
         try:
             objective = _run_job(command, work, cfg, this)
-        except Exception as error:
-            if os.getpid() != main_process or not (this.sweep or isinstance(error, SekftError | OSError)):
+        except BaseException as error:
+            if os.getpid() != main_process or isinstance(error, ENDS):
                 raise  # in a process of a Hydra launcher the exception must reach the launcher
             failures.append(_failure(error, this, command))
             _print_error(command, failures[-1].message, None if isinstance(error, SekftError) else error)
@@ -95,18 +99,18 @@ def launch(command: str, work: Callable[[], Work]) -> None:
         return objective
 
     try:
-        with terminating():
+        with terminating(), _answering_for_threads(command, begun):
             _start(command, job)
-    except (SekftError, HydraException, OmegaConfBaseException, OSError) as error:  # OSError: the run's folder
-        failures.append(_failure(error))
-        _print_error(command, failures[-1].message)
     except KeyboardInterrupt:
         _print_interruption(command, "interrupted", typed, begun)
-        sys.exit(INTERRUPTED)
+        sys.exit(crash.INTERRUPTED)
     except SystemExit as exit_:
         if isinstance(exit_.code, int) and exit_.code in TERMINATED:
             _print_interruption(command, TERMINATED[exit_.code], typed, begun)
         raise
+    except BaseException as error:
+        failures.append(_failure(error))
+        _print_error(command, failures[-1].message)
     if failures:
         _exit_with(command, failures)
 
@@ -246,21 +250,42 @@ def _quiet_libraries() -> None:
     logging.raiseExceptions = False  # a log on a full disk must not print a traceback of its own
 
 
-def _failure(error: Exception, job: Job | None = None, command: str = "") -> Failure:
-    """An error of sekft, Hydra, the system or a library as one line; for a job of a sweep with its name and log."""
+def _failure(error: BaseException, job: Job | None = None, command: str = "") -> Failure:
+    """An error as one line; for a job of a sweep with its name and log. One that is not of sekft, Hydra or the system is internal."""
+    status = 1
     match error:
         case SekftError():
-            message = str(error)
+            message, status = str(error), error.exit_status
         case OSError(strerror=str(why)):
             message = f"{error.filename or (job.folder if job else _output_folder())}: {why}"  # a full disk names no file
+        case OSError():
+            message = one_line(error)
         case HydraException() | OmegaConfBaseException():
             message = error_line(error)
+        case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+            message = f"out of memory: {one_line(error)}; {ROOM}"
         case _:
-            message = one_line(error)
+            message, status = crash.line(error, job.folder if job else None), crash.EXIT_STATUS
     of_job = job is not None and job.sweep is not None
     if job and of_job:
         message = f"job {job.name} failed: {message}; log: {job.folder / command}.log"
-    return Failure(message, error.exit_status if isinstance(error, SekftError) else 1, of_job)
+    return Failure(message, status, of_job)
+
+
+@contextmanager
+def _answering_for_threads(command: str, begun: Sequence[Job]) -> Iterator[None]:
+    """Let an error that ends a thread be one line, too. begun: the jobs so far; the trace goes into the folder of the last one."""
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, ENDS):
+            where = f" in thread {args.thread.name}" if args.thread else ""
+            _print_error(command, crash.line(args.exc_value, begun[-1].folder if begun else None, where))
+
+    before, threading.excepthook = threading.excepthook, hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _output_folder() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from sekft import errors
 from sekft.errors import SekftError, SettingsError
 from sekft.tracking import events
 from sekft.tracking.digest import hash_code
@@ -127,10 +128,8 @@ def _written(run: RunWriter) -> Iterator[RunWriter]:
 
 def one_line(error: BaseException) -> str:
     """The error as one line: the message of a SekftError, of others with their type."""
-    text = " ".join(str(error).split())
-    if not isinstance(error, SekftError):
-        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text[:LONGEST_ERROR]
+    text, kind = errors.one_line(error), type(error).__name__
+    return (text if isinstance(error, SekftError) or text == kind else f"{kind}: {text}")[:LONGEST_ERROR]
 
 
 def set_aside(*paths: Path) -> None:

@@ -1,11 +1,13 @@
 """Every attack on every backend is contained, harms no neighbour, and ends as expected."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from sekft.errors import SandboxError
+from sekft.sandbox.backend.control import may_map_two_users
 from tests.sandbox.attacks.__main__ import PAGE
 from tests.sandbox.attacks.arena import Arena, arena
 from tests.sandbox.attacks.attack import Attack, Seen
@@ -23,28 +25,39 @@ def _marks(backend: str, attack: Attack) -> list[pytest.MarkDecorator]:
 
 
 @pytest.fixture(scope="module")
-def attacked(request: pytest.FixtureRequest) -> Iterator[Arena]:
-    from sekft.sandbox.backend.bwrap import may_map_two_users
+def arenas() -> Iterator[Callable[[str], Arena]]:
+    """A function that returns the arena of a backend, one at a time. A parametrized fixture would make a new one for every attack."""
+    made: dict[str, Arena | SandboxError] = {}
+    with contextlib.ExitStack() as stack:
 
-    if request.param == "bwrap" and not may_map_two_users():
-        pytest.skip("not root: only bwrap_one_user can be attacked")
-    try:
-        with arena(request.param) as made:
-            yield made
-    except SandboxError as error:
-        pytest.skip(str(error))
+        def arena_of(backend: str) -> Arena:
+            if backend not in made:
+                stack.close()
+                try:
+                    made[backend] = stack.enter_context(arena(backend))
+                except SandboxError as error:
+                    made[backend] = error
+            if isinstance(found := made[backend], SandboxError):
+                pytest.skip(str(found))
+            return found
+
+        yield arena_of
 
 
 @pytest.mark.parametrize(
-    ("attacked", "attack"),
+    ("backend", "attack"),
     [
         pytest.param(backend, attack, id=f"{backend}-{attack.name}", marks=_marks(backend, attack))
         for backend in BACKENDS
         for attack in ATTACKS
     ],
-    indirect=["attacked"],
 )
-def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(attacked: Arena, attack: Attack) -> None:
+def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(
+    arenas: Callable[[str], Arena], backend: str, attack: Attack
+) -> None:
+    if backend == "bwrap" and not may_map_two_users():
+        pytest.skip("not root: only bwrap_one_user can be attacked")
+    attacked = arenas(backend)
     seen = attacked.play(attack)  # asserts that the neighbour is not harmed and nothing is left
     assert not [turn for turn in seen.turns if turn.kind == "broken"]
     assert not seen.checked.broken

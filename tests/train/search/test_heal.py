@@ -161,6 +161,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_each_iteration_is_a_whole_run_and_a_second_start_decides_the_same(tmp_path: Path):
     done = run_command("train", *SHORT, cwd=tmp_path)  # as a user types it, without -m
     assert done.returncode == 0, done.stderr

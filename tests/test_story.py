@@ -58,7 +58,7 @@ def test_the_summary_and_the_output_of_a_training_are_complete(story: Path):
         summary
     )
     assert summary["base_loads"] == 1 and summary["supervised_tokens"] > 100
-    assert "rehearsal: one step, one adapter, one episode each: fine" in (story / "run.out").read_text()
+    assert "rehearsal: two steps, one adapter, one episode each: fine" in (story / "run.out").read_text()
     assert summary["data"]["learned"] == summary["supervised_tokens"]
     assert sum(summary["data"]["lengths"].values()) == summary["data"]["rows"] > 10
     assert summary["reference"]["rates"]["verified"] | {"low": 0, "high": 0} == {"k": 4, "n": 4, "rate": 1.0, "low": 0, "high": 0}

@@ -52,7 +52,7 @@ class RunConfig(PlayConfig):
 
 @dataclass
 class TrainConfig(RunConfig):
-    rehearsal: bool = True  # one step, one saved adapter and one episode before the training
+    rehearsal: bool = True  # two steps, one saved adapter and one episode before the training
     start: Start = Start.bootstrap  # a fresh adapter; continue: from adapter= or parent=; resume: an interrupted run; release: a release
     # folder of a run: continue starts from its adapter, resume from its newest whole checkpoint; e.g. outputs/train/RUN
     parent: str | None = None

@@ -27,6 +27,20 @@ class PauseCallback(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
+class StepTimer(TrainerCallback):
+    """The seconds of every step, without what the trainer does before the first."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._begun = 0.0
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._begun = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.seconds.append(time.monotonic() - self._begun)
+
+
 class LoggingCallback(TrainerCallback):
     """Logs loss, learning rate, accuracy, ... of every step as train/*, and runs each measure every so many steps.
 

@@ -270,22 +270,25 @@ def save(tuned: Any, base: "Base", folder: Path, settings: TrainConfig, inputs: 
 
 
 def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: TrackedRun) -> None:
-    """Do everything once before the long part: one step, save and fresh load, an episode of base and adapter, a metric."""
+    """Do everything once before the long part: two steps, save and fresh load, an episode of base and adapter, a metric.
+
+    The second step is timed; the first one allocates and compiles.
+    """
     from sekft.model.lora import prove
     from sekft.train import batch_plan
     from sekft.train.budget import tokens_per_step
+    from sekft.train.callbacks import StepTimer
     from sekft.train.trainer import make_trainer
 
-    one_step = replace(settings.trainer, max_steps=1, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
+    two_steps = replace(settings.trainer, max_steps=2, warmup=0.0, schedule=Schedule.constant, save_every_steps=0, resume_from=None)
     with tempfile.TemporaryDirectory(prefix="sekft-rehearsal-") as scratch:
-        longest = sorted(inputs.training, key=lambda row: -len(row.ids))[: one_step.batch * one_step.accumulation]
+        longest = sorted(inputs.training, key=lambda row: -len(row.ids))[: two_steps.batch * two_steps.accumulation]
         with adapter_on(base, settings) as tuned:
-            trainer = make_trainer(tuned, base, longest, one_step, Path(scratch), settings.seed, report=echo)
-            started = time.monotonic()
-            trainer.train()
-            step_s = time.monotonic() - started
-            partial, logits = save(tuned, base, Path(scratch) / "adapter", settings, inputs, step=1)
+            timer = StepTimer()
+            make_trainer(tuned, base, longest, two_steps, Path(scratch), settings.seed, [timer], echo).train()
+            partial, logits = save(tuned, base, Path(scratch) / "adapter", settings, inputs, step=2)
         prove(base, partial, inputs.training[0].ids, logits)
+        step_s = timer.seconds[-1]
         track.log({"rehearsal/step_seconds": step_s}, 0)
         if evaluation := inputs.evaluation or inputs.selection:
             rehearse_episodes(evaluation, base, partial)
@@ -294,7 +297,7 @@ def rehearse(settings: TrainConfig, inputs: RunInputs, base: "Base", track: Trac
     lengths = [len(row.ids) for row in inputs.training]
     tokens = sum(islice(tokens_per_step(lengths, settings.trainer, settings.seed), steps))
     expected = step_s * tokens / sum(len(row.ids) for row in longest)
-    echo(f"rehearsal: one step, one adapter{played}: fine. About {expected:,.0f} s for {steps} steps")
+    echo(f"rehearsal: two steps, one adapter{played}: fine. About {expected:,.0f} s for {steps} steps")
     detail(f"rehearsal: at most {steps * step_s:,.0f} s for {steps} steps; {base.memory_line()}")
     if inputs.evaluation:
         echo(terminal.power_line(inputs.evaluation.scenarios))

@@ -73,11 +73,23 @@ class ServingError(SekftError):
     """The endpoint cannot listen on its address."""
 
 
-class EndpointError(SekftError):
-    """A server does not answer in time, or not as the protocol says. kind: a short name of the cause."""
+class AgentError(SekftError):
+    """An agent could not reply, which says nothing about what it would have typed.
 
-    def __init__(self, kind: str, message: str) -> None:
+    trouble: the kind, in a few words. reason: for the record of the episode, without addresses and keys.
+    """
+
+    def __init__(self, message: str, trouble: str, reason: str) -> None:
         super().__init__(message)
+        self.trouble, self.reason = trouble, reason
+
+
+class EndpointError(AgentError):
+    """A server does not answer in time, not as the protocol says, or with an error. kind: see sekft.episode.answers.Kind."""
+
+    def __init__(self, kind: str, message: str, words: str = "") -> None:
+        """words: the server's own, without addresses and keys."""
+        super().__init__(message, f"endpoint {kind}", f"endpoint {kind}{f': {words}' if words else ''}")
         self.kind = kind
 
 

@@ -38,7 +38,7 @@ HOMES = {  # dependency: the packages, or single modules, that may import it
     "starlette": {"serve", "resident"},
     "uvicorn": {"serve", "resident"},
     "wandb": {"tracking"},
-    "openai": {"episode", "serve"},
+    "openai": {"serve"},
     "httpx2": {"episode", "where"},
     "hydra": {"cli", "config", "api"},
     "ray": {"where"},

@@ -15,6 +15,7 @@ from sekft.collect.gate import Refusal
 from sekft.collect.series import whole_lines
 from sekft.config import AgentConfig, AuthorConfig, CollectConfig
 from sekft.config.endpoint import EndpointConfig, text_or_file
+from sekft.episode.play import EMPTY_REPLY
 from sekft.errors import EndpointError, validation_line
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, dumps
@@ -135,10 +136,15 @@ def write_drafts(drafts: Sequence[Draft], refused: Mapping[str, Refusal], path: 
 
 def _draft(name: str, messages: Sequence[Message], wanted: Scenario, complete: Complete, seed: int, index: int) -> Draft:
     try:
-        text = complete(messages, seed * 100_003 + index).text
+        reply = complete(messages, seed * 100_003 + index)
     except EndpointError as error:
-        return Draft(id=name, reason="no_answer", detail=f"endpoint {error.kind}")
+        return Draft(id=name, reason="no_answer", detail=error.reason)
+    text = reply.text
+    if not text.strip():
+        return Draft(id=name, reason="no_answer", detail=reply.reason or EMPTY_REPLY)
     parsed = parse(text, name, wanted, seed)
+    if reply.cut and isinstance(parsed, Refusal):
+        parsed = Refusal(parsed.reason, f"cut at author.max_tokens; {parsed.detail}")
     if isinstance(parsed, Scenario):
         return Draft(id=name, scenario=parsed)
     return Draft(id=name, reason=parsed.reason, detail=parsed.detail, text=text[:KEPT_CHARACTERS])

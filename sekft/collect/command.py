@@ -19,11 +19,12 @@ from sekft.data.sources import source_files
 from sekft.episode import agent as agents
 from sekft.episode import trajectory
 from sekft.episode.agent import Agent
+from sekft.episode.outcome import broken_lines
 from sekft.episode.pool import EpisodeRequest
 from sekft.episode.python_agent import PythonAgent
 from sekft.episode.show import write_examples
-from sekft.episode.trajectory import Trajectory
-from sekft.errors import ScenarioError, SettingsError
+from sekft.episode.trajectory import Ending, Trajectory
+from sekft.errors import DataError, ScenarioError, SettingsError
 from sekft.model.adapter import promotion_obstacle, require_adapter
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.sandbox import choose
@@ -78,6 +79,8 @@ def run(settings: CollectConfig, job: Job) -> dict[str, Any]:
         summary |= {"command": "collect", "seed": settings.seed, "path": str(job.folder / EPISODES), "seconds": rounded}
         record.write_summary(summary)
         print_summary(collection.episodes, summary, job.folder)  # writes episodes/, so it runs before the record is closed
+    if not settings.imports and all(episode.ending is Ending.broken for episode in collection.episodes):
+        raise DataError(f"{job.folder / EPISODES}: nothing to learn from: {broken_lines(collection.episodes)[0]}")
     return summary
 
 
@@ -219,6 +222,8 @@ def write(collection: Collection, card: dict[str, Any], settings: CollectConfig,
 def print_summary(episodes: Sequence[Trajectory], summary: dict[str, Any], folder: Path) -> None:
     counts = ", ".join(f"{name} {count}" for name, count in (summary["outcomes"] | data_card.rejects(episodes)).items())
     echo(f"kept {summary['kept']} of {summary['episodes']} episodes ({counts})")
+    for line in broken_lines(episodes):
+        echo(line)
     for name, note in summary["exports"].items():
         echo(f"{name}: {note}")
     for name, example in write_examples(episodes, folder / "episodes").items():

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from sekft.config import MaskConfig, MaskRule
-from sekft.episode.play import unanswered
+from sekft.episode.outcome import TROUBLE
 from sekft.episode.trajectory import Trajectory
 from sekft.errors import RenderError
 from sekft.mask.rules import weigh
@@ -40,9 +40,11 @@ def build(
 
 
 def rejects(episodes: Iterable[Trajectory]) -> dict[str, int]:
-    """Number of episodes that are not kept, by outcome; where the agent's endpoint failed, by outcome and failure."""
+    """Number of episodes that are not kept, by outcome; where the agent could not reply, by outcome and trouble."""
     rejected = [episode for episode in episodes if not episode.kept]
-    return _counts(f"{episode.outcome.value}: {episode.reason}" if unanswered(episode) else episode.outcome.value for episode in rejected)
+    return _counts(
+        f"{episode.outcome.value}: {episode.meta[TROUBLE]}" if TROUBLE in episode.meta else episode.outcome.value for episode in rejected
+    )
 
 
 def as_markdown(card: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def preference_pairs(episodes: Sequence[Trajectory]) -> tuple[list[PairRow], Cou
 def _pair(reject: Trajectory, kept: Sequence[Trajectory]) -> tuple[PairRow | None, str]:
     """The row, or None and the reason why there is none."""
     if reject.outcome is Outcome.broken:
-        return None, "its session broke"
+        return None, "its session or its agent's endpoint failed"
     if not kept:
         return None, "no kept trajectory of this scenario"
     best = max(kept, key=lambda episode: (_common_length(episode.messages, reject.messages), episode.id))

@@ -9,7 +9,6 @@ from typing import Any
 
 from sekft.config import EvalConfig
 from sekft.episode import trajectory
-from sekft.episode.play import unanswered
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import DataError
@@ -79,7 +78,7 @@ def remove_partials(folder: Path) -> None:
 
 def is_settled(episode: Trajectory) -> bool:
     """Whether playing it again would give nothing new: neither the sandbox nor the agent's endpoint failed."""
-    return episode.ending is not Ending.broken and not unanswered(episode)
+    return episode.ending is not Ending.broken
 
 
 def by_scenario(episode: Trajectory) -> tuple[str, str]:

@@ -1,10 +1,13 @@
 """The outcome of an episode, and whether its trajectory is kept as training data."""
 
+from collections.abc import Sequence
+
 from sekft.episode.replies import PROSE, Kind, kinds
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.scenario.document import Terminal
 
 LAST_OUTPUT = "last_output"  # key of a trajectory's meta: what the shell printed after the reply that ended the episode, if anything
+TROUBLE = "trouble"  # key of a trajectory's meta: the kind of trouble of an agent that could not reply, such as `endpoint overloaded`
 RAN_OUT = frozenset({Ending.turn_limit, Ending.token_limit, Ending.gone, Ending.lost})
 
 
@@ -22,6 +25,16 @@ def classify(ending: Ending, checked: bool | None, clean: bool, terminal: Termin
     if ending is Ending.panic:
         return Outcome.justified_panic if right and checked else Outcome.false_panic
     return Outcome.verified if right and checked else Outcome.false_exit
+
+
+def broken_lines(episodes: Sequence[Trajectory]) -> list[str]:
+    """What broke episodes, one line for each kind, the most frequent first, with the words of the first of them."""
+    reasons: dict[str, list[str]] = {}
+    for episode in episodes:
+        if episode.ending is Ending.broken:
+            reasons.setdefault(episode.meta.get(TROUBLE, "the sandbox"), []).append(episode.reason)
+    found = sorted(reasons.items(), key=lambda item: -len(item[1]))
+    return [f"{len(own)} of {len(episodes)} episodes broken: {what}: {own[0].removeprefix(f'{what}: ')}" for what, own in found]
 
 
 def is_kept(outcome: Outcome) -> bool:

@@ -9,14 +9,14 @@ from sekft.episode.agent import Agent
 from sekft.episode.replies import PROSE, kinds
 from sekft.episode.stop import Stop
 from sekft.episode.trajectory import Command, Ending, Trajectory
-from sekft.errors import SandboxError
+from sekft.errors import AgentError, SandboxError
 from sekft.rendering.messages import Message
 from sekft.sandbox.session import Backend, CheckResult, Session, ShellTurn
 from sekft.sandbox.text import TEXT_VERSION, environment_turn
 from sekft.scenario.document import Scenario
 
 CHECK_TIMEOUT_S = 20.0
-EMPTY_REPLY = "an empty reply"  # the reason of a silent episode, unless the agent gives its own: an endpoint that is down
+EMPTY_REPLY = "an empty reply"  # the reason of a silent episode, unless the agent gives its own: it refused, or typed only reasoning
 OUT_OF_TIME = "eval.max_eval_s is over"  # the reason of an episode that was not played
 ENDING_OF_KIND = {"exit": Ending.exit, "panic": Ending.panic, "gone": Ending.gone, "lost": Ending.lost, "broken": Ending.broken}
 LIMIT_OF_INTERRUPT = {"timeout": "limits.command_timeout_s", "flood": "sandbox.flood_bytes"}  # limits.*: the scenario's
@@ -32,6 +32,7 @@ class Episode:
     dropped_lines: int = 0
     ending: Ending | None = None
     reason: str = ""
+    trouble: str = ""  # of an agent that could not reply; the episode is broken then
     limits: Counter[str] = field(default_factory=Counter)  # how often each limit was reached, by name
 
     def end(self, ending: Ending, reason: str = "") -> None:
@@ -45,8 +46,8 @@ class Episode:
 def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig, attempt: int = 0, stop: Stop | None = None) -> Trajectory:
     """Play one episode and record it.
 
-    A sandbox that fails gives a trajectory with the ending `broken`. Raises Stopped when stop is set or the agent was cancelled,
-    and whatever else the agent raises.
+    A sandbox that fails, and an agent that cannot reply, give a trajectory with the ending `broken`. Raises Stopped when stop is set or
+    the agent was cancelled, and whatever else the agent raises.
     """
     episode = _arrive(scenario)
     episode_id = f"{scenario.id}#{attempt}"
@@ -60,6 +61,9 @@ def play(scenario: Scenario, agent: Agent, backend: Backend, config: EvalConfig,
                 check = session.check(scenario.checker, CHECK_TIMEOUT_S)
     except SandboxError as error:
         episode.end(Ending.broken, str(error))
+    except AgentError as error:
+        episode.trouble = error.trouble
+        episode.end(Ending.broken, error.reason)
     stop.require_not_set()  # a sandbox that a signal ended is no broken one
     if check.broken:
         episode.end(Ending.broken, f"checker: {check.output}")
@@ -119,6 +123,7 @@ def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, ch
     result = outcome.classify(episode.ending, passed, clean, scenario.terminal)
     kept = outcome.is_kept(result)
     last_output = {outcome.LAST_OUTPUT: episode.last_output} if episode.last_output else {}
+    trouble = {outcome.TROUBLE: episode.trouble} if episode.trouble else {}
     return Trajectory(
         id=f"{episode_id}@{agent}",
         scenario_id=scenario.id,
@@ -132,13 +137,15 @@ def record(episode: Episode, episode_id: str, scenario: Scenario, agent: str, ch
         outcome=result,
         kept=kept,
         reason=episode.reason or ("" if kept else late or result.value),
-        meta={"text_version": TEXT_VERSION, "dropped_lines": episode.dropped_lines, **_axes(scenario), **_limits(episode), **last_output},
+        meta={
+            "text_version": TEXT_VERSION,
+            "dropped_lines": episode.dropped_lines,
+            **_axes(scenario),
+            **_limits(episode),
+            **last_output,
+            **trouble,
+        },
     )
-
-
-def unanswered(trajectory: Trajectory) -> bool:
-    """Whether the episode ended silent because the agent could not answer, an endpoint that is down; the reason names the trouble."""
-    return trajectory.ending is Ending.silent and trajectory.reason != EMPTY_REPLY
 
 
 def _arrive(scenario: Scenario) -> Episode:

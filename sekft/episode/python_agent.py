@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from sekft.errors import SettingsError
+from sekft.errors import AgentError, SettingsError
 from sekft.rendering.messages import Message, Reply
 from sekft.tracking.record import one_line
 
 AgentFunction = Callable[[Sequence[Message]], str]
+FAILED = "the function failed"
 FORM = "MODULE:FUNCTION or FILE.py:FUNCTION"
 
 
 class PythonAgent:
-    """Types what a function returns. A call that fails after others succeeded ends its episode with the reason, and no other."""
+    """Types what a function returns. A call that fails after others succeeded breaks its episode, and no other."""
 
     def __init__(self, name: str, place: str) -> None:
         """place: see FORM. Raises SettingsError if there is no such function."""
@@ -25,7 +26,7 @@ class PythonAgent:
         self._place, self._function, self._worked = place, load_function(place), False
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
-        """Raises SettingsError if the function fails before it ever succeeded: then it is wrong, not this episode."""
+        """Raises AgentError if the function fails; SettingsError if it never succeeded before: then it is wrong, not this episode."""
         try:
             text = self._function(messages)
             if not isinstance(text, str):
@@ -34,7 +35,7 @@ class PythonAgent:
             reason = f"{self._place}: {one_line(error)}{_line_of(error)}"
             if not self._worked:
                 raise SettingsError(f"{reason}; in {episode_id}, at message {len(messages)}") from None
-            return Reply("", reason=reason)
+            raise AgentError(f"{episode_id}: {reason}", FAILED, reason) from None
         self._worked = True
         return Reply(text)
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from threading import Event
 
+from sekft.episode.answers import PASSING_TROUBLE
+from sekft.episode.outcome import TROUBLE
 from sekft.episode.stop import Stop
 from sekft.episode.trajectory import Ending, Outcome, Trajectory
 from sekft.errors import SandboxError
@@ -30,13 +32,18 @@ class Retry:
     def run(self, play: Callable[[], Trajectory], first: Trajectory) -> Trajectory:
         """The trajectory of a second attempt in a fresh session. Raises Stopped.
 
-        If that breaks, too, while the canary goes on, the agent breaks its sessions: the ending becomes `lost`.
+        If that breaks, too, while the canary goes on, the agent breaks its sessions: the ending becomes `lost`. An agent that could not
+        reply breaks no session; it is asked again only if its trouble may pass.
         """
+        if TROUBLE in first.meta and first.meta[TROUBLE] not in PASSING_TROUBLE:
+            return first
         log.info("%s broke (%s): played once more", first.id, first.reason)
+        if TROUBLE in first.meta:
+            return play()
         with contextlib.ExitStack() as stack:
             canary = self._canary(stack)
             second = play()
-            if second.ending is not Ending.broken or canary is None or not _answers(canary):
+            if TROUBLE in second.meta or second.ending is not Ending.broken or canary is None or not _answers(canary):
                 return second
         reason = f"its session broke twice, another one beside it did not: {second.reason}"
         return second.model_copy(update={"ending": Ending.lost, "outcome": Outcome.ran_out, "reason": reason})

@@ -19,8 +19,8 @@ LIMITS_1 = {"eval.max_life_tokens": "eval.max_episode_tokens", "eval.max_exam_s"
 class Ending(StrEnum):
     """Why an episode ended.
 
-    silent: an empty reply; gone: the agent replaced or killed its shell; lost: no prompt came back; broken: the engine or the sandbox
-    failed. gone and lost count as the agent's failures, broken never does.
+    silent: an empty reply; gone: the agent replaced or killed its shell; lost: no prompt came back; broken: the engine, the sandbox or
+    the agent's endpoint failed. gone and lost count as the agent's failures, broken never does.
     """
 
     exit = "exit"
@@ -79,8 +79,12 @@ class Trajectory(Record):
     @model_validator(mode="before")
     @classmethod
     def _upgraded(cls, fields: Any) -> Any:
-        """Accept a record of version 1."""
-        if not isinstance(fields, dict) or fields.get("schema_version") != 1:
+        """Accept a record of version 1, and one in which an endpoint that failed made the episode silent instead of broken."""
+        if not isinstance(fields, dict):
+            return fields
+        if fields.get("ending") == Ending.silent and str(fields.get("reason")).startswith("endpoint "):
+            fields = {**fields, "ending": Ending.broken, "outcome": Outcome.broken, "checked": None}
+        if fields.get("schema_version") != 1:
             return fields
         upgraded = {SCHEMA_1.get(name, name): value for name, value in fields.items()} | {"schema_version": SCHEMA_VERSION}
         if isinstance(meta := fields.get("meta"), dict) and isinstance(limits := meta.get("limits"), dict):

@@ -1,5 +1,6 @@
 """The verdict of an evaluation: promote, hold, inconclusive or unmeasured, by criteria in three tiers, each with its reason."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,8 +8,8 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from sekft.config import EvalConfig
-from sekft.episode.outcome import is_kept
-from sekft.episode.play import OUT_OF_TIME, unanswered
+from sekft.episode.outcome import TROUBLE, is_kept
+from sekft.episode.play import OUT_OF_TIME
 from sekft.episode.trajectory import Ending, EpisodesByAgent, Trajectory
 from sekft.errors import SettingsError, VerdictError, validation_line
 from sekft.eval.criterion import Criterion, Finding, Rule, Tier, judge_loss, judge_rate
@@ -67,8 +68,14 @@ def criteria(config: EvalConfig) -> dict[str, Criterion]:
 
 
 def broken_share(episodes: Sequence[Trajectory]) -> float:
-    """The share of episodes that are no evidence about their agent: the engine failed, or the agent's endpoint did not answer."""
-    return sum(episode.ending is Ending.broken or unanswered(episode) for episode in episodes) / len(episodes) if episodes else 1.0
+    """The share of episodes that are no evidence about their agent: the sandbox failed, or the agent could not reply."""
+    return sum(episode.ending is Ending.broken for episode in episodes) / len(episodes) if episodes else 1.0
+
+
+def _by_trouble(episodes: Sequence[Trajectory]) -> str:
+    """Why an agent could not reply, most frequent first; empty if the sandbox broke all of them."""
+    counts = Counter(episode.meta[TROUBLE] for episode in episodes if TROUBLE in episode.meta)
+    return f": {', '.join(f'{trouble} {count}' for trouble, count in counts.most_common())}" if counts else ""
 
 
 def judge(
@@ -115,7 +122,8 @@ def unmeasured(agents: EpisodesByAgent, config: EvalConfig) -> str:
         return f"unmeasured (the evaluation took longer than eval.max_eval_s={config.max_eval_s:g})"
     for agent, episodes in agents.items():
         if (share := broken_share(episodes)) > config.max_broken_share:
-            return f"unmeasured ({share:.0%} of {agent}'s episodes broken, allowed eval.max_broken_share={config.max_broken_share})"
+            allowed = f"allowed eval.max_broken_share={config.max_broken_share}"
+            return f"unmeasured ({share:.0%} of {agent}'s episodes broken{_by_trouble(episodes)}, {allowed})"
     played = [episode for episode in agents["reference"] if episode.ending is not Ending.broken]
     if lost := [episode for episode in played if not is_kept(episode.outcome)]:
         return f"unmeasured (the reference itself loses {len(lost)} of {len(played)} scenarios within these limits: {lost[0].reason})"

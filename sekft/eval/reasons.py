@@ -19,7 +19,7 @@ ACTED = frozenset((Kind.command, Kind.mixed))
 LEFT = (Ending.exit, Ending.panic)
 
 MEANINGS = {
-    "broken": "the sandbox broke twice; no evidence about the agent",
+    "broken": "the sandbox or the agent's endpoint failed twice; no evidence about the agent",
     "never_found_directive": "neither half of any directive that the reference saw was ever shown",
     "found_not_done": "every directive that the reference saw was shown, and the checker fails",
     "done_not_left": "the checker passes, and neither exit nor panic was typed",

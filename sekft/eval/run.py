@@ -12,6 +12,7 @@ from sekft.config import EvalCommandConfig, EvalConfig
 from sekft.data.tinystories import suite as stories
 from sekft.episode import cache, trajectory
 from sekft.episode.agent import Agent
+from sekft.episode.outcome import broken_lines
 from sekft.episode.python_agent import PythonAgent
 from sekft.episode.show import episode_row, write_examples
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
@@ -177,6 +178,9 @@ def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], score
     """
     for line in terminal.lines(scored):
         detail(line)
+    for agent, own in episodes.items():
+        for line in broken_lines(own):
+            echo(f"{agent}: {line}")
     for line in terminal.news(scored):
         echo(line)
     echo_table(terminal.score_table(scored))

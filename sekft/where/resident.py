@@ -68,7 +68,9 @@ def request(socket: Path, method: str, path: str, body: Any = None) -> Any:
 @contextmanager
 def _client(socket: Path) -> Iterator[httpx2.Client]:
     try:
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://resident", timeout=CONNECT_S) as client:
+        with httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://resident", timeout=CONNECT_S, trust_env=False
+        ) as client:
             yield client
     except httpx2.ConnectError:
         raise JobError(f"resident={socket}: nothing listens there; start it: python -m sekft.resident socket={socket}") from None

@@ -28,6 +28,11 @@ def completion(text: str | None) -> Answer:
     return Answer(json.dumps({"id": "x", "object": "chat.completion", "choices": [{"index": 0, "message": message}]}).encode())
 
 
+def answering(document: Any, status: int = 200, **headers: str) -> Answer:
+    """Any document as JSON."""
+    return Answer(json.dumps(document).encode(), status, headers=headers)
+
+
 def refusing(status: int, code: str = "") -> Answer:
     """An HTTP error in the form of the OpenAI API."""
     return Answer(json.dumps({"error": {"message": f"no: {code}", "code": code}}).encode(), status)

@@ -43,7 +43,7 @@ def test_a_reject_is_paired_with_the_kept_one_of_the_longest_common_beginning():
         (episode("r", *(turn.content for turn in KEEPER.messages), "", "ls"), "it continues after the end of a kept trajectory"),
         (episode("r", "$ ", "ls", "b\n$ ", "exit"), "the same command gave another output"),
         (episode("r", "$ ", "exit", scenario="elsewhere"), "no kept trajectory of this scenario"),
-        (episode("r", "$ ", "exit", outcome=Outcome.broken), "its session broke"),
+        (episode("r", "$ ", "exit", outcome=Outcome.broken), "its session or its agent's endpoint failed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -49,9 +49,9 @@ def test_failures_are_counted_by_reason_and_do_not_end_the_series(gather: Collec
     assert summary["rejects"] == {
         "prose": 1,
         "silent": 1,
-        "silent: endpoint http 500": 1,
-        "silent: endpoint timeout": 1,
-        "silent: endpoint unreadable": 1,
+        "broken: endpoint failed": 1,
+        "broken: endpoint timeout": 1,
+        "broken: endpoint unreadable": 1,
     }
     assert summary["kept"] == 1 and by_scenario[good.id].kept
     assert [message.role for message in by_scenario[good.id].messages[:2]] == ["user", "assistant"]
@@ -88,7 +88,7 @@ def test_only_episodes_that_the_endpoint_failed_are_played_again(tmp_path: Path)
 
 
 def test_an_endpoint_that_fails_at_the_start_is_refused_before_any_episode(gather: Collect, tmp_path: Path):
-    with serving(lambda request: refusing(503)) as (url, _), pytest.raises(EndpointError, match="http 503"):
+    with serving(lambda request: refusing(503)) as (url, _), pytest.raises(EndpointError, match="overloaded: http 503"):
         gather(*TEACHER, f"agent.url={url}", "episodes=4")
     assert not (tmp_path / "run" / "trajectories.jsonl").exists()
     with pytest.raises(SettingsError, match=r"agent\.model: empty"):

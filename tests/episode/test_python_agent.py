@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sekft.episode.python_agent import PythonAgent, load_function
-from sekft.errors import SettingsError
+from sekft.errors import AgentError, SettingsError
 from sekft.rendering.messages import Message
 from tests.conftest import run_command
 
@@ -69,8 +69,9 @@ def test_a_function_that_never_worked_is_an_error_and_one_that_worked_loses_one_
         PythonAgent("mine", "my_own_agent.py:counts").reply("s#0", PROMPT)
     agent = PythonAgent("mine", "my_own_agent.py:breaks")
     assert agent.reply("s#0", PROMPT).text == "ls"
-    failed = agent.reply("s#0", (*PROMPT, *PROMPT))
-    assert failed.text == "" and failed.reason == "my_own_agent.py:breaks: KeyError: 'nothing' (my_own_agent.py:13)"
+    with pytest.raises(AgentError) as failed:
+        agent.reply("s#0", (*PROMPT, *PROMPT))
+    assert failed.value.reason == "my_own_agent.py:breaks: KeyError: 'nothing' (my_own_agent.py:13)"
 
 
 def test_two_functions_are_evaluated_and_compared(folder: Path) -> None:

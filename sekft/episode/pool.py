@@ -28,6 +28,7 @@ from sekft.tracking.signals import deferred
 
 REFRESH_S = 0.2  # of the progress line
 BAR_WIDTH = 120  # columns of a terminal that has room for a bar beside the numbers
+BAR_COLUMNS = 41  # of the bar, with a blank
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,15 @@ class Tally:
         self.ended += trajectory.ending in (Ending.exit, Ending.panic)
         self.kept += trajectory.kept
 
-    def line(self, tokens: int | None) -> str:
-        """tokens: generated so far; None where they are not counted."""
+    def line(self, tokens: int | None, width: int) -> str:
+        """As many of the counts as fit into so many columns. tokens: generated so far; None where they are not counted."""
         seconds = max(time.monotonic() - self.since_s, 1e-9)
         speeds = [] if tokens is None else [f"{tokens / seconds:,.0f} tokens/s"]
         speeds.append(f"{self.played / seconds:.1f} episodes/s")
-        return ", ".join([f"running {self.running}", f"ended {self.ended}", f"verified {self.kept}", *speeds])
+        parts = [f"ended {self.ended}", f"verified {self.kept}", *speeds, f"running {self.running}"]
+        while len(parts) > 1 and len(", ".join(parts)) > width:
+            parts.pop()
+        return ", ".join(parts)
 
 
 def play_many(
@@ -87,7 +91,11 @@ def play_many(
                 request.agent.cancel()
 
     pool = ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1), thread_name_prefix="episode")
-    with _time_limit(config.max_eval_s, cancel) as late, pool, _progress(title, len(requests), lambda: tally.line(tokens())) as update:
+    with (
+        _time_limit(config.max_eval_s, cancel) as late,
+        pool,
+        _progress(title, len(requests), lambda width: tally.line(tokens(), width)) as update,
+    ):
         retry = Retry(backend, stop)
 
         def play_one(request: EpisodeRequest) -> Trajectory:
@@ -165,8 +173,12 @@ def _wait(over: SimpleQueue[Future[Trajectory] | None], left: int, handle_signal
 
 
 @contextmanager
-def _progress(title: str, total: int, note: Callable[[], str]) -> Iterator[Callable[[int], None]]:
-    """A function that takes the number of finished episodes. A terminal shows a line that is redrawn, a file only its last state."""
+def _progress(title: str, total: int, note: Callable[[int], str]) -> Iterator[Callable[[int], None]]:
+    """A function that takes the number of finished episodes. A terminal shows a line that is redrawn, a file only its last state.
+
+    note: a text of at most so many columns.
+    """
+    rest = get_console().width - len(f"{title} {total}/{total} 0:00:00 ") - (BAR_COLUMNS if get_console().width >= BAR_WIDTH else 0)
     columns: list[ProgressColumn] = [TextColumn(title), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}")]
     if get_console().width >= BAR_WIDTH:
         columns.insert(1, BarColumn())
@@ -174,7 +186,7 @@ def _progress(title: str, total: int, note: Callable[[], str]) -> Iterator[Calla
         task = bar.add_task(title, total=total, note="")
 
         def update(played: int) -> None:
-            bar.update(task, completed=played, note=note())
+            bar.update(task, completed=played, note=note(rest))
             heartbeat.progress(played, total, "episodes")
 
         yield update

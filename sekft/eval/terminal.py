@@ -6,7 +6,7 @@ from rich.table import Table
 
 from sekft.eval import score
 from sekft.eval.attempts import Attempts
-from sekft.eval.criterion import Finding
+from sekft.eval.criterion import Finding, Tier
 from sekft.eval.gate import Verdict
 from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, FAULTS
@@ -60,7 +60,11 @@ def verdict_line(scored: Score) -> str:
     n = scored.agents[scored.subject].rates[scored.criterion].n
     match Verdict(word):
         case Verdict.promote:
-            why = "the adapter is better than its base, and no criterion of the gate speaks against it"
+            undecided = [
+                one for one in scored.judgements[scored.subject].findings if one.state == "undecided" and one.tier == Tier.supporting.value
+            ]
+            but = "".join(f"; undecided: {one.criterion}: {one.text}" for one in undecided)
+            why = f"the adapter is better than its base, and no criterion of the gate speaks against it{but}"
         case Verdict.hold:
             why = f"the adapter should not replace its base: {reason}"
         case Verdict.inconclusive if reason.startswith("needs n"):

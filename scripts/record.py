@@ -23,12 +23,14 @@ from rich.console import Console
 from rich.text import Text
 
 COLUMNS, LINES, HISTORY = 80, 24, 1000
+FRAME_S = 0.5  # output that comes within it is one event, with the last state of a progress line only
+REDRAW = "\r\x1b[2K"
 
 
 def main() -> None:
     target, command = Path(sys.argv[1]), sys.argv[2:]
     prompt = f"$ {shlex.join(command)}".replace("'", "")
-    events = [(0.0, prompt + "\r\n"), *run(command)]
+    events = [(0.0, prompt + "\r\n"), *frames(run(command))]
     header = {"version": 2, "width": COLUMNS, "height": LINES, "title": prompt[2:]}
     lines = [json.dumps(header), *(json.dumps([round(at, 3), "o", text], ensure_ascii=False) for at, text in events)]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +59,22 @@ def run(command: list[str]) -> Iterator[tuple[float, str]]:
         yield time.monotonic() - started, text
     if process.wait():
         sys.exit(f"{shlex.join(command)}: exit status {process.returncode}")
+
+
+def frames(events: Iterator[tuple[float, str]]) -> Iterator[tuple[float, str]]:
+    """The events, those within FRAME_S of each other joined."""
+    began, joined = 0.0, ""
+    for at, text in events:
+        if joined and at - began > FRAME_S:
+            yield began, _last_state(joined)
+            joined = ""
+        began, joined = (began if joined else at), joined + text
+    yield began, _last_state(joined)
+
+
+def _last_state(text: str) -> str:
+    first, *redrawn = text.split(REDRAW)
+    return REDRAW.join([first, *(state for state in redrawn[:-1] if "\n" in state), *redrawn[-1:]])
 
 
 def screen(output: str) -> Iterator[Text]:

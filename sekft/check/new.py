@@ -27,7 +27,9 @@ def write(name: str) -> dict[str, Any]:
     if not _ID.fullmatch(path.stem):
         raise SettingsError(f"new={name}: allowed: a name of letters, digits, dots, dashes and lines, such as new=my_scenario")
     if path.exists():
-        raise SettingsError(f"new={name}: {path} exists; allowed: the name of a new file. To lint it: python -m sekft.check path={path}")
+        raise SettingsError(
+            f"new={name}: {path} exists; allowed: the name of a new file. To lint it: python -m sekft.check path={shlex.quote(str(path))}"
+        )
     write_text(path, example(path))
     write_text(path.with_name(SCHEMA_FILE), schema.dumps())
     echo(f"written: {path}, and {path.with_name(SCHEMA_FILE)} for your editor")

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from sekft.cli.quoting import as_text, quoted, with_text_as_typed
 from sekft.cli.settings import conf_folder
 from sekft.config.data import OWN
 from sekft.errors import SettingsError
@@ -38,14 +39,14 @@ def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
             if not value or value.startswith("--"):
                 raise SettingsError(f"{flag}: no value given (it sets {VALUE_FLAGS[flag]})")
             key = "episodes" if flag == "--n" and command in ("collect", "check") else VALUE_FLAGS[flag]
-            out += [f"{key}={_quoted(value)}"]
+            out += [f"{key}={quoted(value) if key.startswith('hydra.') else as_text(value)}"]
             if flag == "--base":
-                out += ["model.weights=pretrained", f"model.name={_quoted(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null"]
+                out += ["model.weights=pretrained", f"model.name={as_text(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null"]
         elif word in SWITCHES:
             out.append(SWITCHES[word])
         elif word != INSPECT:
             out.append(word)
-    return with_own_data(command, [_with_quoted_path(word) for word in out])
+    return with_own_data(command, with_text_as_typed(command, [_with_quoted_path(word) for word in out]))
 
 
 def _with_quoted_path(word: str) -> str:
@@ -53,7 +54,7 @@ def _with_quoted_path(word: str) -> str:
     key, has_value, value = word.partition("=")
     if not has_value or key.startswith("-") or re.fullmatch(r"[\w./*-]*", value, re.ASCII) or value[0] in "'\"[{":
         return word
-    return f"{key}={_quoted(value)}" if value.startswith("~/") or _exists(value) else word
+    return f"{key}={as_text(value)}" if value.startswith("~/") or _exists(value) else word
 
 
 def with_own_data(command: str, words: Sequence[str]) -> list[str]:
@@ -109,8 +110,3 @@ def wants_preview(argv: Sequence[str]) -> bool:
 
 def _exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110  Path.exists raises for a word that is too long for a name
-
-
-def _quoted(value: str) -> str:
-    """As a Hydra string that may hold =, commas and blanks."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

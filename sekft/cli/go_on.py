@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from sekft.cli.quoting import quoted
 from sekft.config.job import Job
 from sekft.tracking import records
 from sekft.tracking.record import RUN
@@ -41,4 +42,4 @@ def _is_interrupted(folder: Path) -> bool:
 def _quoted(path: Path) -> str:
     """As a value of an override: Hydra needs quotes around blanks, commas and the like."""
     text = str(path)
-    return text if all(sign.isalnum() or sign in "/._-" for sign in text) else f"'{text}'"
+    return text if all(sign.isalnum() or sign in "/._-" for sign in text) else quoted(text)

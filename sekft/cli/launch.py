@@ -25,6 +25,7 @@ from sekft.cli import dry_run, go_on, recorded, sweep
 from sekft.cli.console import detail, echo, echo_command
 from sekft.cli.flags import require_no_secret, to_overrides
 from sekft.cli.help import help_text, wants_help
+from sekft.cli.quoting import unquoted
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
 from sekft.cli.words import require_known, with_new_keys
@@ -126,7 +127,7 @@ def skip_evaluation(cfg: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def resident_socket(words: Sequence[str]) -> Path | None:
     """The socket in resident=SOCKET; None without one."""
-    given = [word.partition("=")[2] for word in words if word.startswith("resident=")]
+    given = [unquoted(word.partition("=")[2]) for word in words if word.startswith("resident=")]
     return Path(given[-1]) if given and given[-1] not in ("", "null") else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from sekft.cli.quoting import quoted, unquoted
 from sekft.cli.settings import settings as typed
 from sekft.config.job import CONFIG_DIR
 from sekft.config.renamed import upgraded_word
@@ -46,7 +47,7 @@ def expand(command: str, words: Sequence[str]) -> list[str]:
         raise SettingsError(f"{shown}: a run resumes in its own folder; found hydra.run.dir={given['hydra.run.dir']}")
     moved = any(_group(key) == WHERE for key in given)
     kept = [word for word in recorded if _key(word) not in (*given, *own) and not (moved and _group(_key(word)) == WHERE)]
-    folder_word = [f"hydra.run.dir='{run}'"] if resuming and "hydra.run.dir" not in given else []
+    folder_word = [f"hydra.run.dir={quoted(run)}"] if resuming and "hydra.run.dir" not in given else []
     config_dir = [] if any(word.startswith(CONFIG_FLAGS) for word in words) else _config_dir(Path(run), shown)
     return [*config_dir, *kept, *words, *folder_word]
 
@@ -100,7 +101,7 @@ def _config_dir(run: Path, shown: str) -> list[str]:
 
 
 def _given(words: Sequence[str]) -> dict[str, str]:
-    return {_key(word): word.partition("=")[2].strip("'\"") for word in words if "=" in word}
+    return {_key(word): unquoted(word.partition("=")[2]) for word in words if "=" in word}
 
 
 def _group(key: str) -> str:

@@ -54,10 +54,9 @@ def _typed(plain: Mapping[str, Any], left_open: frozenset[str], node: type[T]) -
     """The settings, with the defaults of their fields for the keys left open."""
     try:
         clean = OmegaConf.merge(OmegaConf.structured(node), _without(plain, left_open))
-        OmegaConf.resolve(clean)
         if missing := sorted(OmegaConf.missing_keys(clean)):
             raise SettingsError(f"no value for {', '.join(missing)} (give it: {missing[0]}=...)")
-        typed: Any = OmegaConf.to_object(clean)
+        typed: Any = OmegaConf.to_object(clean)  # resolves ${...}; OmegaConf.resolve before it would resolve what was escaped, too
     except OmegaConfBaseException as error:
         raise SettingsError(error_line(error)) from None
     require_bounds(typed)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_command
 from sekft.collect import author, data_card, exports, gate, imports, mapping
 from sekft.collect.series import Series, alone, remove_partials, series_key
 from sekft.config import AgentKind, CollectConfig
@@ -114,7 +114,7 @@ def write_conversations(settings: CollectConfig, name: str, job: Job) -> dict[st
             echo(f"{group.replace('_', ' ')}: {', '.join(f'{reason} {count}' for reason, count in card[group].items())}")
     echo(f"{card['conversations']} conversations, {card['assistant_turns']} assistant turns, {card['bad']['rows']} bad rows")
     echo(f"data card: {job.folder / PAGE}")
-    echo(f"train on them: python -m sekft.train data.path={job.folder / export.LINES}")
+    echo_command("train on them", ["python", "-m", "sekft.train", f"data.path={job.folder / export.LINES}"])
     return summary
 
 
@@ -230,7 +230,7 @@ def print_summary(episodes: Sequence[Trajectory], summary: dict[str, Any], folde
         echo(f"a {name} episode: {example}")
     echo(f"trajectories: {folder / EPISODES}; data card: {folder / PAGE}")
     if summary["kept"]:
-        echo(f"train on them: python -m sekft.train data.path={folder / EPISODES}")
+        echo_command("train on them", ["python", "-m", "sekft.train", f"data.path={folder / EPISODES}"])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from sekft.cli.console import echo
+from sekft.cli.console import echo, echo_command
 from sekft.config.job import Job
 from sekft.config.pretrain import PretrainConfig
 from sekft.pretrain import checkpoint, ship, workers
@@ -42,7 +42,7 @@ def pretrain(settings: PretrainConfig, job: Job) -> dict[str, Any]:
             echo(f"{job.folder / name}: step {step}, model.safetensors sha256 {hashes[name]['model.safetensors'][:16]}")
         summary = {"command": "pretrain", "steps": settings.steps, "sha256": hashes}
         record.write_summary(summary)
-    echo(f"try it: python -m sekft.eval model.path={job.folder / BASE} model.weights=pretrained")
+    echo_command("try it", ["python", "-m", "sekft.eval", f"model.path={job.folder / BASE}", "model.weights=pretrained"])
     return summary
 
 

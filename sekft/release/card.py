@@ -1,5 +1,6 @@
 """The model card of a release (README.md): what the adapter is, its evaluation, its training, and how to load it."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ Scenarios: sha256 {scenarios.sha256}, played in {sandbox.backend}; {evaluation.p
 - Data: {_data(settings)}; {summary["supervised_tokens"]} tokens learned, mask {settings["mask"]["rule"]}
 - {_shape(run)}
 - Optimisation: lr {settings["trainer"]["lr"]}, {summary["steps"]} steps, seed {record["seed"]}
-- Command: `python -m sekft.{record["command"]} {" ".join(record["overrides"])}`
+- Command: `python -m sekft.{record["command"]} {shlex.join(record["overrides"])}`
 - Code: commit {git.get("sha", "unknown")}{" with uncommitted changes" if git.get("dirty") else ""}; {versions}
 
 ## Loading

@@ -125,11 +125,15 @@ def gain_over_seeds(compared: Sequence[tuple[int, Paired | None]]) -> SeedGain:
 
 
 def evaluated_runs(found: Sequence[FinishedRun]) -> tuple[list[EvaluatedRun], list[UnusableRun]]:
-    """Every adapter of every run; and the runs left out, which have no evaluation or repeat another. Raises DataError."""
+    """Every adapter of every run; and the runs left out, which have no evaluation, a damaged file, or repeat another."""
     runs: dict[str, EvaluatedRun] = {}
     left_out: list[UnusableRun] = []
     for record in found:
-        own = _evaluated(record)
+        try:
+            own = _evaluated(record)
+        except DataError as error:
+            left_out.append(UnusableRun(record.folder, str(error)))
+            continue
         if not own:
             left_out.append(UnusableRun(record.folder, "no evaluation of an adapter in it"))
         for run in own:

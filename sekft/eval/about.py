@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sekft.errors import DataError
 from sekft.eval.score import Score
 from sekft.tracking import records
 from sekft.tracking.files import flat
@@ -44,8 +45,7 @@ def about_run(folder: Path, scored: Score, tracker: str = "") -> About:
         source = Path(again)
         record = records.run(source)
     trained = _training(record, source, scored.subject)
-    training = records.run(trained) if trained else None
-    curves = records.curves(trained / METRICS) if trained else {}
+    training, curves = _training_record(trained) if trained else (None, {})
     facts = {
         "run": _shown(source),
         "command": shlex.join(("python", "-m", f"sekft.{record.command}", *record.overrides)),
@@ -70,6 +70,14 @@ def _training(record: RunRecord, folder: Path, subject: str) -> Path | None:
         return folder
     adapter = record.facts.get("adapters", {}).get(subject, {}).get("adapter")
     return Path(adapter).parent if adapter and (Path(adapter).parent / RUN).exists() else None
+
+
+def _training_record(folder: Path) -> tuple[RunRecord | None, Mapping[str, Curve]]:
+    """The record of a training and its curves; nothing if they are damaged, as the page is about an evaluation that is over."""
+    try:
+        return records.run(folder), records.curves(folder / METRICS)
+    except DataError:
+        return None, {}
 
 
 def _shown(folder: Path) -> str:

@@ -1,6 +1,5 @@
 """A pre-training run: train the tokenizer and the weights, write the files that ship."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from sekft.pretrain import tokenizer as tokenizers
 from sekft.pretrain.loop import Corpus, OnStep
 from sekft.pretrain.ship import TrainingSummary
 from sekft.scenario import split
-from sekft.tracking.files import write_text
+from sekft.tracking.files import json_lines, write_text
 from sekft.tracking.record import RunWriter, open_run
 from sekft.tracking.signals import terminating
 
@@ -93,7 +92,7 @@ def summarise(settings: PretrainConfig, corpus: Corpus, job: Job, step: int) -> 
     """Summarise the training up to a step, from the metrics of this run and of the interrupted runs in the same folder."""
     lines: dict[int, dict[str, float]] = {}
     for file in sorted(job.folder.glob("metrics*.jsonl"), key=lambda file: file.stat().st_mtime):
-        lines |= {line["step"]: line for line in map(json.loads, file.read_text().splitlines()) if line["step"] <= step}
+        lines |= {line["step"]: line for line in json_lines(file) if line["step"] <= step}
     tokens = conversations = 0
     curve = []
     for number, line in sorted(lines.items()):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sekft.errors import JobError, validation_line
+from sekft.errors import DataError, JobError, validation_line
 from sekft.resident.dispatch import Dispatcher
 from sekft.resident.queue import ENDED, Queue, UnknownJob
 from sekft.resident.samples import Samples, read
+from sekft.tracking.files import json_lines
 from sekft.tracking.ledger import Entry
 from sekft.tracking.record import CHECKPOINTS, METRICS
 
@@ -98,7 +100,8 @@ class Routes:
                 yield json.dumps({"output": line}) + "\n"
             for run, tail in metrics.items():
                 for line in tail.lines():
-                    yield json.dumps({"run": run} | json.loads(line)) + "\n"
+                    with suppress(ValueError, TypeError):  # a damaged line; the stream goes on
+                        yield json.dumps({"run": run} | json.loads(line)) + "\n"
             if ended:
                 yield json.dumps(job_document(entry)) + "\n"
                 return
@@ -150,7 +153,7 @@ def make_app(routes: Routes) -> Starlette:
             Route(f"{job}/losses", routes.losses),
             Route(f"{job}/events", routes.events),
         ],
-        exception_handlers={JobError: _error_response},
+        exception_handlers={JobError: _error_response, DataError: _error_response},
     )
 
 
@@ -169,8 +172,8 @@ def _job_request(body: bytes) -> JobRequest:
 def _losses(run: Path) -> list[dict[str, Any]]:
     """The logged losses by step, also those from before a cut-off; of a step that was trained again, the later one."""
     files = sorted(run.glob("metrics.*jsonl"), key=lambda file: (file.name == METRICS, file.name))
-    lines = [json.loads(line) for file in files for line in Tail(file).lines()]
-    by_step = {line["step"]: {"run": str(run)} | line for line in lines if "train/loss" in line}
+    lines = [line for file in files for line in json_lines(file)]
+    by_step = {line["step"]: {"run": str(run)} | line for line in lines if "train/loss" in line and "step" in line}
     return [by_step[step] for step in sorted(by_step)]
 
 

@@ -40,6 +40,14 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
     beat = _read(folder / HEARTBEAT)
     if "stage" not in beat:
         return Condition(folder, run.command, "dead", "no heartbeat was ever written")
+    try:
+        return _running(folder, run.command, beat, stalled_s, now)
+    except (KeyError, TypeError, ValueError):
+        return Condition(folder, run.command, "dead", f"{folder / HEARTBEAT}: damaged")
+
+
+def _running(folder: Path, command: str, beat: dict[str, Any], stalled_s: float, now: datetime) -> Condition:
+    """The condition of a run that its record calls running. Raises KeyError, TypeError or ValueError for a damaged heartbeat."""
     share, left_s = _pace(beat, now)
     silent_s, idle_s = _age_s(beat["time"], now), _age_s(beat["progressed"], now)
     gone = "its process is gone, " if _is_gone(beat) else ""
@@ -49,7 +57,7 @@ def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Co
         state, reason = "stalled", f"no progress for {_duration(idle_s)}{_position(beat)}"
     else:
         state, reason = "alive", f"then {beat['next']}" if beat["next"] else "then done"
-    return Condition(folder, run.command, state, reason, beat["stage"], share, left_s if state == "alive" else None)
+    return Condition(folder, command, state, reason, beat["stage"], share, left_s if state == "alive" else None)
 
 
 def _pace(beat: dict[str, Any], now: datetime) -> tuple[float | None, float | None]:

@@ -13,7 +13,7 @@ from typing import IO, Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from sekft.errors import SekftError
+from sekft.errors import DataError, SekftError
 
 
 def plain(value: Any) -> Any:
@@ -80,6 +80,22 @@ def append_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file without the newline that ends the last one; none if there is no file."""
     return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n") if path.exists() else []
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file with one JSON object a line; none if there is no file.
+
+    A last line without its end is left out, as a killed process leaves it. Raises DataError with file and line for any other damage.
+    """
+    whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(whole, 1):
+        try:
+            value = json.loads(line) if line.strip() else {}
+        except ValueError:
+            raise DataError(f"{path}:{number}: not JSON; the file is damaged: restore it, or remove that line") from None
+        if not isinstance(value, dict):
+            raise DataError(f"{path}:{number}: found {type(value).__name__}, allowed: an object; restore the file, or remove that line")
+        yield value
 
 
 def sha256(path: Path) -> str:

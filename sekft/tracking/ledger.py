@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -32,15 +33,13 @@ def last_entry(folder: Path, job: str) -> Entry | None:
 
 
 def entries(folder: Path) -> dict[str, Entry]:
-    """The newest entry of every job, in the order of their first lines; incomplete lines are left out."""
+    """The newest entry of every job, in the order of their first lines; incomplete and damaged lines are left out."""
     found: dict[str, Entry] = {}
     for line in read_lines(folder / LEDGER):
-        try:
+        with suppress(ValueError, TypeError, KeyError, AttributeError):  # of a job whose line is lost nothing is known: it runs again
             value = json.loads(line)
-        except ValueError:
-            continue
-        value.pop("time")
-        found[value["job"]] = Entry(**value | {"status": Status(value["status"]), "runs": tuple(value.get("runs", ()))})
+            value.pop("time")
+            found[value["job"]] = Entry(**value | {"status": Status(value["status"]), "runs": tuple(value.get("runs", ()))})
     return found
 
 

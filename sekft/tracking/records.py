@@ -11,6 +11,7 @@ from typing import Any
 
 from sekft.errors import DataError
 from sekft.tracking import first_edition
+from sekft.tracking.files import json_lines
 from sekft.tracking.record import METRICS, RUN, SUMMARY, RunRecord
 
 Curve = tuple[tuple[int, float], ...]  # (step, value), as logged; the last value of each step
@@ -61,10 +62,16 @@ def newest(folder: Path) -> Path:
 
 
 def read(folder: Path) -> FinishedRun | UnusableRun:
-    """The run in a folder. Raises DataError for a file that cannot be read."""
+    """The run in a folder; one with a damaged file is unusable, the others beside it are not."""
     if not (folder / RUN).exists():
         return UnusableRun(folder, "refused before it began, see its log")
-    record = run(folder)
+    try:
+        return _read(folder, run(folder))
+    except DataError as error:
+        return UnusableRun(folder, str(error))
+
+
+def _read(folder: Path, record: RunRecord) -> FinishedRun | UnusableRun:
     match record.status:
         case "done" if (folder / SUMMARY).exists():
             return FinishedRun(folder, record, summary(folder), curves(folder / METRICS))
@@ -90,13 +97,15 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def curves(file: Path) -> dict[str, Curve]:
-    """The curves in metrics.jsonl, by metric; none if there is no file."""
-    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else []
+    """The curves in metrics.jsonl, by metric; none if there is no file. Raises DataError for a damaged one."""
     found: dict[str, dict[int, float]] = {}
-    for line in lines:
+    for number, line in enumerate(json_lines(file), 1):
         for key in line:
             if key.endswith("/loss") or key.startswith("eval/"):
-                found.setdefault(key, {})[int(line["step"])] = float(line[key])
+                try:
+                    found.setdefault(key, {})[int(line["step"])] = float(line[key])
+                except (KeyError, TypeError, ValueError):
+                    raise DataError(f"{file}:{number}: {key} has no number or no step; the file is damaged: restore it") from None
     return {key: tuple(curve.items()) for key, curve in found.items()}
 
 

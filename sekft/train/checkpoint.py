@@ -8,12 +8,13 @@ from transformers.trainer_callback import TrainerCallback, TrainerControl, Train
 from transformers.training_args import TrainingArguments
 
 from sekft.config.job import Report
-from sekft.tracking.files import write_json
+from sekft.errors import SettingsError
+from sekft.tracking.files import sha256, write_json
 from sekft.tracking.record import CHECKPOINTS
 from sekft.train import ranks
 
 ARGUMENTS = "training_args.bin"  # a pickle of classes that nothing reads; all other torch files there are loaded as weights only
-SEAL = "whole.json"  # {file: bytes}, written last
+SEAL = "whole.json"  # {file: sha256}, written last; {file: bytes} in earlier versions
 
 
 class SealCallback(TrainerCallback):
@@ -24,31 +25,64 @@ class SealCallback(TrainerCallback):
         ranks.barrier()  # every rank adds its random state
         if ranks.is_first():
             (checkpoint / ARGUMENTS).unlink(missing_ok=True)
-            write_json(checkpoint / SEAL, _sizes(checkpoint))
+            write_json(checkpoint / SEAL, {name: sha256(checkpoint / name) for name in _sizes(checkpoint)})
 
 
 def newest(folder: Path, report: Report) -> Path | None:
-    """The newest complete checkpoint of the interrupted run in this folder; None if there is none."""
-    checkpoints = [path for path in (folder / CHECKPOINTS).glob("checkpoint-*") if is_whole(path) and not is_last(path)]
-    checkpoint = max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-    report(
-        f"{folder}: interrupted; {f'resumes from {checkpoint.name}' if checkpoint else 'no complete checkpoint, starts from the beginning'}"
-    )
-    return checkpoint
+    """The newest whole checkpoint of the interrupted run in this folder, None if there is none; those that are damaged are reported."""
+    found = sorted((folder / CHECKPOINTS).glob("checkpoint-*"), key=_step, reverse=True)
+    for checkpoint in found:
+        if fault := fault_of(checkpoint):
+            report(f"{folder}: {checkpoint.name} is not used: {fault}")
+        elif not is_last(checkpoint):
+            report(f"{folder}: interrupted; resumes from {checkpoint.name}")
+            return checkpoint
+    report(f"{folder}: interrupted; no complete checkpoint, starts from the beginning")
+    return None
 
 
-def is_whole(checkpoint: Path) -> bool:
-    """Whether every file has the size it had when the checkpoint was sealed."""
+def require_whole(checkpoint: Path) -> None:
+    """Raise SettingsError for a checkpoint that is damaged, naming a whole one beside it. One without a seal is taken as it is."""
+    if not (checkpoint / SEAL).exists() or not (fault := fault_of(checkpoint)):
+        return
+    beside = sorted((path for path in checkpoint.parent.glob("checkpoint-*") if path != checkpoint), key=_step, reverse=True)
+    whole = next((path for path in beside if not fault_of(path)), None)
+    advice = f"allowed: {whole}, which is whole" if whole else "no whole one is beside it; allowed: another run's, or none"
+    raise SettingsError(f"trainer.resume_from={checkpoint}: {fault}; {advice}")
+
+
+def fault_of(checkpoint: Path) -> str:
+    """The first file that is not as it was when the checkpoint was sealed, and how; empty for a whole checkpoint."""
     try:
-        return bool(json.loads((checkpoint / SEAL).read_text(encoding="utf-8")) == _sizes(checkpoint))
-    except (OSError, ValueError):
-        return False
+        sealed = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        sizes = _sizes(checkpoint)
+        if not isinstance(sealed, dict) or not sealed:
+            return f"{SEAL} is damaged"
+        for name in sorted({*sealed, *sizes}):
+            if name not in sizes:
+                return f"{name} is missing"
+            if name not in sealed:
+                return f"{name} was added"
+            if sealed[name] != (sizes[name] if isinstance(sealed[name], int) else sha256(checkpoint / name)):
+                return f"{name} was cut or changed since it was saved"
+    except FileNotFoundError:
+        return f"{SEAL} is missing: it was not saved to its end"
+    except ValueError:
+        return f"{SEAL} is damaged"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return ""
 
 
 def is_last(checkpoint: Path) -> bool:
     """Whether it was saved after the last step; transformers would take one step more from there, so an earlier one is resumed."""
     state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     return bool(state["global_step"] >= state["max_steps"])
+
+
+def _step(checkpoint: Path) -> int:
+    number = checkpoint.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else -1
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -6,7 +6,6 @@ rates in the selection scenarios are biased upwards by the choice; its rates in 
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from sekft.eval.gate import broken_share
 from sekft.model.agents import trained_agent
 from sekft.model.base import Base
 from sekft.model.lora import restore_weights
-from sekft.tracking.files import append_line
+from sekft.tracking.files import append_line, json_lines
 from sekft.train.callbacks import Log
 
 MEASUREMENTS, BEST = "behaviour.jsonl", "best"
@@ -77,7 +76,8 @@ class Choice:
 
 
 def read_measurements(file: Path) -> list[Measurement]:
-    return [_measurement(json.loads(line)) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    """Raises DataError for a damaged file."""
+    return [_measurement(line) for line in json_lines(file) if line]
 
 
 def _measurement(document: Mapping[str, Any]) -> Measurement:

@@ -45,6 +45,10 @@ def resolve_start(settings: TrainConfig, job: Job) -> tuple[TrainConfig, Job]:
         return _resume(settings, job)
     if settings.trainer.resume_from and not (Path(settings.trainer.resume_from) / "trainer_state.json").is_file():
         raise SettingsError(f"trainer.resume_from={settings.trainer.resume_from}: no trainer_state.json there; give a checkpoint folder")
+    if settings.trainer.resume_from:
+        from sekft.train import checkpoint
+
+        checkpoint.require_whole(Path(settings.trainer.resume_from))
     parent: dict[str, Any] | None = None
     if settings.start is Start.release:
         release = _release(settings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,9 @@ from peft.helpers import disable_input_dtype_casting
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader, Sampler
 from transformers import DynamicCache
-from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
+from transformers.trainer_pt_utils import safe_globals
 from trl import SFTConfig, SFTTrainer
 
 from sekft.config import TrainerConfig
@@ -26,6 +29,7 @@ from sekft.data.sample import Row
 from sekft.errors import MaskError, ModelError, SettingsError
 from sekft.model.base import Base, hub_tokenizer
 from sekft.model.dtype import is_mixed
+from sekft.model.files import require_whole
 from sekft.model.lora import as_float32
 from sekft.tracking.record import one_line
 from sekft.train import batch_plan, collator
@@ -152,12 +156,10 @@ class ShellTrainer(SFTTrainer):
             _restore(random_state)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **options: Any) -> Any:
-        """Raises ModelError for a checkpoint with a pickle of more than tensors and numbers, as loading it would run code."""
-        try:
-            return super().train(resume_from_checkpoint, *args, **options)
-        except UnpicklingError as error:
-            message = str(error).splitlines()[0][:MAX_MESSAGE]
-            raise ModelError(f"{resume_from_checkpoint}: {message}; allowed: a checkpoint that sekft.train wrote") from None
+        """Raises ModelError for a damaged checkpoint, and for a pickle of more than tensors and numbers: loading it would run code."""
+        if resume_from_checkpoint:
+            _require_loadable(Path(str(resume_from_checkpoint)))
+        return super().train(resume_from_checkpoint, *args, **options)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Raises ModelError where the disk is full; torch and safetensors each raise a type of their own."""
@@ -225,6 +227,22 @@ class ShellTrainer(SFTTrainer):
         bad = {name: loss for name, loss in losses.items() if loss - loss != 0} or dict.fromkeys(losses, float("nan"))
         step, loss = self.state.global_step + 1, next(iter(bad.values()))
         return f"step {step}: the loss is {loss} in row {named(list(bad))}; lower trainer.lr, or see trainer.max_grad_norm"
+
+
+def _require_loadable(checkpoint: Path) -> None:
+    """Raise ModelError in one line for the first file of a checkpoint that torch, safetensors or transformers would not load."""
+    for file in sorted(checkpoint.rglob("*")):
+        try:
+            if file.suffix in (".pt", ".pth"):
+                with safe_globals():  # numpy's random state
+                    torch.load(file, map_location="cpu", mmap=is_zipfile(file), weights_only=True)
+            elif file.suffix == ".safetensors":
+                require_whole(file)
+            elif file.name == TRAINER_STATE_NAME:
+                TrainerState.load_from_json(str(file))
+        except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            message = one_line(error).removeprefix("UnpicklingError: ")[:MAX_MESSAGE]
+            raise ModelError(f"{file}: {message}; allowed: a checkpoint that sekft.train wrote, whole as it was written") from None
 
 
 def named(ids: Sequence[str]) -> str:

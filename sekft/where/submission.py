@@ -42,12 +42,16 @@ def submit(where: Where, job: JobSpec, folder: Path) -> JobHandle:
 def not_started(home: Path) -> list[Condition]:
     """Every submission in the folders below that has no run yet: it is queued, or was not accepted."""
     files = [file for file in sorted(home.rglob(SUBMISSION)) if not (file.parent / RUN).exists()]
-    return [_condition(file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return [_condition(file.parent) for file in files]
 
 
-def _condition(folder: Path, record: dict[str, Any]) -> Condition:
-    command = str(record.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
-    return Condition(folder, command, record["status"], record["error"] or f"{record['where']}: {record['id']}, not started yet")
+def _condition(folder: Path) -> Condition:
+    try:
+        record = json.loads((folder / SUBMISSION).read_text(encoding="utf-8"))
+        command = str(record.get("name", "")).removeprefix("sekft-").partition("-")[0] or "?"
+        return Condition(folder, command, record["status"], record["error"] or f"{record['where']}: {record['id']}, not started yet")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Condition(folder, "?", "failed", f"{folder / SUBMISSION}: damaged")
 
 
 def record_end(folder: Path, error: str | None = None, status: str = "") -> None:

@@ -156,3 +156,12 @@ def test_seeds_that_agree_by_luck_still_have_an_interval_and_a_single_seed_has_n
 def test_seeds_that_cannot_be_put_together_are_refused(bad: list[tuple[int, Paired | None]]):
     with pytest.raises(DataError, match="^seeds: "):
         gain_over_seeds(bad)
+
+
+def test_a_run_with_a_line_cut_in_its_episodes_is_left_out_and_the_others_are_compared(tmp_path: Path):
+    whole, damaged = (plant(tmp_path / str(seed), share(1, 2), seed=seed) for seed in range(2))
+    lines = (damaged / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    (damaged / "episodes.jsonl").write_bytes(b"".join([lines[0], lines[1][:100] + b"\n", *lines[2:]]))
+    runs, left_out = evaluated_runs([run for folder in (whole, damaged) if isinstance(run := read(folder), FinishedRun)])
+    assert [run.folder for run in runs] == [whole] and [run.folder for run in left_out] == [damaged]
+    assert left_out[0].reason.startswith(f"{damaged / 'episodes.jsonl'}:2: ")

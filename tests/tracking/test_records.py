@@ -75,8 +75,28 @@ def test_a_job_that_was_refused_before_it_began_is_a_run_all_the_same(tmp_path: 
     assert isinstance(lost, UnusableRun) and "refused before it began" in lost.reason
 
 
-def test_a_record_that_is_no_json_names_its_file(tmp_path: Path):
+DAMAGE = {
+    "cut": lambda data: data[: len(data) * 2 // 3] + b"\n",
+    "zeros": lambda data: data[:8] + b"\0" * 16 + data[24:],
+    "Latin-1": lambda data: data[:-4] + b"\xe9" + data[-4:],
+    "null": lambda data: b"null\n",
+    "a list": lambda data: b"[1]\n",
+}
+
+
+@pytest.mark.parametrize("name", ["run.json", "summary.json", "metrics.jsonl"])
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_run_with_a_damaged_file_is_unusable_and_the_file_is_named(tmp_path: Path, name: str, kind: str):
     folder = made(tmp_path / "run")
-    (folder / "summary.json").write_text("{")
-    with pytest.raises(DataError, match=r"summary\.json"):
-        read(folder)
+    (folder / "metrics.jsonl").write_text('{"step": 1, "train/loss": 2.0}\n{"step": 2, "train/loss": 1.0}\n')
+    (folder / "summary.json").write_text('{"command": "train", "seed": 3}\n')
+    (folder / name).write_bytes(DAMAGE[kind]((folder / name).read_bytes()))
+    lost = read(folder)
+    assert isinstance(lost, UnusableRun) and str(folder / name) in lost.reason and "\n" not in lost.reason
+
+
+def test_a_last_line_that_a_killed_process_left_incomplete_is_left_out(tmp_path: Path):
+    folder = made(tmp_path / "run")
+    (folder / "metrics.jsonl").write_text('{"step": 1, "train/loss": 2.0}\n{"step": 2, "train/lo')
+    record = read(folder)
+    assert isinstance(record, FinishedRun) and record.curves["train/loss"] == ((1, 2.0),)

@@ -18,7 +18,7 @@ from sekft.model.locate import base_folder
 from sekft.sandbox import choose
 from sekft.tracking.events import EVENTS
 from sekft.train.budget import Budget
-from sekft.train.checkpoint import is_whole
+from sekft.train.checkpoint import fault_of
 from sekft.train.trainer import make_trainer
 
 TINY = ModelConfig(name="tiny", path="sekft:tiny", device=Device.cpu)
@@ -52,7 +52,7 @@ def test_training_ends_after_the_step_that_reaches_a_limit_and_reports_it_once(t
     (name,) = limits
     assert budget.reached and (budget.reached.step, budget.reached.of) == (step, 4)
     assert len(messages) == 1 and messages[0].startswith(f"budget: training ends after step {step} of 4: budget.{name}=")
-    assert audited(tmp_path) == [budget.summary()] and is_whole(tmp_path / "checkpoints" / f"checkpoint-{step}")
+    assert audited(tmp_path) == [budget.summary()] and not fault_of(tmp_path / "checkpoints" / f"checkpoint-{step}")
 
 
 def test_tokens_used_before_a_checkpoint_count_when_training_resumes(tmp_path: Path):

@@ -9,10 +9,10 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from sekft.config import Device, LoraConfig, ModelConfig, TrainerConfig
 from sekft.data.sample import Row
-from sekft.errors import ModelError
+from sekft.errors import ModelError, SettingsError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.train.checkpoint import SEAL, SealCallback, is_whole, newest
+from sekft.train.checkpoint import SEAL, SealCallback, fault_of, newest, require_whole
 from sekft.train.trainer import make_trainer
 
 
@@ -46,7 +46,38 @@ def test_a_checkpoint_that_differs_from_its_seal_is_skipped(tmp_path: Path):
     (planted(tmp_path, 3) / "optimizer.pt").write_bytes(b"x" * 99)
     (planted(tmp_path, 4) / "best" / "adapter_model.safetensors").unlink()
     (planted(tmp_path, 5) / SEAL).write_text('{"optimizer.pt": 1')
+    messages: list[str] = []
+    assert newest(tmp_path, messages.append) == whole
+    assert messages == [
+        f"{tmp_path}: checkpoint-5 is not used: whole.json is damaged",
+        f"{tmp_path}: checkpoint-4 is not used: best/adapter_model.safetensors is missing",
+        f"{tmp_path}: checkpoint-3 is not used: optimizer.pt was cut or changed since it was saved",
+        f"{tmp_path}: checkpoint-2 is not used: whole.json is missing: it was not saved to its end",
+        f"{tmp_path}: interrupted; resumes from checkpoint-1",
+    ]
+
+
+def test_a_flipped_byte_is_found_and_the_whole_checkpoint_beside_it_is_named(tmp_path: Path):
+    whole, damaged = planted(tmp_path, 2), planted(tmp_path, 3)
+    require_whole(damaged)
+    (damaged / "best" / "adapter_model.safetensors").write_bytes(b"x" * 9 + b"y")
     assert newest(tmp_path, str) == whole
+    said = "best/adapter_model.safetensors was cut or changed since it was saved"
+    with pytest.raises(SettingsError, match=f"trainer.resume_from={damaged}: {said}; allowed: {whole}, which is whole"):
+        require_whole(damaged)
+    (whole / "optimizer.pt").write_bytes(b"")
+    with pytest.raises(SettingsError, match="no whole one is beside it"):
+        require_whole(damaged)
+    assert newest(tmp_path, str) is None
+
+
+def test_a_checkpoint_of_an_earlier_version_is_sealed_by_its_sizes(tmp_path: Path):
+    checkpoint = planted(tmp_path, 1)
+    sizes = {name: (checkpoint / name).stat().st_size for name in json.loads((checkpoint / SEAL).read_text())}
+    (checkpoint / SEAL).write_text(json.dumps(sizes))
+    assert newest(tmp_path, str) == checkpoint
+    (checkpoint / "optimizer.pt").write_bytes(b"x" * 99)
+    assert newest(tmp_path, str) is None
 
 
 def test_the_checkpoint_of_the_last_step_is_not_resumed_as_one_step_more_would_be_taken(tmp_path: Path):
@@ -72,9 +103,13 @@ def test_checkpoints_hold_no_pickle_and_a_foreign_pickle_is_not_executed(tmp_pat
     with lora.fresh(base, LoraConfig(name="r4", r=4, alpha=8), 0) as tuned:
         make_trainer(tuned, base, rows, settings, tmp_path, 0).train()
         first = tmp_path / "checkpoint-1"
-        assert not list(first.glob("*.bin")) and is_whole(first)
+        assert not list(first.glob("*.bin")) and not fault_of(first)
         for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
             torch.save(Harm(tmp_path / "it_ran"), first / name)
-            with pytest.raises(ModelError, match="checkpoint-1: Weights only load failed.*; allowed: a checkpoint that sekft.train wrote"):
+            with pytest.raises(ModelError, match=f"checkpoint-1/{name}: .*; allowed: a checkpoint that sekft.train wrote"):
                 make_trainer(tuned, base, rows, settings, tmp_path, 0).train(resume_from_checkpoint=str(first))
+            (first / name).write_bytes((first / name).read_bytes()[:-50])  # cut off
+            with pytest.raises(ModelError, match=f"checkpoint-1/{name}: .*; allowed: "):
+                make_trainer(tuned, base, rows, settings, tmp_path, 0).train(resume_from_checkpoint=str(first))
+            (first / name).unlink()
     assert not (tmp_path / "it_ran").exists()

@@ -128,6 +128,11 @@ def one_line(error: BaseException) -> str:
     return crash.text(error)
 
 
+def utf8_problem(error: UnicodeDecodeError) -> str:
+    """Where a text is not UTF-8, in words."""
+    return f"not UTF-8: byte 0x{error.object[error.start]:02x} at {error.start}; convert the file to UTF-8"
+
+
 def validation_line(error: "ValidationError") -> str:
     """The first fault that pydantic found, in one line: field, message, the value that was there, unless it is a whole document."""
     first = error.errors(include_url=False)[0]

@@ -1,41 +1,33 @@
 """Import episodes recorded by other tools: logs of {role, content} turns become trajectories in the deployed text.
 
-Covers: one JSON document or JSONL line per episode, a list of turns or an object that holds one; `keep`, `outcome`, `steps`, `meta.clean`.
+Covers: every container that sources of data are read from; a record is a list of turns or an object that holds one; `keep`, `outcome`,
+`steps`, `meta.clean`. Turns are read as those of data sources are, and an episode with one that is not text is left out.
 Does not cover: verification. Nothing is played again; `checked` is taken from `keep`.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from sekft.data.containers import Container, container
+from sekft.data.conversation import Conversation, RawTurn, Turn, leading_system_turns, to_messages
+from sekft.data.lines import read_lines
+from sekft.data.reader import ReadStats
 from sekft.episode import outcome
 from sekft.episode.trajectory import Command, Ending, Outcome, Trajectory
-from sekft.errors import DataError, validation_line
-from sekft.rendering.messages import Message, canonical
+from sekft.errors import DataError, utf8_problem, validation_line
+from sekft.rendering.messages import Message
 from sekft.sandbox.text import CONTINUATION, PROMPT, TEXT_VERSION, environment_turn
 from sekft.scenario.document import Terminal
 
 AGENT = "imported"
-ROLES: dict[str, Literal["system", "user", "assistant"]] = {
-    "system": "system",
-    "user": "user",
-    "environment": "user",
-    "tool": "user",
-    "assistant": "assistant",
-    "model": "assistant",
-}
+MAX_RECORD_BYTES = 1 << 24
+FILES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 KEPT_OUTCOMES = frozenset({Outcome.verified.value, Outcome.justified_panic.value})
-
-
-class LogTurn(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    role: str
-    content: str
 
 
 class Log(BaseModel):
@@ -43,7 +35,7 @@ class Log(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    messages: list[LogTurn] = Field(validation_alias=AliasChoices("messages", "turns", "trajectory", "conversation"))
+    messages: list[RawTurn] = Field(validation_alias=AliasChoices("messages", "conversations", "turns", "trajectory", "conversation"))
     scenario: str | None = Field(None, validation_alias=AliasChoices("bundle_id", "scenario_id", "scenario", "task_id", "id"))
     archetype: str = "imported"
     keep: bool | None = Field(None, validation_alias=AliasChoices("keep", "kept"))
@@ -57,7 +49,7 @@ def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
     episodes: list[Trajectory] = []
     left_out: Counter[str] = Counter()
     attempts: Counter[str] = Counter()
-    for name, text in _records(path):
+    for name, text in _records(path, left_out):
         try:
             value = _parse(text)
             if isinstance(value, dict) and "schema_version" in value:  # a trajectory of sekft
@@ -77,29 +69,37 @@ def read(path: Path) -> tuple[list[Trajectory], Counter[str]]:
     return episodes, left_out
 
 
-def _records(path: Path) -> Iterator[tuple[str, str]]:
-    """(name, text) of every JSON document and every JSONL line."""
+def _records(path: Path, left_out: Counter[str]) -> Iterator[tuple[str, bytes]]:
+    """(name, JSON text) of every record of the file, or of the files of the folder; a file that cannot be read counts as left out."""
     if not path.exists():
         raise DataError(f"imports={path}: no such file or folder")
-    for file in sorted(file for kind in ("*.json", "*.jsonl") for file in path.rglob(kind)) if path.is_dir() else [path]:
-        name = file.relative_to(path).with_suffix("").as_posix().replace("/", "-") if path.is_dir() else file.stem
-        text = file.read_text(encoding="utf-8", errors="replace")
-        if file.suffix == ".jsonl":
-            yield from ((f"{name}-{number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-        else:
-            yield name, text
+    for file in sorted(file for file in path.rglob("*") if file.name.endswith(FILES)) if path.is_dir() else [path]:
+        name = (file.relative_to(path) if path.is_dir() else Path(file.name)).as_posix().removesuffix(".gz").rpartition(".")[0]
+        stats = ReadStats(max_bad=10**9)
+        try:
+            is_document = container(file) is Container.json
+            for number, line in enumerate(read_lines([file], MAX_RECORD_BYTES, stats), 1):
+                place = int(line.location.rpartition(":")[2])
+                yield name.replace("/", "-") if is_document and number == 1 else f"{name.replace('/', '-')}-{place}", line.text
+        except DataError as error:
+            left_out[str(error).removeprefix(f"{file}: ")] += 1
+        left_out.update(entry.removeprefix(f"{file}:").partition(": ")[2] for entry in stats.invalid)
 
 
-def _parse(text: str) -> Any:
+def _parse(text: bytes) -> Any:
+    """The JSON value. Raises ValueError that says what is wrong with the text."""
     try:
-        return from_json(text)
+        return from_json(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(utf8_problem(error)) from None
     except ValueError:
         raise ValueError("no JSON") from None
 
 
 def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
     """The log as a trajectory. Raises ValueError for a conversation that is not an episode."""
-    messages, stripped = _messages(log)
+    conversation, stripped = _messages(log)
+    messages = conversation.messages
     commands = tuple(Command(turn=at, text=turn.content, status=None) for at, turn in enumerate(messages) if turn.role == "assistant")
     last = commands[-1].text.split()[:1] if commands else []
     ending = Ending(last[0]) if last in (["exit"], ["panic"]) else Ending.turn_limit if commands else Ending.silent
@@ -122,7 +122,12 @@ def _episode(log: Log, scenario: str, attempt: int) -> Trajectory:
         outcome=result,
         kept=kept,
         reason="" if kept else f"recorded as {label}",
-        meta={"text_version": TEXT_VERSION, "steps": log.steps, "system_turns_stripped": stripped},
+        meta={
+            "text_version": TEXT_VERSION,
+            "steps": log.steps,
+            "system_turns_stripped": stripped,
+            **({"unlearned": sorted(conversation.unlearned)} if conversation.unlearned else {}),
+        },
     )
 
 
@@ -131,26 +136,26 @@ def _other_terminal(ending: Ending) -> Terminal:
     return Terminal.exit if ending is Ending.panic else Terminal.panic
 
 
-def _messages(log: Log) -> tuple[tuple[Message, ...], int]:
+def _messages(log: Log) -> tuple[Conversation, int]:
     """(turns in the deployed text, number of system turns removed from the beginning); ends with the last assistant turn.
 
     Raises ValueError.
     """
-    if unknown := sorted({turn.role for turn in log.messages} - set(ROLES)):
-        raise ValueError(f"unknown role {unknown[0]!r}")
-    turns = [(ROLES[turn.role], turn.content) for turn in log.messages]
-    stripped = next((at for at, (role, _) in enumerate(turns) if role != "system"), len(turns))
+    turns = [turn.turn() for turn in log.messages]
+    if foreign := next((turn.foreign for turn in turns if turn.foreign), ""):
+        raise ValueError(foreign)
+    stripped = leading_system_turns(turns)
     turns = turns[stripped:]
-    if any(role == "system" for role, _ in turns):
+    if any(turn.role == "system" for turn in turns):
         raise ValueError("a system turn in the middle")
-    if turns and turns[0][0] == "assistant":
-        turns.insert(0, ("user", ""))  # an arrival without output is a bare prompt
-    while turns and turns[-1][0] != "assistant":
+    if turns and turns[0].role == "assistant":
+        turns.insert(0, Turn("user", ""))  # an arrival without output is a bare prompt
+    while turns and turns[-1].role != "assistant":
         turns.pop()
     if not turns:
         raise ValueError("no assistant turn")
-    messages = canonical([Message(role=role, content=content) for role, content in turns])
-    return tuple(map(_as_deployed, messages)), stripped
+    found = to_messages(turns)
+    return Conversation(tuple(map(_as_deployed, found.messages)), found.unlearned), stripped
 
 
 def _as_deployed(turn: Message) -> Message:

@@ -37,7 +37,8 @@ class SourceConfig:
     epochs: float = at_least(0, default=1.0, excluded=0)
     # [Jaccard index] of word n-grams: leave out samples more similar to an earlier one; 1: leave out none; e.g. 0.9
     max_similarity: float = between(0, 1, default=1.0)
-    max_bad: int = at_least(0, default=0)  # [rows] that cannot be read, at most; one more is an error; e.g. 10
+    # [rows] that cannot be read, at most; one more is an error; null: 3, or a fifth of all rows if that is more; e.g. 10
+    max_bad: int | None = at_least(0, default=None)
     max_line_bytes: int = at_least(1, default=16777216)  # a longer line counts as a row that cannot be read
     # leading system turns: fold them into the first user turn, or drop them; null: fold, but drop those of gptme; not trajectories
     system: System | None = None

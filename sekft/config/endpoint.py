@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from sekft.config.bounds import at_least, between
 from sekft.config.data import DEFAULT_DETOURS, Detour
-from sekft.errors import SettingsError
+from sekft.errors import SettingsError, utf8_problem
 
 AgentKind = StrEnum("AgentKind", "reference scripted model endpoint python")
 AuthorKind = StrEnum("AuthorKind", "none endpoint")
@@ -60,6 +60,8 @@ def text_or_file(setting: str) -> str:
     if "\n" in setting or " " in setting.strip() or not setting:
         return setting.strip()
     try:
-        return Path(setting).read_text(encoding="utf-8").strip()
+        return Path(setting).read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{setting}: {utf8_problem(error)}") from None
     except OSError as error:
         raise SettingsError(f"{setting}: {error.strerror}; allowed: a text of several words, or an existing file") from None

@@ -20,6 +20,7 @@ HEAD_BYTES = 1 << 16  # that the container is told by
 BATCH_ROWS = 256  # of a table that are held at once
 DELIMITERS = ",;\t"
 GZIP = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"  # the byte order mark of UTF-8
 FOREIGN = {  # first bytes of files that are not read, and what to do
     b"PK\x03\x04": "a zip archive; unpack it and give the folder, or export a table as CSV",
     b"\x28\xb5\x2f\xfd": "zstd; decompress it first",
@@ -27,7 +28,7 @@ FOREIGN = {  # first bytes of files that are not read, and what to do
     b"\xfe\xff": "UTF-16; convert it to UTF-8",
     b"SQLite format 3": "an SQLite database; export a table as CSV",
 }
-TURN_MARKS = ({"role", "content"}, {"role", "tool_calls"}, {"from", "value"})
+TURN_MARKS = ({"role"}, {"from", "value"}, {"sender", "text"}, {"sender", "content"})
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -45,14 +46,19 @@ DATA = (".jsonl", ".jsonl.gz", ".parquet", ".arrow", *TABLES, ".json", ".json.gz
 
 
 def open_file(file: Path) -> IO[bytes]:
-    """The file for reading, decompressed if it is gzip, by its name or its first bytes."""
-    if file.suffix != ".gz":
-        stream = file.open("rb")
-        if stream.read(2) != GZIP:
-            stream.seek(0)
-            return stream
+    """The file for reading, behind its byte order mark if it has one; decompressed if it is gzip, by its name or its first bytes."""
+    stream = cast(IO[bytes], file.open("rb"))  # noqa: SIM115, closed by the caller
+    if file.suffix == ".gz" or stream.read(2) == GZIP:
         stream.close()
-    return cast(IO[bytes], gzip.open(file, "rb"))
+        stream = cast(IO[bytes], gzip.open(file, "rb"))  # noqa: SIM115
+    else:
+        stream.seek(0)
+    try:
+        if stream.read(len(BOM)) != BOM:
+            stream.seek(0)
+    except DAMAGED:
+        stream.seek(0)  # its reader names the damage
+    return stream
 
 
 def container(file: Path) -> Container:
@@ -73,7 +79,7 @@ def container(file: Path) -> Container:
         return Container.arrow
     if name.endswith((".csv", ".tsv")):
         return Container.csv
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.lstrip()
     first, _, rest = text.partition(b"\n")
     if text.startswith(b"{"):
         is_document = first.strip() == b"{" or (name.endswith(".json") and b"\n" in text and not _is_json(first))
@@ -90,7 +96,7 @@ def records(file: Path, kind: Container) -> Iterator[bytes]:
 
 
 def is_turn(value: Any) -> bool:
-    """Whether a value looks like one turn of a conversation: {role, content} or {from, value}; a call of a tool may lack its content."""
+    """Whether a value looks like one turn of a conversation: {role, content}, which may lack its content, {from, value}, {sender, text}."""
     return isinstance(value, dict) and any(marks <= value.keys() for marks in TURN_MARKS)
 
 
@@ -101,7 +107,10 @@ def _elements(file: Path) -> Iterator[Any]:
     number = 0
     with closing(open_file(file)) as stream:
         try:
-            if _first_letter(stream) == b"{":
+            start = stream.tell()
+            first = _first_letter(stream)
+            stream.seek(start)
+            if first == b"{":
                 yield json.load(stream)
                 return
             elements = ijson.items(stream, "item", use_float=True)
@@ -114,25 +123,24 @@ def _elements(file: Path) -> Iterator[Any]:
             raise DataError(f"{file}: damaged gzip: {error}") from None
         except (ijson.JSONError, ValueError, RecursionError) as error:
             after = f" after record {number}" if number else ""
-            raise DataError(f"{file}: invalid JSON{after}: {' '.join(str(error).split())[:120]}") from None
+            raise DataError(f"{file}: invalid JSON{after}: {' '.join(str(error).partition(chr(10))[0].split())[:120]}") from None
 
 
 def _first_letter(stream: IO[bytes]) -> bytes:
-    """The first character that is neither white space nor a byte order mark; the stream stands before it."""
-    at = 0
-    while (letter := stream.read(1)) and (letter.isspace() or letter in b"\xef\xbb\xbf"):
-        at += 1
-    stream.seek(at)
+    """The first character that is no white space; the stream stands behind it."""
+    while (letter := stream.read(1)).isspace():
+        pass
     return letter
 
 
 def _table(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of a CSV file by its header; the delimiter is the one of DELIMITERS that the header has most of."""
     csv.field_size_limit(1 << 30)
-    with closing(open_file(file)) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+    with closing(open_file(file)) as stream, io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
         try:
+            start = text.tell()
             header = text.readline()
-            text.seek(0)
+            text.seek(start)
             reader = csv.DictReader(text, delimiter=max(DELIMITERS, key=header.count), restkey="", strict=True)
             for number, row in enumerate(reader, 1):
                 if "" in row and isinstance(row[""], list):

@@ -71,7 +71,10 @@ def write(
 def as_line(sample: Sample) -> dict[str, Any]:
     """The sample as a row that source=hub reads; unknown fields are absent."""
     about = {"id": sample.id, "group": sample.group, "archetype": sample.archetype, "time": sample.time}
-    messages = [{"role": message.role, "content": message.content} for message in sample.messages]
+    messages = [
+        {"role": message.role, "content": message.content, **({"weight": 0} if at in sample.unlearned else {})}
+        for at, message in enumerate(sample.messages)
+    ]
     return {**{key: value for key, value in about.items() if value not in ("", None)}, "messages": messages}
 
 
@@ -120,7 +123,7 @@ def as_markdown(card: dict[str, Any]) -> str:
 def _texts(sample: Sample, tokenizer: ChatTokenizer, exported: ExportStats) -> Iterator[str]:
     """The text of each training row, special tokens written out."""
     try:
-        renderings = render_all(sample.messages, tokenizer, sample.failed)
+        renderings = render_all(sample.messages, tokenizer, sample.failed, sample.unlearned)
     except RenderError as error:
         if error.fault is Fault.base:
             raise

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from sekft.data.containers import Container, container, open_file, records
 from sekft.data.reader import ReadStats
-from sekft.errors import DataError, validation_line
+from sekft.errors import DataError, utf8_problem, validation_line
 
 JSONL = (".jsonl", ".jsonl.gz")
 CHUNK_BYTES = 1 << 20
@@ -61,7 +61,7 @@ def parse_line(line: Line, model: type[Record], stats: ReadStats) -> Record | No
     try:
         return model.model_validate_json(line.text)
     except ValidationError as error:
-        stats.reject(line.location, _problem(line.text, error))
+        stats.reject(line.location, problem(line.text, error))
         return None
 
 
@@ -99,14 +99,14 @@ def _skip_line(stream: IO[bytes]) -> int:
     return skipped
 
 
-def _problem(text: bytes, error: ValidationError) -> str:
+def problem(text: bytes, error: ValidationError) -> str:
     """The first problem of the line: its encoding, else its JSON syntax, else a field."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as broken:
-        return f"not UTF-8: byte 0x{text[broken.start]:02x} at {broken.start}"
+        return utf8_problem(broken)
     if b"\0" in text:
         return f"a NUL byte at {text.index(0)}; allowed: text without NUL"
-    problem = validation_line(error)
-    syntax = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", problem)
-    return f"{syntax[1]} at character {syntax[2]}" if syntax else problem
+    line = validation_line(error)
+    syntax = re.match(r"document: (Invalid JSON: .*) at line 1 column (\d+)", line)
+    return f"{syntax[1]} at character {syntax[2]}" if syntax else line

@@ -43,5 +43,5 @@ def _without(rendered: Rendered, cut: range, tokenizer: ChatTokenizer) -> Render
     left = [index for index in range(len(rendered.messages)) if not cut.start <= index < cut.stop]
     messages = [rendered.messages[index] for index in left]
     again = render_decision(messages, len(messages) - 1, tokenizer) if rendered.unrolled else render(messages, tokenizer)
-    failed = frozenset(new for new, old in enumerate(left) if old in rendered.failed)
-    return replace(again, failed=failed, following=rendered.following, decision=rendered.decision)
+    failed, unlearned = (frozenset(new for new, old in enumerate(left) if old in kept) for kept in (rendered.failed, rendered.unlearned))
+    return replace(again, failed=failed, unlearned=unlearned, following=rendered.following, decision=rendered.decision)

@@ -106,7 +106,7 @@ def kind_of(record: Any, column: str | None = None) -> SourceKind | None:
         return SourceKind.trajectories
     if turns := turns_of(record, turn_column(record, column)):
         is_foreign = {"keep", "kept"} & keys and not column
-        return None if is_foreign else SourceKind.messages if "role" in turns[0] else SourceKind.sharegpt
+        return None if is_foreign else SourceKind.sharegpt if "from" in turns[0] else SourceKind.messages
     if {"role", "content"} <= keys:
         return SourceKind.gptme
     return next((kind for kind in (SourceKind.alpaca, SourceKind.prompt_completion) if pair_columns(record, kind)), None)

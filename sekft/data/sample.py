@@ -23,6 +23,7 @@ class Sample:
     source: str  # name of the source
     messages: tuple[Message, ...]
     failed: frozenset[int] = frozenset()  # indices of turns whose command failed
+    unlearned: frozenset[int] = frozenset()  # indices of assistant turns that the record keeps from being learned: they are context
     decision: bool = False  # a decision point: the last turn is the continuation to learn, the others are its context
     is_chat: bool = False  # not an episode: no exit or panic is expected
     archetype: str = ""  # of its scenario or task, where that is known
@@ -98,7 +99,7 @@ def render_fitting(sample: Sample, tokenizer: ChatTokenizer, overlong: Overlong,
     Raises RenderError for what holds for every sample of this base.
     """
     try:
-        renderings = render_all(sample.messages, tokenizer, sample.failed)
+        renderings = render_all(sample.messages, tokenizer, sample.failed, sample.unlearned)
         for turn in renderings[0].lost:
             counts.leave_out(turn.fault, turn.reason, sample.id)
         if sample.decision:

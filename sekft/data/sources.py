@@ -31,7 +31,6 @@ SUFFIXES: dict[SourceKind, tuple[str, ...]] = {
     SourceKind.trajectories: JSONL,
     SourceKind.decisions: JSONL,
     SourceKind.oasst: JSONL,
-    SourceKind.chatgpt_export: chatgpt_export.JSON,
     SourceKind.gptme: gptme.LOGS,
     SourceKind.tinystories: (".txt",),
 }
@@ -77,6 +76,7 @@ def stream(name: str, source: SourceConfig, stats: ReadStats, report: Report = l
     samples = _counted(name, source, stats, report)
     used = (sample for sample in samples if source.share == 1 or fraction(sample.share_key, 0) < source.share)
     yield from islice(used, source.max_samples or None)
+    stats.require_few()
     if not stats.read:
         reasons = "; ".join(stats.lines()) or "no records"
         raise DataError(f"{_place(name)}={source.path}: no samples ({reasons})")
@@ -90,6 +90,8 @@ def source_files(name: str, source: SourceConfig) -> list[Path]:
         return [file for file, _, _ in recognise(source).files]
     if READERS[source.kind] is rows.read:
         return rows.row_files(source)
+    if source.kind is SourceKind.chatgpt_export:
+        return chatgpt_export.export_files(source)
     return find_files(source.path, SUFFIXES[source.kind])
 
 

@@ -14,7 +14,7 @@ Weight = NDArray[np.float32]
 
 def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
     """The weight of every token, (T,) float32; 0: not learned. Raises MaskError if the rule breaks the render contract."""
-    weight = RULES[mask.rule](rendered, mask).astype(np.float32)
+    weight = _weights(rendered, mask).astype(np.float32)
     _require_sound(rendered, weight, mask.rule)
     return weight
 
@@ -22,15 +22,21 @@ def weigh(rendered: Rendered, mask: MaskConfig) -> Weight:
 def applies(rendered: Rendered, mask: MaskConfig) -> bool:
     """Whether the rule learns any token of this rendering.
 
-    It does not for: terminal_only and an episode without a terminal; succeeded and an unrolled decision that failed; continuation and
-    a whole episode.
+    It does not for: turns that the record keeps from being learned; terminal_only and an episode without a terminal; succeeded and an
+    unrolled decision that failed; continuation and a whole episode.
     """
-    return bool((RULES[mask.rule](rendered, mask) > 0).any())
+    return bool((_weights(rendered, mask) > 0).any())
 
 
 def is_terminal(text: str) -> bool:
     """Whether a typed text leaves the session: its first word is exit or panic."""
     return text.split()[:1] in (["exit"], ["panic"])
+
+
+def _weights(rendered: Rendered, mask: MaskConfig) -> Weight:
+    """The weights of the rule, 0 in the turns that the record keeps from being learned."""
+    weight = RULES[mask.rule](rendered, mask)
+    return weight * ~np.isin(rendered.turns, list(rendered.unlearned)) if rendered.unlearned else weight
 
 
 def _assistant(rendered: Rendered, mask: MaskConfig) -> Weight:

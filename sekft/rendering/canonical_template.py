@@ -6,12 +6,22 @@ from collections.abc import Iterable, Mapping
 OPENING = """\
 {%- set sekft = namespace(turns=[], role='', content='') -%}
 {%- for message in messages -%}
-{%- if message['role'] == 'system' and not loop.first -%}
+{%- if message['role'] | lower == 'system' and not loop.first -%}
 {{- raise_exception('a system turn is allowed only as the first') -}}
 {%- endif -%}
-{%- set role = 'assistant' if message['role'] == 'assistant' else 'user' -%}
+{%- if message['tool_calls'] -%}{{- raise_exception('a call of a tool; allowed: turns of text') -}}{%- endif -%}
+{%- set role = 'assistant' if message['role'] | lower == 'assistant' else 'user' -%}
 {%- set content = message['content'] -%}
-{%- if content is not string -%}{%- set content = content | map(attribute='text') | join('\\n') -%}{%- endif -%}
+{%- if content is not string -%}
+{%- set parts = namespace(texts=[]) -%}
+{%- for part in content or [] -%}
+{%- if part is string -%}{%- set parts.texts = parts.texts + [part] -%}
+{%- elif part['text'] is string -%}{%- set parts.texts = parts.texts + [part['text']] -%}
+{%- elif part['type'] not in ['thinking', 'reasoning'] -%}{{- raise_exception('a part that is not text') -}}
+{%- endif -%}
+{%- endfor -%}
+{%- set content = parts.texts | join('\\n') -%}
+{%- endif -%}
 {%- set content = contentNEUTRAL -%}
 {%- if role == sekft.role -%}
 {%- set sekft.content = sekft.content + '\\n' + content -%}
@@ -31,13 +41,11 @@ FIRST_LINE, *_, LAST_LINE = OPENING.splitlines()
 
 
 def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str, str]) -> str:
-    """The template with the rules of messages.canonical and ChatTokenizer.neutralise written in front of it; idempotent.
+    """The template with the rules of messages.canonical and ChatTokenizer.neutralise before it, in place of an earlier such opening.
 
     control: the tokenizer's control tokens, in the order in which neutralise() replaces them. dates: what strftime_now returned in
     training, by format; without it a server would print its own day.
     """
-    if source.startswith(FIRST_LINE):
-        return source
     fixed = "".join(f"{{%- if form == {json.dumps(form)} -%}}{{{{- {json.dumps(text)} -}}}}{{%- endif -%}}" for form, text in dates.items())
     date = f"{{%- macro strftime_now(form) -%}}{fixed}{{%- endmacro %}}" if dates else ""
     texts = list(control)
@@ -48,7 +56,7 @@ def self_canonicalising(source: str, control: Iterable[str], dates: Mapping[str,
         kept = "" if any(" " in text for text in texts) else "if token in content "
         loop = LOOP.replace("TEXTS", json.dumps(texts)).replace("FILTER", kept)
         opening = OPENING.replace("{%- set content = contentNEUTRAL -%}", loop)
-    return _joined(opening + date, source)
+    return _joined(opening + date, without_opening(source))
 
 
 def without_opening(source: str) -> str:

@@ -1,6 +1,6 @@
 """Messages, and the canonical form that both training and serving render."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,11 @@ class Reply:
     full: bool = False  # the prompt leaves no room for a reply in the context: the episode is out of tokens
     reason: str = ""  # why there is no text, or whose context is full
     cut: bool = False  # the reply reached its token limit before a stop token
+
+
+def joined_parts(texts: Iterable[str]) -> str:
+    """The text of a message whose content is a list of text parts, joined as neighbouring turns of one role are."""
+    return "\n".join(texts)
 
 
 def canonical(messages: Sequence[Message]) -> tuple[Message, ...]:

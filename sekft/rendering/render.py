@@ -57,6 +57,7 @@ class Rendered:
     unrolled: bool = False  # one decision of a conversation; else the whole conversation
     following: int = 0  # number of turns of the conversation after these
     failed: frozenset[int] = frozenset()  # indices of turns whose command failed, where that is known
+    unlearned: frozenset[int] = frozenset()  # indices of turns that no mask learns
     decision: bool = False  # a decision point: the last turn is the continuation to learn
     lost: tuple[LostTurn, ...] = ()  # turns of the conversation that no row learns
 
@@ -99,11 +100,16 @@ def render(messages: Sequence[Message], tokenizer: ChatTokenizer) -> Rendered:
     return whole
 
 
-def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: frozenset[int] = frozenset()) -> list[Rendered]:
+def render_all(
+    messages: Sequence[Message],
+    tokenizer: ChatTokenizer,
+    failed: frozenset[int] = frozenset(),
+    unlearned: frozenset[int] = frozenset(),
+) -> list[Rendered]:
     """The conversation as training rows: one for the whole, then one for each decision that is right only alone.
 
-    failed: indices of turns whose command failed; valid in canonical form only if the roles alternate already. The first row names the
-    turns that no row learns. Raises RenderError if no turn is left.
+    failed: indices of turns whose command failed. unlearned: of turns that no mask learns. Both are valid in canonical form only if the
+    roles alternate already. The first row names the turns that no row learns. Raises RenderError if no turn is left.
     """
     turns, rows, lost = prepare(messages, tokenizer), list[Rendered](), list[LostTurn]()
     alone = [index for index, turn in enumerate(turns) if turn.role == "assistant"]
@@ -121,7 +127,7 @@ def render_all(messages: Sequence[Message], tokenizer: ChatTokenizer, failed: fr
             lost.append(LostTurn(index, error.fault, str(error)))
     if not rows:
         raise _nothing_left(lost)
-    return [replace(row, failed=failed, lost=() if at else tuple(lost)) for at, row in enumerate(rows)]
+    return [replace(row, failed=failed, unlearned=unlearned, lost=() if at else tuple(lost)) for at, row in enumerate(rows)]
 
 
 def of_last_turn(renderings: Sequence[Rendered]) -> Rendered | None:

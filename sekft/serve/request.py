@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sekft.rendering.messages import Message
+from sekft.rendering.messages import Message, joined_parts
 from sekft.serve.refusal import Refusal
 
 HARMLESS = {
@@ -64,7 +64,7 @@ class RequestMessage(RequestModel):
 
     def message(self) -> Message:
         """developer is OpenAI's newer word for system; text parts are joined by newlines, as turns of one role are."""
-        content = self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+        content = self.content if isinstance(self.content, str) else joined_parts(part.text for part in self.content)
         return Message(role="system" if self.role == "developer" else self.role, content=content)
 
 

@@ -86,8 +86,8 @@ def test_folders_of_documents_and_lines_mix_and_attempts_at_one_scenario_are_num
     assert [episode.id for episode in episodes] == ["a#0@imported", "w#0@imported", "w#1@imported"]
     assert left_out == {
         "messages: Field required": 1,
-        "unknown role 'wizard'": 1,
-        "no JSON": 1,
+        "messages.0.role: unknown role 'wizard'; allowed: system, user, assistant, and what other tools call them": 1,
+        "invalid JSON: lexical error: invalid string in json text.": 1,
         "no assistant turn": 1,
         "a system turn in the middle": 1,
     }

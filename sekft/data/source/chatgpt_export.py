@@ -1,4 +1,4 @@
-"""Reads conversations.json of a ChatGPT export, one conversation at a time: the branch that was last shown."""
+"""Reads the conversations of a ChatGPT export, in one file or in numbered ones, one at a time: the branch that was last shown."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,13 +9,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sekft.config import SourceConfig
 from sekft.data.containers import open_file
-from sekft.data.conversation import Role, Text, leading_system_turns, to_conversation
+from sekft.data.conversation import Text, Turn, foreign_in, leading_system_turns, to_conversation
 from sekft.data.files import find_files
+from sekft.data.lines import first_record
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.errors import DataError, validation_line
 
-JSON = ("conversations.json", "conversations.json.gz")
+JSON = (".json", ".json.gz")
+THOUGHTS = frozenset(("thoughts", "reasoning_recap"))
+ABOUT = frozenset(("user_editable_context", "model_editable_context"))  # what the service tells the model about its user
+SPOKEN = frozenset(("text", "multimodal_text"))
+SOUND = "audio_asset_pointer"  # stands beside its transcription
 
 
 class Record(BaseModel):
@@ -30,13 +35,14 @@ class Author(Record):
 
 class Content(Record):
     content_type: str
-    parts: list[Any] = []
+    parts: list[Any] | None = None
 
 
 class ExportedMessage(Record):
     author: Author
     content: Content
     recipient: str | None = "all"
+    weight: float | None = None  # 0: not among what the model was shown
 
 
 class Node(Record):
@@ -53,18 +59,18 @@ class Conversation(Record):
 
 
 class Texts(Record):
-    texts: list[Text]
+    text: Text
 
 
 def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
-    """One sample per conversation. Messages that are not text, and those to and from tools, are dropped and counted."""
+    """One sample per conversation, up to its first message that is not text, or to or from a tool."""
     seen: set[str] = set()
-    for file in find_files(source.path or "", JSON):
+    for file in export_files(source):
         for number, document in _conversations(file):
             location = f"{file}: conversation {number}"
             try:
                 record = Conversation.model_validate(document)
-                turns = to_conversation(_turns(record, source.max_line_bytes, stats), source.system, stats)
+                found = to_conversation(_turns(record, source.max_line_bytes, stats), source.system, stats)
             except ValidationError as error:
                 stats.reject(location, validation_line(error))
                 continue
@@ -74,9 +80,22 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
             id = record.conversation_id or record.id or f"{file.name}-{number}"
             if id in seen:
                 stats.skip("a conversation with the id of an earlier one")
-            elif turns:
+            elif found:
                 seen.add(id)
-                yield Sample(f"{name}/{id}", f"{name}/{id}", name, turns, is_chat=True, time=record.create_time)
+                place, time = f"{name}/{id}", record.create_time
+                yield Sample(place, place, name, found.messages, unlearned=found.unlearned, is_chat=True, time=time)
+
+
+def export_files(source: SourceConfig) -> list[Path]:
+    """The file, or the files of the folder of an export that hold conversations; other files of an export have records of another form."""
+    files = find_files(source.path or "", JSON)
+    if len(files) == 1:
+        return files
+    records = ((file, first_record(file, source.max_line_bytes)) for file in files)
+    found = [file for file, record in records if isinstance(record, dict) and "mapping" in record]
+    if not found:
+        raise DataError(f"{source.path}: no file with conversations among its {len(files)} of *.json; allowed: conversations.json")
+    return found
 
 
 def _conversations(file: Path) -> Iterator[tuple[int, Any]]:
@@ -94,23 +113,35 @@ def _conversations(file: Path) -> Iterator[tuple[int, Any]]:
         raise DataError(f"{file}: no conversation; allowed: a JSON list of conversations")
 
 
-def _turns(record: Conversation, max_bytes: int, stats: ReadStats) -> list[tuple[Role, str]]:
-    """The text turns of the branch. Raises ValueError for a cycle of parents, a missing one, and more than max_bytes characters."""
-    turns: list[tuple[Role, str]] = []
+def _turns(record: Conversation, max_bytes: int, stats: ReadStats) -> list[Turn]:
+    """The turns of the branch. Raises ValueError for a cycle of parents, a missing one, and more than max_bytes characters."""
+    turns: list[Turn] = []
     for message in _branch(record):
-        content_type = message.content.content_type
-        if content_type != "text" or any(not isinstance(part, str) for part in message.content.parts):
-            stats.count_change(f"messages dropped: {content_type if content_type != 'text' else 'not all text'}")
-        elif message.author.role == "tool" or message.recipient not in ("all", None):
-            stats.count_change("messages dropped: to or from a tool")
+        kind = message.content.content_type
+        if kind in THOUGHTS | ABOUT:
+            stats.count_change("thoughts dropped" if kind in THOUGHTS else f"messages dropped: {kind}")
         else:
-            role: Role = message.author.role
-            turns.append((role, "\n".join(Texts(texts=message.content.parts).texts)))
-    length = sum(len(text) for _, text in turns)
+            turns.append(_turn(message))
+    length = sum(len(turn.text) for turn in turns)
     if length > max_bytes:
         raise ValueError(f"{length} characters; allowed: max_line_bytes={max_bytes}")
     leading = leading_system_turns(turns)
-    return [(role, text) for at, (role, text) in enumerate(turns) if at < leading or role != "system"]
+    return [turn for at, turn in enumerate(turns) if at < leading or turn.role != "system"]
+
+
+def _turn(message: ExportedMessage) -> Turn:
+    """A message as a turn; one to or from a tool, and one with an image, as a turn that is not text."""
+    role, content = message.author.role, message.content
+    is_learned = message.weight != 0
+    if role == "tool" or message.recipient not in ("all", None):
+        called = "a call of a tool" if role == "tool" else f"a call of {str(message.recipient)[:40]}"
+        return Turn("assistant", "", is_learned, called)
+    if content.content_type not in SPOKEN:
+        return Turn(role, "", is_learned, f"a message of the type {content.content_type[:40]!r}")
+    parts = [part for part in content.parts or () if not (isinstance(part, dict) and part.get("content_type") == SOUND)]
+    if foreign := foreign_in({"content": parts}):
+        return Turn(role, "", is_learned, foreign)
+    return Turn(role, Texts(text=parts).text, is_learned)
 
 
 def _branch(record: Conversation) -> list[ExportedMessage]:

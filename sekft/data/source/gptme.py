@@ -4,15 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
 from sekft.config.data import Calls, Filter, System
-from sekft.data.conversation import Role, Text, leading_system_turns, to_conversation
+from sekft.data.conversation import Text, Turn, leading_system_turns, to_conversation
 from sekft.data.files import find_files
-from sekft.data.lines import read_records
+from sekft.data.lines import parse_line, read_lines
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
 from sekft.data.tool_calls import to_episode
@@ -63,18 +64,26 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     with looking():
         for file in find_files(source.path or "", LOGS):
             log = file.parent.name if file.name in LOGS else file.stem
-            messages = [message for _, message in read_records([file], LogMessage, source.max_line_bytes, stats)]
+            messages = list(_messages(file, source, stats))
             if reason := next((FILTERS[filter][0] for filter in source.filters if FILTERS[filter][1](log, messages)), None):
                 stats.skip(reason)
-            elif turns := to_conversation(_turns(messages, source, stats), source.system or System.drop, stats):
-                yield Sample(f"{name}/{log}", f"{name}/{log}", name, turns, is_chat=True, time=_time(messages))
+            elif found := to_conversation(_turns(messages, source, stats), source.system or System.drop, stats):
+                yield Sample(f"{name}/{log}", f"{name}/{log}", name, found.messages, is_chat=True, time=_time(messages))
 
 
-def _turns(messages: Sequence[LogMessage], source: SourceConfig, stats: ReadStats) -> list[tuple[Role, str]]:
-    turns: list[tuple[Role, str]] = [(message.role, message.content) for message in messages if not message.ui_only]
+def _messages(file: Path, source: SourceConfig, stats: ReadStats) -> Iterator[LogMessage]:
+    """The messages of a log up to its first invalid line: what follows that line would answer something else."""
+    for line in read_lines([file], source.max_line_bytes, stats):
+        if (message := parse_line(line, LogMessage, stats)) is None:
+            return
+        yield message
+
+
+def _turns(messages: Sequence[LogMessage], source: SourceConfig, stats: ReadStats) -> list[Turn]:
+    turns = [Turn(message.role, message.content) for message in messages if not message.ui_only]
     stats.count_change("messages only for the screen dropped", len(messages) - len(turns))
     if source.redact:
-        turns = [(role, _redacted(text, stats)) for role, text in turns]
+        turns = [Turn(turn.role, _redacted(turn.text, stats)) for turn in turns]
     if source.calls is Calls.text:
         return turns
     leading = leading_system_turns(turns)

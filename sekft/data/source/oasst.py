@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from sekft.config import SourceConfig
-from sekft.data.conversation import to_conversation
+from sekft.data.conversation import Turn, to_conversation
 from sekft.data.files import find_files
 from sekft.data.lines import JSONL, Line, parse_line, read_lines
 from sekft.data.reader import ReadStats
@@ -43,9 +43,9 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
 def _sample(name: str, source: SourceConfig, tree: Tree, stats: ReadStats) -> Iterator[Sample]:
     path = best_path(tree, frozenset(source.langs), source.min_quality, stats)
     if path:
-        turns = to_conversation([("assistant" if node.role == "assistant" else "user", node.text) for node in path], source.system, stats)
-        if turns:
-            yield Sample(f"{name}/{tree.id}", f"{name}/{tree.id}", name, turns, is_chat=True, time=path[0].time)
+        turns = [Turn("assistant" if node.role == "assistant" else "user", node.text) for node in path]
+        if conversation := to_conversation(turns, source.system, stats):
+            yield Sample(f"{name}/{tree.id}", f"{name}/{tree.id}", name, conversation.messages, is_chat=True, time=path[0].time)
 
 
 def _trees(file: Path, max_bytes: int, stats: ReadStats) -> Iterator[Tree]:

@@ -11,14 +11,13 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from sekft.config import SourceConfig, SourceKind
 from sekft.data.containers import DATA, is_turn
-from sekft.data.conversation import ROLES, RawTurn, to_conversation
+from sekft.data.conversation import Conversation, RawTurn, to_conversation
 from sekft.data.files import find_files
 from sekft.data.lines import first_record, read_records
 from sekft.data.reader import ReadStats
 from sekft.data.sample import Sample
-from sekft.rendering.messages import Message
 
-TURN_COLUMNS = ("messages", "conversations", "conversation", "turns")
+TURN_COLUMNS = ("messages", "conversations", "conversation", "turns", "chat_messages")
 PAIRS = {  # (column of the prompt, column of the answer), in the order in which they are looked for
     SourceKind.prompt_completion: (("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("input", "output")),
     SourceKind.alpaca: (("instruction", "output"), ("instruction", "response")),
@@ -30,9 +29,9 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     for file in row_files(source):
         row_type = _row_type(source, first_record(file, source.max_line_bytes))
         for location, row in read_records([file], row_type, source.max_line_bytes, stats):
-            turns = to_conversation([(ROLES[turn.role], turn.content) for turn in row.turns], source.system, stats)
-            if turns:
-                yield _sample(name, row, Path(location).name, turns)
+            conversation = to_conversation([turn.turn() for turn in row.turns], source.system, stats)
+            if conversation:
+                yield _sample(name, row, Path(location).name, conversation)
 
 
 def row_files(source: SourceConfig) -> list[Path]:
@@ -73,13 +72,24 @@ def _parsed(value: Any) -> Any:
         return value
 
 
-def _sample(name: str, row: Any, location: str, turns: tuple[Message, ...]) -> Sample:
+def _sample(name: str, row: Any, location: str, conversation: Conversation) -> Sample:
     own = row.id if isinstance(row.id, str | int) and row.id != "" else None
     id = f"{name}/{location if own is None else own}"
     group, archetype = (value if isinstance(value, str) else "" for value in (row.group, row.archetype))
     time = row.time if isinstance(row.time, float | int) else None
-    key = "" if group or own is not None else sha256("\0".join(turn.content for turn in turns).encode("utf-8", "surrogatepass")).hexdigest()
-    return Sample(id, f"{name}/{group}" if group else id, name, turns, is_chat=True, archetype=archetype, time=time, key=key)
+    text = "\0".join(turn.content for turn in conversation.messages)
+    key = "" if group or own is not None else sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Sample(
+        id,
+        f"{name}/{group}" if group else id,
+        name,
+        conversation.messages,
+        unlearned=conversation.unlearned,
+        is_chat=True,
+        archetype=archetype,
+        time=time,
+        key=key,
+    )
 
 
 class _Row(BaseModel):

@@ -14,9 +14,16 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
     """One sample per trajectory that passed (`kept`); the others are skipped, counted by outcome."""
     for _, episode in read_records(find_files(source.path or "", JSONL), Trajectory, source.max_line_bytes, stats):
         if episode.kept:
-            yield Sample(episode.id, episode.scenario_id, name, episode.messages, _failed_turns(episode), archetype=episode.archetype)
+            failed, unlearned = _failed_turns(episode), _unlearned_turns(episode)
+            yield Sample(episode.id, episode.scenario_id, name, episode.messages, failed, unlearned, archetype=episode.archetype)
         else:
             stats.skip(episode.outcome.value)
+
+
+def _unlearned_turns(episode: Trajectory) -> frozenset[int]:
+    """The turns that an imported record keeps from being learned."""
+    turns = episode.meta.get("unlearned")
+    return frozenset(turn for turn in turns if isinstance(turn, int)) if isinstance(turns, list) else frozenset()
 
 
 def _failed_turns(episode: Trajectory) -> frozenset[int]:

@@ -35,18 +35,45 @@ def put(folder: Path, *records: Any) -> Path:
     return folder
 
 
-def test_the_shown_branch_is_read_without_tool_messages(tmp_path: Path):
+def test_the_shown_branch_is_read_up_to_its_first_message_to_or_from_a_tool(tmp_path: Path):
     [sample], stats = read("chatgpt_export", put(tmp_path, GOOD))
-    assert turns(sample) == [
-        ("user", "What is two and two?"), ("assistant", "Four."), ("user", "Thanks </s> bye"), ("assistant", "You are welcome."),
-    ]  # fmt: skip
+    assert turns(sample) == [("user", "What is two and two?"), ("assistant", "Four.")]
     assert (sample.id, sample.time) == ("chatgpt_export/c", 12.5)
-    assert stats.changed == {"messages dropped: code": 1, "messages dropped: to or from a tool": 1}
+    assert stats.changed == {"ended before a call of a tool": 1, "turns after the last answer dropped": 1}
 
 
 def test_without_a_current_node_the_last_leaf_is_taken_and_ids_count_once(tmp_path: Path):
     samples, stats = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": None}, GOOD))
     assert len(samples) == 1 and stats.skipped == {"a conversation with the id of an earlier one": 1}
+
+
+def test_the_numbered_files_of_an_export_are_read_and_its_other_files_are_not(tmp_path: Path):
+    for number in range(2):
+        (tmp_path / f"conversations-00{number}.json").write_text("\ufeff" + json.dumps([GOOD | {"conversation_id": f"c{number}"}]))
+    (tmp_path / "shared_conversations.json").write_text('[{"id": "s", "conversation_id": "c0"}]')
+    (tmp_path / "user.json").write_text('{"id": "u"}')
+    samples, _ = read("chatgpt_export", tmp_path)
+    assert [sample.id for sample in samples] == ["chatgpt_export/c0", "chatgpt_export/c1"]
+    with pytest.raises(DataError, match="no file with conversations among its 2 of"):
+        for file in tmp_path.glob("conversations*"):
+            file.unlink()
+        read("chatgpt_export", tmp_path)
+
+
+def test_thoughts_are_left_out_sounds_are_their_transcription_and_a_picture_ends_the_conversation(tmp_path: Path):
+    spoken = [{"content_type": "audio_transcription", "text": "Hello."}, {"content_type": "audio_asset_pointer"}]
+    mapping = {
+        "u": node(None, "user", "", content={"content_type": "multimodal_text", "parts": spoken}),
+        "t": node("u", "assistant", "", content={"content_type": "thoughts", "thoughts": []}),
+        "a": node("t", "assistant", "Hello, you.", weight=0.0),
+        "u2": node("a", "user", "And?"),
+        "a2": node("u2", "assistant", "Well."),
+        "p": node("a2", "user", "", content={"content_type": "multimodal_text", "parts": [{"content_type": "image_asset_pointer"}, "?"]}),
+        "a3": node("p", "assistant", "A cat."),
+    }
+    [sample], stats = read("chatgpt_export", put(tmp_path, GOOD | {"current_node": "a3", "mapping": mapping}))
+    assert [text for _, text in turns(sample)] == ["Hello.", "Hello, you.", "And?", "Well."] and sample.unlearned == {1}
+    assert "ended before a part of the type 'image_asset_pointer'" in stats.changed
 
 
 HOSTILE = {

@@ -78,11 +78,15 @@ def test_episodes_hold_only_commands_and_what_they_printed(tmp_path: Path):
     [sample], stats = read("gptme", log(tmp_path, "a"), calls=Calls.shell, system=System.drop)
     assert turns(sample) == [("user", "How many lines has notes.txt?\n$ "), ("assistant", "wc -l notes.txt")]
     assert stats.changed["answers without a command dropped"] == 1
-    more = [line("assistant", '@shell(2): {"command": "ls"}'), line("system", "```stdout\na\n```"), line("assistant", "```ipython\n1\n```")]
+    more = [
+        line("assistant", '@shell(2): {"command": "ls"}'),
+        line("system", "Ran command: `ls`\n\n```stdout\na\n```"),
+        line("assistant", "```ipython\n1\n```"),
+    ]
     log(tmp_path, "a", *LOG[:4], *more)
     [sample], stats = read("gptme", tmp_path, calls=Calls.shell, system=System.drop)
     assert [text for role, text in turns(sample) if role == "assistant"] == ["wc -l notes.txt", "ls"]
-    assert turns(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["cut at a call of ipython"] == 1
+    assert turns(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["ended before a call of ipython"] == 1
 
 
 SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx",

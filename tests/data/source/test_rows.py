@@ -44,7 +44,7 @@ def test_text_parts_are_joined_and_rows_without_a_conversation_are_counted(tmp_p
     parts = [{"role": "human", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, {"role": "gpt", "content": "c"}]
     lost = [[LATE], [], [TURNS[2], LATE, TURNS[2]]]
     [sample], stats = read("messages", put(tmp_path / "a.jsonl", [{"messages": messages} for messages in [parts, *lost]]))
-    assert turns(sample) == [("user", "ab"), ("assistant", "c")]
+    assert turns(sample) == [("user", "a\nb"), ("assistant", "c")]
     assert stats.skipped == {"no assistant turn": 2, "the assistant comes first": 1}
 
 
@@ -53,7 +53,8 @@ def test_text_parts_are_joined_and_rows_without_a_conversation_are_counted(tmp_p
     [
         ({"massages": []}, "messages: Field required"),
         ({"messages": [{"role": "pope", "content": "x"}]}, "messages.0.role"),
-        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": 3}]}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": "x", "weight": 0.5}]}, "messages.0.weight: neither on nor off; allowed: 0, 1"),
     ],
 )
 def test_an_invalid_row_is_named_in_both_formats(tmp_path: Path, row: dict[str, Any], message: str):

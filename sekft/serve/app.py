@@ -31,7 +31,7 @@ GREEDY_BELOW = 0.01  # lower temperatures would overflow the logits
 
 
 class Endpoint:
-    """The handlers of the four routes."""
+    """The handlers of the routes."""
 
     def __init__(self, models: Completer, config: ServerConfig, slots: Slots) -> None:
         self._models = models
@@ -44,6 +44,12 @@ class Endpoint:
 
     async def list_models(self, _: Request) -> Response:
         return model_list(self._models.names, self._created, self._models.context)
+
+    async def describe_model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._models.names:
+            raise self._unknown(name)
+        return model_list(self._models.names, self._created, self._models.context, name)
 
     async def tokenize(self, request: Request) -> Response:
         _, prompt = await self._parse(request, TokenizeRequest)
@@ -60,9 +66,11 @@ class Endpoint:
         """The validated request and the ids of its prompt. Raises Refusal."""
         body = parse(await read_body(request, self._config.max_body_bytes), shape, self._config.max_messages)
         if body.model is not None and body.model not in self._models.names:
-            found, allowed = repr(body.model[:80]), ", ".join(self._models.names)
-            raise Refusal(404, f"model: found {found}, served here: {allowed}", "model", "model_not_found")
+            raise self._unknown(body.model)
         return body, await run_in_threadpool(self._prompt, body)
+
+    def _unknown(self, name: str) -> Refusal:
+        return Refusal(404, f"model: found {name[:80]!r}, served here: {', '.join(self._models.names)}", "model", "model_not_found")
 
     def _prompt(self, body: ConversationRequest) -> list[int]:
         try:
@@ -96,6 +104,7 @@ def app(models: Completer, config: ServerConfig, slots: Slots, report: Report) -
     routes = [
         Route("/v1/chat/completions", endpoint.chat, methods=["POST"]),
         Route("/v1/models", endpoint.list_models, methods=["GET"]),
+        Route("/v1/models/{name:path}", endpoint.describe_model, methods=["GET"]),
         Route("/tokenize", endpoint.tokenize, methods=["POST"]),
         Route("/health", endpoint.health, methods=["GET"]),
     ]
@@ -124,7 +133,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _not_served(request: Request, error: Exception) -> Response:
     """The answer to an unknown path, or to another method on a known one."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    allowed = "POST /v1/chat/completions, GET /v1/models, POST /tokenize, GET /health"
+    allowed = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/NAME, POST /tokenize, GET /health"
     return Refusal(status, f"{request.method} on this path is not served; allowed: {allowed}").response()
 
 

@@ -62,6 +62,13 @@ class RequestMessage(RequestModel):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _call_without_text(cls, fields: Any) -> Any:
+        """With a text for a turn that only calls a tool, so that it is refused for the call and not for the lack of a text."""
+        lacks = isinstance(fields, dict) and fields.get("content") is None and (fields.get("tool_calls") or fields.get("function_call"))
+        return {**fields, "content": ""} if lacks else fields
+
     def message(self) -> Message:
         """developer is OpenAI's newer word for system; text parts are joined by newlines, as turns of one role are."""
         content = self.content if isinstance(self.content, str) else joined_parts(part.text for part in self.content)

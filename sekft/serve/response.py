@@ -26,11 +26,13 @@ INTERNAL_ERROR = "internal error; the server's log has the details"
 CLIENT_GONE = 499  # nginx's status; it appears only in the request log
 
 
-def model_list(names: Sequence[str], created: int, context: int | None) -> Response:
-    """names: the base first; it is the `parent` of the others."""
+def model_list(names: Sequence[str], created: int, context: int | None, only: str | None = None) -> Response:
+    """The list of models, or one of them. names: the base first; it is the `parent` of the others."""
     parents = [None, *[names[0]] * (len(names) - 1)]
     common = {"object": "model", "created": created, "owned_by": "sekft", "max_model_len": context}
     models = [Model.model_validate({"id": name, **common, "parent": parent}) for name, parent in zip(names, parents, strict=True)]
+    if only is not None:
+        return JSONResponse(models[names.index(only)].model_dump())
     return JSONResponse({"object": "list", "data": [model.model_dump() for model in models]})
 
 

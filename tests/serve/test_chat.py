@@ -84,6 +84,12 @@ def test_the_openai_client_raises_its_own_error_for_each_refusal(client: openai.
         ask(messages=[{"role": "user", "content": "ls " * 3000}])
 
 
+def test_a_model_is_described_by_its_name(server: Running, client: openai.OpenAI):
+    assert client.models.retrieve("early").model_dump()["parent"] == "tiny" and client.models.retrieve("tiny").id == "tiny"
+    with pytest.raises(openai.NotFoundError, match="served here: tiny, early, v1.2"):
+        client.models.retrieve("org/nobody")
+
+
 def test_a_stop_string_ends_the_reply_before_it_and_is_never_streamed(server: Running, client: openai.OpenAI):
     text = text_of(server.chat(TALK, "tiny", max_tokens=40))
     stop = text[12:16]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekft.errors import RenderError
@@ -61,3 +61,32 @@ def test_an_unsupported_field_is_accepted_only_with_a_value_that_has_no_effect(n
         parse(json.dumps({**GOOD, name: value}).encode(), ChatRequest, 8)
     with pytest.raises(Refusal, match=f"^{name}: found 'other', allowed: "):
         parse(json.dumps({**GOOD, name: "other"}).encode(), ChatRequest, 8)
+
+
+def test_a_turn_that_only_calls_a_tool_is_refused_for_the_call():
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}
+    for turn in (call, {name: value for name, value in call.items() if value}):
+        with pytest.raises(Refusal, match=r"^messages\[1\].tool_calls: found .*, allowed: \[\]$"):
+            parse(json.dumps({**GOOD, "messages": [*GOOD["messages"], turn, *GOOD["messages"]]}).encode(), ChatRequest, 8)
+
+
+NAMES = st.sampled_from([*FIELDS, "role", "content", "type", "text", "refusal"])
+BODIES = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, ANYTHING)) | st.dictionaries(NAMES, ANYTHING, max_size=5)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=20_000)
+@given(BODIES, st.lists(TURNS, max_size=4) | ANYTHING, st.booleans(), st.binary(max_size=3), st.integers(0, 300))
+def test_many_bodies_whole_cut_and_spoilt_are_requests_or_refusals(changes, messages, is_good, noise: bytes, at: int):
+    """is_good: the fields that a request needs are there, and only the changes may be wrong."""
+    document = {**GOOD, **changes} if is_good else {**changes, "messages": messages}
+    whole = json.dumps(document).encode("utf-8", "surrogatepass")
+    for body in (whole, whole[:at] + noise + whole[at:], whole[:at]):
+        for shape in (ChatRequest, TokenizeRequest):
+            try:
+                request = parse(body, shape, 8)
+            except Refusal as refusal:
+                assert refusal.status == 400 and refusal.message.isprintable() and len(refusal.message) < 600
+                json.dumps(refusal.body()).encode()
+            else:
+                assert request.messages and all(isinstance(message.content, str) for message in request.conversation())

@@ -13,7 +13,8 @@ HEAD = """# Every setting
 
 Written by `python -m scripts.settings` from `sekft/config/`, as `--help` is; `python -m sekft.train --help trainer` shows one group.
 *automatic*: a rule chooses it for the base and the device, and `dry_run=true` prints the reason. A text or list with blanks, commas or
-brackets is quoted for the shell. `NAME` is a name of your own, such as that of a data source.
+brackets is quoted for the shell; a text arrives as it was typed, also with `=`, backslashes and `${...}` that names no setting. `NAME`
+is a name of your own, such as that of a data source.
 """
 Table = tuple[Section, list[str], dict[str, object]]  # a section, the commands that have it, the defaults of the first
 

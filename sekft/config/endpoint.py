@@ -26,8 +26,8 @@ class EndpointConfig:
     temperature: float = at_least(0, default=0.7)  # [factor] by which logits are divided before a token is drawn; 0: greedy; e.g. 1
     max_tokens: int = at_least(1, default=256)  # of one reply
     timeout_s: float = at_least(0.1, default=60.0)  # of one request; every retry has its own
-    retries: int = between(0, 10, default=2)  # [requests] after time-outs, refused connections, 408, 409, 429 and 5xx
-    extra: dict[str, Any] = field(default_factory=dict)  # more fields of every request; e.g. .top_k=50
+    retries: int = between(0, 10, default=2)  # [requests] after time-outs, overload, refused connections and errors of the server
+    extra: dict[str, Any] = field(default_factory=dict)  # more fields of every request; null leaves one out; e.g. .top_k=50
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sekft.rendering.messages import Reply
+from sekft.rendering.messages import Reply, joined_parts
 
 MAX_WORDS = 300  # characters of what a server says that are kept
 FULL_CONTEXT = "the context of the endpoint's model"
@@ -268,7 +268,7 @@ def _content(content: Any) -> Content:
             calls_tool = True
         elif kind != "reference":  # Mistral's, to a document: it has no text
             raise Trouble(Kind.unreadable, f"choices[0].message.content[{number}]: found {_shown(part)}, allowed: a part of text")
-    return Content("\n".join(texts), reasoning, refusal, calls_tool)
+    return Content(joined_parts(texts), reasoning, refusal, calls_tool)
 
 
 def _length(value: Any) -> int:

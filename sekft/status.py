@@ -54,7 +54,7 @@ def cut_off(runs: Sequence[Condition]) -> list[Path]:
 def show(run: Condition) -> None:
     """Print the folder of a run, which is never cut or wrapped, and below it its state."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(escape(str(run.folder)))
+    console.print(escape(f"{run.folder}  {run.name}".rstrip()))
     done = f" {run.share:.0%}" if run.share is not None else ""
     left = f", {run.left_s:.0f} s left" if run.left_s is not None else ""
     state = f"[{STYLES[run.state]}]{run.state}[/]" if run.state in STYLES else run.state

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import sqrt
 from pathlib import Path
@@ -88,6 +88,11 @@ class Group:
         """The base's episodes, each once."""
         return list({episode.id: episode for run in self.runs for episode in run.base}.values())
 
+    def given_name(self) -> str | None:
+        """The name that a person gave all of its runs; None if there is none, or they have several."""
+        (first, *others) = {run.record.given_name() for run in self.runs}
+        return None if others else first
+
     def losses(self) -> list[float]:
         return [loss for run in self.runs if (loss := run.loss()) is not None]
 
@@ -148,11 +153,12 @@ def group_runs(runs: Sequence[EvaluatedRun]) -> list[Group]:
     for run in runs:
         groups.setdefault(_key(run.settings), []).append(run)
     keys = differing_keys([group[0] for group in groups.values()])
-    named = []
+    made = []
     for group in groups.values():
         values = {key: group[0].settings.get(key) for key in keys}
-        named.append(Group(_name(values), values, tuple(sorted(group, key=lambda run: run.seed))))
-    return named
+        made.append(Group(_name(values), values, tuple(sorted(group, key=lambda run: run.seed))))
+    given = [group.given_name() for group in made]
+    return [replace(group, name=name) if name and given.count(name) == 1 else group for group, name in zip(made, given, strict=True)]
 
 
 def differing_keys(runs: Sequence[EvaluatedRun]) -> list[str]:

@@ -47,7 +47,7 @@ def about_run(folder: Path, scored: Score, tracker: str = "") -> About:
     trained = _training(record, source, scored.subject)
     training, curves = _training_record(trained) if trained else (None, {})
     facts = {
-        "run": _shown(source),
+        "run": ", ".join(filter(None, (record.given_name(), _shown(source)))),
         "command": shlex.join(("python", "-m", f"sekft.{record.command}", *record.overrides)),
         "base": _base(record),
         "adapter": _adapter(record, training, trained, scored.subject),

@@ -12,7 +12,7 @@ from sekft.eval import gate, terminal
 from sekft.model.locate import offline
 from sekft.sandbox import choose
 from sekft.scenario.split import describe, is_foreign, load
-from sekft.tracking import wandb_mirror
+from sekft.tracking import names, wandb_mirror
 from sekft.tracking.files import plain
 from sekft.where import allowed, remote, submission
 
@@ -86,10 +86,12 @@ def describe_local_work(command: str, settings: Any, job: Job) -> Iterator[str]:
 
 
 def _tracker_line(settings: Any) -> str:
+    given = names.given(settings.tracker)
+    called = f" named {given.name}" if given.name else ""
     match settings.tracker.kind:
         case Tracker.none:
-            return "tracker: none"
+            return f"tracker: none{f', a run{called}' if called else ''}"
         case Tracker.tensorboard:
-            return f"TensorBoard: one folder of events in {settings.tracker.folder}"
+            return f"TensorBoard: one folder of events{called} in {settings.tracker.folder}"
         case _:
-            return f"W&B: one run of project {wandb_mirror.project(settings.tracker)}, kept in {settings.tracker.folder}"
+            return f"W&B: one run{called} of project {wandb_mirror.project(settings.tracker)}, kept in {settings.tracker.folder}"

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,17 @@ class Condition:
     stage: str = ""
     share: float | None = None  # of the stage that is done, 0 to 1
     left_s: float | None = None  # of the stage, estimated from its pace
+    name: str = ""  # that a person gave the run
     ended: str = ""  # ISO 8601; empty while it runs
 
 
 def condition(folder: Path, stalled_s: float, now: datetime | None = None) -> Condition:
     """The condition of the run in a folder; without progress for stalled_s a live run is stalled."""
-    now = now or datetime.now(UTC)
     run = RunRecord.from_json(first_edition.upgraded(RUN, _read(folder / RUN)))
+    return replace(_condition(folder, run, stalled_s, now or datetime.now(UTC)), name=run.given_name() or "")
+
+
+def _condition(folder: Path, run: RunRecord, stalled_s: float, now: datetime) -> Condition:
     if run.status == "done":
         return Condition(folder, run.command, run.status, str(_read(folder / SUMMARY).get("verdict", "")), ended=run.ended or "")
     if run.status != "running":

@@ -51,6 +51,11 @@ class RunRecord:
         facts = {key: value for key, value in document.items() if key not in names and key != "schema_version"}
         return cls(**{"command": "?", "status": "unreadable", **known, "overrides": tuple(known.get("overrides", ())), "facts": facts})
 
+    def given_name(self) -> str | None:
+        """The name that a person gave the run: tracker.name or WANDB_NAME."""
+        named = self.facts.get("named")
+        return named.get("name") if isinstance(named, Mapping) else None
+
     def to_json(self) -> dict[str, Any]:
         own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "facts"}
         return {"schema_version": SCHEMA_VERSION, **own, **self.facts}

@@ -40,9 +40,9 @@ def find(places: Iterable[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for place in places:
         folders = [Path(place)] if Path(place).is_dir() else [Path(path) for path in sorted(glob(place))]  # noqa: PTH207, Path.glob takes no absolute one
-        inside = [run for folder in folders if folder.is_dir() for run in _runs(folder)]
+        inside = [run for folder in folders if folder.is_dir() for run in _runs(folder)] or named(place)
         if not inside:
-            raise DataError(f"runs: {place or '(empty)'}: no run there; allowed: a run folder, a sweep, or a glob of them")
+            raise DataError(f"runs: {place or '(empty)'}: no run there; allowed: a run folder, a sweep, a glob, the name of a run")
         found |= dict.fromkeys(inside)
     return list(found)
 
@@ -51,6 +51,18 @@ def below(folder: Path) -> list[Path]:
     """Every run folder at or below a folder, sorted by name; hidden folders are left out."""
     found = [file.parent for file in folder.rglob(RUN)]
     return sorted(run for run in found if not any(part.startswith(".") for part in run.relative_to(folder).parts))
+
+
+def named(name: str, root: Path = Path("outputs")) -> list[Path]:
+    """The runs below root with this name, oldest first."""
+    if not name or not root.is_dir():
+        return []
+    found = []
+    for folder in below(root):
+        with suppress(DataError):
+            record = run(folder)
+            found += [(record.started, folder)] * (record.given_name() == name)
+    return [folder for _, folder in sorted(found)]
 
 
 def newest(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sekft.config import TrackerConfig
 from sekft.errors import SettingsError
+from sekft.tracking import names
 from sekft.tracking.files import plain
 from sekft.tracking.mirror import Labels, NoMirror
 
@@ -41,11 +42,12 @@ def start(tracker: TrackerConfig, settings: Mapping[str, Any], labels: Labels) -
         raise SettingsError(
             "tracker=tensorboard: the package tensorboardX is not installed; pip install tensorboardX, or tracker=wandb or none"
         ) from None
-    name, group = tracker.name or labels.folder.name, tracker.group or labels.group
-    job = labels.folder.name if tracker.name and labels.group else None  # a sweep's jobs share a name
+    given = names.given(tracker)
+    name, group = given.name or labels.folder.name, given.group or labels.group
+    job = labels.folder.name if given.name and labels.group else None  # a sweep's jobs share a name
     folder = Path(tracker.folder).joinpath(*filter(None, (group, name, job)))
     writer = SummaryWriter(str(folder))
-    about = {"tags": [*labels.tags, *tracker.tags], "notes": tracker.notes, "record": str(labels.folder), "command": labels.job_type}
+    about = {"tags": [*labels.tags, *given.tags], "notes": given.notes, "record": str(labels.folder), "command": labels.job_type}
     writer.add_text("run", _markdown({**about, "settings": settings}), 0)
     return TensorBoardMirror(f"TensorBoard: {folder}; see it with `tensorboard --logdir {tracker.folder}`.", writer)
 

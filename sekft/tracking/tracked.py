@@ -8,6 +8,7 @@ from typing import Any
 
 from sekft.config import Tracker, TrackerConfig
 from sekft.config.job import Job
+from sekft.tracking import names
 from sekft.tracking.artifacts import STORED
 from sekft.tracking.files import write_json
 from sekft.tracking.headline import headline
@@ -60,10 +61,15 @@ def tracked(command: str, settings: Any, job: Job, tracker: TrackerConfig) -> It
     shown_settings = {**plain, **{key: job.facts[key] for key in ("chosen",) if key in job.facts}}  # with the reasons of automatic ones
     with (
         terminating(),
-        open_run(job.folder, command, plain, job.overrides, settings.seed, job.facts) as writer,
+        open_run(job.folder, command, plain, job.overrides, settings.seed, {**job.facts, **_named(tracker)}) as writer,
         open_mirror(tracker, shown_settings, Labels(job.name, job.group, command, job.choices, job.folder)) as shown,
     ):
         yield TrackedRun(writer, shown)
+
+
+def _named(tracker: TrackerConfig) -> dict[str, Any]:
+    facts = names.given(tracker).facts()
+    return {"named": facts} if facts else {}
 
 
 @contextmanager

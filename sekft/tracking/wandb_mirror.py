@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 from sekft.config import TrackerConfig
-from sekft.tracking import artifacts
+from sekft.tracking import artifacts, names
 from sekft.tracking.destination import Destination, choose, prepare
 from sekft.tracking.files import plain
 from sekft.tracking.mirror import Labels, Mirror, NoMirror
@@ -124,28 +124,22 @@ def start(tracker: TrackerConfig, settings: Mapping[str, Any], labels: Labels) -
 
 def project(tracker: TrackerConfig) -> str:
     """The project in W&B: of the settings, else WANDB_PROJECT, else sekft."""
-    return tracker.project or os.environ.get("WANDB_PROJECT") or PROJECT
+    return names.given(tracker).project or PROJECT
 
 
 def _arguments(tracker: TrackerConfig, labels: Labels) -> dict[str, Any]:
-    """The names of the run for wandb.init: from the settings, else from W&B's own variables, else from the run."""
-
-    def chosen(key: str, variable: str, otherwise: str | None) -> str | None:
-        return getattr(tracker, key) or os.environ.get(variable) or otherwise
-
-    name = chosen("name", "WANDB_NAME", None)
-    name = f"{name}/{labels.folder.name}" if name and labels.group else name or labels.name
-    group = chosen("group", "WANDB_RUN_GROUP", labels.group)
-    tags = [*labels.tags, *(tracker.tags or os.environ.get("WANDB_TAGS", "").split(","))]
-    notes = chosen("notes", "WANDB_NOTES", None)
+    """The names of the run for wandb.init: those that were given, else from the run."""
+    given = names.given(tracker)
+    name = f"{given.name}/{labels.folder.name}" if given.name and labels.group else given.name or labels.name
+    group = given.group or labels.group
     return {
         "name": name[:LONGEST_NAME],
-        "project": project(tracker),
-        "entity": chosen("entity", "WANDB_ENTITY", None),
+        "project": given.project or PROJECT,
+        "entity": given.entity,
         "group": group and group[:LONGEST_NAME],
         "job_type": os.environ.get("WANDB_JOB_TYPE") or labels.job_type,
-        "tags": list(dict.fromkeys(tag.strip()[:LONGEST_TAG] for tag in tags if tag.strip())),
-        "notes": "\n".join(filter(None, (notes, f"record in {labels.folder}"))),
+        "tags": list(dict.fromkeys(tag[:LONGEST_TAG] for tag in (*labels.tags, *given.tags) if tag)),
+        "notes": "\n".join(filter(None, (given.notes, f"record in {labels.folder}"))),
     }
 
 

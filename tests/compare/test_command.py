@@ -155,7 +155,7 @@ def test_without_a_name_the_newest_sweep_is_compared(tmp_path: Path):
     [
         (("runs=nowhere",), ["runs: nowhere", "no run there"]),
         ((), ["outputs/train has none"]),
-        (("runs=3",), ["runs: found 3", "a glob"]),
+        (("runs=3",), ["runs: 3", "a glob"]),
         (("runs=sweep", "criteria=[nice]"), ["criteria: found 'nice'", "verified_solvable"]),
         (("runs=sweep", "criteria=[]"), ["criteria: found none"]),
         (("runs=sweep", "sort=nice"), ["sort: found 'nice'", "gain", "mask.rule"]),

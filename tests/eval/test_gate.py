@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from sekft.cli.settings import conf_folder, settings
 from sekft.config import EvalCommandConfig, EvalConfig, TrainConfig, commands
+from sekft.episode.outcome import TROUBLE
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import SettingsError, VerdictError
 from sekft.eval import gate
@@ -63,8 +64,11 @@ def test_a_gain_is_promoted_and_every_criterion_has_a_finding():
 
 
 def test_episodes_that_an_endpoint_did_not_answer_measure_nothing():
-    gone = [one.model_copy(update={"ending": Ending.silent, "reason": "endpoint http 503"}) for one in episodes([False] * 64, 8)]
-    assert judged(episodes([False] * 64, 8), gone, shipped()).verdict.startswith("unmeasured (100% of tuned's episodes broken")
+    whole = episodes([False] * 64, 8)
+    gone = [one.model_copy(update={"ending": Ending.broken, "meta": {**one.meta, TROUBLE: "endpoint overloaded"}}) for one in whole]
+    assert judged(whole, gone, shipped()).verdict.startswith("unmeasured (100% of tuned's episodes broken: endpoint overloaded 64, allowed")
+    old = [Trajectory.model_validate(one.model_dump() | {"ending": "silent", "reason": "endpoint http 503"}) for one in whole]
+    assert judged(whole, old, shipped()).verdict.startswith("unmeasured (100% of tuned's episodes broken, allowed")
 
 
 def test_few_scenarios_are_inconclusive():

@@ -46,11 +46,11 @@ def about_run(folder: Path, scored: Score, tracker: str = "") -> About:
         record = records.run(source)
     trained = _training(record, source, scored.subject)
     training, curves = _training_record(trained) if trained else (None, {})
+    trained_facts = {"base": _base(record), "adapter": _adapter(record, training, trained, scored.subject)}
     facts = {
         "run": ", ".join(filter(None, (record.given_name(), _shown(source)))),
         "command": shlex.join(("python", "-m", f"sekft.{record.command}", *record.overrides)),
-        "base": _base(record),
-        "adapter": _adapter(record, training, trained, scored.subject),
+        **({title: _source(record, agent) for agent, title in scored.titles.items()} or trained_facts),
         "data": _data(training) if training else "",
         "training": _steps(training, curves) if training else "",
         "scenarios": _scenarios(record),
@@ -91,6 +91,13 @@ def _base(record: RunRecord) -> str:
     parts = [base.get("path"), base.get("revision") and f"revision {base['revision'][:12]}", base.get("dtype"), base.get("licence")]
     details = ", ".join(part for part in parts if part)
     return f"{base.get('name', '')} ({details})" if details else str(base.get("name") or "")
+
+
+def _source(record: RunRecord, agent: str) -> str:
+    """The function or the served model that an agent is."""
+    base = record.facts.get("base", {})
+    named = record.facts.get("adapters", {}).get(agent, {}).get("adapter") or base.get("name")
+    return f"{named} of {base['url']}" if base.get("url") else str(named)
 
 
 def _adapter(record: RunRecord, training: RunRecord | None, trained: Path | None, subject: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from sekft.config import EvalConfig
@@ -59,6 +59,7 @@ class AgentSource:
     episode is remembered.
     open: gives the agents while its context lasts; its argument is whether the base is needed. obstacles: by adapter, a reason not to
     promote it whatever its rates are; empty if there is none. measure_losses: the losses on texts, by name of the text; none by default.
+    titles: names for a person, of functions and of served models; a base and its adapters have none.
     """
 
     adapters: Mapping[str, Any]
@@ -66,6 +67,7 @@ class AgentSource:
     open: Callable[[bool], AbstractContextManager[AgentSet]]
     obstacles: Mapping[str, str]
     measure_losses: Callable[[], Mapping[str, TextLoss]] = dict
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -90,18 +90,23 @@ def write_eval_page(
     shown = [show_scenario(scenario, episodes, agents, scored, max_bytes) for scenario in scenarios]
     judgement = scored.judgements.get(scored.subject)
     drawn_agents = list(dict.fromkeys((BASE, scored.subject)))
+    base = scored.worded("the base")
     word, _, sentence = verdict_line(scored).removeprefix("verdict: ").partition(":")
     charts = [
         chart("Loss", LOSSES, {"": [about.curves]}),
         *(chart(name.replace("_", " "), (f"eval/{name}",), {"": [about.curves]}) for name in NEWS),
     ]
     values = {
-        "title": f"Evaluation: {scored.subject} against base" if scored.subject != BASE else "Evaluation: the base alone",
+        "title": f"Evaluation: {scored.title(scored.subject)} against {scored.title(BASE)}"
+        if scored.subject != BASE
+        else f"Evaluation: {base} alone",
         "word": word,
         "sentence": f": {sentence.strip()}",
         "result": _sentence(result_line(scored).removeprefix("result: ")) if judgement else "",
         "about": about,
         "how": HOW,
+        "base": base,
+        "subject": scored.title(scored.subject),
         "news": NEWS,
         "charts": [one for one in charts if one],
         "behaviour": any(charts[1:]),
@@ -114,7 +119,7 @@ def write_eval_page(
         "turns": list(SIGNS),
         "signs": {turn.name: sign for turn, sign in SIGNS.items()},
         "scored": scored,
-        "findings": [asdict(finding) for finding in judgement.findings] if judgement else [],
+        "findings": [asdict(finding) | {"text": scored.worded(finding.text)} for finding in judgement.findings] if judgement else [],
         "pair": scored.pairs.get(scored.subject, {}).get(scored.criterion),
         "amount": len(scenarios),
         "rates": {name: {agent: (own.rates | own.faults)[name] for agent, own in scored.agents.items()} for name in JUDGED},
@@ -125,7 +130,7 @@ def write_eval_page(
             name: [scenario for scenario in shown if scenario.archetype == name]
             for name in sorted({scenario.archetype for scenario in shown})
         },
-        "letters": LETTERS,
+        "letters": {sign: scored.worded(text) for sign, text in LETTERS.items()},
         "meanings": {tag: text for tag, text in MEANINGS.items() if any(own.reasons.get(tag) for own in scored.agents.values())},
         "limits": limit_names(scored),
         "baselines": {agent: text for agent, text in BASELINES.items() if agent in episodes},

@@ -53,6 +53,7 @@ def rescore(settings: EvalCommandConfig, run: Path, job: Job) -> dict[str, Any]:
             before.losses,
             tuple(recorded.split.held_out),
             before.unseen,
+            before.titles,
         )
         write_report(episodes, scenarios, scored, track)
         changed = sum(new.outcome is not old.outcome for new, old in zip(judged, played, strict=True))

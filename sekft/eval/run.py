@@ -1,6 +1,7 @@
 """The parts of an evaluation run: where its agents come from, the evaluation itself, the question suite, the printed report."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -22,7 +23,7 @@ from sekft.eval.asciicast import write_casts
 from sekft.eval.evaluation import AgentSet, AgentSource, Evaluation, Uncounted
 from sekft.eval.page import write_eval_page
 from sekft.eval.score import Score
-from sekft.eval.summary import BASE, EvaluationSummary, SandboxUsed, ScenarioSet, TextLoss
+from sekft.eval.summary import BASE, TUNED, EvaluationSummary, SandboxUsed, ScenarioSet, TextLoss
 from sekft.model.locate import never_saw
 from sekft.rendering.fingerprint import fingerprint
 from sekft.sandbox.text import TEXT_VERSION
@@ -83,22 +84,36 @@ def endpoint_agents(settings: EvalCommandConfig, adapters: Mapping[str, Path]) -
         client.require_answer()
     agents = {name: EndpointAgent(client, "", settings.seed, name) for name, client in clients.items()}
 
-    return _named_agents(agents, adapters, "an endpoint shows no fingerprint")
+    titles = {name: client.endpoint.model for name, client in clients.items()}
+    return _named_agents(agents, adapters, "only an adapter is promoted, and a served model shows no fingerprint", titles)
 
 
 def function_agents(function: str, adapters: Mapping[str, Path]) -> AgentSource:
     """Functions of Python as agents: `function` is the base, adapter= names those that are compared with it."""
     functions = {BASE: function, **{name: str(other) for name, other in adapters.items()}}
+    titles = function_titles(functions)
     for name, place in functions.items():
-        echo(f"{name}: the function {place}")
-    return _named_agents({name: PythonAgent(name, place) for name, place in functions.items()}, adapters, "a function is no adapter")
+        echo(f"{titles.get(name, name)}: the function {place}")
+    agents = {name: PythonAgent(name, place) for name, place in functions.items()}
+    return _named_agents(agents, adapters, "only an adapter is promoted, and this is a function", titles)
 
 
-def _named_agents(agents: Mapping[str, Agent], adapters: Mapping[str, Path], obstacle: str) -> AgentSource:
+def function_titles(functions: Mapping[str, str]) -> dict[str, str]:
+    """The names of functions without their modules; with them where two functions, or a function and a baseline, have one name.
+
+    functions: by agent. An agent with a name of its own, in adapter={NAME: FUNCTION}, keeps it.
+    """
+    unnamed = {agent: place for agent, place in functions.items() if agent in (BASE, TUNED)}
+    short = {agent: place.rpartition(":")[2] for agent, place in unnamed.items()}
+    taken = Counter([*short.values(), *score.NAMES, *(functions.keys() - unnamed.keys())])
+    return {agent: name if taken[name] == 1 else unnamed[agent] for agent, name in short.items()}
+
+
+def _named_agents(agents: Mapping[str, Agent], adapters: Mapping[str, Path], obstacle: str, titles: Mapping[str, str]) -> AgentSource:
     def open_agents(with_base: bool) -> AbstractContextManager[AgentSet]:
         return nullcontext(Uncounted(agents))
 
-    return AgentSource(dict.fromkeys(adapters), None, open_agents, dict.fromkeys(adapters, obstacle))
+    return AgentSource(dict.fromkeys(adapters), None, open_agents, dict.fromkeys(adapters, obstacle), titles=titles)
 
 
 def unseen_archetypes(settings: Any) -> tuple[str, ...]:
@@ -146,6 +161,7 @@ def evaluate(source: AgentSource, evaluation: Evaluation, track: TrackedRun, ste
         source.measure_losses(),
         evaluation.held_out,
         evaluation.unseen,
+        source.titles,
     )
     track.log(rates.metrics(episodes[scored.subject], group) | rates.metrics(episodes[BASE], f"{group}/base"), step)
     write_report(episodes, evaluation.scenarios, scored, track)
@@ -180,7 +196,7 @@ def write_report(episodes: EpisodesByAgent, scenarios: Sequence[Scenario], score
         detail(line)
     for agent, own in episodes.items():
         for line in broken_lines(own):
-            echo(f"{agent}: {line}")
+            echo(f"{scored.title(agent)}: {line}")
     for line in terminal.news(scored):
         echo(line)
     echo_table(terminal.score_table(scored))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sekft.config import EvalConfig
 from sekft.episode.trajectory import EpisodesByAgent, Trajectory
@@ -15,6 +15,7 @@ from sekft.scenario.document import Scenario
 
 BASELINES = {"random": "types commands drawn at random", "exit": "types exit at once", "panic": "types panic at once"}
 NAMES = (BASE, REFERENCE, *BASELINES)  # names that no adapter may have
+NOTHING_TO_COMPARE = "no adapter to compare"
 POWER_GAIN = 0.2  # the gain of the power line
 
 
@@ -23,7 +24,7 @@ class Score:
     """agents: by name. pairs: every adapter against the base, by adapter, then criterion. judgements: by adapter.
 
     subject: the adapter that the verdict is about; base if no adapter was evaluated, and the verdict is then why nothing is judged.
-    directives: by scenario id, those that the reference saw. losses: by name of the text.
+    directives: by scenario id, those that the reference saw. losses: by name of the text. titles: see AgentSource.
     """
 
     criterion: str
@@ -36,6 +37,19 @@ class Score:
     labels: labels.Labels
     directives: Mapping[str, Sequence[str]]
     losses: Mapping[str, TextLoss]
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title(self, agent: str) -> str:
+        """The name of an agent for a person."""
+        return self.titles.get(agent, agent)
+
+    def worded(self, text: str) -> str:
+        """A text about the base and the adapter, with the titles of those that have one."""
+        words = {self.subject: ("the tuned model", "the adapter"), BASE: ("the base", "its base")}
+        for agent, title in self.titles.items():
+            for word in words.get(agent, ()):
+                text = text.replace(word, title)
+        return text
 
     def summary(self) -> EvaluationSummary:
         return EvaluationSummary(
@@ -47,6 +61,7 @@ class Score:
             verdicts={name: judgement.verdict for name, judgement in self.judgements.items()},
             power=self.power,
             losses=dict(self.losses),
+            titles=dict(self.titles),
         )
 
 
@@ -63,11 +78,13 @@ def score(
     losses: Mapping[str, TextLoss] | None = None,
     held_out: Collection[str] = (),
     unseen: Collection[str] = (),
+    titles: Mapping[str, str] = {},
 ) -> Score:
     """Score and judge an evaluation.
 
     episodes: of base and reference, of adapters by name, and of BASELINES if they played. obstacles: by adapter, see gate.judge.
     losses: of the base and of every adapter. held_out, unseen: archetypes, see labels.label_scenarios.
+    titles: see AgentSource.
     """
     labelled, directives = labels.label_scenarios(scenarios, held_out, unseen), labels.seen_directives(scenarios, episodes[REFERENCE])
     names = adapter_names(episodes)
@@ -75,11 +92,11 @@ def score(
     subject = names[0] if names else BASE
     judgements = {
         name: gate.judge(
-            _relevant(episodes, name), pairs[name], config, (obstacles or {}).get(name, ""), _paired_losses(losses or {}, name)
+            _relevant(episodes, titles, name), pairs[name], config, (obstacles or {}).get(name, ""), _paired_losses(losses or {}, name)
         )
         for name in names
     }
-    without_adapter = gate.unmeasured(_relevant(episodes), config) or "unmeasured (no adapter to compare)"
+    without_adapter = gate.unmeasured(_relevant(episodes, titles), config) or f"unmeasured ({NOTHING_TO_COMPARE})"
     return Score(
         criterion=config.criterion,
         agents={agent: score_agent(played, config, labelled, directives) for agent, played in episodes.items()},
@@ -91,6 +108,7 @@ def score(
         labels=labelled,
         directives=directives,
         losses=losses or {},
+        titles=titles,
     )
 
 
@@ -144,6 +162,6 @@ def _paired_losses(losses: Mapping[str, TextLoss], adapter: str) -> dict[str, tu
     return {name: (text.nats_per_token[BASE], text.nats_per_token[adapter]) for name, text in losses.items() if text.base_can_read()}
 
 
-def _relevant(episodes: EpisodesByAgent, adapter: str | None = None) -> EpisodesByAgent:
-    """The agents that an adapter's verdict depends on; a broken episode of a baseline spoils no verdict."""
-    return {agent: episodes[agent] for agent in (BASE, adapter, REFERENCE) if agent is not None}
+def _relevant(episodes: EpisodesByAgent, titles: Mapping[str, str], adapter: str | None = None) -> EpisodesByAgent:
+    """The agents that an adapter's verdict depends on, by title; a broken episode of a baseline spoils no verdict."""
+    return {titles.get(agent, agent): episodes[agent] for agent in (BASE, adapter, REFERENCE) if agent is not None}

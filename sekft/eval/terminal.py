@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from sekft.eval import score
@@ -10,7 +11,7 @@ from sekft.eval.criterion import Finding, Tier
 from sekft.eval.gate import Verdict
 from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, FAULTS
-from sekft.eval.score import BASELINES, Score
+from sekft.eval.score import BASELINES, NOTHING_TO_COMPARE, Score
 from sekft.eval.summary import BASE, TUNED, TextLoss
 from sekft.scenario.document import Scenario
 
@@ -31,7 +32,7 @@ def score_table(scored: Score) -> Table:
         decisive = rates[scored.criterion]
         counts = [str(rates[other].k) if rates[other].n == decisive.n else f"{rates[other].k}/{rates[other].n}" for other in others]
         losses = [text.nats_per_token for text in scored.losses.values()]
-        table.add_row(name, str(decisive), *counts, *(f"{loss[name]:.3f}" if name in loss else "" for loss in losses))
+        table.add_row(escape(scored.title(name)), str(decisive), *counts, *(f"{loss[name]:.3f}" if name in loss else "" for loss in losses))
     return table
 
 
@@ -45,12 +46,12 @@ def result_line(scored: Score) -> str:
     did = "did the work and left" if criterion == "verified" else f"was {criterion}"
     own, base = (scored.agents[agent].rates[criterion] for agent in (name, BASE))
     if name == BASE:
-        return f"result: the base {did} in {base.k} of {base.n} scenarios."
+        return scored.worded(f"result: the base {did} in {base.k} of {base.n} scenarios.")
     pair = scored.pairs[name][criterion]
     interval = "" if pair.low is None or pair.high is None else f", 95 % interval {round(100 * pair.low):+d} to {round(100 * pair.high):+d}"
     agent = "the tuned model" if name == TUNED else name
     gained = f"{round(100 * pair.difference):+d} points"
-    return f"result: {agent} {did} in {own.k} of {own.n} scenarios, the base in {base.k}: {gained}{interval}."
+    return scored.worded(f"result: {agent} {did} in {own.k} of {own.n} scenarios, the base in {base.k}: {gained}{interval}.")
 
 
 def verdict_line(scored: Score) -> str:
@@ -72,9 +73,11 @@ def verdict_line(scored: Score) -> str:
             why = f"{n} scenarios are too few to tell; {needed} or more would decide (eval.episodes={needed} scenarios=test)"
         case Verdict.inconclusive:
             why = f"these {n} scenarios cannot tell: it {reason}"
+        case Verdict.unmeasured if reason == NOTHING_TO_COMPARE and scored.titles:
+            why = "the base is compared with nothing; adapter= names another agent"
         case Verdict.unmeasured:
             why = reason
-    return f"verdict: {word}: {why}."
+    return scored.worded(f"verdict: {word}: {why}.")
 
 
 def not_kept_line(scored: Score) -> str:
@@ -82,7 +85,7 @@ def not_kept_line(scored: Score) -> str:
     agent = scored.agents[scored.subject]
     parts = [f"{tag} {count}" for tag, count in sorted(agent.reasons.items(), key=lambda item: -item[1])]
     parts += [f"{name} reached {count}" for name, count in sorted(agent.limits.items())]
-    return f"why not, {scored.subject}: {', '.join(parts)}" if parts else ""
+    return f"why not, {scored.title(scored.subject)}: {', '.join(parts)}" if parts else ""
 
 
 def beaten_line(scored: Score) -> str:
@@ -99,7 +102,7 @@ def agent_lines(scored: Score) -> list[str]:
     for name, agent in scored.agents.items():
         rates = ", ".join(f"{rate} {value}" for rate, value in {**agent.rates, **agent.faults}.items())
         counts = ", ".join(f"{tag} {count}" for tag, count in {**agent.reasons, **agent.limits}.items())
-        lines.append(f"{name}: {rates}{f'; not kept: {counts}' if counts else ''}")
+        lines.append(f"{scored.title(name)}: {rates}{f'; not kept: {counts}' if counts else ''}")
     return lines
 
 
@@ -108,13 +111,13 @@ def limit_names(scored: Score) -> list[str]:
     return sorted({name for agent in scored.agents.values() for name in agent.limits})
 
 
-def paired_line(adapter: str, pair: Paired) -> str:
+def paired_line(adapter: str, base: str, pair: Paired) -> str:
     interval = (
         "no interval below two archetypes" if pair.low is None else f"[{pair.low:+.2f}, {pair.high:+.2f}] over {pair.archetypes} archetypes"
     )
     holm = "" if pair.holm_p == pair.mcnemar_p else f", after Holm {pair.holm_p:.3g}"
     return (
-        f"{pair.criterion}, {adapter} minus base on the same {pair.n} scenarios: {pair.difference:+.2f} {interval}; "
+        f"{pair.criterion}, {adapter} minus {base} on the same {pair.n} scenarios: {pair.difference:+.2f} {interval}; "
         f"won {pair.wins}, lost {pair.losses}, both {pair.both}, neither {pair.neither}; McNemar p = {pair.mcnemar_p:.3g}{holm}"
     )
 
@@ -144,10 +147,10 @@ def power_line(scenarios: Sequence[Scenario]) -> str:
 def lines(scored: Score) -> list[str]:
     """All numbers and findings, for the log of the run; the verdict comes last."""
     out = agent_lines(scored) + [loss_line(name, text) for name, text in scored.losses.items()]
-    out += [attempts_line(name, agent.attempts) for name, agent in scored.agents.items() if agent.attempts]
+    out += [attempts_line(scored.title(name), agent.attempts) for name, agent in scored.agents.items() if agent.attempts]
     for name, judgement in scored.judgements.items():
-        out.append(paired_line(name, scored.pairs[name][scored.criterion]))
+        out.append(paired_line(scored.title(name), scored.title(BASE), scored.pairs[name][scored.criterion]))
         out += map(finding_line, judgement.findings)
         if name != scored.subject:
-            out.append(f"verdict on {name}: {judgement.verdict}")
+            out.append(f"verdict on {scored.title(name)}: {judgement.verdict}")
     return [*out, scored.power, f"verdict: {scored.verdict}"]

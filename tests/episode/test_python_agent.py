@@ -80,6 +80,8 @@ def test_two_functions_are_evaluated_and_compared(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads((folder / "run" / "summary.json").read_text())
     assert (summary["base"]["rates"]["terminated"]["rate"], summary["paired"]["n"]) == (1.0, 2)
-    assert "base: the function my_own_agent.py:leaves" in done.stdout
+    assert "leaves: the function my_own_agent.py:leaves" in done.stdout
+    assert "result: looks did the work and left in 0 of 2 scenarios, leaves in 0" in done.stdout
+    assert "<h1>Evaluation: looks against leaves</h1>" in (folder / "run" / "report.html").read_text()
     record = json.loads((folder / "run" / "run.json").read_text())
     assert record["base"] == {"name": "my_own_agent.py:leaves"}

@@ -10,6 +10,8 @@ from rich.console import Console
 from sekft.config import EvalConfig
 from sekft.eval import labels as scenarios
 from sekft.eval import rates, score, terminal
+from sekft.eval.page import write_eval_page
+from sekft.eval.run import function_titles
 from sekft.eval.summary import TextLoss
 from sekft.scenario import library
 from sekft.scenario.document import Scenario
@@ -107,6 +109,31 @@ def test_the_news_are_two_sentences_what_happened_and_the_verdict_with_its_reaso
         "result: the base did the work and left in 8 of 64 scenarios.",
         "verdict: unmeasured: no adapter to compare.",
     ]
+
+
+def test_functions_and_served_models_have_their_own_names_in_every_sentence_and_on_the_page(tmp_path):
+    titles = function_titles({"base": "my_agent.py:follower", "tuned": "my_agent.py:looker"})
+    assert titles == {"base": "follower", "tuned": "looker"}
+    two = function_titles({"base": "a.py:play", "tuned": "b.py:play"})
+    assert two == {"base": "a.py:play", "tuned": "b.py:play"} and function_titles({"base": "a.py:exit"}) == {"base": "a.py:exit"}
+    assert function_titles({"base": "a.py:f", "f": "b.py:g"}) == {"base": "a.py:f"}
+    for won in (GAIN, [False] * N, [at % 8 == 0 for at in range(N)]):
+        episodes = agents(tuned=won)
+        scored = score.score(episodes, SCENARIOS, EvalConfig(), titles=titles)
+        console = Console(width=80, record=True, file=StringIO())
+        console.print(terminal.score_table(scored))
+        printed = "\n".join([*terminal.news(scored), terminal.not_kept_line(scored), *terminal.agent_lines(scored), console.export_text()])
+        page = write_eval_page(episodes, SCENARIOS, scored, [], tmp_path / "report.html").read_text()
+        assert "<h1>Evaluation: looker against follower</h1>" in page and "looker" in printed and "follower" in printed
+        assert not re.search(r"\b(tuned|[Tt]he base|its base|[Tt]he adapter)\b|^base\b|>base<|\bbase:", printed + page, re.MULTILINE)
+    alone = score.score(agents(), SCENARIOS, EvalConfig(), titles={"base": "follower"})
+    assert terminal.news(alone) == [
+        "result: follower did the work and left in 8 of 64 scenarios.",
+        "verdict: unmeasured: follower is compared with nothing; adapter= names another agent.",
+    ]
+    lost = [episode(one.id, one.archetype, False, ending="broken") for one in SCENARIOS]
+    broken = {**agents(tuned=GAIN), "base": lost}
+    assert "of follower's episodes broken" in score.score(broken, SCENARIOS, EvalConfig(), titles=titles).verdict
 
 
 def test_a_base_that_cannot_read_a_text_has_nothing_to_forget_of_it():

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import from_json
 
 from sekft.collect.gate import Refusal
-from sekft.errors import ScenarioError, validation_line
+from sekft.errors import ScenarioError, utf8_problem, validation_line
 from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario
 
 Document = dict[str, Any]
@@ -88,7 +88,9 @@ def _documents(file: Path) -> Iterator[tuple[str, str]]:
     try:
         if (size := file.stat().st_size) > MAX_DOCUMENT_BYTES:
             raise ScenarioError(f"{file}: {size} bytes, allowed: {MAX_DOCUMENT_BYTES}")
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"scenarios={file}: {utf8_problem(error)}") from None
     except OSError as error:
         raise ScenarioError(f"scenarios={file}: {error.strerror or error}") from None
     if file.suffix != ".jsonl":

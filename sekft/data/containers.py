@@ -92,7 +92,14 @@ def container(file: Path) -> Container:
 def records(file: Path, kind: Container) -> Iterator[bytes]:
     """Every record of a JSON document or a table as one JSON line. Raises DataError."""
     rows = {Container.json: _elements, Container.csv: _table, Container.parquet: _parquet, Container.arrow: _arrow}[kind](file)
-    return (json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass") for row in rows)
+    return (_line(row, file) for row in rows)
+
+
+def _line(row: Any, file: Path) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{file}: a record that cannot be written as JSON: {' '.join(str(error).split())[:80]}") from None
 
 
 def is_turn(value: Any) -> bool:

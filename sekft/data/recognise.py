@@ -117,6 +117,11 @@ def _describe(record: Any, column: str | None) -> str:
     if not isinstance(record, dict):
         return f"records that are {type(record).__name__}"
     if not column and (hint := next((hint for name, hint in HINTS.items() if name in record), None)):
-        return f"rows with {', '.join(map(str, record))}: {hint}"
+        return f"rows with {_columns(record)}: {hint}"
     sought = f"no turns in {column}, which data.sources.own.column names" if column else "none of which holds turns"
-    return f"rows with {', '.join(list(map(str, record))[:12]) or 'no field'}, {sought}"
+    return f"rows with {_columns(record) or 'no field'}, {sought}"
+
+
+def _columns(record: dict[str, Any]) -> str:
+    """The first names of the fields of a record, in one line."""
+    return " ".join(", ".join(list(map(str, record))[:12]).split())[:200]

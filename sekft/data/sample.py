@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sekft.config import DataConfig, MaskConfig, Overlong
 from sekft.data.accounting import Counts
@@ -12,6 +13,8 @@ from sekft.mask.tokens import count_learned
 from sekft.rendering.messages import Message
 from sekft.rendering.render import Rendered, of_last_turn, render_all
 from sekft.rendering.tokenizer import ChatTokenizer
+
+LATEST_S = 253402300800  # the year 10000, which no calendar of Python holds
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,16 @@ class Row:
     ids: tuple[int, ...]  # (T,)
     weight: tuple[float, ...]  # (T,), 0: not learned
     kinds: tuple[tuple[str, int], ...] = ()  # number of learned tokens by kind
+
+
+def as_time(value: object) -> float | None:
+    """A time in seconds since 1970 as records hold it; None for what is no time of a calendar."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < LATEST_S else None
+
+
+def seconds(time: datetime) -> float | None:
+    """A time as seconds since 1970; None for one before that, which may have none."""
+    return as_time(time.timestamp()) if time.year > 1970 else None
 
 
 def decision_sample(id: str, group: str, source: str, context: Sequence[Message], continuation: str) -> Sample:

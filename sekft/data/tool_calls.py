@@ -30,6 +30,7 @@ TOOLS = frozenset(
 NO_TOOLS = frozenset(
     {"console", "csv", "diff", "html", "json", "markdown", "md", "output", "result", "stderr", "stdout", "text", "txt", "xml"}
 )  # languages of quotations
+MAX_ENDS = 50  # lines that may close a block and are tried
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.S)
 OPEN_THOUGHT = re.compile(r"^<think(?:ing)?>.*\Z", re.M | re.S)
 FENCE = re.compile(r"(`{3,})([^`]*)")
@@ -166,7 +167,7 @@ def _told(call: ToolCall, report: str) -> tuple[str, int, str] | None:
             for shown, tail in ((text, ""), (short, r"s?\)")):
                 pattern = re.escape(shown) + tail
                 named = re.match(rf":[ \t\n]*(?:`{pattern}`|(?P<fence>`{{3,}})\w*\n{pattern}\n(?P=fence))[ \t]*(?:\n|\Z)", rest)
-                if named and text.strip():
+                if named and text.strip() and not (tail and parse(text).rest):  # a here-document without its end was not run
                     return text.strip(), end, rest[named.end() :]
     echo = ECHO.match(rest)  # the command as a person edited it before it ran
     if echo and echo[1].strip() and not SHORTENED.fullmatch(echo[1]) and len(call.texts) == 1:
@@ -223,7 +224,7 @@ def _next_fenced(content: str, at: int, any_block: bool) -> ToolCall | None:
     while number < len(texts):
         fence = FENCE.fullmatch(texts[number])
         tag = fence[2].split()[0] if fence and fence[2].strip() else ""
-        ends = [end for end in range(number + 1, len(texts)) if texts[end].rstrip() == fence[1]] if fence else []
+        ends = [end for end in range(number + 1, len(texts)) if texts[end].rstrip() == fence[1]][:MAX_ENDS] if fence else []
         if not fence or not ends:
             number += 1
             continue

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sekft.data.conversation import Text
 from sekft.data.lines import Line
 from sekft.data.reader import ReadStats
+from sekft.data.sample import seconds
 from sekft.errors import validation_line
 
 UNRANKED = 10**6  # sorts behind every rank
@@ -38,13 +39,13 @@ class Node(BaseModel):
         """{name: {value, count}}, or {name: [...], value: [...]}, as {name: value}."""
         if not isinstance(labels, dict):
             return labels or {}
-        if isinstance(labels.get("name"), list):
-            return dict(zip(labels["name"], labels.get("value", []), strict=False))
+        if isinstance(names := labels.get("name"), list) and isinstance(values := labels.get("value"), list):
+            return {str(name): value for name, value in zip(names, values, strict=False)}
         return {name: label.get("value") if isinstance(label, dict) else label for name, label in labels.items()}
 
     @property
     def time(self) -> float | None:
-        return self.created_date.timestamp() if self.created_date else None
+        return seconds(self.created_date) if self.created_date else None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,28 @@ def test_an_invalid_line_within_the_bound_is_skipped_and_reported(tmp_path: Path
     assert [*stats.lines()] == [f"1 invalid records skipped (allowed: max_bad=1); the first: {stats.invalid[0]}"]
 
 
+def test_without_a_bound_a_few_invalid_lines_are_a_loss_and_many_are_an_error(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_bytes(b"x\n" * 3 + GOOD)
+    stats = ReadStats(max_bad=None)
+    assert len(list(stream("shell", shell(tmp_path), stats))) == 1
+    assert [*stats.lines()] == [f"3 invalid records skipped (allowed: 20% of all); the first: {stats.invalid[0]}"]
+    (tmp_path / "a.jsonl").write_bytes(b"x\n" * 4 + GOOD)
+    with pytest.raises(DataError, match=r"a.jsonl:1: Invalid JSON.*; 4 of 5 records cannot be read, allowed: 20% of them, or .*max_bad=4"):
+        list(stream("shell", shell(tmp_path), ReadStats(max_bad=None)))
+    (tmp_path / "a.jsonl").write_bytes(b"x\n" * 1000)
+    with pytest.raises(DataError, match=r"a.jsonl:1: Invalid JSON.*; 100 of 100 records cannot be read$"):
+        list(stream("shell", shell(tmp_path), ReadStats(max_bad=None)))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.json"])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path, name: str):
+    opened = gzip.open if name.endswith("gz") else open
+    with opened(tmp_path / name, "wb") as file:
+        file.write(b"\xef\xbb\xbf" + (b"[" + GOOD + b"]" if name == "a.json" else GOOD))
+    assert len([*read_lines([tmp_path / name], 10_000, ReadStats())]) == 1
+    assert next(iter(read_lines([tmp_path / name], 10_000, ReadStats()))).text.startswith(b"{")
+
+
 def test_the_error_for_one_invalid_line_too_many_gives_the_bound(tmp_path: Path):
     (tmp_path / "a.jsonl").write_bytes(b"x\n" * 3 + GOOD)
     with pytest.raises(DataError, match=r"a.jsonl:3: .*invalid records: 3; allowed: max_bad=2"):

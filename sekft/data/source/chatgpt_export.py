@@ -13,7 +13,7 @@ from sekft.data.conversation import Text, Turn, foreign_in, leading_system_turns
 from sekft.data.files import find_files
 from sekft.data.lines import first_record
 from sekft.data.reader import ReadStats
-from sekft.data.sample import Sample
+from sekft.data.sample import Sample, as_time
 from sekft.errors import DataError, validation_line
 
 JSON = (".json", ".json.gz")
@@ -82,7 +82,7 @@ def read(name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]:
                 stats.skip("a conversation with the id of an earlier one")
             elif found:
                 seen.add(id)
-                place, time = f"{name}/{id}", record.create_time
+                place, time = f"{name}/{id}", as_time(record.create_time)
                 yield Sample(place, place, name, found.messages, unlearned=found.unlearned, is_chat=True, time=time)
 
 

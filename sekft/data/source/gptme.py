@@ -15,7 +15,7 @@ from sekft.data.conversation import Text, Turn, leading_system_turns, to_convers
 from sekft.data.files import find_files
 from sekft.data.lines import parse_line, read_lines
 from sekft.data.reader import ReadStats
-from sekft.data.sample import Sample
+from sekft.data.sample import Sample, seconds
 from sekft.data.tool_calls import to_episode
 from sekft.tracking.secrets import looking, redacted
 
@@ -97,4 +97,4 @@ def _redacted(text: str, stats: ReadStats) -> str:
 
 
 def _time(messages: Sequence[LogMessage]) -> float | None:
-    return next((message.timestamp.timestamp() for message in messages if message.timestamp), None)
+    return next((seconds(message.timestamp) for message in messages if message.timestamp), None)

@@ -15,7 +15,7 @@ from sekft.data.conversation import Conversation, RawTurn, to_conversation
 from sekft.data.files import find_files
 from sekft.data.lines import first_record, read_records
 from sekft.data.reader import ReadStats
-from sekft.data.sample import Sample
+from sekft.data.sample import Sample, as_time
 
 TURN_COLUMNS = ("messages", "conversations", "conversation", "turns", "chat_messages")
 PAIRS = {  # (column of the prompt, column of the answer), in the order in which they are looked for
@@ -64,11 +64,11 @@ def _parsed(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return value
 
 
@@ -76,7 +76,6 @@ def _sample(name: str, row: Any, location: str, conversation: Conversation) -> S
     own = row.id if isinstance(row.id, str | int) and row.id != "" else None
     id = f"{name}/{location if own is None else own}"
     group, archetype = (value if isinstance(value, str) else "" for value in (row.group, row.archetype))
-    time = row.time if isinstance(row.time, float | int) else None
     text = "\0".join(turn.content for turn in conversation.messages)
     key = "" if group or own is not None else sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return Sample(
@@ -87,7 +86,7 @@ def _sample(name: str, row: Any, location: str, conversation: Conversation) -> S
         unlearned=conversation.unlearned,
         is_chat=True,
         archetype=archetype,
-        time=time,
+        time=as_time(row.time),
         key=key,
     )
 
@@ -127,14 +126,22 @@ def _from_pair(prompt: str, answer: str) -> Callable[[Any], Any]:
         if not isinstance(row, dict):
             return row
         system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-        history = [turn for pair in row.get("history") or () for turn in zip(("user", "assistant"), pair, strict=False)]
+        history = [turn for pair in _pairs(row.get("history") or []) for turn in zip(("user", "assistant"), pair, strict=True)]
         asked = _turns_in(row, prompt, "user")
         if more := prompt == "instruction" and row.get("input"):
-            asked = [{"role": "user", "content": f"{row[prompt]}\n\n{more}"}]
+            asked = [{"role": "user", "content": f"{row.get(prompt)}\n\n{more}"}]
         turns = [*system, *({"role": role, "content": text} for role, text in history), *asked, *_turns_in(row, answer, "assistant")]
         return {**row, "turns": turns}
 
     return to_turns
+
+
+def _pairs(history: Any) -> list[list[Any]]:
+    """The earlier exchanges of a row. Raises ValueError."""
+    history = _parsed(history)
+    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+        raise ValueError("history: not a list of [prompt, answer] pairs")
+    return history
 
 
 def _turns_in(row: dict[str, Any], column: str, role: str) -> list[Any]:

@@ -11,7 +11,7 @@ from sekft.data.sample import Sample
 from sekft.data.sources import stream
 
 
-def read(kind: str, path: Path, max_bad: int = 0, **settings: Any) -> tuple[list[Sample], ReadStats]:
+def read(kind: str, path: Path, max_bad: int | None = 0, **settings: Any) -> tuple[list[Sample], ReadStats]:
     stats = ReadStats(max_bad)
     return list(stream(kind, SourceConfig(kind=SourceKind(kind), path=str(path), **settings), stats)), stats
 

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from sekft.config.data import Calls, Filter, System
-from sekft.data.tool_calls import find_tool_calls
+from sekft.data.conversation import Turn
+from sekft.data.reader import ReadStats
+from sekft.data.tool_calls import find_tool_calls, to_episode
 from sekft.errors import DataError
+from sekft.sandbox.text import environment_turn
 from sekft.tracking.secrets import looking, redacted
 from tests.data.source.reading import put, read, turns
 
@@ -87,6 +90,68 @@ def test_episodes_hold_only_commands_and_what_they_printed(tmp_path: Path):
     [sample], stats = read("gptme", tmp_path, calls=Calls.shell, system=System.drop)
     assert [text for role, text in turns(sample) if role == "assistant"] == ["wc -l notes.txt", "ls"]
     assert turns(sample)[2] == ("user", "12 notes.txt\n$ ") and stats.changed["ended before a call of ipython"] == 1
+
+
+NOTES = "cat > N.md << 'EOF'\n# N\n\n```sh\nmake kite\n```\n\nEnd.\nEOF"
+SHORT = f"Ran command: `cat > N.md << 'EOF'... ({NOTES.count(chr(10)) + 1} lines)`\n\nNo output\n"
+LS = "Ran command: `ls`\n\n`a`\n\n"
+RAN: dict[str, tuple[str, list[str], list[str], str]] = {  # answer, what gptme wrote, the commands that are learned, why it ended
+    "a fence in a here-document": (f"```shell\n{NOTES}\n```", [SHORT], [NOTES], ""),
+    "four backticks": (f"````shell\n{NOTES}\n````", [SHORT], [NOTES], ""),
+    "a block as an example": ("```shell\nls\n```\n\nI expect:\n\n```\na\n```", [LS], ["ls"], ""),
+    "a block in a thought": ("<think>\n```shell\nrm a\n```\n</think>\n```shell\nls\n```", [LS], ["ls"], ""),
+    "a quoted block": ("> ```shell\n> rm a\n> ```\n\n```shell\nls\n```", [LS], ["ls"], ""),
+    "two commands": ("```shell\nls\n```\n\n```shell\npwd\n```", [LS, "Ran command: `pwd`\n\n`/`\n\n"],
+                     ["ls", "pwd"], ""),
+    "edited before it ran": ("```shell\nrm a\n```", [LS], ["ls"], ""),
+    "a call id with dots": ('@shell(functions.shell:0): {"command": "ls"}', ["Ran allowlisted command: `ls`\n\n`a`\n\n"], ["ls"], ""),
+    "another long command": (f"```shell\n{NOTES}\n```", [SHORT.replace("(9", "(4")], [],
+                             "ended before a command whose report is of another one"),
+    "declined": ("```shell\nls\n```", ["Execution declined by user"], [], "ended before a command that was not run"),
+    "timed out": ("```shell\nls\n```", ["Command timed out (after 60s): `ls`\n\n"], [],
+                  "ended before a command that did not run to its end"),
+    "a new tool": ("```quill a\nx\n```\n\n```shell\nls\n```", ["Wrote a", LS], [],
+                   "ended before a call of quill"),
+    "output cut": ("```shell\nls\n```", ["Ran command: `ls`\n\n```stdout\na\n... (output truncated) ...\nb\n```\n\n"], ["ls"],
+                   "ended after an output that is not whole"),
+    "a hint behind it": ("```shell\nls\n```", ["Ran command: `ls`\n\n```stdout\na\nb\n```\n\nWorkspace found"], ["ls"],
+                         "ended after an output that is not whole"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RAN)
+def test_what_gptme_ran_is_learned_and_nothing_else(name: str):
+    answer, reports, commands, ended = RAN[name]
+    stats = ReadStats()
+    log = [Turn("user", "Do it."), Turn("assistant", answer), *(Turn("system", report) for report in reports)]
+    episode = to_episode([*log, Turn("assistant", "```shell\nend\n```"), Turn("system", "Ran command: `end`\n\nNo output\n")], stats)
+    assert [turn.text for turn in episode if turn.role == "assistant"] == (commands if ended else [*commands, "end"])
+    assert not ended or stats.changed[ended] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        ("No output\n", ""),
+        ("`a`\n\n", "a"),
+        ("````stdout\n# K\n\n```sh\nmake\n```\n\nFly.\n````\n\n", "# K\n\n```sh\nmake\n```\n\nFly."),
+        ("```stdout\n# K\n\n```sh\nmake\n```\n\nFly.\n```\n\n", "# K\n\n```sh\nmake\n```\n\nFly."),
+        ("```stdout\na\nb\n```\n\n```stderr\nc\nd\n```\n\nReturn code: 2\n", "a\nb\nc\nd"),
+        ("```stdout\na\nb\n```\n\n`warning`\n\nReturn code: 2\n", "a\nb\nwarning"),
+    ],
+)
+def test_an_output_is_what_the_command_printed(body: str, output: str):
+    turns = [Turn("user", "Do it."), Turn("assistant", "```shell\nls\n```"), Turn("system", f"Ran command: `ls`\n\n{body}")]
+    more = [Turn("assistant", "```shell\nend\n```"), Turn("system", "Ran command: `end`\n\nNo output\n")]
+    assert to_episode([*turns, *more], ReadStats())[2].text == environment_turn(output, "ready")
+
+
+def test_a_line_that_cannot_be_read_ends_its_log(tmp_path: Path):
+    file = log(tmp_path, "a") / "a" / "conversation.jsonl"
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, "{", *lines[1:]]))
+    [sample], stats = read("gptme", tmp_path, max_bad=None, filters=[])
+    assert len(sample.messages) == 4 and len(stats.invalid) == 1
 
 
 SECRETS = ["AKIAIOSFODNN7EXAMPLE", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "xoxb-123456789012-123456789012-abcdefghijklmnopqrstuvwx",

@@ -11,6 +11,7 @@ from sekft.errors import DataError
 
 FEW = 3  # invalid records that never end a run whose max_bad is not set
 SHARE = 0.2  # of the records of a source that may be invalid where there are more than FEW, as data.max_dropped_share is of rows
+LONGEST = 400  # characters of a problem
 HOPELESS = 100  # invalid records before the first valid one: the rest is not read
 
 
@@ -26,14 +27,15 @@ class ReadStats:
     invalid: list[str] = field(default_factory=list)  # "file:line: problem" of each record that cannot be read, in order
 
     def skip(self, reason: str) -> None:
-        self.skipped[reason] += 1
+        self.skipped[_one_line(reason)] += 1
 
     def count_change(self, change: str, amount: int = 1) -> None:
         if amount:
-            self.changed[change] += amount
+            self.changed[_one_line(change)] += amount
 
     def reject(self, location: str, problem: str) -> None:
         """Count a record that cannot be read. Raises DataError if more than max_bad are invalid."""
+        problem = _one_line(problem)
         self.invalid.append(f"{location}: {problem}")
         if self.max_bad is None:
             if len(self.invalid) >= HOPELESS and not (self.read or self.skipped):
@@ -69,6 +71,11 @@ class Reader(Protocol):
     """
 
     def __call__(self, name: str, source: SourceConfig, stats: ReadStats) -> Iterator[Sample]: ...
+
+
+def _one_line(text: str) -> str:
+    """The text in one line of bounded length: it may quote a record."""
+    return " ".join(text.split())[:LONGEST]
 
 
 def _counts(counter: Counter[str]) -> str:

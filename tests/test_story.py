@@ -179,7 +179,7 @@ def test_preview_paints_without_weights_and_without_torch(story: Path, small_mis
     done = subprocess.run([sys.executable, "-c", code], cwd=story, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "16 rows" in done.stdout and "learned" in done.stdout and "⟦ exit</s>⟧" in done.stdout
-    assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "█" in done.stdout
+    assert "row length: shortest" in done.stdout and "  <= 512 " in done.stdout and "#" in done.stdout
 
 
 def test_preview_writes_a_page_and_fails_for_ci_when_rows_are_lost(story: Path):

@@ -1,6 +1,7 @@
 """The main function of every command: Hydra composes, settings() validates, every refusal is one line."""
 
 import gc
+import io
 import logging
 import os
 import shutil
@@ -248,6 +249,9 @@ def _quiet_libraries() -> None:
         os.environ.setdefault(key, value)
     warnings.filterwarnings("ignore", module="hydra|torch|transformers|trl|peft|bitsandbytes|requests")
     logging.getLogger("sekft").setLevel(logging.INFO)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # in a locale that is not UTF-8 a letter that it lacks is no error
+            stream.reconfigure(errors="backslashreplace")
     logging.raiseExceptions = False  # a log on a full disk must not print a traceback of its own
 
 

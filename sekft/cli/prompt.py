@@ -5,7 +5,7 @@ import readline
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Event
@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from sekft.cli.settings import conf_folder
 from sekft.config.commands import COMMANDS
+from sekft.tracking.files import home_folder
 
 SIGN = "sekft> "
 HISTORY_LINES = 1000
 
 
-def lines(commands: Sequence[str], history: Path, sign: str = SIGN) -> Iterator[str]:
+def lines(commands: Sequence[str], history: Path | None, sign: str = SIGN) -> Iterator[str]:
     """The typed lines until Ctrl-D, or every line of standard input if it is no terminal. Ctrl-C at the prompt discards the line."""
     if not sys.stdin.isatty():
         yield from (line.rstrip("\n") for line in sys.stdin)
@@ -37,8 +38,10 @@ def lines(commands: Sequence[str], history: Path, sign: str = SIGN) -> Iterator[
         except KeyboardInterrupt:
             print()
             continue
-        history.parent.mkdir(parents=True, exist_ok=True)
-        readline.write_history_file(history)
+        if history:
+            with suppress(OSError):  # a home that may not be written
+                history.parent.mkdir(parents=True, exist_ok=True)
+                readline.write_history_file(history)
         yield line
 
 
@@ -65,17 +68,19 @@ def stoppable() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def history_file(name: str) -> Path:
-    """The file in $XDG_STATE_HOME/sekft, or in ~/.local/state/sekft if that is not set."""
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "sekft" / name
+def history_file(name: str) -> Path | None:
+    """The file in $XDG_STATE_HOME/sekft, or in ~/.local/state/sekft if that is not set; None for a user without a home."""
+    state, home = os.environ.get("XDG_STATE_HOME"), home_folder()
+    folder = Path(state) if state else home and home / ".local" / "state"
+    return folder / "sekft" / name if folder else None
 
 
-def load_history(file: Path) -> None:
-    """Read the history of earlier sessions."""
+def load_history(file: Path | None) -> None:
+    """Read the history of earlier sessions, if there is a file that can be read."""
     readline.set_history_length(HISTORY_LINES)
-    if file.exists():
-        readline.read_history_file(file)
+    if file:
+        with suppress(OSError):
+            readline.read_history_file(file)
 
 
 def completer(commands: Sequence[str]) -> Callable[[str, int], str | None]:

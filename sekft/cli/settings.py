@@ -17,6 +17,7 @@ from sekft.config.reference import is_key
 from sekft.config.reference import settings as settings_of
 from sekft.config.renamed import new_key, old_options
 from sekft.errors import SettingsError
+from sekft.tracking.files import expanded
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ def _adapters_of_runs(value: Any) -> Any:
         return {name: _adapters_of_runs(one) for name, one in value.items()}
     if not isinstance(value, str) or any((Path(value) / name).exists() for name in ("adapter_config.json", "config.json")):
         return value
-    inside = Path(value).expanduser() / "adapter"
+    inside = expanded(value) / "adapter"
     return str(inside) if inside.is_dir() else value
 
 

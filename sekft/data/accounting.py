@@ -117,7 +117,7 @@ class Counts:
         yield f"row length: shortest {min(self.lengths)}, median {median_low(self.lengths)}, longest {max(self.lengths)} tokens"
         most = max(self.histogram().values())
         for bound, count in self.histogram().items():
-            yield f"  <= {bound:<6} {count:>6} {'█' * -(-BAR_LENGTH * count // most)}".rstrip()
+            yield f"  <= {bound:<6} {count:>6} {'#' * -(-BAR_LENGTH * count // most)}".rstrip()
 
     def summary(self) -> dict[str, Any]:
         """The counts as in summary.json under `data`."""

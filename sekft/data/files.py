@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sekft.errors import DataError
+from sekft.tracking.files import expanded
 
 SHIPPED = "sekft:"  # prefix of a path into data/shipped/
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -32,7 +33,7 @@ def locate(path: str, suffixes: Sequence[str]) -> Path:
     """The file or folder on this machine; a Hub dataset is taken from the local cache or downloaded. Raises DataError."""
     if path.startswith(SHIPPED):
         return Path(__file__).parent / "shipped" / path.removeprefix(SHIPPED)
-    location = Path(path).expanduser()
+    location = expanded(path)
     if location.exists():
         return location
     if not HUB_ID.fullmatch(path) or path.endswith(tuple(suffixes)):

@@ -13,6 +13,7 @@ from sekft.model.packaged import PACKAGED, packaged_file
 from sekft.rendering.pieces import require_same_pieces
 from sekft.rendering.tokenizer import ChatTokenizer
 from sekft.scenario.library import archetypes
+from sekft.tracking.files import expanded
 
 SHIPPED = "sekft:"
 EMBEDDED = ("tiny", "tiny_early")  # folders beside this file
@@ -20,6 +21,7 @@ NEVER_SAW = "never_saw.json"  # in a base's folder: a list of the archetypes tha
 SMALL_FILES = ["*.json", "*.jinja", "tokenizer.model", "README.md"]
 WEIGHT_FILES = ["*.safetensors"]
 CODE_FILES = ["*.py"]
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks": 1080}
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 
 
@@ -38,7 +40,7 @@ def base_folder(model: ModelConfig, weights: bool) -> Path:
         if name not in PACKAGED:
             raise ModelError(f"model.path={model.path}: allowed with {SHIPPED}: {', '.join((*EMBEDDED, *PACKAGED))}")
         return converted(packaged_file(name), pretrained)
-    folder = Path(model.path).expanduser()
+    folder = expanded(model.path)
     if folder.suffix == ".gguf":
         if not folder.is_file():
             raise ModelError(f"model.path={model.path}: no such file")
@@ -141,16 +143,30 @@ def offline() -> Iterator[None]:
 
 
 def hub_is_reachable() -> bool:
-    """Whether the hub answers within one second. Call it before a download: the hub's client retries for minutes."""
+    """Whether the hub, or the proxy before it, can be connected to within one second.
+
+    Call it before a download: the hub's client retries for minutes.
+    """
     import socket
 
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
     if HF_HUB_OFFLINE:
         return False
-    host, _, port = ENDPOINT.split("//", 1)[-1].partition("/")[0].partition(":")
     try:
-        socket.create_connection((host, int(port or 443)), timeout=1).close()
-    except OSError:
+        socket.create_connection(_first_hop(ENDPOINT), timeout=1).close()
+    except (OSError, ValueError):  # ValueError: a port that is no number
         return False
     return True
+
+
+def _first_hop(url: str) -> tuple[str, int]:
+    """Host and port that a client of the URL connects to: those of the proxy in the environment, if one is for it. Raises ValueError."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    address, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(address.netloc.rpartition("@")[2]):
+        address = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
+    return address.hostname or "", address.port or PORTS.get(address.scheme, 443)

@@ -13,7 +13,7 @@ from typing import IO, Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from sekft.errors import DataError, SekftError
+from sekft.errors import DataError, SekftError, SettingsError
 
 
 def plain(value: Any) -> Any:
@@ -123,10 +123,35 @@ def lock(path: Path, taken: SekftError, timeout_s: float = 0) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """/var/cache/sekft for root, else below the user's own cache."""
+    """/var/cache/sekft for root, else below the user's own cache. Raises SettingsError for a user without a home.
+
+    Never a folder in /tmp: another user could make it first, and what is cached is executed.
+    """
     if os.geteuid() == 0:
         return Path("/var/cache/sekft")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sekft"
+    own = os.environ.get("XDG_CACHE_HOME")
+    folder, home = Path(own) if own else None, home_folder()
+    if folder is None and home is None:
+        raise SettingsError(
+            f"no folder for the cache: user {os.geteuid()} has no home; set XDG_CACHE_HOME or HOME to a folder you may write"
+        )
+    return (folder or Path(str(home)) / ".cache") / "sekft"
+
+
+def home_folder() -> Path | None:
+    """The user's home: HOME, else that of the system's list of users; None for a user who is not in it, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def expanded(path: str) -> Path:
+    """The path with ~ replaced by the home of its user; as it is where no such home is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def now() -> str:

@@ -158,6 +158,6 @@ def test_row_lengths_make_a_histogram_without_gaps():
     assert sum(counts.histogram().values()) == counts.rows == 5
     first, *bars = counts.bars()
     assert first == "row length: shortest 1, median 8, longest 100 tokens"
-    assert bars[3] == f"  <= 8           2 {'█' * 40}" and bars[1] == "  <= 2           0"
+    assert bars[3] == f"  <= 8           2 {'#' * 40}" and bars[1] == "  <= 2           0"
     assert json.loads(json.dumps(counts.summary()))["lengths"]["8"] == 2
     assert Counts().histogram() == {} and list(Counts().bars()) == []

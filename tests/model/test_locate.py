@@ -10,6 +10,7 @@ import pytest
 
 from sekft.config import Device, ModelConfig, Weights
 from sekft.errors import ModelError
+from sekft.model import locate
 from sekft.model.adapter import require_adapter
 from sekft.model.locate import NEVER_SAW, base_folder, never_saw
 
@@ -82,3 +83,14 @@ def test_weights_that_are_pickles_are_named_and_never_loaded(tmp_path: Path) -> 
         base_folder(ModelConfig(name="own", path=str(tmp_path)), weights=True)
     with pytest.raises(ModelError, match="no adapter_model.safetensors there, only adapter_model.bin, a pickle, which is never loaded"):
         require_adapter(tmp_path)
+
+
+def test_the_hub_is_looked_for_at_its_own_port_and_behind_the_proxy(monkeypatch: pytest.MonkeyPatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False), monkeypatch.delenv(name.upper(), raising=False)
+    assert locate._first_hop("http://mirror") == ("mirror", 80) and locate._first_hop("https://huggingface.co") == ("huggingface.co", 443)
+    assert locate._first_hop("http://[::1]:8080/path") == ("::1", 8080)
+    monkeypatch.setenv("HTTPS_PROXY", "proxy:3128")
+    assert locate._first_hop("https://huggingface.co") == ("proxy", 3128) and locate._first_hop("http://mirror") == ("mirror", 80)
+    monkeypatch.setenv("NO_PROXY", "huggingface.co")
+    assert locate._first_hop("https://huggingface.co") == ("huggingface.co", 443)

@@ -1,11 +1,15 @@
 """The choice of a backend, and how fast a refusal comes."""
 
+import hashlib
+import json
 import time
+from pathlib import Path
 
 import pytest
 
 from sekft.config import BackendKind, SandboxConfig
 from sekft.errors import SandboxError
+from sekft.sandbox.backend import engine
 from sekft.sandbox.choose import backend
 
 
@@ -40,3 +44,20 @@ def test_with_an_engine_auto_is_docker() -> None:
     if made.name != "docker":
         pytest.skip(lines[0])
     assert lines[0].startswith("sandbox: docker (")
+
+
+def test_a_docker_context_is_chosen_as_the_docker_command_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"far").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"Name": "far", "Metadata": {}, "Endpoints": {"docker": {"Host": "tcp://127.0.0.1:9"}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    (tmp_path / "config.json").write_text('{"currentContext": "nosuch"}')
+    with pytest.raises(SandboxError, match="currentContext=nosuch: no such docker context"):
+        list(engine.candidates())
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    assert [host for host, _ in engine.candidates()] == ["tcp://127.0.0.1:9"]
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    assert "tcp://127.0.0.1:9" not in [host for host, _ in engine.candidates()]
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    assert [host for host, _ in engine.candidates()] == ["unix:///nowhere"]

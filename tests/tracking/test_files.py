@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from sekft.config import Tracker
+from sekft.errors import SettingsError
+from sekft.tracking import files
 from sekft.tracking.files import append_line, plain, write_json
 
 
@@ -52,3 +54,15 @@ def test_a_line_is_on_the_disk_before_the_file_is_closed(tmp_path: Path) -> None
         append_line(file, {"text": "two\nlines"})
         append_line(file, {"text": "more"})
         assert [json.loads(line)["text"] for line in path.read_text().splitlines()] == ["two\nlines", "more"]
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user who is in no list
+    assert files.home_folder() is None and files.expanded("~/mine.jsonl") == Path("~/mine.jsonl")
+    with pytest.raises(SettingsError, match="user 12345 has no home; set XDG_CACHE_HOME or HOME"):
+        files.cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert files.cache_folder() == Path("/cache/sekft")

@@ -15,8 +15,10 @@ import docker.context
 import docker.errors
 import docker.utils
 import psutil
+from docker.context.config import get_current_context_name
 
 from sekft.errors import SandboxError, one_line
+from sekft.tracking.files import home_folder
 
 PROBE_S = 1.0  # an engine of this host answers in milliseconds
 CALL_S = 30.0  # 16 containers started at once took 2 s each
@@ -58,7 +60,7 @@ class _Clients(dict[ContainerEngine, docker.DockerClient]):
 
 
 def find() -> ContainerEngine:
-    """The engine of DOCKER_HOST, else of the docker context, else the first socket that answers. Raises SandboxError."""
+    """The engine of DOCKER_HOST, else of DOCKER_CONTEXT or the current docker context, else the first socket. Raises SandboxError."""
     tried = []
     for host, arguments in candidates():
         try:
@@ -70,26 +72,42 @@ def find() -> ContainerEngine:
 
 
 def candidates() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(host, arguments of DockerClient) of the engines to try. A configured host is the only one: another engine would be a surprise."""
+    """(host, arguments of DockerClient) of the engines to try. A configured host is the only one: another engine would be a surprise.
+
+    The order is that of the docker command. Raises SandboxError for a context that is not there.
+    """
     if host := os.environ.get("DOCKER_HOST"):
         yield host, docker.utils.kwargs_from_env()
         return
-    with contextlib.suppress(Exception):  # a broken ~/.docker is no reason to fail
-        context = docker.context.ContextAPI.get_current_context()
-        if context and context.Name != "default":
-            yield context.Host, {"base_url": context.Host, **({"tls": context.TLSConfig} if context.TLSConfig else {})}
-            return
-    runtime, home = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"), Path.home()
-    sockets = (
-        Path("/var/run/docker.sock"),
-        runtime / "docker.sock",
-        home / ".docker/run/docker.sock",
-        home / ".colima/default/docker.sock",
-    )
+    if context := _configured_context():
+        yield context.Host, {"base_url": context.Host, **({"tls": context.TLSConfig} if context.TLSConfig else {})}
+        return
+    runtime, home = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"), home_folder()
+    own = (home / ".docker/run/docker.sock", home / ".colima/default/docker.sock") if home else ()
+    sockets = (Path("/var/run/docker.sock"), runtime / "docker.sock", *own)
     for path in (*sockets, runtime / "podman/podman.sock", Path("/run/podman/podman.sock")):
         with contextlib.suppress(OSError):  # a folder without permission
             if path.is_socket():
                 yield f"unix://{path}", {"base_url": f"unix://{path}"}
+
+
+def _configured_context() -> Any:
+    """The docker context that the user has chosen; None for the default one. Raises SandboxError for one that cannot be used."""
+    given = os.environ.get("DOCKER_CONTEXT")
+    name, source = (
+        given or get_current_context_name() or "default",
+        "DOCKER_CONTEXT" if given else "currentContext",
+    )  # a broken config.json: default
+    if name == "default":
+        return None
+    try:
+        context = docker.context.ContextAPI.get_context(name)
+        fault = "" if context and context.Host else "no such docker context"
+    except Exception as error:  # damaged metadata raise errors of many classes
+        fault = f"this docker context cannot be read: {one_line(error)[:200]}"
+    if fault:
+        raise SandboxError(f"{source}={name}: {fault}; see `docker context ls`, or set DOCKER_CONTEXT=default")
+    return context
 
 
 def probe(host: str, arguments: dict[str, Any]) -> ContainerEngine:

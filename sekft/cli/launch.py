@@ -102,7 +102,7 @@ def launch(command: str, work: Callable[[], Work]) -> None:
 
     try:
         with terminating(), _answering_for_threads(command, begun):
-            _start(command, job)
+            _start(command, job, failures)
     except KeyboardInterrupt:
         _print_interruption(command, "interrupted", typed, begun)
         sys.exit(crash.INTERRUPTED)
@@ -132,7 +132,7 @@ def resident_socket(words: Sequence[str]) -> Path | None:
     return Path(given[-1]) if given and given[-1] not in ("", "null") else None
 
 
-def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
+def _start(command: str, job: Callable[[DictConfig], Any], failures: Sequence[Failure]) -> None:
     """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command."""
     typed, words = sys.argv[1:], to_overrides(command, sys.argv[1:])
     if wants_help(words):
@@ -149,7 +149,7 @@ def _start(command: str, job: Callable[[DictConfig], Any]) -> None:
             sys.exit(run_job(socket, command, words))
         sys.argv[1:] = words
         hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
-    if is_planned:
+    if is_planned and not failures:
         echo_command("start it", ["python", "-m", f"sekft.{command}", *dry_run.real_words(typed)])
 
 
@@ -261,12 +261,12 @@ def _failure(error: BaseException, job: Job | None = None, command: str = "") ->
     match error:
         case SekftError():
             message, status = str(error), error.exit_status
+        case HydraException() | OmegaConfBaseException():  # before OSError: Hydra's error for an option that is not there is both
+            message = error_line(error)
         case OSError(strerror=str(why)):
             message = f"{error.filename or (job.folder if job else _output_folder())}: {why}"  # a full disk names no file
         case OSError():
             message = one_line(error)
-        case HydraException() | OmegaConfBaseException():
-            message = error_line(error)
         case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
             message = f"out of memory: {one_line(error)}; {ROOM}"
         case _:

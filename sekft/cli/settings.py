@@ -98,7 +98,7 @@ def error_line(error: BaseException) -> str:
     if unknown is not None and dataclasses.is_dataclass(unknown.object_type):
         return _unknown_key(str(unknown.full_key), [field.name for field in dataclasses.fields(unknown.object_type)])
     text = "; ".join(_causes(error)).replace(":;", ":")
-    if match := re.search(r"Could not (?:load|find) '([\w/]+?)/([^/'].*?)'", text):
+    if match := re.search(r"Could not (?:load|find) '(\w[\w/]*?)/(/?[^/'].*?)'", text):
         return _unknown_option(*_group_and_option(match[1], match[2]))
     if match := re.search(r"full_key: ([\w.]+)", text):
         if new_key(match[1]) != match[1]:
@@ -126,6 +126,8 @@ def _unknown_key(key: str, fields: list[str]) -> str:
 
 def _group_and_option(group: str, option: str) -> tuple[str, str]:
     """The group and option of a file that was not found: an option may have slashes, and so may a group."""
+    if option.startswith("/"):
+        return group, option
     parts = f"{group}/{option}".split("/")
     length = max(length for length in range(1, len(parts)) if length == 1 or (conf_folder() / "/".join(parts[:length])).is_dir())
     return "/".join(parts[:length]), "/".join(parts[length:])

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from sekft.cli.settings import conf_folder
 from sekft.config.commands import COMMANDS
-from sekft.config.foreign import MAX_SUGGESTED, closest, our_setting
+from sekft.config.foreign import IF_TRUE, MAX_SUGGESTED, closest, our_setting
 from sekft.config.reference import NAME, Setting
 from sekft.config.reference import settings as settings_of
 from sekft.config.renamed import OVERRIDE
@@ -25,6 +25,17 @@ WITH_VALUE = {  # flags of Hydra
 ALONE = {
     "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion", "-sc", "--info", "-i",
 }  # fmt: skip
+
+
+PLACES = {  # by command: the setting that a file or folder is probably for, by the ending of its name
+    "compare": {"": "runs"},
+    "status": {"": "runs"},
+    "release": {"": "run"},
+    "check": {"": "path", ".jsonl": "trajectories"},
+    "eval": {"": "adapter", ".yaml": "scenarios", ".json": "scenarios", ".jsonl": "scenarios"},
+    "chat": {"": "adapter"},
+    "serve": {"": "adapter"},
+}
 
 
 def require_known(command: str, words: Sequence[str]) -> None:
@@ -55,6 +66,10 @@ def with_new_keys(command: str, words: Sequence[str]) -> list[str]:
 
 def _require_override(command: str, word: str, following: str) -> None:
     """Raises SettingsError for a word without a value."""
+    if command in PLACES and Path(word).exists():
+        settings = PLACES[command]
+        key = settings.get(Path(word).suffix) or settings[""]
+        raise SettingsError(f"{word}: a file or folder without the setting it is for; write {key}={shlex.quote(word)}")
     if word.endswith((".yaml", ".yml", ".json")):
         name = Path(word).stem
         raise SettingsError(
@@ -127,6 +142,11 @@ def suggestions(command: str, key: str, value: str) -> list[str]:
     """The overrides that this one may have been meant to be, the likeliest first; empty if nothing is near."""
     plain = key.replace("-", "_")
     if (ours := our_setting(plain)) and is_known(command, ours.partition("=")[0]):
+        setting = next((one for one in settings_of(COMMANDS[command]) if one.key == ours), None)
+        if value.lower() in ("true", "yes") and not (setting and "true" in setting.range):
+            return [IF_TRUE.get(ours) or (ours if "=" in ours else _override(command, ours, ""))]
+        if ours == "model.path" and (conf_folder() / "model" / f"{value}.yaml").exists():
+            return [f"model={value}"]
         return [ours if "=" in ours else _override(command, ours, value)]
     return [_override(command, found, value) for found in _near(command, plain)]
 

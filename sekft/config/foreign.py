@@ -187,6 +187,7 @@ OTHERS = {  # of other tools, or on the command line of TRL
     "api_key": "agent.key_env",
 }
 VALUES = {"bf16": "bfloat16", "fp32": "float32", "gpu": "cuda", "podman": "docker"}  # value elsewhere -> ours
+IF_TRUE = {"trainer.resume_from": "start=resume parent=RUN", "mask": "mask=assistant"}  # what a switch elsewhere is here
 KEYS: dict[str, str] = {**OTHERS, **LORA, **TRAINER}  # name elsewhere -> our key, or a whole override
 
 

@@ -61,7 +61,7 @@ def plan_evaluation(settings: Any, report: Report, plays: bool) -> None:
     """plays: whether the run needs a sandbox."""
     if settings.eval.episodes:
         scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-        report(describe(scenarios, settings.scenarios, settings.split))
+        report(describe(scenarios, settings.scenarios, settings.split, settings.eval.episodes))
         report(terminal.power_line(tuple(scenarios)))
     report(choose.describe(settings.sandbox, is_foreign(settings.scenarios)) if plays else "sandbox: none, no episode is played")
 

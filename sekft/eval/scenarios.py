@@ -14,7 +14,7 @@ def eval_scenarios(settings: Any) -> tuple[Scenario, ...]:
     if not settings.eval.episodes:
         return ()
     scenarios = load(settings.scenarios, settings.split, settings.seed, settings.eval.episodes)
-    echo(describe(scenarios, settings.scenarios, settings.split))
+    echo(describe(scenarios, settings.scenarios, settings.split, settings.eval.episodes))
     return tuple(scenarios)
 
 

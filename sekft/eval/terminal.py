@@ -13,7 +13,10 @@ from sekft.eval.paired import Paired
 from sekft.eval.rates import CRITERIA, FAULTS
 from sekft.eval.score import BASELINES, NOTHING_TO_COMPARE, Score
 from sekft.eval.summary import BASE, TUNED, TextLoss
+from sekft.scenario import frozen
 from sekft.scenario.document import Scenario
+
+MOST_SCENARIOS = 2000  # of an evaluation that somebody would run; needing more is as good as no difference
 
 
 def score_table(scored: Score) -> Table:
@@ -69,8 +72,7 @@ def verdict_line(scored: Score) -> str:
         case Verdict.hold:
             why = f"the adapter should not replace its base: {reason}"
         case Verdict.inconclusive if reason.startswith("needs n"):
-            needed = reason.removeprefix("needs n >= ")
-            why = f"{n} scenarios are too few to tell; {needed} or more would decide (eval.episodes={needed} scenarios=test)"
+            why = f"{n} scenarios are too few to tell; {_enough(int(reason.removeprefix('needs n >= ')))}"
         case Verdict.inconclusive:
             why = f"these {n} scenarios cannot tell: it {reason}"
         case Verdict.unmeasured if reason == NOTHING_TO_COMPARE and scored.titles:
@@ -78,6 +80,14 @@ def verdict_line(scored: Score) -> str:
         case Verdict.unmeasured:
             why = reason
     return scored.worded(f"verdict: {word}: {why}.")
+
+
+def _enough(needed: int) -> str:
+    """Which scenarios would decide, where so many are needed."""
+    if needed > MOST_SCENARIOS:
+        return f"a difference this small would take {needed:,}: take it as none"
+    where = "test" if needed <= frozen.SIZE else "fresh"
+    return f"{needed} or more would decide (eval.episodes={needed} scenarios={where})"
 
 
 def not_kept_line(scored: Score) -> str:

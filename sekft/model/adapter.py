@@ -36,7 +36,9 @@ def require_adapter(folder: Path | None) -> None:
     if not ((folder / "config.json").exists() and any(folder.glob("model*.safetensors"))):  # full model: lora=none
         for name in ("adapter_config.json", "adapter_model.safetensors"):
             if not (folder / name).exists():
-                raise ModelError(f"adapter={folder}: no {name} there{pickle_hint(folder)}; allowed: a run of sekft.train, or its adapter/")
+                new = "; a new adapter is lora=r16, and model.load_4bit=true for QLoRA" if str(folder) in ("lora", "qlora") else ""
+                allowed = f"allowed: a run of sekft.train, or its adapter/{new}"
+                raise ModelError(f"adapter={folder}: no {name} there{pickle_hint(folder)}; {allowed}")
     require_whole_folder(folder, weights=True)
 
 

@@ -13,6 +13,7 @@ from sekft.scenario.document import Scenario
 
 FILE = Path(__file__).with_name("test.jsonl.gz")
 SHA256 = "0b6fb7f4486f083cf03a92c703d9206e4352432ebede5174a32754a1ab7b1d6d"  # of the unpacked lines
+SIZE = 128
 HELD_OUT = ("find_size", "latest", "move", "reverse", "script", "sort", "tidy", "verify")  # archetypes of half of the scenarios
 
 

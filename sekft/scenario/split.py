@@ -72,13 +72,18 @@ def is_foreign(name_or_path: str) -> bool:
     return name_or_path not in SETS
 
 
-def describe(scenarios: Sequence[Scenario], name_or_path: str, split: SplitConfig) -> str:
-    """One line: number of scenarios and archetypes, name of the set, SHA-256."""
+def describe(scenarios: Sequence[Scenario], name_or_path: str, split: SplitConfig, asked: int = 0) -> str:
+    """One line: number of scenarios and archetypes, name of the set, SHA-256. asked: eval.episodes, which the set may not have."""
     archetypes = len({scenario.archetype for scenario in scenarios})
     counts = f"{len(scenarios)} scenarios of {archetypes} archetypes"
     frozen_set = is_frozen(split) and name_or_path in ("held_out", "test")
     note = f"; of the frozen test set, sha256 {frozen.SHA256[:16]}" if frozen_set else ""
-    return f"evaluation: {counts}, scenarios={name_or_path}, sha256 {digest(scenarios)[:16]}{note}"
+    more = (
+        f"; it has no more, eval.episodes={asked} (scenarios=fresh draws any number)"
+        if asked > len(scenarios) and name_or_path in SETS
+        else ""
+    )
+    return f"evaluation: {counts}, scenarios={name_or_path}, sha256 {digest(scenarios)[:16]}{note}{more}"
 
 
 def digest(scenarios: Sequence[Scenario]) -> str:

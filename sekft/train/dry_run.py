@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from sekft.config import TrainConfig
 from sekft.config.job import Job, Report
@@ -12,10 +13,12 @@ from sekft.data.recipe import DataRecipe
 from sekft.data.sources import require_files, sources_without_path
 from sekft.episode.references import expected_files
 from sekft.eval.dry_run import describe_local_work, describe_submission, plan_evaluation, print_plan
+from sekft.model.adapter import require_adapter
 from sekft.model.locate import base_folder, load_tokenizer
 from sekft.scenario.split import load, require_apart
 from sekft.train import batch_plan, processes
 from sekft.train.run import what_is_trained
+from sekft.train.start import resolve_start
 from sekft.where import allowed, remote, submission, torchrun
 
 
@@ -27,9 +30,19 @@ def plan(settings: TrainConfig, job: Job, report: Report) -> None:
         settings,
         job,
         report,
-        [plan_training, lambda settings, report: plan_evaluation(settings, report, plays)],
+        [
+            lambda settings, report: plan_start(settings, job),
+            plan_training,
+            lambda settings, report: plan_evaluation(settings, report, plays),
+        ],
         describe_work(settings, job),
     )
+
+
+def plan_start(settings: TrainConfig, job: Job) -> None:
+    """Raises what a start would raise for the adapter, the checkpoint, the release or the run to start from."""
+    settings, _ = resolve_start(settings, job)
+    require_adapter(Path(settings.adapter) if settings.adapter else None)
 
 
 def plan_training(settings: TrainConfig, report: Report) -> None:

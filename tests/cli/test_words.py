@@ -1,5 +1,8 @@
 """A word that is no setting is refused in one line with the override that it was meant to be."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sekft.cli.words import require_known, with_new_keys
@@ -72,3 +75,25 @@ def test_extra_refuses_every_field_that_a_setting_decides(group: str, names: dic
             require_undecided(settings)
     settings.trainer.extra, settings.lora.extra = {"neftune_noise_alpha": 5}, {"use_rslora": True}
     require_undecided(settings)
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "meant"),
+    [
+        ("train", "base_model=tiny", "model=tiny?"),
+        ("train", "base_model=org/name", "model.path=org/name?"),
+        ("train", "resume_from_checkpoint=true", "start=resume parent=RUN?"),
+        ("train", "assistant_only_loss=true", "mask=assistant?"),
+        ("train", "packing=true", "trainer.tokens_per_batch=4096?"),
+        ("train", "gradient_checkpointing=true", "trainer.checkpointing=true?"),
+    ],
+)
+def test_a_switch_of_another_tool_is_answered_by_what_it_is_here(command: str, word: str, meant: str):
+    with pytest.raises(SettingsError, match=re.escape(f"did you mean {meant}")):
+        require_known(command, [word])
+
+
+@pytest.mark.parametrize(("command", "write"), [("compare", "runs="), ("status", "runs="), ("check", "path="), ("eval", "adapter=")])
+def test_a_folder_without_its_setting_is_told_which(command: str, write: str, tmp_path: Path):
+    with pytest.raises(SettingsError, match=re.escape(f"write {write}{tmp_path}")):
+        require_known(command, [str(tmp_path)])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -13,7 +14,7 @@ from sekft.eval import rates, score, terminal
 from sekft.eval.page import write_eval_page
 from sekft.eval.run import function_titles
 from sekft.eval.summary import TextLoss
-from sekft.scenario import library
+from sekft.scenario import frozen, library
 from sekft.scenario.document import Scenario
 from tests.eval.planted import agent, episode
 
@@ -103,6 +104,14 @@ def test_the_news_are_two_sentences_what_happened_and_the_verdict_with_its_reaso
     assert re.fullmatch(
         r"verdict: inconclusive: 64 scenarios are too few to tell; (\d+) or more would decide \(.*\1.*\)\.", terminal.news(few)[1]
     )
+    assert len(frozen.scenarios()) == frozen.SIZE
+    for needed, advice in (
+        (128, "eval.episodes=128 scenarios=test"),
+        (848, "eval.episodes=848 scenarios=fresh"),
+        (4000, "take it as none"),
+    ):
+        tiny = replace(score.score(agents(tuned=GAIN), SCENARIOS, EvalConfig()), verdict=f"inconclusive (needs n >= {needed})")
+        assert advice in terminal.news(tiny)[1]
     worse = score.score(agents(tuned=[False] * N), SCENARIOS, EvalConfig())
     assert terminal.news(worse)[1] == "verdict: hold: the adapter should not replace its base: worse than the base."
     assert terminal.news(score.score(agents(), SCENARIOS, EvalConfig())) == [

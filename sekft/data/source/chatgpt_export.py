@@ -141,7 +141,7 @@ def _turn(message: ExportedMessage) -> Turn:
     parts = [part for part in content.parts or () if not (isinstance(part, dict) and part.get("content_type") == SOUND)]
     if foreign := foreign_in({"content": parts}):
         return Turn(role, "", is_learned, foreign)
-    return Turn(role, Texts(text=parts).text, is_learned)
+    return Turn(role, Texts.model_validate({"text": parts}).text, is_learned)
 
 
 def _branch(record: Conversation) -> list[ExportedMessage]:

@@ -24,6 +24,7 @@ from sekft.errors import Stopped
 from sekft.sandbox.session import Backend
 from sekft.scenario.document import Scenario
 from sekft.tracking import heartbeat
+from sekft.tracking.progress import ProgressLines
 from sekft.tracking.signals import deferred
 
 REFRESH_S = 0.2  # of the progress line
@@ -174,7 +175,9 @@ def _wait(over: SimpleQueue[Future[Trajectory] | None], left: int, handle_signal
 
 @contextmanager
 def _progress(title: str, total: int, note: Callable[[int], str]) -> Iterator[Callable[[int], None]]:
-    """A function that takes the number of finished episodes. A terminal shows a line that is redrawn, a file only its last state.
+    """A function that takes the number of finished episodes. A terminal shows a line that is redrawn.
+
+    Anything else gets a plain line now and then, and the last state.
 
     note: a text of at most so many columns.
     """
@@ -183,10 +186,12 @@ def _progress(title: str, total: int, note: Callable[[int], str]) -> Iterator[Ca
     if get_console().width >= BAR_WIDTH:
         columns.insert(1, BarColumn())
     with Progress(*columns, disable=not total) as bar:
-        task = bar.add_task(title, total=total, note="")
+        task, lines = bar.add_task(title, total=total, note=""), ProgressLines(title, not bar.console.is_terminal)
 
         def update(played: int) -> None:
-            bar.update(task, completed=played, note=note(rest))
+            text = note(rest)
+            bar.update(task, completed=played, note=text)
+            lines.update(played, total, text)
             heartbeat.progress(played, total, "episodes")
 
         yield update

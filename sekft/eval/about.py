@@ -132,6 +132,8 @@ def _steps(training: RunRecord, curves: Mapping[str, Curve]) -> str:
     own = training.settings.get("trainer", {})
     done = [curve[-1][0] for name, curve in curves.items() if name == "train/loss" and curve]
     parts = [f"{done[0]} steps" if done else "", f"{own['epochs']:g} epochs" if own.get("epochs") and own.get("max_steps", -1) < 1 else ""]
+    checkpoint = (training.facts.get("start") or {}).get("checkpoint")
+    parts += [f"resumed from {Path(checkpoint).name}" if checkpoint else ""]
     parts += [f"learning rate {own['lr']:g}" if own.get("lr") else "", f"seed {training.seed}" if training.seed is not None else ""]
     return ", ".join(part for part in parts if part)
 

@@ -1,7 +1,7 @@
 """The record of a run on disk: run.json, metrics.jsonl, summary.json and the event log in the run's folder."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -73,6 +73,11 @@ class RunWriter:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Append one line {"time", "step", ...metrics}; it survives a kill of the process."""
         append_line(self._metrics, {"time": now(), "step": step} | {key: float(value) for key, value in metrics.items()})
+
+    def carry(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Append lines of the metrics of an earlier run that this one continues, as they are."""
+        for line in lines:
+            append_line(self._metrics, line)
 
     def add_facts(self, **facts: Any) -> None:
         """Add fields to run.json that were not known when the run was opened."""

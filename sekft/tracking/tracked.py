@@ -1,6 +1,6 @@
 """A run that is recorded on disk and shown in a tracker."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +28,10 @@ class TrackedRun:
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self._writer.log(metrics, step)
         self._mirror.log(metrics, step)
+
+    def carry(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Begin the metrics with those of an earlier run that this one continues; the tracker has them already."""
+        self._writer.carry(lines)
 
     def add_facts(self, **facts: Any) -> None:
         """Add fields to run.json."""

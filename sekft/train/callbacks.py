@@ -11,6 +11,7 @@ from transformers.training_args import TrainingArguments
 
 from sekft.errors import ModelError
 from sekft.tracking import heartbeat
+from sekft.tracking.progress import ProgressLines
 
 Log = Callable[[dict[str, float], int], None]  # metrics, step
 Measure = Callable[[int], dict[str, float]]  # step -> metrics
@@ -55,6 +56,7 @@ class LoggingCallback(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._clock, self._tokens = time.monotonic(), 0.0
+        self.losses = [float(entry["loss"]) for entry in state.log_history if "loss" in entry]  # of a checkpoint that is resumed
         self._bar = Progress(
             TextColumn(self._title),
             BarColumn(),
@@ -63,11 +65,14 @@ class LoggingCallback(TrainerCallback):
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
+        self._lines, self._note = ProgressLines(self._title, not self._bar.console.is_terminal), ""
+        self._lines.update(state.global_step, state.max_steps)
         self._bar.start()
         self._task = self._bar.add_task(self._title, total=state.max_steps, completed=state.global_step, note="")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._bar.update(self._task, completed=state.global_step)
+        self._lines.update(state.global_step, state.max_steps, self._note)
         heartbeat.progress(state.global_step, state.max_steps, "steps")
         for steps, measure in self._measures:
             if state.global_step % steps == 0 and state.global_step < state.max_steps:
@@ -100,7 +105,8 @@ class LoggingCallback(TrainerCallback):
             "train/tokens_per_second": speed,
         }
         self._log(metrics, state.global_step)
-        self._bar.update(self._task, note=f"loss {loss:.3f}  {speed:,.0f} tok/s")
+        self._note = f"loss {loss:.3f}  {speed:,.0f} tok/s"
+        self._bar.update(self._task, note=self._note)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.close()

@@ -9,8 +9,8 @@ from transformers.training_args import TrainingArguments
 
 from sekft.config.job import Report
 from sekft.errors import SettingsError
-from sekft.tracking.files import sha256, write_json
-from sekft.tracking.record import CHECKPOINTS
+from sekft.tracking.files import json_lines, sha256, write_json
+from sekft.tracking.record import CHECKPOINTS, METRICS
 from sekft.train import ranks
 
 ARGUMENTS = "training_args.bin"  # a pickle of classes that nothing reads; all other torch files there are loaded as weights only
@@ -39,6 +39,20 @@ def newest(folder: Path, report: Report) -> Path | None:
             return checkpoint
     report(f"{folder}: interrupted; no complete checkpoint, starts from the beginning")
     return None
+
+
+def earlier_metrics(checkpoint: Path, folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl up to the step of a checkpoint, of the run that saved it; none if they are lost.
+
+    folder: of the run that resumes from it; if that is the same one, its earlier metrics have been renamed to metrics.1.jsonl, ...
+    """
+    saved, step = checkpoint.resolve().parent.parent, _step(checkpoint)
+    own = sorted(saved.glob("metrics.*.jsonl"), key=lambda file: (len(file.name), file.name), reverse=True)
+    for file in own if saved == folder.resolve() else [saved / METRICS]:
+        lines = [line for line in json_lines(file) if isinstance(line.get("step"), int) and line["step"] <= step]
+        if any(line["step"] for line in lines):
+            return lines
+    return []
 
 
 def require_whole(checkpoint: Path) -> None:

@@ -11,6 +11,7 @@ from sekft.config.where import Where
 from sekft.data.recipe import PreparedData
 from sekft.errors import WhereError
 from sekft.tracking import heartbeat
+from sekft.tracking.progress import ProgressLines
 from sekft.tracking.tracked import TrackedRun
 from sekft.train import handover
 from sekft.train.handover import EventReader, EventWriter, TrainingResult
@@ -41,24 +42,24 @@ def train(settings: TrainConfig, rows: PreparedData, track: TrackedRun, report: 
     else:
         handle = submission.submit(settings.where.train, spec, track.folder)
         report(f"training: submitted to {settings.where.train} as {handle.id}; its output: {spec.output}")
-    events = EventReader(spec.folder)
+    events, lines = EventReader(spec.folder), ProgressLines("train", shown=True)  # there is no bar
     with cancel_on_error(handle):
         status = result = None
         while status is None:
             try:
                 status = handle.wait(POLL_S)
             except WhereError as error:
-                _copy(events, steps, track, report)  # raises the process's own error, which is more precise
+                _copy(events, steps, track, report, lines)  # raises the process's own error, which is more precise
                 raise error
-            result = _copy(events, steps, track, report) or result
-    result = _copy(events, steps, track, report) or result
+            result = _copy(events, steps, track, report, lines) or result
+    result = _copy(events, steps, track, report, lines) or result
     if result is None:
         raise WhereError(f"where.train={settings.where.train}: ended with status {status}: {last_line(spec.output) or spec.output}")
     submission.record_end(track.folder)
     return result
 
 
-def _copy(events: EventReader, steps: int, track: TrackedRun, report: Report) -> TrainingResult | None:
+def _copy(events: EventReader, steps: int, track: TrackedRun, report: Report, lines: ProgressLines) -> TrainingResult | None:
     """Copy new events into the run; the result, if it is among them. Raises WhereError for the error of a process."""
     result = None
     for event, value in events:
@@ -66,6 +67,8 @@ def _copy(events: EventReader, steps: int, track: TrackedRun, report: Report) ->
             case "log":
                 track.log(value["metrics"], value["step"])
                 heartbeat.progress(value["step"], steps, "steps")
+                if "train/loss" in value["metrics"]:
+                    lines.update(value["step"], steps, f"loss {value['metrics']['train/loss']:.3f}")
             case "adapter":
                 track.adapter(Path(value["folder"]), value["metadata"])
             case "message":

@@ -21,7 +21,7 @@ from sekft.episode import trajectory
 from sekft.episode.agent import Agent, reference
 from sekft.episode.references import fill_sources
 from sekft.episode.trajectory import Ending
-from sekft.errors import SandboxError, SettingsError
+from sekft.errors import DataError, SandboxError, SettingsError
 from sekft.eval import gate, provenance, score, terminal
 from sekft.eval.evaluation import Evaluation
 from sekft.eval.run import answer_suite, base_episodes, evaluate, local_agents, unseen_archetypes
@@ -78,6 +78,8 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
 
         if job.checkpoint:
             settings = replace(settings, trainer=replace(settings.trainer, resume_from=str(job.checkpoint)))
+        if settings.trainer.resume_from:
+            carry_metrics(Path(settings.trainer.resume_from), track)
         loads = bases.base_loads()
         source = base_folder(settings.model, weights=False)
         settings = forecast.decide_checkpointing(source, settings, inputs.training)
@@ -124,6 +126,16 @@ def run(settings: TrainConfig, job: Job) -> dict[str, Any]:
             echo_command("watch it work", watch_command(job))
     gate.require_verdict(summary["verdict"], settings.eval)
     return summary
+
+
+def carry_metrics(checkpoint: Path, track: TrackedRun) -> None:
+    """Begin the metrics of a run that is resumed with those before its checkpoint, so that its curves begin at step 0."""
+    from sekft.train.checkpoint import earlier_metrics
+
+    try:
+        track.carry(earlier_metrics(checkpoint, track.folder))
+    except DataError as error:
+        echo(f"the curves begin at {checkpoint.name}: {error}")
 
 
 def watch_command(job: Job) -> list[str]:
@@ -243,7 +255,8 @@ def train(
         partial, logits = save(tuned, base, track.folder / "adapter", settings, inputs, step)
     change, folder = prove(base, partial, inputs.training[0].ids, logits), publish(partial)
     track.adapter(folder, {"path": settings.model.path, "step": step, **base.fingerprint()})
-    echo(f"{loss_change(logging.losses)} in {steps} steps; {validation_change(before, after)}")
+    resumed = f", resumed from {Path(settings.trainer.resume_from).name}" if settings.trainer.resume_from else ""
+    echo(f"{loss_change(logging.losses)} in {steps} steps{resumed}; {validation_change(before, after)}")
     chosen = f" of step {step}, {choice.why}" if choice else ""
     echo(f"adapter: {folder}{chosen} (loaded fresh: the trained logits)")
     detail(f"the adapter changes the base's logits by up to {change:.3g}")

@@ -158,7 +158,9 @@ class ShellTrainer(SFTTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **options: Any) -> Any:
         """Raises ModelError for a damaged checkpoint, and for a pickle of more than tensors and numbers: loading it would run code."""
         if resume_from_checkpoint:
-            _require_loadable(Path(str(resume_from_checkpoint)))
+            _require_loadable(checkpoint := Path(str(resume_from_checkpoint)))
+            if self.args.save_steps < 1:  # a share; the checkpoint has it in steps, and transformers would warn that the two differ
+                self.args.save_steps = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)).save_steps
         return super().train(resume_from_checkpoint, *args, **options)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

@@ -49,6 +49,12 @@ def test_a_training_says_who_what_and_when(trained: Path):
     assert about.links == {"record": "run.json", "numbers": "summary.json", "curves as data": "metrics.jsonl"}
 
 
+def test_a_training_that_was_resumed_says_from_where(tmp_path: Path):
+    start = {"policy": "resume", "checkpoint": "outputs/7/checkpoints/checkpoint-90"}
+    about = about_run(planted(tmp_path / "7", {**TRAINED, "start": start}), TUNED)
+    assert about.facts["training"] == "3 epochs, resumed from checkpoint-90, learning rate 0.002, seed 3"
+
+
 def test_an_evaluation_has_the_facts_of_the_training_beside_its_adapter(trained: Path, tmp_path: Path):
     own = {**TRAINED, "command": "eval", "overrides": [], "settings": {}, "adapters": {"tuned": {"adapter": str(trained / "adapter")}}}
     about = about_run(planted(tmp_path / "outputs" / "8", {key: own[key] for key in own if key != "data"}), TUNED)

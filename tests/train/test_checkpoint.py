@@ -12,7 +12,7 @@ from sekft.data.sample import Row
 from sekft.errors import ModelError, SettingsError
 from sekft.model import base as bases
 from sekft.model import lora
-from sekft.train.checkpoint import SEAL, SealCallback, fault_of, newest, require_whole
+from sekft.train.checkpoint import SEAL, SealCallback, earlier_metrics, fault_of, newest, require_whole
 from sekft.train.trainer import make_trainer
 
 
@@ -55,6 +55,19 @@ def test_a_checkpoint_that_differs_from_its_seal_is_skipped(tmp_path: Path):
         f"{tmp_path}: checkpoint-2 is not used: whole.json is missing: it was not saved to its end",
         f"{tmp_path}: interrupted; resumes from checkpoint-1",
     ]
+
+
+def test_the_metrics_before_a_checkpoint_are_found_and_those_behind_it_are_not(tmp_path: Path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    checkpoint = run / "checkpoints" / "checkpoint-2"
+    checkpoint.mkdir(parents=True)
+    lines = [{"step": step, "train/loss": 9.0 - step} for step in range(1, 4)]
+    (run / "metrics.9.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (run / "metrics.10.jsonl").write_text('{"step": 0, "val/loss": 9.0}\n{"step": 1, "train/lo')  # killed before it carried anything
+    (run / "metrics.jsonl").write_text("")  # of the run that resumes
+    assert earlier_metrics(checkpoint, run) == lines[:2] and earlier_metrics(checkpoint, other) == []
+    (run / "metrics.jsonl").write_text(json.dumps(lines[0]) + "\n")
+    assert earlier_metrics(checkpoint, other) == lines[:1]  # trainer.resume_from= of another run
 
 
 def test_a_flipped_byte_is_found_and_the_whole_checkpoint_beside_it_is_named(tmp_path: Path):

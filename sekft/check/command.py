@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from sekft.check import failure, new
-from sekft.cli.console import echo, echo_table
+from sekft.cli.console import echo, echo_command, echo_table
 from sekft.config import CheckConfig, Detour, EvalConfig, ModelConfig
 from sekft.config.job import Job
 from sekft.episode import playable, trajectory
@@ -92,7 +92,9 @@ def run(settings: CheckConfig, job: Job) -> dict[str, Any]:
             echo(str(fault))
         raise ScenarioError(f"{len({fault.scenario for fault in faults})} of {len(scenarios)} scenarios are at fault; {faults[0]}")
     k, cheats = settings.repeats, ", ".join(name for name in cheat.CHEATS if name != "nothing")
-    echo(f"{len(scenarios)} scenarios: reference {k}/{k}, nothing 0/{k} in every one; noisy {k}/{k}; {cheats} 0/{k}")
+    echo(f"clean: {len(scenarios)} scenarios: reference {k}/{k}, nothing 0/{k} in every one; noisy {k}/{k}; {cheats} 0/{k}")
+    for label, words in next_commands(settings, job).items():
+        echo_command(label, words)
     return summary
 
 
@@ -217,13 +219,29 @@ def count_by_archetype(scenarios: Sequence[Scenario], episodes: Episodes) -> dic
 
 
 def table(rows: Mapping[str, Mapping[str, Any]], repeats: int) -> Table:
-    title = f"accepted episodes ({repeats} per scenario and agent), and the mean turns and tokens of the reference"
+    """A row per archetype in 80 columns: the cheats share one, which names those that were accepted; check.json has them all."""
+    title = f"episodes that count, of {repeats} per scenario and agent; mean turns and tokens of the reference"
     out = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for column in ("archetype", *next(iter(rows.values()))):
-        out.add_column(column, justify="left" if column in ("archetype", "family") else "right")
+    for column in ("archetype", "scenarios", "blocked", *SOLVERS, "turns", "tokens", "cheats accepted"):
+        out.add_column(column, justify="left" if column in ("archetype", "cheats accepted") else "right")
     for name, row in rows.items():
-        out.add_row(name, *(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+        solved = [f"{row[agent]}/{repeats * row['scenarios']}" for agent in SOLVERS]
+        accepted = [f"{agent} {row[agent]}" for agent in cheat.CHEATS if row[agent]]
+        reference = [f"{row['turns']:.1f}", str(row["tokens"])]
+        out.add_row(name, str(row["scenarios"]), str(row["blocked"]), *solved, *reference, ", ".join(accepted) or "none")
     return out
+
+
+def next_commands(settings: CheckConfig, job: Job) -> dict[str, list[str]]:
+    """What may be done with scenarios of one's own that are clean: the words of each command, by a label."""
+    if not settings.path:
+        return {}
+    sandbox = [word for word in job.overrides if word.startswith("sandbox")]
+    own = [f"scenarios={settings.path}", *sandbox]
+    return {
+        "evaluate a model in them": ["python", "-m", "sekft.eval", "model=tiny", *own],
+        "make training data of them": ["python", "-m", "sekft.collect", *own],
+    }
 
 
 def check_leaks(settings: CheckConfig) -> dict[str, Any]:

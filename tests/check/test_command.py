@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sekft.check import command as check
 from sekft.check.new import example
@@ -57,7 +58,31 @@ def test_clean_scenarios_pass_every_agent_and_the_speed_is_reported(job: Job, ca
     assert {row[column] for row in rows.values() for column in cheat.CHEATS} == {0}
     assert all(row["turns"] >= 3 and row["tokens"] > 50 for row in rows.values())
     printed = capsys.readouterr().out
-    assert "reference 2/2, nothing 0/2 in every one" in printed and "0 of 8 scenarios flaky" in printed and "/s;" in printed
+    assert (
+        "clean: 8 scenarios: reference 2/2, nothing 0/2 in every one" in printed
+        and "0 of 8 scenarios flaky" in printed
+        and "/s;" in printed
+    )
+
+
+def test_the_table_and_the_next_commands_are_readable_in_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"family": "text", "scenarios": 6, "blocked": 2, "reference": 18, "noisy": 18, "turns": 5.5, "tokens": 1234}
+    rows = {
+        "rotated_archives": row | dict.fromkeys(cheat.CHEATS, 0),
+        "sort": row | dict.fromkeys(cheat.CHEATS, 0) | {"touch": 3, "link": 1},
+    }
+    Console(width=80).print(check.table(rows, 3))
+    head, first, second = capsys.readouterr().out.splitlines()[-3:]
+    assert head.split() == ["archetype", "scenarios", "blocked", "reference", "noisy", "turns", "tokens", "cheats", "accepted"]
+    assert first.split() == ["rotated_archives", "6", "2", "18/18", "18/18", "5.5", "1234", "none"]
+    assert "touch 3, link 1" in second
+    job = Job(Path("run"), "check", None, ("path=my.yaml", "sandbox=bwrap"), ())
+    words = check.next_commands(settings(path="my.yaml"), job)
+    assert [" ".join(command) for command in words.values()] == [
+        "python -m sekft.eval model=tiny scenarios=my.yaml sandbox=bwrap",
+        "python -m sekft.collect scenarios=my.yaml sandbox=bwrap",
+    ]
+    assert check.next_commands(settings(library="test"), job) == {}
 
 
 def test_every_forgeable_checker_is_found_by_the_cheat_made_for_it(job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,4 +76,4 @@ class DataConfig:
     cache: bool = True  # keep rendered rows in outputs/data, under a hash of everything that decides them
     overlong: Overlong = Overlong.reject  # a row over trainer.max_tokens: reject it, or drop exchanges from its middle or after its first
     max_dropped_share: float = between(0, 1, default=0.2)  # losing more rows is an error
-    max_endless_share: float = between(0, 1, default=0.5)  # more samples without a learned exit or panic is an error; not for decisions
+    max_endless_share: float = between(0, 1, default=0.5)  # more episodes without a learned exit or panic is an error; chats need none

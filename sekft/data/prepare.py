@@ -51,7 +51,18 @@ def _prepare(recipe: DataRecipe, check: Check) -> PreparedData:
     validation_rows, validation_counts = make_rows(validation, recipe.tokenizer, recipe.mask, recipe.data, recipe.max_tokens)
     of_sources = f" of {', '.join(sorted({sample.source for sample in validation}))}" if len(recipe.data.sources) > 1 and validation else ""
     lines += [f"data: {counts.line()}; validation: {validation_counts.rows} rows{of_sources}"]
+    lines += unended_lines(deduplicated.training, counts)
     return PreparedData(tuple(training_rows), tuple(validation_rows), counts, groups, tuple(lines))
+
+
+def unended_lines(training: Sequence[Sample], counts: Counts) -> list[str]:
+    """A line if nothing teaches the adapter to end a session, which is no error as conversations from outside need no exit or panic."""
+    if counts.by_kind["terminal"] or not any(sample.is_chat for sample in training):
+        return []
+    return [
+        "data: no exit or panic is learned; chats need none (data.max_endless_share is for episodes), "
+        "and 'data=[own,shell]' adds episodes that end"
+    ]
 
 
 def _leak_lines(samples: Sequence[Sample], evaluation: Sequence[Scenario]) -> list[str]:

@@ -1,6 +1,7 @@
 """Samples become rows; whatever is dropped is counted by reason."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from sekft.config import DataConfig, MaskConfig, MaskRule, SourceConfig, SourceKind
 from sekft.data import sources
 from sekft.data.accounting import Counts, require_enough
+from sekft.data.prepare import unended_lines
 from sekft.data.sample import Sample, decision_sample, make_rows
 from sekft.errors import DataError, RenderError, SettingsError
 from sekft.rendering.messages import Message
@@ -114,6 +116,13 @@ def test_episodes_without_a_learned_ending_are_named_and_too_many_are_an_error(t
     with pytest.raises(DataError, match="5 of 6 samples have no learned exit or panic, allowed: data.max_endless_share=0.5"):
         require_enough(counts, DataConfig())
     require_enough(counts, DataConfig(max_endless_share=0.9))
+
+
+def test_chats_without_an_exit_are_no_error_and_one_line_says_so():
+    chat = Sample("c0", "c0", "own", sample(0).messages[:2], is_chat=True)
+    (line,) = unended_lines([chat, sample(1)], Counts())
+    assert line.startswith("data: no exit or panic is learned; chats need none (data.max_endless_share is for episodes)")
+    assert unended_lines([chat], Counts(by_kind=Counter(terminal=1))) == [] == unended_lines([sample(1)], Counts())
 
 
 CONTEXT = [Message(role="user", content="$ "), Message(role="assistant", content="la"), Message(role="user", content="la: not found\n$ ")]

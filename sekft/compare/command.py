@@ -9,10 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from sekft.cli.console import echo, echo_table
+from sekft.compare import losses
 from sekft.compare.comparison import Comparison, TableRow, base_row, group_row, result_section, sort_rows, verdict_section
 from sekft.compare.contrast import Contrast, contrast_groups, contrast_with_base
 from sekft.compare.export import fill_page, read_page, write_csv, write_parquet
-from sekft.compare.groups import Group, evaluated_runs, group_runs, varied_with
+from sekft.compare.groups import Group, evaluated_runs, group_runs, varied_note
 from sekft.compare.headline import write_headline
 from sekft.compare.lineage import lineages
 from sekft.compare.page import link_runs, write_comparison_page
@@ -28,7 +29,6 @@ from sekft.tracking.record import one_line
 from sekft.tracking.records import FinishedRun, UnusableRun
 
 RUNS = Path("outputs/train")
-MAX_SETTINGS = 8  # names of settings in a note
 BESIDE = ("terminated", "verified_solvable")  # rates beside the criteria in the table of the terminal
 
 
@@ -37,11 +37,23 @@ def run(settings: CompareConfig, job: Job) -> dict[str, Any]:
     paths = run_paths(settings)
     if settings.page:
         read_page(Path(settings.page))
-    comparison = compare([records.read(folder) for folder in records.find(paths)], settings)
+    loaded = [records.read(folder) for folder in records.find(paths)]
+    if not has_evaluation(loaded) and not settings.page and not settings.picture and (compared := losses.compare(loaded)):
+        echo_table(losses.table(compared))
+        for line in losses.lines(compared):
+            echo(line)
+        echo(f"page: {losses.write(compared, job.folder)}, with the curves")
+        return losses.write_summary(compared, job.folder)
+    comparison = compare(loaded, settings)
     show(comparison)
     summary = write(comparison, settings, job.folder)
     echo(f"page: {job.folder / 'compare.html'}; the numbers: compare.csv, compare.parquet, compare.md, headline.svg beside it")
     return summary
+
+
+def has_evaluation(loaded: Sequence[FinishedRun | UnusableRun]) -> bool:
+    """Whether one of the runs compares an adapter with its base."""
+    return any(isinstance(run, FinishedRun) and run.summary.get("comparisons") for run in loaded)
 
 
 def run_paths(settings: CompareConfig) -> list[str]:
@@ -108,10 +120,7 @@ def notes(groups: Sequence[Group]) -> list[str]:
     lines = []
     if len(scenarios := {run.evaluation.scenarios and run.evaluation.scenarios.sha256 for run in runs}) > 1:
         lines.append(f"{len(scenarios)} different sets of scenarios: groups are compared on the scenarios they share")
-    if together := varied_with(groups):
-        shown, more = together[:MAX_SETTINGS], len(together) - MAX_SETTINGS
-        rest = f" and {more} more" if more > 0 else ""
-        lines.append(f"groups also differ in {', '.join(shown)}{rest}: a difference between them may come from any of these")
+    lines += varied_note(groups)
     if len(amounts := {len(group.runs) for group in groups}) > 1:
         lines.append(f"groups have {min(amounts)} to {max(amounts)} training seeds")
     if len({run.settings.get("mask.rule") for run in runs if run.loss() is not None}) > 1:
@@ -197,14 +206,18 @@ def compare_after_each(run: RunFunction) -> RunFunction:
 
 
 def compare_sweep(job: Job) -> None:
-    """Write the comparison of a sweep into its folder; nothing before its first evaluation. An error is one line and is not raised."""
+    """Write the comparison of a sweep into its folder; nothing before its first loss. An error is one line and is not raised."""
     if job.sweep is None:
         return
     sweep = job.sweep
     try:
         loaded = [records.read(folder) for folder in records.find([str(sweep)])]
-        if any(isinstance(run, FinishedRun) and run.summary.get("comparisons") for run in loaded):
+        if has_evaluation(loaded):
             write_files(compare(loaded, CompareConfig()), sweep)
-            echo(f"the sweep so far: {sweep / 'compare.html'}")
+        elif compared := losses.compare(loaded):
+            losses.write(compared, sweep)
+        else:
+            return
+        echo(f"the sweep so far: {sweep / 'compare.html'}")
     except Exception as error:
         echo(f"{sweep / 'compare.html'}: not written ({one_line(error)})")

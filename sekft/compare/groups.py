@@ -1,7 +1,7 @@
 """Evaluated runs in groups: runs with the same settings and different training seeds, named by the settings that differ."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import sqrt
@@ -24,6 +24,7 @@ from sekft.tracking.record import RunRecord
 from sekft.tracking.records import Curve, FinishedRun, UnusableRun
 
 SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
+MAX_SETTINGS = 8  # names of settings in a note
 MAX_VALUE = 40  # characters of a setting's value as it is shown
 # the first parts of keys, the most important first; all others (rehearsal, workers, sandbox, ...) change no result, or should not
 IMPORTANT = (
@@ -131,16 +132,28 @@ def gain_over_seeds(compared: Sequence[tuple[int, Paired | None]]) -> SeedGain:
 
 def evaluated_runs(found: Sequence[FinishedRun]) -> tuple[list[EvaluatedRun], list[UnusableRun]]:
     """Every adapter of every run; and the runs left out, which have no evaluation, a damaged file, or repeat another."""
+    return _told_apart(found, _evaluated, "no evaluation of an adapter in it")
+
+
+def trained_runs(found: Sequence[FinishedRun]) -> tuple[list[EvaluatedRun], list[UnusableRun]]:
+    """Every run with a loss, as one without episodes; and the runs left out, which have none, or repeat another."""
+    return _told_apart(found, _trained, "no loss in it")
+
+
+def _told_apart(
+    found: Sequence[FinishedRun], read: Callable[[FinishedRun], list[EvaluatedRun]], lacking: str
+) -> tuple[list[EvaluatedRun], list[UnusableRun]]:
+    """What `read` finds in the runs, each setting and seed once. lacking: why a run is left out in which it finds nothing."""
     runs: dict[str, EvaluatedRun] = {}
     left_out: list[UnusableRun] = []
     for record in found:
         try:
-            own = _evaluated(record)
+            own = read(record)
         except DataError as error:
             left_out.append(UnusableRun(record.folder, str(error)))
             continue
         if not own:
-            left_out.append(UnusableRun(record.folder, "no evaluation of an adapter in it"))
+            left_out.append(UnusableRun(record.folder, lacking))
         for run in own:
             if (same := runs.setdefault(f"{run.seed} {_key(run.settings)}", run)) is not run:
                 left_out.append(UnusableRun(run.folder, f"the same settings and seed as {same.folder}"))
@@ -191,6 +204,14 @@ def varied_with(groups: Sequence[Group]) -> list[str]:
         for key in unlike_keys(runs)
         if _importance(key) < MINOR and key not in named and not any(_belongs(key, word) for word in options)
     ]
+
+
+def varied_note(groups: Sequence[Group]) -> list[str]:
+    """One line with the settings of varied_with, if there are any."""
+    together = varied_with(groups)
+    shown, more = together[:MAX_SETTINGS], len(together) - MAX_SETTINGS
+    rest = f" and {more} more" if more > 0 else ""
+    return [f"groups also differ in {', '.join(shown)}{rest}: a difference between them may come from any of these"] if together else []
 
 
 def is_varied_alone(groups: Sequence[Group], key: str) -> bool:
@@ -265,6 +286,23 @@ def _evaluated(record: FinishedRun) -> list[EvaluatedRun]:
             )
         )
     return runs
+
+
+def _trained(record: FinishedRun) -> list[EvaluatedRun]:
+    settings = _settings(record, TUNED)
+    run = EvaluatedRun(
+        folder=record.folder,
+        agent=TUNED,
+        seed=int(settings.get(SEED, 0)),
+        settings=settings,
+        record=record.record,
+        summary=record.summary,
+        evaluation=EvaluationSummary(),
+        curves=record.curves,
+        base=(),
+        episodes=(),
+    )
+    return [run] if run.loss() is not None else []
 
 
 def _settings(record: FinishedRun, agent: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sekft.errors import EndpointError, validation_line
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.document import MAX_DOCUMENT_BYTES, Scenario, dumps
 from sekft.tracking.files import plain, write_text
+from sekft.tracking.progress import ProgressLines
 
 KEPT_CHARACTERS = 65536  # of an answer that is not a scenario
 Complete = Callable[[Sequence[Message], int], Reply]  # (messages, seed) -> the teacher's answer
@@ -54,6 +55,7 @@ class Draft(BaseModel):
 
 def drafts(wanted: Sequence[Scenario], settings: CollectConfig, folder: Path) -> list[Draft]:
     """Have the teacher write one draft per wanted scenario. Raises EndpointError if the endpoint does not answer at the start."""
+    from rich import get_console
     from rich.progress import track
 
     from sekft.episode.endpoint import Client
@@ -65,7 +67,12 @@ def drafts(wanted: Sequence[Scenario], settings: CollectConfig, folder: Path) ->
     decisive = json.dumps([endpoint.model, endpoint.temperature, endpoint.max_tokens, plain(endpoint.extra), brief, *map(dumps, wanted)])
     path = folder / f"authored.{hashlib.sha256(decisive.encode()).hexdigest()[:12]}.partial.jsonl"
     written = write(wanted, client.complete, settings.seed, brief, path, settings.workers)
-    return list(track(written, f"author: {settings.agent.model}", total=len(wanted)))
+    title, made = f"author: {settings.agent.model}", list[Draft]()
+    lines = ProgressLines(title, not get_console().is_terminal)
+    for draft in track(written, title, total=len(wanted)):
+        made.append(draft)
+        lines.update(len(made), len(wanted))
+    return made
 
 
 def author_endpoint(agent: AgentConfig, author: AuthorConfig) -> EndpointConfig:

@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -251,7 +251,8 @@ def _quiet_libraries() -> None:
     logging.getLogger("sekft").setLevel(logging.INFO)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # in a locale that is not UTF-8 a letter that it lacks is no error
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(OSError):  # a terminal opened for reading and writing cannot be configured again
+                stream.reconfigure(errors="backslashreplace")
     logging.raiseExceptions = False  # a log on a full disk must not print a traceback of its own
 
 
@@ -267,7 +268,7 @@ def _failure(error: BaseException, job: Job | None = None, command: str = "") ->
             message = f"{error.filename or (job.folder if job else _output_folder())}: {why}"  # a full disk names no file
         case OSError():
             message = one_line(error)
-        case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        case _ if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "out of memory" in str(error)):  # torch's
             message = f"out of memory: {one_line(error)}; {ROOM}"
         case _:
             message, status = crash.line(error, job.folder if job else None), crash.EXIT_STATUS

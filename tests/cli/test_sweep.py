@@ -158,7 +158,7 @@ launch("train", lambda: Work(run, SweepPolicy(lambda settings: [])))
     done = subprocess.run(
         [sys.executable, "jobs.py", "-m", "seed=0,1,2", "hydra.sweep.dir=s"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.returncode == 1 and done.stderr.count("failed: RuntimeError: CUDA out of memory; log: s/") == 6, done.stderr
+    assert done.returncode == 1 and done.stderr.count("failed: out of memory: CUDA out of memory; ") == 6, done.stderr
     assert "Traceback" not in done.stderr and "Traceback" in (tmp_path / "s" / "1" / "train.log").read_text()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sekft.eval.about import About, about_run
 
-TUNED = SimpleNamespace(subject="tuned")
+TUNED = SimpleNamespace(subject="tuned", titles={})
 TRAINED = {
     "command": "train", "status": "done", "seed": 3, "started": "2030-01-02T03:04:05.000+00:00", "seconds": 600,
     "overrides": ["data=my rows.jsonl"],

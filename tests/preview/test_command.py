@@ -29,9 +29,9 @@ def test_a_preview_of_many_conversations_reads_the_first(capsys: pytest.CaptureF
     assert "data: mine.jsonl: conversations of {role, content} turns, JSON Lines (data.format=messages)" in shown
     assert "train on it: python -m sekft.train data.path=mine.jsonl\n" in shown
     assert "the first 30 conversations of own are counted; samples=0 counts all" in shown
-    for all_of_them in ("samples=0", "check=true"):
+    for all_of_them in (["samples=0", "data.sources.own.max_bad=0"], ["check=true", "data.sources.own.max_bad=0"]):
         with pytest.raises(DataError, match="mine.jsonl:41: messages: Field required"):
-            preview("data.path=mine.jsonl", all_of_them)
+            preview("data.path=mine.jsonl", *all_of_them)
 
 
 def test_the_reference_plays_only_what_is_shown(capsys: pytest.CaptureFixture[str]):

@@ -108,7 +108,7 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
 def test_every_symptom_names_real_keys(hydra_here: None):
     cfg = {**compose("eval"), **compose("train")}
     keys = set(re.findall(r"`([a-z_]+\.[a-z_0-9.]+)[=`]", (ROOT / "docs" / "symptoms.md").read_text()))
-    for key in keys - {"sekft.preview"}:
+    for key in {key for key in keys if not key.endswith(".log")} - {"sekft.preview"}:
         node = cfg
         for part in key.split("."):
             assert part in node, key

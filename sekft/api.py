@@ -104,17 +104,23 @@ def player(*overrides: str) -> Callable[[Scenario, Agent | AgentFunction], Traje
     backend = choose.backend(chosen.sandbox)
 
     def play_one(scenario: Scenario, agent: Agent | AgentFunction) -> Trajectory:
-        return episode.play(scenario, FunctionAgent("agent", agent) if callable(agent) else agent, backend, chosen.eval)
+        _require_scenarios([scenario])
+        return episode.play(scenario, _agent("agent", agent), backend, chosen.eval)
 
     return play_one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationResult:
     """trajectories: by agent, in the order of the scenarios; rates: by agent, then criterion, with Wilson 95 % intervals."""
 
     trajectories: dict[str, list[Trajectory]]
     rates: dict[str, dict[str, Rate]]
+
+    def __repr__(self) -> str:
+        """One line for each agent: two rates with their intervals."""
+        lines = [f"{agent}: terminated {own['terminated']}, verified {own['verified']}" for agent, own in self.rates.items()]
+        return "\n".join(lines) or "EvaluationResult without agents"
 
     def compare(self, first: str, second: str, criterion: str = "verified") -> Paired:
         """second minus first on the same scenarios: difference, t interval over archetypes, exact McNemar test."""
@@ -130,12 +136,40 @@ def evaluate(agents: Mapping[str, Agent | AgentFunction], scenarios: Iterable[Sc
 
     agents: by the name they get in the result; functions and objects as for `play`. overrides: of the eval command.
     """
+    if not isinstance(agents, Mapping):
+        raise SettingsError(f"agents: found {_kind(agents)}, allowed: agents by name, such as {{'mine': function}}")
+    named, played = {name: _agent(name, agent) for name, agent in agents.items()}, _require_scenarios(scenarios)
     chosen = settings("eval", *overrides)
     backend = choose.backend(chosen.sandbox)
-    named = {name: FunctionAgent(name, agent) if callable(agent) else agent for name, agent in agents.items()}
-    evaluation = Evaluation(tuple(scenarios), backend, chosen.eval, chosen.workers, chosen.seed)
+    evaluation = Evaluation(played, backend, chosen.eval, chosen.workers, chosen.seed)
     trajectories = evaluation.play(named, "evaluate")
     return EvaluationResult(trajectories, {name: rates.rates(own) for name, own in trajectories.items()})
+
+
+def _agent(name: str, agent: Agent | AgentFunction) -> Agent:
+    """A function as an agent; an agent as it is. Raises SettingsError for anything else."""
+    if callable(agent):
+        return FunctionAgent(name, agent)
+    if not (hasattr(agent, "name") and callable(getattr(agent, "reply", None))):
+        raise SettingsError(
+            f"agent {name}: found {_kind(agent)}, allowed: a function from messages to text, or an object with name and reply"
+        )
+    return agent
+
+
+def _require_scenarios(scenarios: Iterable[Scenario]) -> tuple[Scenario, ...]:
+    """The scenarios. Raises SettingsError for one scenario by itself, and for what is none."""
+    found = scenarios if isinstance(scenarios, str | Scenario) or not isinstance(scenarios, Iterable) else tuple(scenarios)
+    wrong = next((one for one in found if not isinstance(one, Scenario)), None) if isinstance(found, tuple) else found
+    if wrong is not None or not isinstance(found, tuple):
+        name = wrong if isinstance(wrong, str) else "test"
+        raise SettingsError(f"scenarios: found {_kind(wrong)}, allowed: a list of scenarios, such as sekft.draw_scenarios({name!r}, n=4)")
+    return found
+
+
+def _kind(value: Any) -> str:
+    """A value in an error: a short text as it is, of anything else its type."""
+    return repr(value) if isinstance(value, str) and len(value) <= 40 else type(value).__name__
 
 
 def render(conversation: Conversation, *overrides: str) -> Rendered:
@@ -155,7 +189,7 @@ def token_weights(rendered: Rendered, *overrides: str) -> Weight:
     return rules.weigh(rendered, _settled("preview", overrides)[0].mask)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult:
     """What a training left. folder: of the run, with record, metrics and report.html; adapter: its folder.
 
@@ -167,6 +201,9 @@ class TrainingResult:
     verdict: str
     evaluation: EvaluationSummary
     summary: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"TrainingResult of {self.folder}: {self.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """summary.json with the run's folder, as plain data."""

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,12 @@ def chatml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>", "chat_template": CHATML}))
     (folder / "config.json").write_text(json.dumps({"eos_token_id": tokenizer.token_to_id("<|im_end|>")}))
     return folder
+
+
+def changed(words: Iterable[str], *new: str) -> list[str]:
+    """The words of a command line, with those of `new` in place of others with the same key."""
+    keys = {word.partition("=")[0] for word in new}
+    return [*(word for word in words if word.partition("=")[0] not in keys), *new]
 
 
 def run_command(

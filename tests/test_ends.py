@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sekft.sandbox.backend.engine import OWNER
+from tests.conftest import changed
 from tests.dockerd import dockerd, missing
 from tests.process import Command, start
 from tests.proxy import Relay
@@ -88,7 +89,7 @@ def test_losing_the_engine_during_the_evaluation_keeps_the_adapter_and_leaves_it
 
 def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subprocess.Popen[str] | Command:
     """Start a small evaluation of base and reference, in the folder `name` of cwd."""
-    words = (
+    small = (
         "model.weights=random",  # random replies, so that episodes take long enough to be interrupted
         "eval.episodes=5",
         "eval.max_reply_tokens=8",
@@ -96,9 +97,8 @@ def evaluation(cwd: Path, name: str, *words: str, **environment: str) -> subproc
         "workers=4",
         "tracker=none",
         f"hydra.run.dir={name}",
-        *words,
     )
-    return start("sekft.eval", *words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment)
+    return start("sekft.eval", *changed(small, *words), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment)
 
 
 def played(folder: Path) -> list[dict]:

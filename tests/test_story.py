@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command
+from tests.conftest import changed, run_command
 
 DATA = "data.sources.shell.path=episodes/trajectories.jsonl"
 TEST = ["eval.episodes=4", "eval.max_turns=12", "eval.max_reply_tokens=6"]
@@ -204,7 +204,7 @@ def test_the_command_lines_of_the_predecessors_run(story: Path, small_mistral: P
 
 def test_a_sweep_is_one_process_one_base_and_one_run_per_job(story: Path):
     done = run_command("train", "-m", "lora=r8,r16", "hydra.sweep.dir=sweep", DATA,
-                    *QUICK, "trainer.max_steps=2", SANDBOX, cwd=story)  # fmt: skip
+                    *changed(QUICK, "trainer.max_steps=2"), SANDBOX, cwd=story)  # fmt: skip
     assert done.returncode == 0, done.stderr
     jobs = [story / "sweep" / name for name in ("0", "1")]
     assert [read(job / "summary.json")["base_loads"] for job in jobs] == [1, 0]
@@ -224,7 +224,7 @@ def test_a_failed_job_of_a_sweep_is_marked_and_the_others_run(story: Path):
 
 
 def test_an_adapter_can_be_trained_on_and_a_checkpoint_resumed(story: Path):
-    more = (DATA, *STEPS, "eval=none", "trainer.max_steps=4")
+    more = (DATA, *changed(STEPS, "trainer.max_steps=4"), "eval=none")
     assert run_command("train", *more, "adapter=run/adapter", "hydra.run.dir=on", cwd=story).returncode == 0
     assert run_command("train", *more, "trainer.save_every_steps=2", "hydra.run.dir=whole", cwd=story).returncode == 0
     resumed = run_command("train", *more, "trainer.resume_from=whole/checkpoints/checkpoint-2", "hydra.run.dir=resumed", cwd=story)

@@ -14,6 +14,7 @@ from sekft.config import CheckConfig, Detour, EvalConfig, ModelConfig
 from sekft.config.job import Job
 from sekft.episode import playable, trajectory
 from sekft.episode.agent import Scripted, reference
+from sekft.episode.outcome import why_lost
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.errors import DataError, SandboxError, ScenarioError
@@ -168,7 +169,7 @@ def judge(scenario: Scenario, episodes: Episodes, repeats: int) -> list[Fault]:
         lost = [episode for episode in own if not episode.kept]
         accepted = [episode for episode in own if episode.checked]
         if agent in SOLVERS and lost:
-            faults.append(Fault(scenario.id, agent, repeats - len(lost), repeats, f"{lost[0].outcome.value} ({lost[0].reason})"))
+            faults.append(Fault(scenario.id, agent, repeats - len(lost), repeats, why_lost(lost[0])))
         if agent in cheat.CHEATS and accepted and not is_unworkable(scenario):
             faults.append(
                 Fault(scenario.id, agent, len(accepted), repeats, "its checker accepts an episode in which the work was not done")

@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from sekft.cli.quoting import as_text, quoted, with_text_as_typed
-from sekft.cli.settings import conf_folder
+from sekft.cli.quoting import as_text, quoted, unquoted, with_text_as_typed
+from sekft.cli.settings import SEVERAL_FILES, conf_folder
 from sekft.config.data import OWN
 from sekft.errors import SettingsError
 from sekft.tracking import secrets
@@ -41,7 +41,8 @@ def to_overrides(command: str, argv: Sequence[str]) -> list[str]:
             key = "episodes" if flag == "--n" and command in ("collect", "check") else VALUE_FLAGS[flag]
             out += [f"{key}={quoted(value) if key.startswith('hydra.') else as_text(value)}"]
             if flag == "--base":
-                out += ["model.weights=pretrained", f"model.name={as_text(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null"]
+                named = ("model.weights=pretrained", f"model.name={as_text(value.rstrip('/').rsplit('/', 1)[-1])}", "model.why=null")
+                out += [one for one in named if not any(other.startswith(f"{one.partition('=')[0]}=") for other in argv)]
         elif word in SWITCHES:
             out.append(SWITCHES[word])
         elif word != INSPECT:
@@ -69,6 +70,9 @@ def with_own_data(command: str, words: Sequence[str]) -> list[str]:
     for word in chosen:
         _require_names(word)
     own = next((word for word in words if word.lstrip("+").startswith("data.path=") and word.partition("=")[2] not in ("", "null")), None)
+    path = unquoted(own.partition("=")[2]) if own else ""
+    if re.fullmatch(r"\[.*,.*\]", path) and not _exists(path):
+        raise SettingsError(f"data.path: found a list, {path}, allowed: one path; {SEVERAL_FILES}")
     named = next((word for word in words if word.startswith("data.format=")), None)
     if named and own is None and OWN not in _names(chosen[-1] if chosen else ""):
         raise SettingsError(f"{named}: there is no data.path, whose format it names; write data.path=FILE {named}")

@@ -29,10 +29,11 @@ from sekft.cli.help import help_text, wants_help
 from sekft.cli.quoting import unquoted
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
-from sekft.cli.words import require_known, with_new_keys
+from sekft.cli.words import require_known, require_once, with_new_keys
 from sekft.config import automatic
 from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
+from sekft.config.endpoint import require_function
 from sekft.config.job import CONFIG_DIR, Job, Report, RunFunction
 from sekft.config.renamed import require_new_names
 from sekft.errors import SekftError, SettingsError, one_line
@@ -54,13 +55,14 @@ class Work:
     """What a command does.
 
     sweeps: how a sweep that is started again continues; None: it starts over. plan: prints a dry run. choose: the rules for automatic
-    settings.
+    settings. sweep_ended: prints what the sweep in a folder found, after its last job.
     """
 
     run: RunFunction
     sweeps: SweepPolicy | None = None
     plan: Plan | None = None
     choose: Choose | None = None
+    sweep_ended: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def launch(command: str, work: Callable[[], Work]) -> None:
 
     try:
         with terminating(), _answering_for_threads(command, begun):
-            _start(command, job, failures)
+            planned = _start(command, job, failures)
+            if begun and begun[-1].sweep and not planned and (ended := work().sweep_ended):
+                ended(begun[-1].sweep)
     except KeyboardInterrupt:
         _print_interruption(command, "interrupted", typed, begun)
         sys.exit(crash.INTERRUPTED)
@@ -132,15 +136,19 @@ def resident_socket(words: Sequence[str]) -> Path | None:
     return Path(given[-1]) if given and given[-1] not in ("", "null") else None
 
 
-def _start(command: str, job: Callable[[DictConfig], Any], failures: Sequence[Failure]) -> None:
-    """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command."""
+def _start(command: str, job: Callable[[DictConfig], Any], failures: Sequence[Failure]) -> bool:
+    """Let Hydra compose and call the job, once or for each of a sweep; or let a resident base run the command.
+
+    Returns whether it was only planned.
+    """
     typed, words = sys.argv[1:], to_overrides(command, sys.argv[1:])
     if wants_help(words):
         print(help_text(command, words))
-        return
+        return False
     require_no_secret(words)
     require_new_names(words)
     require_known(command, words)
+    require_once(words)
     sys.argv[1:] = recorded.expand(command, with_new_keys(command, words))
     with dry_run.prepared(command, conf := _conf(command), sys.argv[1:]) as (words, is_planned):
         if (socket := resident_socket(words)) and not is_planned:
@@ -151,6 +159,7 @@ def _start(command: str, job: Callable[[DictConfig], Any], failures: Sequence[Fa
         hydra.main(version_base="1.3", config_path=str(conf), config_name=command)(job)()
     if is_planned and not failures:
         echo_command("start it", ["python", "-m", f"sekft.{command}", *dry_run.real_words(typed)])
+    return is_planned
 
 
 def _notifying(command: str, run: RunFunction) -> RunFunction:
@@ -179,6 +188,7 @@ def _run_job(command: str, work: Callable[[], Work], cfg: DictConfig, job: Job) 
     typed: Any
     typed, chosen = settled(skip_evaluation(cfg, job.overrides), COMMANDS[command], choose)
     _require_no_secret(typed, job)
+    require_function(typed)
     if chosen and not recorded.recorded_run(job.overrides):
         planned = hasattr(typed, "dry_run") and allowed.only_planned(command, typed)
         if not planned and command in ("train", "eval"):
@@ -307,7 +317,9 @@ def _print_error(command: str, message: str, error: BaseException | None = None)
 
 
 def _print_interruption(command: str, what: str, typed: Sequence[str], begun: Sequence[Job]) -> None:
-    """Print that the command was interrupted, and the line that goes on."""
+    """Print that the command was interrupted, and the line that goes on; another Ctrl-C then ends the process without a further word."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda number, frame: os._exit(crash.INTERRUPTED))
     _print_error(command, f"{what}; {FILES_ARE_COMPLETE}")
     if line := go_on.line(command, typed, begun[-1] if begun else None):
         print(f"go on: {line}", file=sys.stderr, flush=True)

@@ -20,6 +20,8 @@ from sekft.errors import SettingsError
 from sekft.tracking.files import expanded
 
 T = TypeVar("T")
+DATA_PATH = "data.path"
+SEVERAL_FILES = "several files are put, or linked, into one folder: data.path=FOLDER (docs/data.md)"
 
 
 def settings(cfg: DictConfig, node: type[T]) -> T:
@@ -107,7 +109,8 @@ def error_line(error: BaseException) -> str:
             return f"unknown key {match[1]}; if it is a new name in a list of names, write +{match[1]}=..."
         return _wrong_value(match[1], text)
     if match := re.search(r"Ambiguous value for argument '([^=]+)=(.*?)';", text):
-        return f"{match[1]}: found several values, {match[2]}; allowed with -m, as a sweep; a list is written '{match[1]}=[{match[2]}]'"
+        listed = SEVERAL_FILES if match[1] == DATA_PATH else f"a list is written '{match[1]}=[{match[2]}]'"
+        return f"{match[1]}: found several values, {match[2]}; allowed with -m, as a sweep; {listed}"
     if "override_grammar" in text:
         match = re.search(r"Error parsing override '(.*?)'", text)
         found = f"{match[1]}: cannot be read" if match else "an override cannot be read"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from sekft.cli.settings import conf_folder
+from sekft.cli.settings import DATA_PATH, SEVERAL_FILES, conf_folder
 from sekft.config.commands import COMMANDS
 from sekft.config.foreign import IF_TRUE, MAX_SUGGESTED, closest, our_setting
 from sekft.config.reference import NAME, Setting
@@ -56,6 +56,19 @@ def require_known(command: str, words: Sequence[str]) -> None:
                 _require_key(command, word)
             else:
                 _require_override(command, word, next(rest, ""))
+
+
+def require_once(words: Sequence[str]) -> None:
+    """Raises SettingsError for a key that is given two values: Hydra would keep the last one without a word."""
+    given: dict[str, str] = {}
+    for word in words:
+        parts = OVERRIDE.fullmatch(word)
+        if word.startswith(("-", "~")) or parts is None or not (rest := parts["rest"] or "").startswith("="):
+            continue
+        key, value = f"{parts['params'] or ''}{parts['key']}", rest[1:]
+        if given.setdefault(key, value) != value:
+            several = f"; {SEVERAL_FILES}" if key == DATA_PATH else ""
+            raise SettingsError(f"{key}: given twice, as {given[key]} and as {value}; allowed: one value{several}")
 
 
 def with_new_keys(command: str, words: Sequence[str]) -> list[str]:

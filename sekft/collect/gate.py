@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sekft.config import EvalConfig
 from sekft.episode import playable
 from sekft.episode.agent import reference, scripted
+from sekft.episode.outcome import why_lost
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.episode.trajectory import Ending, Trajectory
 from sekft.sandbox.session import Backend
@@ -46,7 +47,7 @@ def _judge(scenario: Scenario, solved: Trajectory, probed: Trajectory, *idle: Tr
     if broken := [episode for episode in (solved, probed, *idle) if episode.ending is Ending.broken]:
         return Refusal("broken", broken[0].reason)
     if not solved.kept:
-        return Refusal("unsolvable", f"its reference ends {solved.outcome.value} ({solved.reason})")
+        return Refusal("unsolvable", f"its reference ends {why_lost(solved)}")
     if accepted := [episode for episode in idle if episode.checked]:
         return Refusal("forgeable", f"its checker accepts an immediate {accepted[0].ending.value}")
     for part, fault in playable.faults(scenario, solved, probed).items():

@@ -1,8 +1,9 @@
 """`python -m sekft.compare`: runs side by side from their files alone: a table, differences with intervals, sentences, a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.markup import escape
@@ -29,6 +30,7 @@ from sekft.tracking.record import one_line
 from sekft.tracking.records import FinishedRun, UnusableRun
 
 RUNS = Path("outputs/train")
+MAX_NAME, MAX_WORD = 60, 20  # characters of a group's name, and of a word in it, that the table has room for
 BESIDE = ("terminated", "verified_solvable")  # rates beside the criteria in the table of the terminal
 
 
@@ -59,6 +61,8 @@ def has_evaluation(loaded: Sequence[FinishedRun | UnusableRun]) -> bool:
 def run_paths(settings: CompareConfig) -> list[str]:
     """The folders and globs of runs=, by default the newest of outputs/train. Raises SettingsError, or DataError if there is none."""
     runs = str(records.newest(RUNS)) if settings.runs is None else settings.runs
+    if settings.runs is None:
+        echo(f"runs={runs}: the newest of {RUNS}; runs={RUNS} compares all of them")
     paths = [runs] if isinstance(runs, str) else runs
     if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
         raise SettingsError(f"runs: found {runs!r}, allowed: a folder, a glob, or a list of them")
@@ -133,7 +137,7 @@ def notes(groups: Sequence[Group]) -> list[str]:
 
 def show(comparison: Comparison) -> None:
     """Print the table, the runs left out, notes, sentences and lineages."""
-    echo_table(table(comparison))
+    show_table(comparison)
     left_out = [f"left out: {run.folder}: {run.reason}" for run in comparison.left_out]
     for line in (*left_out, *comparison.notes, *comparison.sentences()):
         echo(line)
@@ -142,7 +146,22 @@ def show(comparison: Comparison) -> None:
             echo(f"lineage: {lineage}")
 
 
-def table(comparison: Comparison) -> Table:
+def show_table(comparison: Comparison) -> None:
+    """Print the table; groups with long names are numbered in it and named below it."""
+    numbers = numbered(comparison.rows)
+    echo_table(table(comparison, numbers))
+    for name, number in numbers.items():
+        echo(f"{number}: {name}")
+
+
+def numbered(rows: Sequence[TableRow]) -> dict[str, str]:
+    """By the name of a group, the number that stands for it in the table; empty if all names fit."""
+    if all(len(row.name) <= MAX_NAME and max(map(len, row.name.split()), default=0) <= MAX_WORD for row in rows):
+        return {}
+    return {name: str(number) for number, name in enumerate([row.name for row in rows if row.runs], 1)}
+
+
+def table(comparison: Comparison, numbers: Mapping[str, str] = MappingProxyType({})) -> Table:
     """The rows in 80 columns: the first criterion with its interval, other rates as numbers; the files have all columns."""
     first, *more = dict.fromkeys((*comparison.criteria, *BESIDE))
     shown = Table("group", "seeds", box=None, padding=(0, 1, 0, 0), header_style="bold", title_justify="left")
@@ -153,7 +172,9 @@ def table(comparison: Comparison) -> Table:
         others = [f"{row.rates[name].k}/{row.rates[name].n}" if row.rates[name].n else "" for name in more]
         loss = f"{row.loss():.3f}" if row.losses else ""
         decisive = escape(str(row.rates[first])) if row.rates[first].n else ""
-        shown.add_row(escape(row.name), str(len(row.runs) or ""), decisive, *others, loss)
+        prefix = f"{BASE} of " if not row.runs and row.name.startswith(f"{BASE} of ") else ""
+        group = row.name.removeprefix(prefix)
+        shown.add_row(escape(f"{prefix}{numbers.get(group, group)}"), str(len(row.runs) or ""), decisive, *others, loss)
     return shown
 
 
@@ -221,3 +242,18 @@ def compare_sweep(job: Job) -> None:
         echo(f"the sweep so far: {sweep / 'compare.html'}")
     except Exception as error:
         echo(f"{sweep / 'compare.html'}: not written ({one_line(error)})")
+
+
+def show_sweep(sweep: Path) -> None:
+    """Print the table of groups of a sweep that has ended, and where its page is; nothing before a job was compared."""
+    if not (page := sweep / "compare.html").is_file():
+        return
+    try:
+        loaded = [records.read(folder) for folder in records.find([str(sweep)])]
+        if has_evaluation(loaded):
+            show_table(compare(loaded, CompareConfig()))
+        elif compared := losses.compare(loaded):
+            echo_table(losses.table(compared))
+    except DataError:
+        return  # of a damaged file; the jobs' own errors are printed after this
+    echo(f"the sweep: {page}; sentences about every difference: python -m sekft.compare runs={sweep}")

@@ -24,7 +24,7 @@ from sekft.tracking.record import RunRecord
 from sekft.tracking.records import Curve, FinishedRun, UnusableRun
 
 SEED, AGENT, ADAPTER = "seed", "agent", "adapter"
-MAX_SETTINGS = 8  # names of settings in a note
+MAX_SETTINGS = 8  # names of settings in a note; of more than these only their sections are named
 MAX_VALUE = 40  # characters of a setting's value as it is shown
 # the first parts of keys, the most important first; all others (rehearsal, workers, sandbox, ...) change no result, or should not
 IMPORTANT = (
@@ -209,9 +209,9 @@ def varied_with(groups: Sequence[Group]) -> list[str]:
 def varied_note(groups: Sequence[Group]) -> list[str]:
     """One line with the settings of varied_with, if there are any."""
     together = varied_with(groups)
-    shown, more = together[:MAX_SETTINGS], len(together) - MAX_SETTINGS
-    rest = f" and {more} more" if more > 0 else ""
-    return [f"groups also differ in {', '.join(shown)}{rest}: a difference between them may come from any of these"] if together else []
+    sections = dict.fromkeys(key.rpartition(".")[0] or key for key in together)
+    shown = ", ".join(together) if len(together) <= MAX_SETTINGS else f"{len(together)} settings of {', '.join(sections)}"
+    return [f"groups also differ in {shown}: a difference between them may come from any of these"] if together else []
 
 
 def is_varied_alone(groups: Sequence[Group], key: str) -> bool:
@@ -334,4 +334,5 @@ def _name(differing: Mapping[str, Any]) -> str:
     values = list(differing.values())
     if len(values) == 1 and isinstance(values[0], str):
         return values[0]
-    return " ".join(f"{key}={value}" for key, value in differing.items()) or TUNED
+    given = [f"{key}={value}" for key, value in differing.items() if len(values) == 1 or value not in (None, "")]
+    return " ".join(given) or (f"without {', '.join(differing)}" if differing else TUNED)

@@ -44,6 +44,13 @@ class AgentConfig(EndpointConfig):
     detours: list[Detour] = field(default_factory=lambda: list(DEFAULT_DETOURS))  # noise: the detours to draw from
 
 
+def require_function(settings: Any) -> None:
+    """Raises SettingsError for agent=python without a function. settings: of any command."""
+    agent = getattr(settings, "agent", None)
+    if isinstance(agent, AgentConfig) and agent.kind is AgentKind.python and not agent.function:
+        raise SettingsError("agent=python: agent.function is empty; allowed: MODULE:FUNCTION or FILE.py:FUNCTION, as my_agent.py:step")
+
+
 @dataclass
 class AuthorConfig:
     """The model that writes scenarios; it is reached at agent.url."""

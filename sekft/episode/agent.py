@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from sekft.errors import SettingsError
 from sekft.rendering.messages import Message, Reply
 from sekft.scenario.detours import NONE, Detours, with_detours
 from sekft.scenario.document import Scenario
@@ -46,14 +47,18 @@ def reference(scenarios: Sequence[Scenario], detours: Detours = NONE) -> Scripte
 
 
 class FunctionAgent:
-    """Types what a function returns for the messages so far."""
+    """Types what a function returns for the messages so far. Raises SettingsError for what is no text, and what the function raises."""
 
     def __init__(self, name: str, function: Callable[[Sequence[Message]], str]) -> None:
         self.name = name
         self._function = function
 
     def reply(self, episode_id: str, messages: Sequence[Message]) -> Reply:
-        return Reply(self._function(messages))
+        text = self._function(messages)
+        if not isinstance(text, str):
+            place = f"in {episode_id}, at message {len(messages)}"
+            raise SettingsError(f"agent {self.name}: the function returned {type(text).__name__}, allowed: str, the text to type; {place}")
+        return Reply(text)
 
 
 class RandomCommands:

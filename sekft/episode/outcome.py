@@ -27,6 +27,17 @@ def classify(ending: Ending, checked: bool | None, clean: bool, terminal: Termin
     return Outcome.verified if right and checked else Outcome.false_exit
 
 
+REFUSED = "the checker did not accept the final state"
+
+
+def why_lost(trajectory: Trajectory) -> str:
+    """Outcome and reason of an episode that is not kept."""
+    reason = trajectory.reason if trajectory.reason not in ("", trajectory.outcome.value) else ""
+    if not reason and trajectory.checked is False:
+        reason = REFUSED
+    return f"{trajectory.outcome.value}{f': {reason}' if reason else ''}"
+
+
 def broken_lines(episodes: Sequence[Trajectory]) -> list[str]:
     """What broke episodes, one line for each kind, the most frequent first, with the words of the first of them."""
     reasons: dict[str, list[str]] = {}

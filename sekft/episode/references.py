@@ -7,6 +7,7 @@ from pathlib import Path
 from sekft.config import Detour, EvalConfig, SourceConfig
 from sekft.episode import trajectory
 from sekft.episode.agent import reference
+from sekft.episode.outcome import why_lost
 from sekft.episode.pool import EpisodeRequest, play_many
 from sekft.errors import DataError, SettingsError
 from sekft.sandbox.session import Backend
@@ -44,7 +45,7 @@ def reference_file(scenarios: Sequence[Scenario], backend: Backend, workers: int
     config = EvalConfig(max_turns=max(scenario.limits.turns for scenario in scenarios))
     played = play_many([EpisodeRequest(scenario, agent) for scenario in scenarios], backend, config, workers, "references")
     if failed := next((episode for episode in played if not episode.kept), None):
-        raise DataError(f"{failed.scenario_id}: the reference ended {failed.outcome.value} ({failed.reason}); see python -m sekft.check")
+        raise DataError(f"{failed.scenario_id}: the reference ended {why_lost(failed)}; see python -m sekft.check")
     trajectory.write(played, path)
     return path
 

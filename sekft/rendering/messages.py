@@ -17,6 +17,12 @@ class Message(BaseModel):
     role: Literal["system", "user", "assistant"]
     content: str
 
+    def __getitem__(self, key: str) -> str:
+        """`message["role"]`, as in the dicts of other libraries."""
+        if key not in type(self).model_fields:
+            raise KeyError(f"{key!r}; a message has role and content")
+        return str(getattr(self, key))
+
 
 @dataclass(frozen=True)
 class Reply:

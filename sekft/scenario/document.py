@@ -246,8 +246,9 @@ def _parse(path: Path) -> Any:
 
 
 def _fault_line(error: ValidationError) -> str:
-    """The first fault, for a person; an unknown key with the one that was probably meant."""
-    first = error.errors(include_url=False)[0]
+    """The first fault, for a person; an unknown key, which explains one that is missing, with the one that was probably meant."""
+    faults = error.errors(include_url=False)
+    first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     if not first["loc"]:  # a rule about several fields, which its message names
         return str(first["msg"]).removeprefix("Value error, ")
     *parents, key = first["loc"]

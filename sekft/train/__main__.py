@@ -21,7 +21,7 @@ def work() -> Work:
     """What the command does. Its imports are slow; a typo and --help are answered without them."""
     from sekft.cli.replay import replaying
     from sekft.cli.sweep import SweepPolicy
-    from sekft.compare.command import compare_after_each
+    from sekft.compare.command import compare_after_each, show_sweep
     from sekft.data import inputs
     from sekft.eval.run import objective
     from sekft.train.automatic import choose
@@ -30,7 +30,7 @@ def work() -> Work:
     from sekft.train.start import starting
 
     policy = SweepPolicy(inputs.training_inputs, newest_checkpoint, objective)
-    return Work(replaying(starting(compare_after_each(run))), policy, plan, choose)
+    return Work(replaying(starting(compare_after_each(run))), policy, plan, choose, show_sweep)
 
 
 def newest_checkpoint(folder: Path, report: Report) -> Path | None:

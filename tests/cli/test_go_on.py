@@ -1,5 +1,7 @@
 """The line that goes on with an interrupted command."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,14 @@ def test_what_continues_in_its_folder_names_it_once(tmp_path: Path, monkeypatch:
 
 def test_a_conversation_has_no_such_line():
     assert line("chat", ["mode=talk"], None) == ""
+
+
+def test_nothing_is_printed_after_the_line_that_goes_on_whatever_is_pressed():
+    ending = "atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(9)))"
+    script = f"""import atexit, os, signal, sys, time
+from sekft.cli.launch import _print_interruption
+{ending}
+_print_interruption("train", "interrupted", ["seed=1"], [])
+sys.exit(130)"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 130 and done.stderr.splitlines()[-1] == "go on: python -m sekft.train seed=1"

@@ -62,8 +62,15 @@ def test_shell_text_in_a_script_is_not_interpolated():
 def test_lists_sweeps_and_a_forgotten_multirun_stay_hydras():
     for words in (["-m", "prompt=a,b"], ["-m", "prompt='a',\"b\""], ["scenarios=test,held_out"], ["adapter={a: x, b: y}"], ["seed=1=2"]):
         assert to_overrides("eval" if "adapter" in words[0] else "chat", words) == words
-    with pytest.raises(SettingsError, match="data.path: found several values, a,b; allowed with -m"):
+    with pytest.raises(
+        SettingsError,
+        match="data.path: found several values, a,b; allowed with -m, as a sweep; several files are put, or linked, into one folder",
+    ):
         api.settings("train", "data.path=a,b")
+    with pytest.raises(
+        SettingsError, match=r"data.path: found a list, \[a,b\], allowed: one path; several files are put, or linked, into one folder"
+    ):
+        api.settings("train", "data.path=[a,b]")
     twice = to_overrides("chat", to_overrides("chat", ["prompt=echo ${HOME} \\${x} it's"]))
     assert value_of("chat", twice[0], "prompt") == "echo ${HOME} \\${x} it's"
     assert unquoted("'it\\'s'") == "it's" and unquoted("a'b") == "a'b"

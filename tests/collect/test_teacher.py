@@ -11,7 +11,7 @@ from sekft.errors import EndpointError, SettingsError
 from sekft.scenario.document import Scenario, write
 from tests.collect.conftest import Collect, scenarios
 from tests.collect.stub_server import Answer, completion, refusing, serving
-from tests.conftest import run_command
+from tests.conftest import changed, run_command
 from tests.process import Command, start
 
 TEACHER = ("agent=endpoint", "agent.model=teacher", "agent.timeout_s=1", "agent.retries=1", "sandbox=bwrap")
@@ -76,7 +76,7 @@ def test_only_episodes_that_the_endpoint_failed_are_played_again(tmp_path: Path)
         return refusing(400) if now is failing and process else completion(now.reference[turn(request)])
 
     with serving(answer) as (url, _):
-        words = [*TEACHER, "agent.timeout_s=30", f"agent.url={url}", "scenarios=scenarios", "workers=1", "hydra.run.dir=run"]
+        words = [*changed(TEACHER, "agent.timeout_s=30"), f"agent.url={url}", "scenarios=scenarios", "workers=1", "hydra.run.dir=run"]
         process.append(killed := start("sekft.collect", *words, cwd=tmp_path, stdout=subprocess.DEVNULL))
         assert killed.wait(120) == -9
         assert asking[0] == failing.id and asking[-1] == last.id

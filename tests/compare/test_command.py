@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sekft.compare.command import compare_after_each
+from sekft.compare.command import compare, compare_after_each, run_paths, show, show_sweep
+from sekft.config import CompareConfig
 from sekft.config.job import Job
 from sekft.errors import ModelError
+from sekft.tracking import records
 from tests.conftest import ROOT, run_command
 from tests.eval.planted_runs import plant, share, sweep
 
@@ -128,10 +131,15 @@ def test_a_page_that_cannot_be_written_is_reported_and_the_sweep_goes_on(tmp_pat
     assert line.startswith(f"{tmp_path}/sweep/compare.html: not written (IsADirectoryError: ")
 
 
-def test_a_run_alone_and_jobs_without_an_eval_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_run_alone_and_jobs_without_an_eval_or_a_loss_leave_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     compare_after_each(lambda settings, job: plant(job.folder, share(1, 2)))(None, Job(tmp_path / "alone", "alone", "alone", (), ()))
-    bare = compare_after_each(lambda settings, job: (plant(job.folder, share(1, 2)) / "summary.json").write_text("{}"))
-    bare(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep"))
+
+    def bare(settings, job):
+        plant(job.folder, share(1, 2))
+        (job.folder / "summary.json").write_text("{}")
+        (job.folder / "metrics.jsonl").write_text("")
+
+    compare_after_each(bare)(None, Job(tmp_path / "sweep" / "0", "sweep/0", "sweep", (), (), tmp_path / "sweep"))
     assert not list(tmp_path.rglob("compare.*")) and not capsys.readouterr().out
 
 
@@ -180,3 +188,39 @@ def test_comparing_needs_no_torch_and_no_wandb(tmp_path: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_sweep_that_has_ended_shows_its_groups_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = sweep(tmp_path / "sweep", seeds=1)
+    show_sweep(folder)
+    assert not capsys.readouterr().out  # no job was compared
+    compare_after_each(lambda settings, job: None)(None, Job(folder / "0", "sweep/0", "sweep", (), (), folder))
+    capsys.readouterr()
+    show_sweep(folder)
+    printed = capsys.readouterr().out
+    assert re.search(r"^assistant +1 +48/64 \[0\.\d\d, 0\.\d\d\]", printed, re.MULTILINE) and "terminal_only" in printed
+    assert printed.splitlines()[-1].startswith(f"the sweep: {folder}/compare.html; ")
+
+
+def test_runs_with_long_names_are_numbered_in_a_table_of_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    own = {"agent": {"kind": "python", "function": "my_agents/my_agent.py:follower"}, "adapter": "my_agents/my_agent.py:looker"}
+    trained = {"agent": {"kind": "model", "function": ""}, "adapter": None, "trainer": {f"setting{at}": at for at in range(100)}}
+    words = [["agent=python", "agent.function=x", "adapter=y"], ["seed=0"]]
+    for at, (settings, typed) in enumerate(zip((own, trained), words, strict=True)):
+        plant(tmp_path / str(at), share(6 + at, 8), settings, overrides=typed, base=share(at, 8))
+    comparison = compare([records.read(tmp_path / str(at)) for at in range(2)], CompareConfig())
+    show(comparison)
+    printed = capsys.readouterr().out
+    head = printed.split("groups also differ")[0].splitlines()
+    assert len(head) <= 12 and max(map(len, head)) <= 100 and "adapter=None" not in printed and "function= " not in printed
+    assert "without agent.function, adapter verified 75 points more than base" in printed
+    assert any(line.startswith("2: ") and "my_agents/my_agent.py:looker" in line for line in head)
+    assert any(line.startswith("base of 2 ") for line in head)
+    assert re.search(r"groups also differ in \d+ settings of [\w, ]+: a difference", printed) and len(printed) < 2500
+
+
+def test_the_newest_run_that_is_compared_by_default_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path / "outputs" / "train" / "one", share(6, 8))
+    assert run_paths(CompareConfig()) == ["outputs/train/one"]
+    assert capsys.readouterr().out.startswith("runs=outputs/train/one: the newest of outputs/train; runs=outputs/train compares")

@@ -17,7 +17,7 @@ from sekft.model.base import load
 from sekft.pretrain.loop import rate
 from sekft.rendering.messages import Message
 from sekft.rendering.render import render
-from tests.conftest import run_command
+from tests.conftest import changed, run_command
 from tests.process import start
 
 SMALL = [
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("pretraining")
 
 
 def pretrain(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return run_command("pretrain", f"hydra.run.dir={folder}", *SMALL, *overrides, cwd=Path.cwd())
+    return run_command("pretrain", f"hydra.run.dir={folder}", *changed(SMALL, *overrides), cwd=Path.cwd())
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_a_document_that_is_no_scenario_is_refused(text: str, tmp_path: Path) ->
     ("changes", "message"),
     [
         ({"checkr": "x"}, "checkr: unknown key; did you mean checker? allowed: schema_version, "),
-        ({"provider": {"name": "x", "skript": ""}}, "provider.script: missing; see `python -m sekft.check new=NAME`"),
+        ({"provider": {"name": "x", "skript": ""}}, "provider.skript: unknown key; did you mean script?"),
         ({"limits": {"turn": 3}}, "limits.turn: unknown key; did you mean turns? allowed: turns, command_timeout_s"),
         ({"reference": ["ls"]}, "reference: last reply is 'ls', allowed: exit"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command
+from tests.conftest import changed, run_command
 from tests.train.weights import digest
 
 pytestmark = pytest.mark.xdist_group("train")
@@ -86,7 +86,7 @@ def test_scenarios_that_the_parent_adapter_was_trained_on_are_reported(cwd: Path
 
 @pytest.mark.slow
 def test_the_last_step_can_be_chosen_and_the_evaluation_left_out(cwd: Path):
-    done = run_command("train", *MEASURING, "eval.choose=last", "eval.episodes=0", "hydra.run.dir=last", cwd=cwd)
+    done = run_command("train", *changed(MEASURING, "eval.choose=last", "eval.episodes=0"), "hydra.run.dir=last", cwd=cwd)
     assert done.returncode == 0, done.stderr
     summary = read(cwd / "last" / "summary.json")
     assert (summary["choice"]["step"], summary["choice"]["why"], summary["verdict"]) == (4, "eval.choose=last", "unmeasured (eval=none)")

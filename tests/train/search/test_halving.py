@@ -7,7 +7,7 @@ import pytest
 
 from sekft.errors import SettingsError
 from sekft.train.search.halving import SuccessiveHalving, rung_shares
-from tests.conftest import run_command
+from tests.conftest import changed, run_command
 
 BARE = ["sandbox=bwrap", "tracker=none", "eval.baselines=false", "eval.episodes=2", "eval.max_turns=3", "eval.max_reply_tokens=8"]
 SHORT = [*BARE, "rehearsal=false", "split.train_scenarios=16", "trainer.max_steps=8", "trainer.batch=2"]
@@ -28,7 +28,7 @@ def test_the_best_settings_go_on_as_if_never_stopped_and_a_second_start_repeats_
     assert "18 steps instead of the 24 of the whole grid, 25% saved" in first.stdout
     for setting in best[:1]:
         lr = record["rungs"][0]["settings"][setting]["swept"][0]
-        alone = run_command("train", *SHORT, "eval.episodes=0", lr, f"hydra.run.dir=alone{setting}", cwd=tmp_path)
+        alone = run_command("train", *changed(SHORT, "eval.episodes=0"), lr, f"hydra.run.dir=alone{setting}", cwd=tmp_path)
         assert alone.returncode == 0, alone.stderr
         weights = [tmp_path / folder / "adapter" / "adapter_model.safetensors" for folder in (f"alone{setting}", f"rungs/{setting}-100")]
         assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -64,6 +64,7 @@ class Attack:
     timeout_s: float = 2.0  # per line
     check_s: float = 3.0
     settings: Mapping[str, Any] = field(default_factory=dict)  # fields of SandboxConfig, if the usual limits are too high to be reached
+    needs_core: bool = False  # its escape shows only where a core is free
     slow: bool = False
 
     def allows(self, backend: str, shape: str) -> bool:

@@ -109,5 +109,6 @@ ATTACKS = [
         weak={"bwrap": "no share of CPU", "bwrap_one_user": "no share of CPU"},
         settings={"cpus": 0.25},
         timeout_s=20.0,
+        needs_core=True,
     ),
 ]

@@ -1,6 +1,7 @@
 """Every attack on every backend is contained, harms no neighbour, and ends as expected."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -58,6 +59,7 @@ def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(
     if backend == "bwrap" and not may_map_two_users():
         pytest.skip("not root: only bwrap_one_user can be attacked")
     attacked = arenas(backend)
+    busy_before = os.getloadavg()[0]
     seen = attacked.play(attack)  # asserts that the neighbour is not harmed and nothing is left
     assert not [turn for turn in seen.turns if turn.kind == "broken"]
     assert not seen.checked.broken
@@ -65,6 +67,8 @@ def test_an_attack_is_contained_harms_no_neighbour_and_ends_as_expected(
     assert seen.neighbour_s < 10
     escape = attack.escape(seen)
     if attacked.name in attack.weak:
+        if not escape and attack.needs_core and busy_before > (os.cpu_count() or 1):
+            pytest.skip(f"no core is free: a load of {busy_before:.1f}")
         assert escape, f"contained: {attack.weak[attacked.name]!r} is not true any more"
     else:
         assert not escape

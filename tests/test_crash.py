@@ -20,7 +20,6 @@ from sekft.resident.commands import LocalCommands
 
 ROWS = '{"messages": [{"role": "user", "content": "$ "}, {"role": "assistant", "content": "exit"}]}\n'
 PREVIEW = ("preview", "data.path=mine.jsonl", "rows=1", "hydra.run.dir=run")
-PLACES = 5  # in each of four commands
 
 
 class Odd(BaseException):
@@ -167,29 +166,3 @@ def test_a_program_that_imports_sekft_keeps_its_own_hook() -> None:
     ):
         assert crash._program(argv, words) == program
     assert sys.excepthook.__module__ != "sekft.crash"
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(
-    "words",
-    [
-        PREVIEW,
-        ("train", "data.path=mine.jsonl", "eval=none", "dry_run=true"),
-        ("collect", "source=hub", "path=mine.jsonl", "hydra.run.dir=run"),
-        ("compare", "runs=."),
-    ],
-    ids=lambda words: words[0],
-)
-def test_an_error_at_any_of_twenty_places_is_one_line(words: tuple[str, ...], capsys: Any) -> None:
-    run(words, -2, Odd)  # imports and caches
-    _, calls = run(words, -2, Odd)
-    capsys.readouterr()
-    ended = 0
-    for number in range(PLACES):
-        status, _ = run(words, calls * number // PLACES, (Odd, Worded)[number % 2])
-        said = capsys.readouterr().err
-        assert "Traceback" not in said
-        if status == crash.EXIT_STATUS:  # elsewhere the error was caught, as where a part may fail and the command goes on
-            require_wall(status, said, words[0])
-        ended += status == crash.EXIT_STATUS
-    assert ended > PLACES // 2

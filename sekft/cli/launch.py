@@ -29,7 +29,7 @@ from sekft.cli.help import help_text, wants_help
 from sekft.cli.quoting import unquoted
 from sekft.cli.settings import conf_folder, error_line, settled
 from sekft.cli.sweep import SweepPolicy
-from sekft.cli.words import require_known, require_once, with_new_keys
+from sekft.cli.words import given_twice, require_known, with_new_keys
 from sekft.config import automatic
 from sekft.config.automatic import Choice, Choose
 from sekft.config.commands import COMMANDS, register
@@ -148,7 +148,8 @@ def _start(command: str, job: Callable[[DictConfig], Any], failures: Sequence[Fa
     require_no_secret(words)
     require_new_names(words)
     require_known(command, words)
-    require_once(words)
+    for line in given_twice(words):
+        print(f"sekft.{command}: {line}", file=sys.stderr)
     sys.argv[1:] = recorded.expand(command, with_new_keys(command, words))
     with dry_run.prepared(command, conf := _conf(command), sys.argv[1:]) as (words, is_planned):
         if (socket := resident_socket(words)) and not is_planned:

@@ -58,17 +58,21 @@ def require_known(command: str, words: Sequence[str]) -> None:
                 _require_override(command, word, next(rest, ""))
 
 
-def require_once(words: Sequence[str]) -> None:
-    """Raises SettingsError for a key that is given two values: Hydra would keep the last one without a word."""
+def given_twice(words: Sequence[str]) -> list[str]:
+    """A line for every key that is given two values, of which Hydra keeps the last. Raises SettingsError for two values of data.path."""
     given: dict[str, str] = {}
+    lines = []
     for word in words:
         parts = OVERRIDE.fullmatch(word)
         if word.startswith(("-", "~")) or parts is None or not (rest := parts["rest"] or "").startswith("="):
             continue
         key, value = f"{parts['params'] or ''}{parts['key']}", rest[1:]
-        if given.setdefault(key, value) != value:
-            several = f"; {SEVERAL_FILES}" if key == DATA_PATH else ""
-            raise SettingsError(f"{key}: given twice, as {given[key]} and as {value}; allowed: one value{several}")
+        if given.get(key, value) != value:
+            if key == DATA_PATH:
+                raise SettingsError(f"{key}: given twice, as {given[key]} and as {value}; allowed: one value; {SEVERAL_FILES}")
+            lines.append(f"{key}: given twice, as {given[key]} and as {value}; the last one counts")
+        given[key] = value
+    return lines
 
 
 def with_new_keys(command: str, words: Sequence[str]) -> list[str]:

@@ -52,7 +52,7 @@ def overview() -> str:
             f"sekft {sekft.__version__}: small language models learn to operate a shell.\n",
             *lines,
             "\nA setting is KEY=VALUE: sekft train model=tiny lora=r16 trainer.lr=1e-3",
-            "Its meaning: sekft train --help, or --help trainer for one group",
+            "Its meaning: sekft train --help; of one group: sekft train --help trainer",
             "sekft COMMAND is the same as python -m sekft.COMMAND",
         ]
     )

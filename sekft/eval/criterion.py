@@ -89,7 +89,7 @@ def judge_loss(criterion: Criterion, losses: Mapping[str, tuple[float, float]]) 
     """
     if not losses:
         tier = criterion.tier if criterion.tier is Tier.critical else Tier.informational
-        return [Finding("loss", tier.value, criterion.rule.value, "not measured", "not measured", None, None, None)]
+        return [Finding("loss", tier.value, criterion.rule.value, "not measured", NOTHING_TO_FORGET, None, None, None)]
     findings = []
     for name, (base, tuned) in losses.items():
         change = tuned - base
@@ -130,6 +130,9 @@ def _judge_harm(pair: Paired, criterion: Criterion) -> tuple[str, str]:
     if most is not None and sign * most <= criterion.margin:
         return "met", f"{word} by {_points(max(0.0, sign * most))} at most, {100 * criterion.margin:.3g} allowed"
     return "undecided", f"{word} by more than {_points(criterion.margin)} is neither shown nor excluded"
+
+
+NOTHING_TO_FORGET = "no text was measured that the base can read: it has nothing to forget"
 
 
 def _points(share: float) -> str:

@@ -16,7 +16,7 @@ from sekft.eval.summary import BASE, TUNED, TextLoss
 from sekft.scenario import frozen
 from sekft.scenario.document import Scenario
 
-MOST_SCENARIOS = 2000  # of an evaluation that somebody would run; needing more is as good as no difference
+MOST_SCENARIOS = 2000  # that an evaluation is advised to play; for more the number alone is said
 
 
 def score_table(scored: Score) -> Table:
@@ -85,7 +85,7 @@ def verdict_line(scored: Score) -> str:
 def _enough(needed: int) -> str:
     """Which scenarios would decide, where so many are needed."""
     if needed > MOST_SCENARIOS:
-        return f"a difference this small would take {needed:,}: take it as none"
+        return f"to show a difference this small would take {needed:,}"
     where = "test" if needed <= frozen.SIZE else "fresh"
     return f"{needed} or more would decide (eval.episodes={needed} scenarios={where})"
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP as exceptions, so that a run that is stopped still leaves its context managers; signals at a place of our choice."""
+"""SIGTERM and SIGHUP as exceptions, so that a run that is stopped still leaves its context managers; signals that wait for a safe place."""
 
 import os
 import signal

@@ -108,7 +108,7 @@ def test_the_news_are_two_sentences_what_happened_and_the_verdict_with_its_reaso
     for needed, advice in (
         (128, "eval.episodes=128 scenarios=test"),
         (848, "eval.episodes=848 scenarios=fresh"),
-        (4000, "take it as none"),
+        (4000, "to show a difference this small would take 4,000"),
     ):
         tiny = replace(score.score(agents(tuned=GAIN), SCENARIOS, EvalConfig()), verdict=f"inconclusive (needs n >= {needed})")
         assert advice in terminal.news(tiny)[1]
